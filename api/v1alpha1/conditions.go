@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types. Accepted, Synced and Ready have positive polarity and are present on both kinds from the
+// first look of the manager on; Reconciling and Stalled have negative polarity, follow kstatus, and are
+// present only while they are True.
+const (
+	// ConditionAccepted says whether the spec can be honoured: its references exist and are allowed, its
+	// values are valid, it is within the limit of URLs, and it does not contradict another object.
+	//
+	// Reasons with status True: Accepted. With status False: EndpointNotFound, EndpointNotAllowed,
+	// EndpointNotAccepted, EndpointDeleting, SecretNotFound, SecretInvalid, InvalidURL, BaseURLMissing,
+	// InsecureAPIBase, InvalidFilter, InvalidPayloadTemplate, Conflict, AlreadyExists, URLLimitReached, Rejected.
+	ConditionAccepted = "Accepted"
+
+	// ConditionSynced says whether Cloudinary has exactly what the spec says.
+	//
+	// Reasons with status True: Synced. With status False: NotAccepted, Pending, Confirming, NotConverging, Drifted,
+	// CredentialsRejected, Unavailable, RateLimited, Releasing, CredentialsMissing. With status Unknown: Unavailable
+	// and RateLimited, where nothing was ever read.
+	ConditionSynced = "Synced"
+
+	// ConditionReady is Accepted and Synced, nothing else. Its reason is that of the condition that
+	// keeps it from being True, or Ready.
+	ConditionReady = "Ready"
+
+	// ConditionReconciling is True while the manager works on the object, or will again by itself. Its reason is that of Ready.
+	ConditionReconciling = "Reconciling"
+
+	// ConditionStalled is True where nothing will change before a person acts. Its reason is that of Ready.
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of status True.
+const (
+	// ReasonAccepted means the spec can be honoured.
+	ReasonAccepted = "Accepted"
+	// ReasonSynced means Cloudinary has exactly what the spec says.
+	ReasonSynced = "Synced"
+	// ReasonReady means Accepted and Synced.
+	ReasonReady = "Ready"
+)
+
+// Reasons of Accepted=False. Each is looked at again when the object named in the message changes.
+const (
+	// ReasonEndpointNotFound means the NotificationEndpoint of spec.endpointRef does not exist. What is at
+	// Cloudinary already stays until it does.
+	ReasonEndpointNotFound = "EndpointNotFound"
+	// ReasonEndpointNotAllowed means the endpoint exists, and its spec.allowedTriggers does not admit this
+	// trigger's namespace. What is at Cloudinary is released by the deletionPolicy.
+	ReasonEndpointNotAllowed = "EndpointNotAllowed"
+	// ReasonEndpointNotAccepted means the endpoint itself is not accepted; its conditions say why.
+	ReasonEndpointNotAccepted = "EndpointNotAccepted"
+	// ReasonEndpointDeleting means the endpoint is being deleted. What is at Cloudinary is released by the deletionPolicy.
+	ReasonEndpointDeleting = "EndpointDeleting"
+	// ReasonSecretNotFound means the Secret of spec.credentialsSecretRef does not exist.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretInvalid means the Secret lacks a key, or one cannot be used. The message names the key, never its content.
+	ReasonSecretInvalid = "SecretInvalid"
+	// ReasonInsecureAPIBase means the Secret names an Admin API that is not https, and the manager was not started with --allow-insecure-api-base.
+	ReasonInsecureAPIBase = "InsecureAPIBase"
+	// ReasonInvalidURL means the URL to notify cannot be used.
+	ReasonInvalidURL = "InvalidURL"
+	// ReasonBaseURLMissing means spec.receiver has no baseURL and the manager no --receiver-base-url.
+	ReasonBaseURLMissing = "BaseURLMissing"
+	// ReasonInvalidFilter means spec.filter is not a JSONLogic rule, or too large or too deep.
+	ReasonInvalidFilter = "InvalidFilter"
+	// ReasonInvalidPayloadTemplate means spec.payloadTemplate is not valid Mustache in JSON, or too large.
+	ReasonInvalidPayloadTemplate = "InvalidPayloadTemplate"
+	// ReasonConflict means an older object wants the same event type at the same URL, and has it.
+	ReasonConflict = "Conflict"
+	// ReasonAlreadyExists means a trigger that is not ours exists at the same URL and event type, and spec.adoptionPolicy is Refuse.
+	ReasonAlreadyExists = "AlreadyExists"
+	// ReasonURLLimitReached means the product environment already holds as many notification URLs as Cloudinary allows.
+	// Looked at again whenever the environment's triggers change.
+	ReasonURLLimitReached = "URLLimitReached"
+	// ReasonRejected means Cloudinary refused the trigger as it is in the spec; the message has Cloudinary's word for it.
+	// Tried again when the spec changes, and once an hour.
+	ReasonRejected = "Rejected"
+)
+
+// Reasons of Synced=False, or Unknown where nothing was ever read.
+const (
+	// ReasonNotAccepted means the spec is not accepted, so nothing is sent.
+	ReasonNotAccepted = "NotAccepted"
+	// ReasonPending means changes are planned and not made yet.
+	ReasonPending = "Pending"
+	// ReasonConfirming means a change was sent, and the list of triggers does not show it yet. Looked at again at the next sync.
+	ReasonConfirming = "Confirming"
+	// ReasonNotConverging means Cloudinary, another tool or another cluster keeps a different value than was sent.
+	// Nothing is written until either side changes.
+	ReasonNotConverging = "NotConverging"
+	// ReasonDrifted means spec.managementPolicy is Observe, and Cloudinary differs from the spec.
+	ReasonDrifted = "Drifted"
+	// ReasonCredentialsRejected means Cloudinary answered 401 or 403. Tried again when the Secret changes, and ever less often, at least once an hour.
+	ReasonCredentialsRejected = "CredentialsRejected"
+	// ReasonUnavailable means Cloudinary could not be reached, or answered 5xx or something that is no answer. Tried again with back-off.
+	ReasonUnavailable = "Unavailable"
+	// ReasonRateLimited means the hour's Admin API calls are used up. Tried again after Cloudinary's reset.
+	ReasonRateLimited = "RateLimited"
+	// ReasonReleasing means triggers at a former URL or product environment are still to be let go of.
+	ReasonReleasing = "Releasing"
+	// ReasonCredentialsMissing means no Secret gives access any more to a product environment in which triggers are left.
+	// Restore one, or annotate the object with notifications.cloudinary.dev/abandon: "true".
+	ReasonCredentialsMissing = "CredentialsMissing"
+)
+
+const (
+	// Finalizer holds an object until what it has at Cloudinary is let go of, and a Secret until no endpoint needs it.
+	Finalizer = "notifications.cloudinary.dev/cloudinary"
+
+	// AnnotationAbandon with the value "true" ends the wait of an object that is being deleted: it goes, and
+	// the ids it leaves behind at Cloudinary are named in a Kubernetes Event.
+	AnnotationAbandon = "notifications.cloudinary.dev/abandon"
+)

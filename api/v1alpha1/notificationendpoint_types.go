@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NotificationEndpoint is an address that Cloudinary notifies, and the credentials of the product environment
+// in which it is registered.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=nep,categories=cloudinary
+// +kubebuilder:printcolumn:name="Cloud",type=string,JSONPath=`.status.environment.cloudName`
+// +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.status.url`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type NotificationEndpoint struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says which address is notified, by which product environment.
+	// +required
+	Spec NotificationEndpointSpec `json:"spec,omitzero"`
+
+	// status is what the manager found.
+	// +optional
+	// +kubebuilder:default={}
+	Status NotificationEndpointStatus `json:"status,omitzero"`
+}
+
+// NotificationEndpointSpec says which address is notified, by which product environment.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.url) != has(self.receiver)",message="exactly one of url and receiver must be set: url is somebody else's address, receiver is the bundled one"
+type NotificationEndpointSpec struct {
+	// credentialsSecretRef names a Secret in the same namespace with the product environment's credentials: either the key
+	// CLOUDINARY_URL (cloudinary://API_KEY:API_SECRET@CLOUD_NAME), or the keys cloud_name, api_key and api_secret, or
+	// cloud_name and oauth_token; upload_prefix, where the Admin API is not at https://api.cloudinary.com.
+	// +required
+	CredentialsSecretRef LocalSecretReference `json:"credentialsSecretRef,omitzero"`
+
+	// url is the address to notify, where it is not the bundled receiver's. http and https; http is not encrypted.
+	// It must not carry credentials or a fragment. It may change: the triggers are moved.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[hH][tT][tT][pP][sS]?://[^/?#]')",message="url must be an http or https address, for example https://hooks.example.com/cloudinary"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="url must not carry credentials (the part before @): Cloudinary shows URLs to everybody who may list triggers; put a token in the path or query if you must"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('#')",message="url must not have a fragment (the part from # on): it is never sent"
+	// +kubebuilder:validation:XValidation:rule="isURL(self)",message="url is not a valid URL, for example because of a space or a malformed percent-encoding"
+	URL string `json:"url,omitempty"`
+
+	// receiver makes the bundled receiver terminate the URL, which is <baseURL>/v1/notifications/<namespace>/<name> of this object.
+	// +optional
+	Receiver *ReceiverSpec `json:"receiver,omitempty"`
+
+	// allowedTriggers says which CloudinaryTriggers may use this endpoint. Absent: those of the same namespace.
+	// +optional
+	AllowedTriggers *AllowedTriggers `json:"allowedTriggers,omitempty"`
+}
+
+// LocalSecretReference names a Secret in the same namespace.
+type LocalSecretReference struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+}
+
+// ReceiverSpec makes the bundled receiver terminate the URL.
+// +kubebuilder:validation:MinProperties=0
+type ReceiverSpec struct {
+	// baseURL is the address under which the bundled receiver is reached from the internet, for example https://hooks.example.com.
+	// A path is kept; a query or a fragment is not allowed. Absent: the manager's --receiver-base-url.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[hH][tT][tT][pP][sS]?://[^/?#]')",message="baseURL must be an http or https address, for example https://hooks.example.com"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="baseURL must not carry credentials (the part before @)"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('#') && !self.contains('?')",message="baseURL must have neither a query nor a fragment: the path of the endpoint is appended to it"
+	// +kubebuilder:validation:XValidation:rule="isURL(self)",message="baseURL is not a valid URL, for example because of a space or a malformed percent-encoding"
+	BaseURL string `json:"baseURL,omitempty"`
+}
+
+// AllowedTriggers says which CloudinaryTriggers may use an endpoint.
+type AllowedTriggers struct {
+	// namespaces says from which namespaces.
+	// +required
+	Namespaces AllowedNamespaces `json:"namespaces,omitzero"`
+}
+
+// AllowedNamespaces says from which namespaces an endpoint may be used.
+type AllowedNamespaces struct {
+	// from is Same for the endpoint's own namespace, or All for every one.
+	// +required
+	From FromNamespaces `json:"from,omitempty"`
+}
+
+// FromNamespaces says from which namespaces an endpoint may be used.
+// +kubebuilder:validation:Enum=Same;All
+type FromNamespaces string
+
+// The sets of namespaces.
+const (
+	NamespacesFromSame FromNamespaces = "Same"
+	NamespacesFromAll  FromNamespaces = "All"
+)
+
+// NotificationEndpointStatus is what the manager found.
+type NotificationEndpointStatus struct {
+	// conditions say whether the spec can be honoured (Accepted), whether the product environment was read with its
+	// credentials (Synced), and whether both hold (Ready). Reconciling and Stalled are there for tools that follow kstatus.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the metadata.generation that the conditions speak of; -1 before the manager's first look.
+	// +optional
+	// +kubebuilder:default=-1
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+
+	// url is what Cloudinary notifies: the value to pass as notification_url or eager_notification_url in a call of one's own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2500
+	URL string `json:"url,omitempty"`
+
+	// environment is the product environment the credentials belong to.
+	// +optional
+	Environment *EnvironmentStatus `json:"environment,omitempty"`
+}
+
+// EnvironmentStatus is a product environment as an endpoint sees it.
+type EnvironmentStatus struct {
+	// apiBase is the base of the Admin API, for example https://api.cloudinary.com.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	APIBase string `json:"apiBase,omitempty"`
+
+	// cloudName is the product environment's cloud name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	CloudName string `json:"cloudName,omitempty"`
+
+	// urlsUsed is how many different notification URLs the product environment holds, whoever made them.
+	// Absent until its triggers have been listed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000
+	URLsUsed *int32 `json:"urlsUsed,omitempty"`
+
+	// urlLimit is how many it may hold.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000
+	URLLimit *int32 `json:"urlLimit,omitempty"`
+}
+
+// NotificationEndpointList is a list of NotificationEndpoints.
+//
+// +kubebuilder:object:root=true
+type NotificationEndpointList struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the list's metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitzero"`
+
+	// items are the endpoints.
+	// +required
+	Items []NotificationEndpoint `json:"items"`
+}
