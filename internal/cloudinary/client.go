@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinary
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// What a ClientOptions field means where it is not set.
+const (
+	DefaultTimeout   = 30 * time.Second
+	DefaultUserAgent = "cloudinary-operator/dev"
+	// DefaultMaxBody holds the largest list that Cloudinary's limits allow: 30 URLs, 30 event types, and 16 KB each of
+	// filter and template.
+	DefaultMaxBody = 32 << 20
+)
+
+// maxErrorBody is enough for any error.message; what is longer is not the Admin API's.
+const maxErrorBody = 64 << 10
+
+// ClientOptions say how a Client calls. The zero value is ready for use.
+type ClientOptions struct {
+	// Transport makes the calls; several clients may share one and so its connections. Nil: one of NewTransport's.
+	Transport http.RoundTripper
+	// Timeout bounds each call from dialling to the last byte of the answer. Not positive: DefaultTimeout.
+	Timeout time.Duration
+	// UserAgent is sent as such, in the form product/version. Empty: DefaultUserAgent.
+	UserAgent string
+	// MaxBody is how many bytes of an answer are read, after decompression. Not positive: DefaultMaxBody.
+	MaxBody int64
+	// Now is the clock, asked only where a server does not say what time it has. Nil: such a server's word on when to
+	// come back is not used.
+	Now func() time.Time
+}
+
+// Client calls the Admin API of one product environment with one set of credentials. It is safe for concurrent use.
+// Every error of its methods is an *Error.
+type Client struct {
+	credentials func() Credentials // a function, since fmt cannot print what it returns
+	base        string
+	http        *http.Client
+	timeout     time.Duration
+	userAgent   string
+	maxBody     int64
+	now         func() time.Time
+}
+
+// NewTransport returns a transport fit for many clients at once: TLS 1.2 or newer, every phase with a time limit,
+// a few connections kept open, proxies as the process's environment says.
+func NewTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           100,
+		MaxIdleConnsPerHost:    4,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// NewClient returns a client for the credentials' product environment. It makes no call.
+func NewClient(credentials Credentials, options ClientOptions) *Client {
+	if options.Transport == nil {
+		options.Transport = NewTransport()
+	}
+	if options.Timeout <= 0 {
+		options.Timeout = DefaultTimeout
+	}
+	if options.MaxBody <= 0 {
+		options.MaxBody = DefaultMaxBody
+	}
+	if options.Now == nil {
+		options.Now = func() time.Time { return time.Time{} }
+	}
+	env := credentials.Environment()
+	return &Client{
+		credentials: func() Credentials { return credentials },
+		base:        env.APIBase + "/v1_1/" + url.PathEscape(env.CloudName) + "/triggers",
+		http: &http.Client{
+			Transport: options.Transport,
+			// A redirect could carry a request to another host; no documented answer is one.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		timeout:   options.Timeout,
+		userAgent: cmp.Or(options.UserAgent, DefaultUserAgent),
+		maxBody:   options.MaxBody,
+		now:       options.Now,
+	}
+}
+
+// Environment is the product environment that the client calls.
+func (c *Client) Environment() Environment { return c.credentials().Environment() }
+
+// call is one request: what to send, and how to speak of it.
+type call struct {
+	operation string
+	method    string
+	path      string // below …/triggers, escaped
+	body      []byte // nil: none
+	write     bool   // it changes something, so its effect may be unknown
+}
+
+// answer is what came back with a 2xx status.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// do makes one call and returns the answer's body if the status is 2xx, an *Error otherwise.
+func (c *Client) do(ctx context.Context, call call) (answer, Meta, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return answer{}, Meta{}, &Error{Operation: call.operation, Err: err}
+	}
+	var sent tracker
+	request, err := c.request(httptrace.WithClientTrace(ctx, sent.trace()), call)
+	if err != nil {
+		// Not wrapped: it would quote the URL.
+		return answer{}, Meta{}, &Error{Operation: call.operation, Err: errInvalidInput}
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return answer{}, Meta{}, &Error{
+			Operation: call.operation, Err: withoutURL(err), Ambiguous: call.write && sent.maybe(err),
+		}
+	}
+	defer func() { _ = response.Body.Close() }()
+	meta := readMeta(response.Header)
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		return answer{}, meta, c.refusal(call, response, meta)
+	}
+	body, err := readBody(response.Body, c.maxBody)
+	if err != nil {
+		return answer{}, meta, call.unreadable(response.StatusCode, err)
+	}
+	return answer{status: response.StatusCode, body: body}, meta, nil
+}
+
+func (c *Client) request(ctx context.Context, call call) (*http.Request, error) {
+	var body io.Reader
+	if call.body != nil {
+		body = bytes.NewReader(call.body)
+	}
+	request, err := http.NewRequestWithContext(ctx, call.method, c.base+call.path, body)
+	if err != nil {
+		return nil, err
+	}
+	if call.body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", c.userAgent)
+	if credentials := c.credentials(); credentials.OAuthToken != "" {
+		request.Header.Set("Authorization", "Bearer "+credentials.OAuthToken)
+	} else {
+		request.SetBasicAuth(credentials.APIKey, credentials.APISecret)
+	}
+	return request, nil
+}
+
+// unreadable is the error for a 2xx answer that cannot be used: a write took effect, or may have.
+func (k call) unreadable(status int, cause error) *Error {
+	return &Error{Operation: k.operation, StatusCode: status, Err: cause, Ambiguous: k.write}
+}
+
+func readBody(body io.Reader, limit int64) ([]byte, error) {
+	read, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(read)) > limit {
+		return nil, errTooLarge
+	}
+	return read, nil
+}
+
+// withoutURL takes off the *url.Error that net/http puts around everything.
+func withoutURL(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
+}
+
+// tracker knows whether a request can have left this machine.
+type tracker struct {
+	asked, connected atomic.Bool
+}
+
+func (t *tracker) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { t.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { t.connected.Store(true) },
+	}
+}
+
+// maybe says whether the request that failed with err may have reached the server. A transport that does not report
+// its connections gets the benefit of no doubt.
+func (t *tracker) maybe(err error) bool {
+	if network, ok := errors.AsType[*net.OpError](err); ok && network.Op == "dial" {
+		return false
+	}
+	return t.connected.Load() || !t.asked.Load()
+}

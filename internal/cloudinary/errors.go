@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudinary
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The operations that an Error names: a closed set, fit for a metric's label.
+const (
+	OpList   = "list triggers"
+	OpCreate = "create trigger"
+	OpUpdate = "update trigger"
+	OpDelete = "delete trigger"
+	OpTest   = "test trigger"
+)
+
+// What can be wrong with an answer whose status does not say it.
+var (
+	errInvalidInput   = errors.New("the request cannot be built")
+	errIncompleteList = errors.New("the answer shows only part of the triggers")
+	errTooLarge       = errors.New("the answer is larger than the limit")
+	errUnreadable     = errors.New("the answer cannot be read")
+	errRedirect       = errors.New("the server redirects, which is not followed")
+	errForeign        = errors.New("the answer does not look like the Admin API's")
+)
+
+// statusRateLimited is Cloudinary's own status for an exhausted hourly budget.
+const statusRateLimited = 420
+
+// Error is the failure of one call. Its text is the same for the same cause: no time, address or request id is in
+// it, so that it can stand in a condition.
+type Error struct {
+	// Operation is one of the Op constants.
+	Operation string
+	// StatusCode is the HTTP status, 0 where no answer came.
+	StatusCode int
+	// Message is what the server gave as error.message: one printable line of at most 256 bytes, URLs cut down to
+	// scheme and host. Empty where the server gave none.
+	Message string
+	// RetryAt is when the server will answer again, by the server's clock, at most a day after its answer. Zero where
+	// it did not say. Set for 420, 429 and 5xx only.
+	RetryAt time.Time
+	// Ambiguous means that the call may have taken effect nevertheless. Only ever true for a create, update or delete.
+	Ambiguous bool
+	// Err is the cause where the status is not it: a network error, a context's, or what was wrong with the answer.
+	Err error
+}
+
+// Error is the text for people: operation, then what the server said or why it could not be understood.
+func (e *Error) Error() string {
+	parts := []string{e.Operation}
+	if e.StatusCode != 0 && e.Err == nil || e.StatusCode >= http.StatusMultipleChoices {
+		parts = append(parts, "HTTP status "+strconv.Itoa(e.StatusCode))
+	}
+	switch {
+	case e.class() == classRateLimited:
+		parts = append(parts, "rate limit exceeded") // the server's own words hold a time
+	case e.Message != "" && e.StatusCode < http.StatusInternalServerError: // a fault's words may hold a request's id
+		parts = append(parts, e.Message)
+	}
+	if e.Err != nil {
+		parts = append(parts, describe(e.Err))
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Unwrap is the cause, or nil.
+func (e *Error) Unwrap() error { return e.Err }
+
+// class sorts every Error into exactly one drawer.
+type class int
+
+const (
+	classUnavailable class = iota
+	classUnauthorized
+	classNotFound
+	classAlreadyExists
+	classLimitReached
+	classInvalid
+	classRateLimited
+)
+
+func (e *Error) class() class {
+	switch {
+	case errors.Is(e.Err, errInvalidInput):
+		return classInvalid
+	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
+		return classUnauthorized
+	case e.StatusCode == statusRateLimited, e.StatusCode == http.StatusTooManyRequests:
+		return classRateLimited
+	case e.Err != nil:
+		return classUnavailable
+	}
+	switch e.StatusCode {
+	case http.StatusNotFound, http.StatusGone:
+		if e.Operation == OpList || e.Operation == OpCreate {
+			return classUnavailable
+		}
+		return classNotFound
+	case http.StatusConflict:
+		return classAlreadyExists
+	case http.StatusBadRequest:
+		if saysLimitReached(e.Message) {
+			return classLimitReached
+		}
+		return classInvalid
+	case http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return classInvalid
+	}
+	return classUnavailable
+}
+
+func saysLimitReached(message string) bool {
+	first, _, _ := strings.Cut(strings.ToLower(message), " ")
+	return strings.TrimRight(first, ".:,;") == "limit_reached"
+}
+
+func isClass(err error, want class) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.class() == want
+}
+
+// IsUnauthorized means 401 or 403. The credentials are wrong, or may not do this. Nothing took effect.
+func IsUnauthorized(err error) bool { return isClass(err, classUnauthorized) }
+
+// IsNotFound means an update, delete or test of a trigger that does not exist, in the Admin API's own words. A 404
+// without them, or to a list or a create, comes from something else on the way, and is IsUnavailable.
+func IsNotFound(err error) bool { return isClass(err, classNotFound) }
+
+// IsAlreadyExists means 409. A trigger like this exists already. Nothing took effect.
+func IsAlreadyExists(err error) bool { return isClass(err, classAlreadyExists) }
+
+// IsLimitReached means 400 limit_reached. The environment holds as many notification URLs as it may. Nothing took effect.
+func IsLimitReached(err error) bool { return isClass(err, classLimitReached) }
+
+// IsInvalid means that Cloudinary refuses what was sent (400 otherwise, 413, 415, 422), or that it was not sent, since
+// it is not JSON or names no trigger.
+// The same request will be refused again. Nothing took effect.
+func IsInvalid(err error) bool { return isClass(err, classInvalid) }
+
+// IsRateLimited means 420 or 429. RetryAt may say when to come back. Nothing took effect.
+func IsRateLimited(err error) bool { return isClass(err, classRateLimited) }
+
+// IsUnavailable means no usable answer: 5xx, network errors, timeouts, a cancelled context, redirects, answers that are
+// too large, not JSON or not the Admin API's, 404 to a list or create, and any status not named elsewhere. Every
+// Error is exactly one of IsUnauthorized, IsNotFound, IsAlreadyExists, IsLimitReached, IsInvalid, IsRateLimited and
+// IsUnavailable.
+func IsUnavailable(err error) bool { return isClass(err, classUnavailable) }
+
+// IsIncompleteList means a list answered with only part of the triggers, or with one that has no id, so that nothing can be
+// concluded from what is not in it. Such an error is IsUnavailable too.
+func IsIncompleteList(err error) bool { return errors.Is(err, errIncompleteList) }
+
+// IsAmbiguous means a create, update or delete whose effect is not known, since the connection broke or time ran out after
+// the request may have been sent, or the answer was a 5xx, a redirect or unreadable. Only a list can tell.
+func IsAmbiguous(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Ambiguous
+}
+
+// RetryAt is when the server said it would answer again, by its own clock, at most a day after its answer; zero where
+// it did not say, or err is of another kind.
+func RetryAt(err error) time.Time {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAt
+	}
+	return time.Time{}
+}
+
+// describe gives a cause the same words every time. What net and net/http say holds addresses, ephemeral ports, and
+// sometimes the server's bytes.
+func describe(err error) string {
+	for _, known := range []error{
+		errInvalidInput, errIncompleteList, errTooLarge, errUnreadable, errRedirect, errForeign,
+	} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	if errors.Is(err, context.Canceled) {
+		return "the call was cancelled"
+	}
+	if isTimeout(err) {
+		return "no answer in time"
+	}
+	return describeNetwork(err)
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || ok && timeout.Timeout()
+}
+
+func describeNetwork(err error) string {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "the host name cannot be resolved"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "the server's TLS certificate is not trusted"
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
+		return "the server does not speak TLS"
+	}
+	if network, ok := errors.AsType[*net.OpError](err); ok && (network.Op == "remote error" || network.Op == "local error") {
+		return "the TLS handshake failed"
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno.Error()
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "the connection was closed before the whole answer came"
+	}
+	return "the connection failed"
+}
