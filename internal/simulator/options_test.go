@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator_test
+
+import (
+	"flag"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+)
+
+func parseFlags(args ...string) (simulator.Options, error) {
+	var options simulator.Options
+	flags := flag.NewFlagSet("test", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	options.RegisterFlags(flags)
+	err := flags.Parse(args)
+	return options, err
+}
+
+func TestFlags(t *testing.T) {
+	got, err := parseFlags(
+		"--cloud=c", "--api-key=k", "--api-secret=s", "--additional-credentials=k2:s:2", "--additional-credentials=k3:s3",
+		"--oauth-token=t1", "--oauth-token=t2", "--extra-event-types=a,b", "--update-semantics=replace", "--create-status=200",
+		"--create-body=wrapped", "--duplicate-key=uri+event_type+filter", "--echo=openapi", "--unset-fields=absent", "--list-lag=3s",
+		"--normalize=lossy", "--put-limit-check", "--put-fields=ignore", "--clear-template=empty-string", "--clear-filter=both",
+		"--url-limit=10", "--rate-limit=500", "--rate-limit-window=1m", "--rate-limit-status=429", "--timestamps=offset", "--latency=20ms",
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := simulator.Options{
+		Cloud: "c", APIKey: "k", APISecret: "s",
+		AdditionalCredentials: []simulator.Credentials{{APIKey: "k2", APISecret: "s:2"}, {APIKey: "k3", APISecret: "s3"}},
+		OAuthTokens:           []string{"t1", "t2"}, ExtraEventTypes: []string{"a", "b"},
+		UpdateSemantics: simulator.UpdateReplace, CreateStatus: 200, CreateBody: simulator.CreateWrapped,
+		DuplicateKey: simulator.DuplicateURIEventTypeFilter, Echo: simulator.EchoOpenAPI, UnsetFields: simulator.UnsetAbsent,
+		ListLag: 3 * time.Second, Normalize: simulator.NormalizeLossy, PutLimitCheck: true, PutFields: simulator.PutIgnore,
+		ClearTemplate: simulator.ClearEmptyString, ClearFilter: simulator.ClearBoth, URLLimit: 10, RateLimit: 500,
+		RateLimitWindow: time.Minute, RateLimitStatus: 429, Timestamps: simulator.TimestampsOffset, Latency: 20 * time.Millisecond,
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(simulator.Options{}, "Clock", "Sleep")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := simulator.New(got); err != nil {
+		t.Errorf("New: %v", err)
+	}
+}
+
+func TestRefusedFlags(t *testing.T) {
+	cases := map[string]struct{ arg, want string }{
+		"an unknown word names the allowed ones":   {"--normalize=some", "must be one of off, equivalent, lossy"},
+		"an unknown status names the allowed ones": {"--create-status=202", "must be one of 200, 201"},
+		"credentials without a secret":             {"--additional-credentials=k", "must be key:secret"},
+		"an empty token":                           {"--oauth-token=", "must not be empty"},
+		"an empty cloud":                           {"--cloud=", "must not be empty"},
+		"an event type that is no name":            {"--extra-event-types=a,B", "must match"},
+		"a limit of zero":                          {"--url-limit=0", "other than 0"},
+		"a window of zero":                         {"--rate-limit-window=0s", "above 0"},
+		"a latency below zero":                     {"--latency=-1s", "not negative"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseFlags(tc.arg)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: %v, want it to say %q", tc.arg, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestRefusedOptions(t *testing.T) {
+	_, err := simulator.New(simulator.Options{Echo: "half", CreateStatus: 204, Latency: -1, Cloud: "a/b"})
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"echo: half is not one of full, openapi", "create-status: 204 is not one of 200, 201", "latency:", "cloud:"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+}
