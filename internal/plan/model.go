@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Key names an object or a Secret.
+type Key struct {
+	Namespace, Name string
+}
+
+// String gives namespace/name.
+func (k Key) String() string { return k.Namespace + "/" + k.Name }
+
+func (k Key) compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Namespace, o.Namespace), cmp.Compare(k.Name, o.Name))
+}
+
+// Place is where at most one trigger of ours can be: an event type at a URL.
+type Place struct {
+	URL       string // as CanonicalURL gives it
+	EventType string
+}
+
+func (p Place) compare(o Place) int {
+	return cmp.Or(cmp.Compare(p.URL, o.URL), cmp.Compare(p.EventType, o.EventType))
+}
+
+// Settings are the fields of a trigger that we manage besides its URL.
+type Settings struct {
+	Additive        bool
+	Filter          string // as CanonicalJSON gives it; empty: none
+	PayloadTemplate string // as CanonicalJSON gives it; empty: none
+	AuthScheme      string // never empty: DefaultAuthScheme where the spec is silent
+}
+
+// DefaultAuthScheme is what Cloudinary uses where no auth_scheme was given.
+const DefaultAuthScheme = "default"
+
+// WebhookType is the only uri_type that is ours to look at.
+const WebhookType = "webhook"
+
+// Observed is a trigger as it was listed. A nil field was not shown, which does not mean that it has its default.
+type Observed struct {
+	ID        string
+	URIType   string // empty: webhook
+	URL       string // as listed
+	EventType string
+	CreatedAt time.Time
+
+	Additive        *bool
+	Filter          *string // as CanonicalJSON gives it
+	PayloadTemplate *string // as CanonicalJSON gives it
+	AuthScheme      *string
+
+	// Written means that we changed the trigger since it was listed: id, URL and event type alone can be relied on.
+	Written bool
+}
+
+func (o Observed) webhook() bool { return o.URIType == "" || o.URIType == WebhookType }
+
+func (o Observed) place() Place { return Place{CanonicalURL(o.URL), o.EventType} }
+
+// Origin says how a trigger came to be ours.
+type Origin string
+
+// The origins.
+const (
+	Created Origin = "Created"
+	Adopted Origin = "Adopted"
+)
+
+// Record is what an object's status says of one trigger. It is the only proof that a trigger is ours.
+type Record struct {
+	EventType string
+	URL       string // as asked for, not as listed
+	Secret    Key    // whose credentials it was written with
+	ID        string // empty while IntendedAt alone stands
+	Origin    Origin
+
+	// IntendedAt is set before the call that creates the trigger, and cleared when the outcome is known.
+	IntendedAt time.Time
+	// SentHash, SentAt: of what was last sent; empty for a trigger that was adopted as it is.
+	SentHash string
+	SentAt   time.Time
+	// ConfirmedHash is SentHash once a list has shown it.
+	ConfirmedHash string
+	// Echoed are the fields that a list has shown for this trigger.
+	Echoed []string
+	// Repair is the last difference that was written over.
+	Repair Repair
+	// Differences are those that remain, for a person to read.
+	Differences []Difference
+}
+
+func (r Record) place() Place { return Place{CanonicalURL(r.URL), r.EventType} }
+
+// Repair remembers a difference that was written over.
+type Repair struct {
+	ReadHash     string
+	Updates      int
+	Replacements int
+	LastAt       time.Time
+}
+
+// Difference is a field in which what was listed differs from what is wanted.
+type Difference struct {
+	Field, Want, Have string
+}
+
+// Stance says what an object may have in this product environment.
+type Stance int
+
+// The stances.
+const (
+	// Wants means the object wants its event types at its URL.
+	Wants Stance = iota
+	// Observes means it wants to be told the difference, and nothing to be written.
+	Observes
+	// Holds means what it wants cannot be known now: what it has stays as it is.
+	Holds
+	// Releases means it wants nothing here any more: what it has goes by its deletion policy.
+	Releases
+)
+
+// Deletion says what becomes of a trigger that is released.
+type Deletion int
+
+// The deletion policies.
+const (
+	DeleteCreated Deletion = iota // delete what we created, keep what we adopted
+	DeleteAll
+	RetainAll
+)
+
+// Object is a CloudinaryTrigger as far as this product environment is concerned.
+type Object struct {
+	Key     Key
+	Created time.Time
+	Stance  Stance
+
+	URL         string
+	EventTypes  []string
+	Settings    Settings
+	Secret      Key
+	RefuseAdopt bool
+	Deletion    Deletion
+
+	Records []Record
+}
+
+func (o *Object) compare(p *Object) int {
+	return cmp.Or(o.Created.Compare(p.Created), o.Key.compare(p.Key))
+}
+
+// Refusal is the server's no to a change, remembered so that it is not asked again and again.
+type Refusal struct {
+	Action  Action
+	Hash    string // of what was refused
+	Limit   bool   // the limit of URLs was the reason: asked again when the set of URLs changes
+	URLs    string // the set of URLs at that time, as Input.urlsHash gives it
+	Message string // the server's word
+	Until   time.Time
+}
+
+// Input is all that a decision rests on.
+type Input struct {
+	Objects  []Object
+	Observed []Observed
+
+	// ListedAt is when the call that listed Observed was begun, Now is the present, both by Cloudinary's clock.
+	ListedAt time.Time
+	Now      time.Time
+
+	// URLLimit is how many different notification URLs the environment may hold.
+	URLLimit int
+	// Settle is how long a list may lag behind a write, and how long a call may be under way.
+	Settle time.Duration
+	// Refusals are by the place that was asked for.
+	Refusals map[Place]Refusal
+}
+
+// Action is what a step does at Cloudinary.
+type Action int
+
+// The actions, in the order in which they are carried out.
+const (
+	Update Action = iota
+	Replace
+	Create
+	Delete
+)
+
+// String gives the action's name for logs and metrics.
+func (a Action) String() string {
+	return [...]string{"update", "replace", "create", "delete"}[a]
+}
+
+// Cause is why a step is taken, for people.
+type Cause string
+
+// The causes.
+const (
+	CauseSpec     Cause = "spec"     // the spec asks for something new
+	CauseAdoption Cause = "adoption" // a trigger that was there before differs from the spec
+	CauseDrift    Cause = "drift"    // somebody changed the trigger
+	CauseIgnored  Cause = "ignored"  // an update in place had no effect
+	CauseReleased Cause = "released" // nobody wants it any more
+)
+
+// Step is one change at Cloudinary.
+type Step struct {
+	Action    Action
+	Cause     Cause
+	Object    Key
+	Secret    Key // whose credentials to use
+	ID        string
+	EventType string
+	URL       string
+	Settings  Settings
+	Hash      string // of what is sent; of a delete alone: of the trigger's id
+	Origin    Origin
+	Repair    Repair // what to record with it
+}
+
+func (s Step) place() Place { return Place{CanonicalURL(s.URL), s.EventType} }
+
+// Plan is the answer of Make.
+type Plan struct {
+	// Steps are in the order in which to take them.
+	Steps []Step
+	// Verdicts has one for each object of the input.
+	Verdicts map[Key]Verdict
+	// Handovers are the objects that gave a record to another. Before any other status is written they keep what they give, see
+	// Verdict.Giving; after that it is to be taken out.
+	Handovers []Key
+	// URLs are the different notification URLs in the environment, sorted.
+	URLs []string
+}
+
+// Verdict is what the plan says of one object.
+type Verdict struct {
+	// Records are what the object holds, before the plan's steps are taken.
+	Records []Record
+	// Giving are the records that went to other objects. Until the status of those is written, they must stay in this object's:
+	// two objects may give to each other, and a trigger that stands in no status is nobody's.
+	Giving []Record
+	// Findings are what keeps the object from being as wanted; empty: all is as wanted.
+	Findings []Finding
+	// Observed compares, for an object that only observes.
+	Observed []Comparison
+}
+
+// Comparison is what an observing object is told of one event type.
+type Comparison struct {
+	EventType   string
+	ID          string // empty: there is no such trigger
+	Differences []Difference
+}
+
+// Problem is a reason why an event type is not as wanted. The values are the API's condition reasons.
+type Problem string
+
+// The problems, the most important first. Those up to Rejected speak of the spec, those after it of the state at Cloudinary.
+const (
+	Conflict        Problem = "Conflict"
+	AlreadyExists   Problem = "AlreadyExists"
+	URLLimitReached Problem = "URLLimitReached"
+	Rejected        Problem = "Rejected"
+	NotConverging   Problem = "NotConverging"
+	Drifted         Problem = "Drifted"
+	Confirming      Problem = "Confirming"
+	Pending         Problem = "Pending"
+	Releasing       Problem = "Releasing"
+)
+
+// problemOrder lists the problems by importance.
+func problemOrder() []Problem {
+	return []Problem{Conflict, AlreadyExists, URLLimitReached, Rejected, NotConverging, Drifted, Confirming, Pending, Releasing}
+}
+
+// OfSpec says whether the problem is one of the spec (condition Accepted) or of the state (condition Synced).
+func (p Problem) OfSpec() bool {
+	return slices.Index(problemOrder(), p) <= slices.Index(problemOrder(), Rejected)
+}
+
+// Finding is a problem with the event types it concerns.
+type Finding struct {
+	Problem    Problem
+	EventTypes []string
+	// Other is the object that has the place (Conflict); empty where there is none.
+	Other Key
+	// Fields are those that differ (NotConverging, Drifted), or empty.
+	Fields []string
+	// Message is Cloudinary's word (Rejected, URLLimitReached, Releasing), or empty.
+	Message string
+	// Missing are the event types of which no trigger exists (Drifted).
+	Missing []string
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Make decides. It looks at places (URL and event type) before it looks at objects:
+//
+//	at Cloudinary    | recorded by       | wanted by   | then
+//	-----------------+-------------------+-------------+----------------------------------------------------------
+//	nothing          | -                 | X           | move X's trigger of that type by an update, else create
+//	nothing          | X, call under way | X or nobody | wait for a list begun after the call
+//	a trigger        | nobody            | nobody      | none of our business
+//	a trigger        | nobody            | X           | adopt it, or refuse X, by X's adoption policy
+//	a trigger        | X                 | X           | judge it: in sync, update, replace, or stuck
+//	a trigger        | Y                 | X           | hand it over from Y to X, then judge it
+//	a trigger        | Y, which holds    | X           | X is in conflict
+//	a trigger        | Y                 | nobody      | delete or keep it, by Y's deletion policy
+//	anything         | anybody           | X and Y     | the older one wins, the other is in conflict
+//	not a webhook    | -                 | -           | none of our business
+//
+// A new URL beyond the limit is refused, the older object first served; nothing is deleted to make room, and an
+// object whose wish is refused keeps what it has.
+func Make(in Input) Plan {
+	m := newMatcher(&in)
+	m.settleRecords()
+	m.contend()
+	m.matchRecorded()
+	m.matchForeign()
+	m.moveAndCreate()
+	m.judgeAssigned()
+	m.claim()
+	m.release()
+	m.observe()
+	return m.plan()
+}
+
+// matcher carries one decision from step to step. Its maps are only ever walked in the order of objects or places.
+type matcher struct {
+	in      *Input
+	list    shown
+	urls    []string
+	objects []*subject // by age
+	byID    map[string]Observed
+	byPlace map[Place][]Observed // webhooks, the oldest first
+
+	wishes  []*wish         // by the age of their objects, then event type
+	owned   map[string]bool // ids that stand in a record
+	used    map[string]bool // ids that fulfil a wish, stay as they are, or go
+	at      map[Place][]*holding
+	maybe   map[Place][]*holding
+	strayed map[Place][]*holding
+	holders map[Place]*subject // objects that hold a place whatever others want
+	steps   []Step
+	gave    map[Key]bool
+}
+
+// subject is an object in the course of a decision.
+type subject struct {
+	*Object
+	have     []*holding
+	giving   []Record
+	lost     map[Place]bool // where it had a trigger that somebody deleted
+	findings map[Problem]*Finding
+	compared []Comparison
+}
+
+// holding is a record in the course of a decision.
+type holding struct {
+	Record
+	owner    *subject
+	observed *Observed // nil: the list does not show it
+	pending  bool      // a call is under way, or the list may lag behind
+	taken    bool      // fulfils a wish of its owner
+	handed   bool      // fulfils a wish of another object
+	kept     bool      // stays as it is
+	claimed  bool      // and no other record of the same trigger does
+}
+
+// wish is an object's want of one place, after conflicts.
+type wish struct {
+	subject *subject
+	place   Place
+	holding *holding // what fulfils it
+	create  bool     // or this will
+	closed  bool     // or nothing: a finding says why
+}
+
+func newMatcher(in *Input) *matcher {
+	m := &matcher{
+		in: in, list: fieldsShown(in.Observed), urls: urlsOf(in.Observed),
+		byID: map[string]Observed{}, byPlace: map[Place][]Observed{},
+		owned: map[string]bool{}, used: map[string]bool{}, gave: map[Key]bool{},
+		at: map[Place][]*holding{}, maybe: map[Place][]*holding{}, strayed: map[Place][]*holding{},
+		holders: map[Place]*subject{},
+	}
+	for _, o := range in.Observed {
+		if !o.webhook() {
+			continue
+		}
+		place := o.place()
+		m.byID[o.ID] = o
+		m.byPlace[place] = append(m.byPlace[place], o)
+	}
+	for _, triggers := range m.byPlace {
+		slices.SortFunc(triggers, func(a, b Observed) int {
+			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+		})
+	}
+	for i := range in.Objects {
+		s := &subject{Object: &in.Objects[i], findings: map[Problem]*Finding{}, lost: map[Place]bool{}}
+		m.objects = append(m.objects, s)
+		for _, r := range s.Records {
+			if r.ID != "" {
+				m.owned[r.ID] = true
+			}
+		}
+	}
+	slices.SortFunc(m.objects, func(a, b *subject) int { return a.compare(b.Object) })
+	return m
+}
+
+// settleRecords finds out what became of each record: seen, under way, or gone.
+func (m *matcher) settleRecords() {
+	for _, s := range m.objects {
+		for _, r := range s.Records {
+			h := m.settle(s, r)
+			if h == nil {
+				s.lost[r.place()] = r.ID != ""
+				continue
+			}
+			h.owner = s
+			s.have = append(s.have, h)
+			m.locate(h)
+		}
+	}
+}
+
+// locate notes the places at which a record's trigger can fulfil a wish.
+//
+//	the list shows it | and can be relied on | at    | maybe     | strayed
+//	------------------+----------------------+-------+-----------+---------
+//	no                | -                    | asked | -         | -
+//	yes               | yes                  | shown | -         | asked
+//	yes               | no                   | asked | shown     | -
+func (m *matcher) locate(h *holding) {
+	asked := h.place()
+	if h.observed == nil {
+		m.at[asked] = append(m.at[asked], h)
+		return
+	}
+	shown := h.observed.place()
+	switch {
+	case shown == asked:
+		m.at[asked] = append(m.at[asked], h)
+	case h.observed.Written || m.in.settled(h.Record):
+		m.at[shown] = append(m.at[shown], h)
+		m.strayed[asked] = append(m.strayed[asked], h)
+	default:
+		m.at[asked] = append(m.at[asked], h)
+		m.maybe[shown] = append(m.maybe[shown], h)
+	}
+}
+
+// settle returns nil for a record of which nothing is left.
+func (m *matcher) settle(s *subject, r Record) *holding {
+	if r.ID == "" {
+		return m.settleIntent(r)
+	}
+	if o, ok := m.byID[r.ID]; ok {
+		return &holding{Record: r, observed: &o}
+	}
+	if !m.in.settled(r) {
+		return &holding{Record: r, pending: true}
+	}
+	if s.Stance == Holds || s.Stance == Observes {
+		return &holding{Record: r, kept: true}
+	}
+	return nil
+}
+
+// settleIntent looks for the result of a call whose answer is not known. Only a trigger that nobody has recorded, and that was
+// not there before the call, can be it; created_at counts in seconds.
+func (m *matcher) settleIntent(r Record) *holding {
+	earliest := r.IntendedAt.Truncate(time.Second)
+	for _, o := range m.byPlace[r.place()] {
+		if m.owned[o.ID] || o.CreatedAt.Before(earliest) || !m.in.ListedAt.After(r.IntendedAt) {
+			continue
+		}
+		m.owned[o.ID] = true
+		r.ID, r.SentAt, r.IntendedAt = o.ID, r.IntendedAt, time.Time{}
+		return &holding{Record: r, observed: &o}
+	}
+	if m.in.ListedAt.Before(r.IntendedAt.Add(m.in.Settle)) {
+		return &holding{Record: r, pending: true}
+	}
+	return nil
+}
+
+// contend decides which object gets which place: the older one, unless another holds it.
+func (m *matcher) contend() {
+	for _, s := range m.objects {
+		if s.Stance != Holds {
+			continue
+		}
+		for _, h := range s.have {
+			m.holders[h.place()] = s
+			if h.observed != nil {
+				m.holders[h.observed.place()] = s
+			}
+		}
+	}
+	won := map[Place]*subject{}
+	for _, s := range m.objects {
+		if s.Stance != Wants {
+			continue
+		}
+		url := CanonicalURL(s.URL)
+		for _, eventType := range sorted(s.EventTypes) {
+			place := Place{url, eventType}
+			winner := m.holders[place]
+			if winner == nil {
+				winner = won[place]
+			}
+			if winner != nil && winner != s {
+				s.find(Conflict, eventType).Other = winner.Key
+				s.keep(eventType)
+				continue
+			}
+			won[place] = s
+			m.wishes = append(m.wishes, &wish{subject: s, place: place})
+		}
+	}
+}
+
+func sorted(texts []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(texts)))
+}
+
+// find returns the finding of a problem, with the event type added to it.
+func (s *subject) find(p Problem, eventType string) *Finding {
+	f := s.findings[p]
+	if f == nil {
+		f = &Finding{Problem: p}
+		s.findings[p] = f
+	}
+	f.EventTypes = append(f.EventTypes, eventType)
+	return f
+}
+
+// keep makes an object's triggers of an event type stay as they are, since what was to take their place cannot.
+func (s *subject) keep(eventType string) {
+	for _, h := range s.have {
+		if h.EventType == eventType {
+			h.kept = true
+		}
+	}
+}
+
+// matchRecorded fulfils wishes with what is recorded at their place: the object's own record first, then any
+// other object's. Before a trigger that somebody moved is fetched back, what is at the place already is handed over: so no
+// update ever aims at a place that is taken.
+func (m *matcher) matchRecorded() {
+	for _, pass := range []struct {
+		records map[Place][]*holding
+		own     bool
+	}{
+		{m.at, true}, {m.maybe, true}, {m.at, false}, {m.strayed, true}, {m.maybe, false}, {m.strayed, false},
+	} {
+		for _, w := range m.wishes {
+			if !w.open() {
+				continue
+			}
+			if h := m.newest(pass.records[w.place], w.subject, pass.own); h != nil {
+				m.take(w, h)
+			}
+		}
+	}
+}
+
+// newest is the record, of the object or of others, that was written last. An interrupted replacement leaves two at one place, and a
+// list that lags behind may show the one that is deleted already.
+func (m *matcher) newest(records []*holding, s *subject, own bool) *holding {
+	var found *holding
+	for _, h := range records {
+		if (h.owner == s) == own && m.free(h) && (found == nil || h.SentAt.After(found.SentAt)) {
+			found = h
+		}
+	}
+	return found
+}
+
+// free says whether a record may fulfil a wish. Two records of one trigger are what a crash in the middle of a hand-over leaves.
+func (m *matcher) free(h *holding) bool {
+	return !h.taken && !h.handed && h.owner.Stance != Holds && (h.ID == "" || !m.used[h.ID])
+}
+
+func (m *matcher) take(w *wish, h *holding) {
+	if h.ID != "" {
+		m.used[h.ID] = true
+	}
+	switch {
+	case h.owner == w.subject:
+		h.taken = true
+		w.holding = h
+	case h.ID == "":
+		// The owner must see its own call through, and its finalizer holds it as long. Then there is something to hand over.
+		h.kept = true
+		w.waits()
+	default:
+		h.handed = true
+		m.give(h)
+		moved := *h
+		moved.owner, moved.Secret, moved.taken, moved.handed, moved.kept = w.subject, w.subject.Secret, true, false, false
+		w.fulfil(&moved)
+	}
+}
+
+func (m *matcher) give(h *holding) {
+	m.gave[h.owner.Key] = true
+	h.owner.giving = append(h.owner.giving, h.Record)
+}
+
+// fulfil gives the object something that was not its own.
+func (w *wish) fulfil(h *holding) {
+	w.holding = h
+	w.subject.have = append(w.subject.have, h)
+}
+
+// waits leaves the wish open until the next list.
+func (w *wish) waits() {
+	w.closed = true
+	w.subject.find(Confirming, w.place.EventType)
+	w.subject.keep(w.place.EventType)
+}
+
+// refuse closes the wish; the object keeps what it has of that type.
+func (w *wish) refuse(p Problem) *Finding {
+	w.closed = true
+	w.subject.keep(w.place.EventType)
+	return w.subject.find(p, w.place.EventType)
+}
+
+func (w *wish) open() bool { return w.holding == nil && !w.closed }
+
+// matchForeign fulfils wishes by adoption, or refuses them.
+func (m *matcher) matchForeign() {
+	for _, w := range m.wishes {
+		if !w.open() {
+			continue
+		}
+		o := m.adoptable(w)
+		if o == nil {
+			continue
+		}
+		if w.subject.RefuseAdopt {
+			w.refuse(AlreadyExists)
+			continue
+		}
+		m.owned[o.ID], m.used[o.ID] = true, true
+		w.fulfil(&holding{owner: w.subject, observed: o, taken: true, Record: Record{
+			EventType: w.place.EventType, URL: w.subject.URL, Secret: w.subject.Secret, ID: o.ID, Origin: Adopted,
+		}})
+	}
+}
+
+// adoptable returns the trigger at a wish's place that is nobody's: one that needs no change if there is one, else the oldest.
+func (m *matcher) adoptable(w *wish) *Observed {
+	var found *Observed
+	for _, o := range m.byPlace[w.place] {
+		if m.owned[o.ID] {
+			continue
+		}
+		r := read(Record{}, o, w.subject.URL, w.subject.Settings, m.list)
+		if len(r.differences) == 0 && !r.unknown {
+			return &o
+		}
+		if found == nil {
+			found = &o
+		}
+	}
+	return found
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// judgeAssigned turns fulfilled wishes into steps and findings.
+func (m *matcher) judgeAssigned() {
+	for _, w := range m.wishes {
+		switch {
+		case w.create:
+			m.create(w)
+		case w.holding == nil: // closed, with a finding
+		case w.holding.pending:
+			w.subject.find(Confirming, w.place.EventType)
+		default:
+			m.judgeOne(w)
+		}
+	}
+}
+
+func (m *matcher) create(w *wish) {
+	cause := CauseSpec
+	if w.subject.lost[w.place] {
+		cause = CauseDrift
+	}
+	step := m.step(Create, cause, w)
+	step.Origin = Created
+	m.addStep(w, step)
+}
+
+func (m *matcher) judgeOne(w *wish) {
+	h, s := w.holding, w.subject
+	op := judge(m.in, m.list, h.Record, *h.observed, s.URL, s.Settings)
+	h.Record = op.record
+	h.Secret = s.Secret // the one it was written with may go now
+	eventType := w.place.EventType
+	if op.judgement == replace && s.awaits(eventType) {
+		op.judgement = confirming
+	}
+	switch op.judgement {
+	case inSync:
+	case confirming:
+		s.find(Confirming, eventType)
+	case stuck:
+		f := s.find(NotConverging, eventType)
+		f.Fields = merged(f.Fields, fieldNames(h.Differences))
+	case update, replace:
+		action := Update
+		if op.judgement == replace {
+			action = Replace
+		}
+		step := m.step(action, causeOf(h.Record, op), w)
+		step.ID, step.Origin, step.Repair = h.ID, h.Origin, op.repair
+		m.addStep(w, step)
+	}
+}
+
+// awaits says whether it is not known yet what became of a call that was to create a trigger of that type: perhaps an earlier
+// replacement, of which the list still shows the trigger that is gone.
+func (s *subject) awaits(eventType string) bool {
+	return slices.ContainsFunc(s.have, func(h *holding) bool {
+		return h.ID == "" && h.EventType == eventType
+	})
+}
+
+func causeOf(r Record, op opinion) Cause {
+	switch {
+	case op.judgement == replace:
+		return CauseIgnored
+	case op.repair.Updates > 0:
+		return CauseDrift
+	case r.SentHash == "" && r.Origin == Adopted:
+		return CauseAdoption
+	default:
+		return CauseSpec
+	}
+}
+
+func (m *matcher) step(a Action, c Cause, w *wish) Step {
+	s := w.subject
+	return Step{
+		Action: a, Cause: c, Object: s.Key, Secret: s.Secret,
+		EventType: w.place.EventType, URL: s.URL, Settings: s.Settings, Hash: SentHash(s.URL, s.Settings),
+	}
+}
+
+// addStep plans a write, unless Cloudinary has refused just that before.
+func (m *matcher) addStep(w *wish, step Step) {
+	refusal, refused := m.refusal(step)
+	switch {
+	case !refused:
+	case refusal.Limit:
+		w.subject.find(URLLimitReached, w.place.EventType).Message = refusal.Message
+		return
+	default:
+		w.subject.find(Rejected, w.place.EventType).Message = refusal.Message
+		return
+	}
+	w.subject.find(Pending, w.place.EventType)
+	m.steps = append(m.steps, step)
+}
+
+// refusal is Cloudinary's no to that step, as long as it is to be remembered. Of a Replace either half may have been refused.
+func (m *matcher) refusal(step Step) (Refusal, bool) {
+	r, found := m.in.Refusals[step.place()]
+	sameAction := r.Action == step.Action || (step.Action == Replace && r.Action != Update)
+	switch {
+	case !found || !sameAction || r.Hash != step.Hash || !m.in.Now.Before(r.Until):
+		return r, false
+	case r.Limit && r.URLs != hashOf(m.urls...):
+		return r, false
+	default:
+		return r, true
+	}
+}
+
+// claim notes the triggers that objects keep without a wish for them. The rest of an interrupted hand-over must not delete them.
+func (m *matcher) claim() {
+	for _, s := range m.objects {
+		for _, h := range s.have {
+			if h.ID != "" && !h.handed && (h.kept || s.Stance == Holds || s.Stance == Observes) && !m.used[h.ID] {
+				m.used[h.ID], h.kept = true, true
+				h.claimed = true
+			}
+		}
+	}
+}
+
+// release lets go of what nobody wants any more.
+func (m *matcher) release() {
+	for _, s := range m.objects {
+		s.have = slices.DeleteFunc(s.have, func(h *holding) bool { return m.releaseOne(s, h) })
+	}
+}
+
+// releaseOne says whether the record is to be dropped now. A record whose trigger is to be deleted stays until it is.
+func (m *matcher) releaseOne(s *subject, h *holding) bool {
+	switch {
+	case h.taken, h.claimed:
+		return false
+	case h.handed:
+		return true
+	case h.ID != "" && m.used[h.ID]: // the rest of an interrupted hand-over
+		m.give(h)
+		return true
+	case h.kept, s.Stance == Holds, s.Stance == Observes:
+		return false
+	case h.ID == "":
+		s.find(Releasing, h.EventType)
+		return false
+	case s.Deletion == RetainAll, s.Deletion == DeleteCreated && h.Origin == Adopted:
+		return true
+	default:
+		m.used[h.ID] = true
+		m.delete(s, h)
+		return false
+	}
+}
+
+func (m *matcher) delete(s *subject, h *holding) {
+	step := Step{
+		Action: Delete, Cause: CauseReleased, Object: s.Key, Secret: h.Secret,
+		ID: h.ID, EventType: h.EventType, URL: h.URL, Hash: hashOf(h.ID), Origin: h.Origin,
+	}
+	f := s.find(Releasing, h.EventType)
+	if refusal, refused := m.refusal(step); refused {
+		f.Message = refusal.Message
+		return
+	}
+	m.steps = append(m.steps, step)
+}
+
+// observe compares for objects that only want to be told.
+func (m *matcher) observe() {
+	for _, s := range m.objects {
+		if s.Stance != Observes {
+			continue
+		}
+		for _, eventType := range sorted(s.EventTypes) {
+			s.compared = append(s.compared, m.compareOne(s, eventType))
+		}
+	}
+}
+
+func (m *matcher) compareOne(s *subject, eventType string) Comparison {
+	o := m.observedFor(s, eventType)
+	if o == nil {
+		f := s.find(Drifted, eventType)
+		f.Missing = append(f.Missing, eventType)
+		return Comparison{EventType: eventType}
+	}
+	r := read(Record{}, *o, s.URL, s.Settings, m.list)
+	if len(r.differences) > 0 {
+		f := s.find(Drifted, eventType)
+		f.Fields = merged(f.Fields, fieldNames(r.differences))
+	}
+	return Comparison{EventType: eventType, ID: o.ID, Differences: r.differences}
+}
+
+// observedFor is the trigger that an observing object would have: the one it recorded once, else the one at its place.
+func (m *matcher) observedFor(s *subject, eventType string) *Observed {
+	for _, h := range s.have {
+		if h.EventType == eventType && h.observed != nil {
+			return h.observed
+		}
+	}
+	place := Place{CanonicalURL(s.URL), eventType}
+	if triggers := m.byPlace[place]; len(triggers) > 0 {
+		return &triggers[0]
+	}
+	return nil
+}
+
+func (m *matcher) plan() Plan {
+	slices.SortStableFunc(m.steps, func(a, b Step) int { return cmp.Compare(a.Action, b.Action) })
+	p := Plan{Steps: m.steps, Verdicts: map[Key]Verdict{}, URLs: m.urls}
+	for _, s := range m.objects {
+		p.Verdicts[s.Key] = s.verdict()
+	}
+	p.Handovers = slices.SortedFunc(maps.Keys(m.gave), Key.compare)
+	return p
+}
+
+func (s *subject) verdict() Verdict {
+	v := Verdict{Observed: s.compared, Giving: s.giving}
+	for _, h := range s.have {
+		v.Records = append(v.Records, h.Record)
+	}
+	slices.SortStableFunc(v.Records, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(a.EventType, b.EventType), cmp.Compare(a.URL, b.URL), cmp.Compare(a.ID, b.ID))
+	})
+	for _, p := range problemOrder() {
+		if f := s.findings[p]; f != nil {
+			v.Findings = append(v.Findings, *f)
+		}
+	}
+	return v
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/cbroglie/mustache"
+)
+
+// The bounds of what is sent. That of a template is Cloudinary's; it names none for filters, so these are ours.
+const (
+	maxFilterBytes   = 16 << 10
+	maxFilterLevels  = 32
+	maxTemplateBytes = 16 << 10
+	maxURLBytes      = 2048
+)
+
+// What a message repeats of the user's input, in bytes.
+const (
+	maxQuoted = 64
+	maxPath   = 256
+)
+
+// CheckFilter says what is wrong with a filter, naming the place within it. Whatever passes is one JSONLogic rule whose
+// operators are known. Nothing, null and {} pass: they stand for no filter.
+func CheckFilter(raw []byte) error {
+	filter, err := checkedObject(fieldFilter, raw, maxFilterBytes)
+	if err != nil || len(filter) == 0 {
+		return err
+	}
+	if len(filter) > 1 {
+		return fmt.Errorf(`%s: must have exactly one member, the operator, and has %d (%s); join conditions with {"and": [...]} or {"or": [...]}`,
+			fieldFilter, len(filter), cut(strings.Join(slices.Sorted(maps.Keys(filter)), ", "), maxQuoted))
+	}
+	return checkRule(path{fieldFilter}, filter, false)
+}
+
+// CheckTemplate says what is wrong with a payload template, naming the place within it. Nothing, null and {} pass: they
+// stand for no template.
+func CheckTemplate(raw []byte) error {
+	template, err := checkedObject(fieldPayloadTemplate, raw, maxTemplateBytes)
+	if err != nil {
+		return err
+	}
+	return checkTexts(path{fieldPayloadTemplate}, template)
+}
+
+// CheckURL says what is wrong with a notification URL, or what there is to know about one that is not wrong. It repeats nothing
+// of the URL, which may carry a token.
+func CheckURL(raw string) (warning string, err error) {
+	if len(raw) > maxURLBytes {
+		return "", fmt.Errorf("has %d bytes, and may have %d at most", len(raw), maxURLBytes)
+	}
+	if strings.ContainsFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return "", errors.New("contains a space or a control character; percent-encode it (a space is %20)")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		// The parser's own error repeats the URL.
+		return "", errors.New("is not a URL; look for a % that starts no escape, and for a port that is no number")
+	}
+	return checkURLParts(u, strings.Contains(raw, "#"))
+}
+
+func checkURLParts(u *url.URL, fragment bool) (warning string, err error) {
+	port := u.Port()
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", errors.New("must begin with https:// or http://")
+	case u.Hostname() == "":
+		return "", errors.New("names no host")
+	case u.User != nil:
+		return "", errors.New("must not carry credentials (user:password@); put a token into the path or the query if the receiver needs one")
+	case fragment:
+		return "", errors.New("must not have a fragment (#...): it never reaches a server")
+	case port != "" && (portErr != nil || number == 0):
+		return "", errors.New("has a port that is not between 1 and 65535")
+	case u.Scheme == "http":
+		return "is http: notifications travel unencrypted, and whoever reads them on the way learns any token in the URL; use https if you can", nil
+	default:
+		return "", nil
+	}
+}
+
+// path leads to a value inside a JSON value. Its length is the level of nesting at which the value stands.
+type path []string
+
+func (p path) element(i int) path { return append(p, fmt.Sprintf("[%d]", i)) }
+
+func (p path) member(key string) path {
+	if isName(key) {
+		return append(p, "."+key)
+	}
+	return append(p, fmt.Sprintf("[%q]", cut(key, maxQuoted)))
+}
+
+// errorf says what is wrong at the path. The last steps of a long path are what a person can search for.
+func (p path) errorf(format string, args ...any) error {
+	text := strings.Join(p, "")
+	if len(text) > maxPath {
+		text = p[0] + "..." + strings.ToValidUTF8(text[len(text)-maxPath:], "")
+	}
+	return fmt.Errorf("%s: %s", text, fmt.Sprintf(format, args...))
+}
+
+func isName(key string) bool {
+	return key != "" && !strings.ContainsFunc(key, func(r rune) bool {
+		return r != '_' && r != '-' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+	})
+}
+
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "..."
+}
+
+// checkedObject decodes a JSON object, and checks that it is no longer than allowed in the form in which it is sent.
+func checkedObject(field string, raw []byte, limit int) (map[string]any, error) {
+	text, err := CanonicalJSON(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", field, err)
+	}
+	if len(text) > limit {
+		return nil, fmt.Errorf("%s: has %d bytes as compact JSON, and may have %d at most", field, len(text), limit)
+	}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return map[string]any{}, nil
+	}
+	// Not the canonical text, in which a string that holds an object has become that object.
+	value, err := decode(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", field, err)
+	}
+	if value == nil {
+		return map[string]any{}, nil
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%s: must be a JSON object ({...})", field)
+	}
+	return object, nil
+}
+
+// checkRule walks through a rule. In what is literal nothing but the depth matters.
+func checkRule(at path, value any, literal bool) error {
+	switch v := value.(type) {
+	case []any:
+		if len(at) > maxFilterLevels {
+			return at.errorf("is nested more than %d levels deep", maxFilterLevels)
+		}
+		for i, element := range v {
+			if err := checkRule(at.element(i), element, literal); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		if len(at) > maxFilterLevels {
+			return at.errorf("is nested more than %d levels deep", maxFilterLevels)
+		}
+		return checkOperation(at, v, literal)
+	}
+	return nil
+}
+
+// checkOperation checks an object in a rule. Only one with a single member is an operation; JSONLogic takes any other for a
+// literal value, and evaluates nothing in it.
+func checkOperation(at path, object map[string]any, literal bool) error {
+	literal = literal || len(object) != 1
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		if !literal && !slices.Contains(operators(), key) {
+			return at.errorf("%q is not a JSONLogic operator; those are %s", cut(key, maxQuoted), strings.Join(operators(), " "))
+		}
+		if err := checkRule(at.member(key), object[key], literal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// operators are those of json-logic-js 2, then those that Cloudinary adds.
+func operators() []string {
+	return []string{
+		"==", "===", "!=", "!==", ">", ">=", "<", "<=", "!!", "!", "%", "log", "in", "cat", "substr", "+", "*", "-", "/",
+		"min", "max", "merge", "var", "missing", "missing_some", "if", "?:", "and", "or", "filter", "map", "reduce", "all",
+		"none", "some",
+		"startsWith", "endsWith", "contains", "matches",
+	}
+}
+
+// checkTexts parses every text in a template, in an order that makes the message the same each time.
+func checkTexts(at path, value any) error {
+	switch v := value.(type) {
+	case string:
+		if err := parseMustache(v); err != nil {
+			return at.errorf("is not a Mustache template: %s", cut(err.Error(), maxQuoted))
+		}
+	case []any:
+		for i, element := range v {
+			if err := checkTexts(at.element(i), element); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if err := checkTexts(at.member(key), v[key]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func parseMustache(text string) (err error) {
+	// The parser indexes past the end where a set-delimiter tag is cut short.
+	defer func() {
+		if recover() != nil {
+			err = errors.New("it has a malformed tag")
+		}
+	}()
+	// A provider of its own, and an empty one: without it the library reads partials from files.
+	_, err = mustache.ParseStringPartials(text, &mustache.StaticProvider{})
+	return err
+}
