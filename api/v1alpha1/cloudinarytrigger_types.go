@@ -264,7 +264,7 @@ type RegisteredTrigger struct {
 	// intendedAt is the time, by Cloudinary's clock, before the call that was to create the trigger. It is there until
 	// a list of all triggers has shown what became of that call.
 	// +optional
-	IntendedAt *metav1.Time `json:"intendedAt,omitempty"`
+	IntendedAt *metav1.MicroTime `json:"intendedAt,omitempty"`
 
 	// sentHash is a hash of the fields that were last sent.
 	// +optional
@@ -274,7 +274,7 @@ type RegisteredTrigger struct {
 
 	// sentAt is the time of that write, by Cloudinary's clock.
 	// +optional
-	SentAt *metav1.Time `json:"sentAt,omitempty"`
+	SentAt *metav1.MicroTime `json:"sentAt,omitempty"`
 
 	// confirmedHash is the sentHash that Cloudinary's list has shown as sent.
 	// +optional
@@ -323,7 +323,7 @@ type Repair struct {
 
 	// lastAt is when it was last written over, by Cloudinary's clock.
 	// +required
-	LastAt metav1.Time `json:"lastAt,omitzero"`
+	LastAt metav1.MicroTime `json:"lastAt,omitzero"`
 }
 
 // FieldDifference is a field in which Cloudinary differs from the spec. Values are cut to 256 bytes.

@@ -281,7 +281,7 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
     - name: intendedAt
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: origin
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Origin
@@ -290,7 +290,7 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Repair
     - name: sentAt
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: sentHash
       type:
         scalar: string
@@ -320,7 +320,7 @@ var schemaYAML = typed.YAMLObject(`types:
     fields:
     - name: lastAt
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: readHash
       type:
         scalar: string
@@ -391,6 +391,8 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsOperationType
   scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+  scalar: untyped
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
   map:
     fields:

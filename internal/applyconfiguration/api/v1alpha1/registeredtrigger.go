@@ -22,11 +22,11 @@ type RegisteredTriggerApplyConfiguration struct {
 	Origin *apiv1alpha1.Origin `json:"origin,omitempty"`
 	// intendedAt is the time, by Cloudinary's clock, before the call that was to create the trigger. It is there until
 	// a list of all triggers has shown what became of that call.
-	IntendedAt *v1.Time `json:"intendedAt,omitempty"`
+	IntendedAt *v1.MicroTime `json:"intendedAt,omitempty"`
 	// sentHash is a hash of the fields that were last sent.
 	SentHash *string `json:"sentHash,omitempty"`
 	// sentAt is the time of that write, by Cloudinary's clock.
-	SentAt *v1.Time `json:"sentAt,omitempty"`
+	SentAt *v1.MicroTime `json:"sentAt,omitempty"`
 	// confirmedHash is the sentHash that Cloudinary's list has shown as sent.
 	ConfirmedHash *string `json:"confirmedHash,omitempty"`
 	// echoedFields are the fields that Cloudinary's list has shown for this trigger; one of them that is absent later was cleared.
@@ -70,7 +70,7 @@ func (b *RegisteredTriggerApplyConfiguration) WithOrigin(value apiv1alpha1.Origi
 // WithIntendedAt sets the IntendedAt field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the IntendedAt field is set to the value of the last call.
-func (b *RegisteredTriggerApplyConfiguration) WithIntendedAt(value v1.Time) *RegisteredTriggerApplyConfiguration {
+func (b *RegisteredTriggerApplyConfiguration) WithIntendedAt(value v1.MicroTime) *RegisteredTriggerApplyConfiguration {
 	b.IntendedAt = &value
 	return b
 }
@@ -86,7 +86,7 @@ func (b *RegisteredTriggerApplyConfiguration) WithSentHash(value string) *Regist
 // WithSentAt sets the SentAt field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the SentAt field is set to the value of the last call.
-func (b *RegisteredTriggerApplyConfiguration) WithSentAt(value v1.Time) *RegisteredTriggerApplyConfiguration {
+func (b *RegisteredTriggerApplyConfiguration) WithSentAt(value v1.MicroTime) *RegisteredTriggerApplyConfiguration {
 	b.SentAt = &value
 	return b
 }

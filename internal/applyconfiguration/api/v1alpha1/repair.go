@@ -20,7 +20,7 @@ type RepairApplyConfiguration struct {
 	// replacements is how often the trigger was deleted and created for it.
 	Replacements *int32 `json:"replacements,omitempty"`
 	// lastAt is when it was last written over, by Cloudinary's clock.
-	LastAt *v1.Time `json:"lastAt,omitempty"`
+	LastAt *v1.MicroTime `json:"lastAt,omitempty"`
 }
 
 // RepairApplyConfiguration constructs a declarative configuration of the Repair type for use with
@@ -56,7 +56,7 @@ func (b *RepairApplyConfiguration) WithReplacements(value int32) *RepairApplyCon
 // WithLastAt sets the LastAt field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the LastAt field is set to the value of the last call.
-func (b *RepairApplyConfiguration) WithLastAt(value v1.Time) *RepairApplyConfiguration {
+func (b *RepairApplyConfiguration) WithLastAt(value v1.MicroTime) *RepairApplyConfiguration {
 	b.LastAt = &value
 	return b
 }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// options are the manager's flags.
+type options struct {
+	controllers.Options
+
+	kubeconfig              string
+	watchNamespaces         string
+	metricsAddress          string
+	metricsSecure           bool
+	probeAddress            string
+	leaderElection          bool
+	leaderElectionNamespace string
+	leaseDuration           time.Duration
+	renewDeadline           time.Duration
+	retryPeriod             time.Duration
+}
+
+func newFlags(flags *flag.FlagSet) *options {
+	o := &options{Options: controllers.DefaultOptions()}
+	flags.DurationVar(&o.SyncInterval, "sync-interval", o.SyncInterval,
+		"How often a product environment's triggers are listed to find drift; up to a tenth is added at random. At least 1s.")
+	flags.DurationVar(&o.MinListInterval, "min-list-interval", o.MinListInterval,
+		"The least time between two lists of an environment, however often it changes.")
+	flags.DurationVar(&o.SettleTime, "settle-time", o.SettleTime,
+		"How long Cloudinary's list of triggers may lag behind a change, and a call may be under way.")
+	flags.DurationVar(&o.CallTimeout, "call-timeout", o.CallTimeout, "How long one Admin API call may take.")
+	flags.IntVar(&o.URLLimit, "url-limit", o.URLLimit, "How many different notification URLs a product environment may hold.")
+	flags.StringVar(&o.ReceiverBaseURL, "receiver-base-url", "",
+		"The address under which the bundled receiver is reached from the internet, for endpoints whose spec.receiver has no baseURL.")
+	flags.BoolVar(&o.AllowInsecureAPIBase, "allow-insecure-api-base", false,
+		"Permit Secrets whose Admin API is not https. Only for trials: whoever may write such a Secret can aim the manager at internal addresses.")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "Path of a kubeconfig. Default: KUBECONFIG, then the Pod's service account, then ~/.kube/config.")
+	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "The namespaces to work in, separated by commas. Default: all.")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "The address of the metrics, or 0 for none.")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics over https, to clients that the API server lets read /metrics.")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "The address of /healthz and /readyz.")
+	flags.BoolVar(&o.leaderElection, "leader-elect", true, "Let only one of several managers work.")
+	flags.StringVar(&o.leaderElectionNamespace, "leader-elect-namespace", "", "The namespace of the lease. Default: the Pod's.")
+	flags.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 30*time.Second, "How long a leader that has vanished is waited for.")
+	flags.DurationVar(&o.renewDeadline, "leader-elect-renew-deadline", 20*time.Second, "How long a leader tries to renew its lease before it gives up.")
+	flags.DurationVar(&o.retryPeriod, "leader-elect-retry-period", 4*time.Second, "The time between two tries to take or renew the lease.")
+	return o
+}
+
+// check refuses what cannot work, naming the flag.
+func (o *options) check(rest []string) error {
+	var problems []error
+	if len(rest) > 0 {
+		problems = append(problems, fmt.Errorf("unexpected argument %q: all options are flags, see --help", rest[0]))
+	}
+	if o.SyncInterval < time.Second {
+		problems = append(problems, fmt.Errorf("--sync-interval is %s, must be at least 1s", o.SyncInterval))
+	}
+	for name, d := range map[string]time.Duration{
+		"--min-list-interval": o.MinListInterval, "--settle-time": o.SettleTime, "--call-timeout": o.CallTimeout - 1,
+	} {
+		if d < 0 {
+			problems = append(problems, fmt.Errorf("%s is too short", name))
+		}
+	}
+	if o.URLLimit < 1 {
+		problems = append(problems, fmt.Errorf("--url-limit is %d, must be at least 1", o.URLLimit))
+	}
+	if o.ReceiverBaseURL != "" {
+		if _, err := plan.CheckURL(o.ReceiverBaseURL); err != nil {
+			problems = append(problems, fmt.Errorf("--receiver-base-url: %w", err))
+		}
+		if strings.ContainsAny(o.ReceiverBaseURL, "?#") {
+			problems = append(problems, errors.New("--receiver-base-url must have neither a query nor a fragment"))
+		}
+	}
+	if o.leaderElection && (o.leaseDuration <= o.renewDeadline || o.renewDeadline <= o.retryPeriod) {
+		problems = append(problems, errors.New("--leader-elect-lease-duration must be longer than the renew deadline, and that longer than the retry period"))
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/lease"
+)
+
+const (
+	leaseName = "manager.notifications.cloudinary.dev"
+
+	// apiQPS and apiBurst bound calls to the API server. A new product environment of 900 triggers means some 2,000 writes of status.
+	apiQPS   = 200
+	apiBurst = 400
+
+	// gracePeriod is how long a pass may take to end after a signal; what it leaves is taken up by the next process.
+	gracePeriod = 20 * time.Second
+)
+
+func newManager(o *options) (ctrl.Manager, error) {
+	config, err := restConfig(o.kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("register types: %w", err)
+	}
+	managerOptions := ctrl.Options{
+		Scheme:                        scheme,
+		Metrics:                       metricsOptions(o),
+		HealthProbeBindAddress:        o.probeAddress,
+		LeaderElection:                o.leaderElection,
+		LeaderElectionReleaseOnCancel: true, // the process ends when the manager does
+		LeaseDuration:                 &o.leaseDuration,
+		RenewDeadline:                 &o.renewDeadline,
+		RetryPeriod:                   &o.retryPeriod,
+		GracefulShutdownTimeout:       new(gracePeriod),
+	}
+	namespaces := splitNamespaces(o.watchNamespaces)
+	managerOptions.Cache.DefaultNamespaces = namespaces
+	// With several caches a kind controller-runtime cannot wait for its own writes; the resourceVersion that goes with each write
+	// turns what was stale into a conflict.
+	managerOptions.Client.Cache = &client.CacheOptions{EnableReadYourWritesConsistency: new(len(namespaces) <= 1)}
+
+	var fence controllers.Fence
+	if o.leaderElection {
+		lock, err := newLock(config, o)
+		if err != nil {
+			return nil, err
+		}
+		managerOptions.LeaderElectionResourceLockInterface = lock
+		fence = lock
+	}
+	mgr, err := ctrl.NewManager(config, managerOptions)
+	if err != nil {
+		return nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	if err := addController(mgr, o, fence); err != nil {
+		return nil, err
+	}
+	return mgr, errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", cachesSynced(mgr)))
+}
+
+// cachesSynced makes a manager ready once it has read what it watches. A standby is ready too: it waits for the lease alone.
+func cachesSynced(mgr ctrl.Manager) healthz.Checker {
+	return func(req *http.Request) error {
+		if !mgr.GetCache().WaitForCacheSync(req.Context()) {
+			return errors.New("the caches have not synced")
+		}
+		return nil
+	}
+}
+
+func addController(mgr ctrl.Manager, o *options, fence controllers.Fence) error {
+	m, err := controllers.NewMetrics(metrics.Registry)
+	if err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	o.UserAgent = "cloudinary-operator/" + version
+	r := &controllers.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(),
+		Events: mgr.GetEventRecorder("cloudinary-operator"), Metrics: m, Fence: fence,
+		Transport: cloudinary.NewTransport(), Now: time.Now, Options: o.Options,
+	}
+	return r.SetupWithManager(mgr)
+}
+
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	var config *rest.Config
+	var err error
+	if kubeconfig != "" {
+		config, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
+	} else {
+		config, err = ctrl.GetConfig()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster: %w", err)
+	}
+	config.QPS, config.Burst = apiQPS, apiBurst
+	config.UserAgent = "cloudinary-operator/" + version
+	return config, nil
+}
+
+func metricsOptions(o *options) metricsserver.Options {
+	opts := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
+	if o.metricsSecure {
+		opts.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	return opts
+}
+
+func splitNamespaces(flag string) map[string]cache.Config {
+	var namespaces map[string]cache.Config
+	for name := range strings.SplitSeq(flag, ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		if namespaces == nil {
+			namespaces = map[string]cache.Config{}
+		}
+		namespaces[name] = cache.Config{}
+	}
+	return namespaces
+}
+
+const podNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// newLock makes the leader's lock. Its identity is the container's, if the Pod says which it is: a container that was killed and
+// restarted in its Pod goes on at once, since there is never more than one of it.
+func newLock(config *rest.Config, o *options) (*lease.Lock, error) {
+	namespace := o.leaderElectionNamespace
+	if namespace == "" {
+		raw, err := os.ReadFile(podNamespaceFile)
+		if err != nil {
+			return nil, errors.New("--leader-elect-namespace must be given outside a cluster, or --leader-elect=false")
+		}
+		namespace = strings.TrimSpace(string(raw))
+	}
+	identity := os.Getenv("POD_UID")
+	if identity == "" {
+		identity = string(uuid.NewUUID())
+	}
+	if host, err := os.Hostname(); err == nil {
+		identity = host + "_" + identity
+	}
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, leaseName,
+		resourcelock.ResourceLockConfig{Identity: identity}, rest.CopyConfig(config), o.renewDeadline)
+	if err != nil {
+		return nil, fmt.Errorf("set up leader election: %w", err)
+	}
+	return lease.NewLock(lock, o.leaseDuration, time.Now), nil
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// applier takes steps in one environment.
+type applier struct {
+	*Reconciler
+	g    *gathered
+	env  *environment
+	in   *plan.Input
+	done map[plan.Key]bool
+}
+
+// applySome takes the first steps that can be taken, in order, and returns the objects for which something was done. It
+// stops early when the environment has to wait.
+func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environment, in *plan.Input, steps []plan.Step) ([]plan.Key, error) {
+	a := &applier{Reconciler: r, g: g, env: env, in: in, done: map[plan.Key]bool{}}
+	steps = slices.DeleteFunc(slices.Clone(steps), func(s plan.Step) bool { _, ok := a.credentials(s); return !ok })
+	steps = steps[:min(len(steps), stepsPerRound)]
+	for len(steps) > 0 && !env.backoff.waiting(r.Now()) {
+		n := creates(steps)
+		if err := a.intend(ctx, steps[:n]); err != nil {
+			return nil, err
+		}
+		for _, s := range steps[:max(n, 1)] {
+			if err := a.step(ctx, s); err != nil {
+				return nil, err
+			}
+		}
+		steps = steps[max(n, 1):]
+	}
+	return a.touched(), nil
+}
+
+func (a *applier) touched() []plan.Key {
+	return slices.DeleteFunc(slices.Clone(a.g.order), func(k plan.Key) bool { return !a.done[k] })
+}
+
+// creates is how many of the first steps are creates for one object: their intents are written together.
+func creates(steps []plan.Step) int {
+	n := 0
+	for n < len(steps) && (steps[n].Action == plan.Create || steps[n].Action == plan.Replace) && steps[n].Object == steps[0].Object {
+		n++
+	}
+	return n
+}
+
+// intend stores that the creates are about to be called. A conflict means that the object is not as we read it: nothing is called.
+func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
+	if len(steps) == 0 {
+		return nil
+	}
+	key := steps[0].Object
+	if err := a.ensureFinalizer(ctx, a.g.triggers[key]); err != nil {
+		return err
+	}
+	at := a.env.clock.at(a.Now())
+	for _, s := range steps {
+		if s.Action == plan.Replace {
+			_, s = s.Halves()
+		}
+		plan.Intend(a.in, s, at)
+	}
+	a.g.objects = a.in.Objects
+	return a.storeRecords(ctx, a.g, []plan.Key{key})
+}
+
+// credentials are those of the step's Secret, or where that one is no member any more those of the object's present one.
+func (a *applier) credentials(s plan.Step) (cloudinary.Credentials, bool) {
+	if creds, ok := a.directory.member(s.Secret, a.g.environment); ok {
+		return creds, true
+	}
+	t := a.g.triggers[s.Object]
+	if t.endpoint == nil {
+		return cloudinary.Credentials{}, false
+	}
+	return a.directory.member(t.endpoint.secret, a.g.environment)
+}
+
+// step takes one step. What Cloudinary answers goes into the plan's input; an error is ours or the API server's.
+func (a *applier) step(ctx context.Context, s plan.Step) error {
+	if s.Action != plan.Replace {
+		_, err := a.call(ctx, s)
+		return err
+	}
+	del, create := s.Halves()
+	out, err := a.call(ctx, del)
+	if err != nil {
+		return err
+	}
+	if out.Result != plan.Done && out.Result != plan.Gone {
+		plan.Apply(a.in, create, plan.Outcome{Result: plan.NotSent})
+		return nil
+	}
+	_, err = a.call(ctx, create)
+	return err
+}
+
+// call makes the call of a step, unless the environment has to wait by now.
+func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
+	a.done[s.Object] = true
+	creds, ok := a.credentials(s)
+	if !ok || a.env.backoff.waiting(a.Now()) {
+		out := plan.Outcome{Result: plan.NotSent}
+		plan.Apply(a.in, s, out)
+		return out, nil
+	}
+	callCtx, cancel, err := a.fenced(ctx)
+	if err != nil {
+		// What is recorded as intended and was not called is settled by a list.
+		return plan.Outcome{}, err
+	}
+	defer cancel()
+	out, err := a.send(callCtx, a.clientFor(creds), s)
+	a.Metrics.call(s.Action.String(), err)
+	a.env.verify = true
+	switch {
+	case err == nil:
+		a.env.backoff.succeed()
+		a.tell(ctx, s, out)
+	case out.Result == plan.NotSent, out.Result == plan.Unknown:
+		a.failed(ctx, a.env, creds, err)
+		if cloudinary.IsUnauthorized(err) {
+			a.wake(secretUnit(s.Secret))
+		}
+	default:
+		logf.FromContext(ctx).Info("Cloudinary refused a change", "trigger", s.Object.String(), "eventType", s.EventType, "reason", err.Error())
+	}
+	plan.Apply(a.in, s, out)
+	return out, nil
+}
+
+// send makes the call and says how it ended.
+func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (plan.Outcome, error) {
+	var created cloudinary.Trigger
+	var meta cloudinary.Meta
+	var err error
+	switch s.Action {
+	case plan.Create:
+		created, meta, err = c.CreateTrigger(ctx, triggerSpecFrom(s))
+	case plan.Update:
+		meta, err = a.update(ctx, c, s)
+	case plan.Delete:
+		meta, err = c.DeleteTrigger(ctx, s.ID)
+	case plan.Replace:
+		return plan.Outcome{}, errors.New("a replace is called as its halves")
+	}
+	now := a.Now()
+	a.env.clock.learn(meta.Date, now)
+	out := plan.Outcome{Result: resultOf(err), At: a.env.clock.at(now), Limit: cloudinary.IsLimitReached(err)}
+	if err == nil && s.Action == plan.Create {
+		out.Trigger = observedFromOne(created)
+		if out.Trigger.EventType == "" {
+			out.Trigger.EventType, out.Trigger.URL = s.EventType, s.URL
+		}
+	}
+	var refused *cloudinary.Error
+	if errors.As(err, &refused) {
+		out.Message = refused.Message
+	}
+	return out, err
+}
+
+// update sends an update. Which form clears a template is not documented: the other one is tried where one is refused, and
+// remembered where it is taken.
+func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step) (cloudinary.Meta, error) {
+	spec := triggerSpecFrom(s)
+	form := a.env.emptyForm
+	meta, err := c.UpdateTrigger(ctx, s.ID, spec, cloudinary.UpdateOptions{ClearTemplate: form})
+	if spec.PayloadTemplate != nil || !cloudinary.IsInvalid(err) {
+		return meta, err
+	}
+	a.Metrics.call(plan.Update.String(), err)
+	other := cloudinary.EmptyString
+	if form == cloudinary.EmptyString {
+		other = cloudinary.EmptyObject
+	}
+	meta, otherErr := c.UpdateTrigger(ctx, s.ID, spec, cloudinary.UpdateOptions{ClearTemplate: other})
+	if cloudinary.IsInvalid(otherErr) {
+		return meta, err
+	}
+	if otherErr == nil {
+		a.env.emptyForm = other
+	}
+	return meta, otherErr
+}
+
+func resultOf(err error) plan.Result {
+	switch {
+	case err == nil:
+		return plan.Done
+	case cloudinary.IsAmbiguous(err):
+		return plan.Unknown
+	case cloudinary.IsNotFound(err):
+		return plan.Gone
+	case cloudinary.IsAlreadyExists(err):
+		return plan.Exists
+	case cloudinary.IsLimitReached(err), cloudinary.IsInvalid(err):
+		return plan.Refused
+	default:
+		return plan.NotSent
+	}
+}
+
+// tell logs a change at Cloudinary, and leaves an Event where a person would wonder.
+func (a *applier) tell(ctx context.Context, s plan.Step, out plan.Outcome) {
+	id := s.ID
+	if s.Action == plan.Create {
+		id = out.Trigger.ID
+	}
+	logf.FromContext(ctx).Info("Changed a trigger at Cloudinary",
+		"action", s.Action.String(), "reason", string(s.Cause), "trigger", s.Object.String(), "eventType", s.EventType, "triggerID", id)
+	a.Metrics.changes.WithLabelValues(s.Action.String(), string(s.Cause)).Inc()
+	note := map[plan.Cause]string{
+		plan.CauseDrift:    "Somebody changed the %s trigger %s at Cloudinary; it was set back to the spec",
+		plan.CauseIgnored:  "Cloudinary did not take over a change of the %s trigger (now %s) in place; it was deleted and created again",
+		plan.CauseAdoption: "The %s trigger %s, which existed already, was changed to the spec",
+		plan.CauseReleased: "The %s trigger %s was deleted at Cloudinary",
+		plan.CauseSpec:     "The %s trigger %s was written to Cloudinary as in the spec",
+	}[s.Cause]
+	if note == "" || s.Cause == plan.CauseIgnored && s.Action == plan.Delete {
+		return
+	}
+	reason := map[plan.Cause]string{
+		plan.CauseDrift: "DriftRepaired", plan.CauseIgnored: "Replaced", plan.CauseAdoption: "Adopted",
+		plan.CauseReleased: "Deleted", plan.CauseSpec: "Written",
+	}[s.Cause]
+	a.event(a.g.triggers[s.Object].CloudinaryTrigger, corev1.EventTypeNormal, reason, note, s.EventType, id)
+}
+
+func (r *Reconciler) event(t *v1alpha1.CloudinaryTrigger, kind, reason, note string, args ...any) {
+	if r.Events != nil {
+		r.Events.Eventf(t, nil, kind, reason, "Sync", note, args...)
+	}
+}

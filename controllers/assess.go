@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// world is what a pass reads once and judges by: the objects in the cache and what is known of Secrets.
+type world struct {
+	endpoints map[plan.Key]*v1alpha1.NotificationEndpoint
+	triggers  []*v1alpha1.CloudinaryTrigger
+
+	secret          func(plan.Key) (secretState, bool)
+	accepted        func(cloudinary.Credentials) bool
+	receiverBaseURL string
+}
+
+// endpointView is an endpoint with its references resolved.
+type endpointView struct {
+	*v1alpha1.NotificationEndpoint
+	key         plan.Key
+	secret      plan.Key
+	url         string
+	environment cloudinary.Environment // zero until the Secret can be used
+	primary     Unit
+	problem     *problem // Accepted=False
+	warning     string   // said in Accepted=True
+}
+
+// viewEndpoint resolves an endpoint's URL and credentials.
+func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
+	v := endpointView{
+		NotificationEndpoint: ep,
+		key:                  plan.Key{Namespace: ep.Namespace, Name: ep.Name},
+		secret:               plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name},
+	}
+	v.primary = secretUnit(v.secret)
+	v.url, v.warning, v.problem = w.endpointURL(ep)
+	state, known := w.secret(v.secret)
+	switch {
+	case !known: // its unit will read it
+	case state.problem != nil:
+		v.problem = state.problem
+	default:
+		v.environment = state.credentials.Environment()
+		if w.accepted(state.credentials) {
+			v.primary = environmentUnit(v.environment)
+		}
+	}
+	return v
+}
+
+// receiverPath is where the bundled receiver terminates an endpoint's URL.
+const receiverPath = "/v1/notifications/"
+
+func (w *world) endpointURL(ep *v1alpha1.NotificationEndpoint) (url, warning string, _ *problem) {
+	url, field := ep.Spec.URL, "spec.url"
+	if ep.Spec.Receiver != nil {
+		base := ep.Spec.Receiver.BaseURL
+		field = "spec.receiver.baseURL"
+		if base == "" {
+			base, field = w.receiverBaseURL, "the manager's --receiver-base-url"
+		}
+		if base == "" {
+			return "", "", &problem{
+				v1alpha1.ReasonBaseURLMissing,
+				"spec.receiver.baseURL is not set, and neither is the manager's --receiver-base-url; set one to the address under which the receiver is reached from the internet",
+			}
+		}
+		url = strings.TrimRight(base, "/") + receiverPath + ep.Namespace + "/" + ep.Name
+	}
+	warning, err := plan.CheckURL(url)
+	if err != nil {
+		return "", "", &problem{v1alpha1.ReasonInvalidURL, fmt.Sprintf("%s: %v", field, err)}
+	}
+	return url, warning, nil
+}
+
+// triggerView is a trigger as its manifest and its references have it.
+type triggerView struct {
+	*v1alpha1.CloudinaryTrigger
+	key         plan.Key
+	endpointKey plan.Key
+	endpoint    *endpointView // nil: there is none, or it may not be used
+	primary     Unit
+	stance      plan.Stance // in the primary's environment
+	settings    plan.Settings
+	problem     *problem // Accepted=False
+	warnings    []string // said in Accepted=True
+}
+
+// viewTrigger resolves a trigger's endpoint, and finds out what may be done for it.
+func (w *world) viewTrigger(t *v1alpha1.CloudinaryTrigger) triggerView {
+	v := triggerView{
+		CloudinaryTrigger: t,
+		key:               plan.Key{Namespace: t.Namespace, Name: t.Name},
+		endpointKey:       endpointKeyOf(t),
+		stance:            plan.Wants,
+	}
+	v.primary = endpointUnit(v.endpointKey)
+	if ep := w.endpoints[v.endpointKey]; ep != nil {
+		view := w.viewEndpoint(ep)
+		v.endpoint, v.primary = &view, view.primary
+	}
+	if t.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
+		v.stance = plan.Observes
+	}
+	if stance, p := v.referenceProblem(); p != nil {
+		v.stance, v.problem = stance, p
+	} else if p := v.checkSpec(); p != nil {
+		v.stance, v.problem = plan.Holds, p
+	}
+	if t.DeletionTimestamp != nil {
+		v.stance = plan.Releases
+	}
+	return v
+}
+
+func endpointKeyOf(t *v1alpha1.CloudinaryTrigger) plan.Key {
+	k := plan.Key{Namespace: t.Spec.EndpointRef.Namespace, Name: t.Spec.EndpointRef.Name}
+	if k.Namespace == "" {
+		k.Namespace = t.Namespace
+	}
+	return k
+}
+
+// referenceProblem says what is wrong with the endpoint, and what that means for what the trigger has.
+func (v *triggerView) referenceProblem() (plan.Stance, *problem) {
+	switch ep := v.endpoint; {
+	case ep == nil:
+		return plan.Holds, &problem{v1alpha1.ReasonEndpointNotFound, fmt.Sprintf(
+			"spec.endpointRef: NotificationEndpoint %s does not exist; create it, or correct the reference", v.endpointKey)}
+	case !allows(ep.NotificationEndpoint, v.Namespace):
+		return plan.Releases, &problem{v1alpha1.ReasonEndpointNotAllowed, fmt.Sprintf(
+			"spec.endpointRef: NotificationEndpoint %s does not allow triggers from namespace %s; its spec.allowedTriggers.namespaces.from would have to be All",
+			v.endpointKey, v.Namespace)}
+	case ep.DeletionTimestamp != nil:
+		return plan.Releases, &problem{v1alpha1.ReasonEndpointDeleting, fmt.Sprintf(
+			"spec.endpointRef: NotificationEndpoint %s is being deleted; refer to another one, or delete this object", v.endpointKey)}
+	case ep.problem != nil && ep.Namespace == v.Namespace:
+		return plan.Holds, &problem{ep.problem.reason, fmt.Sprintf("NotificationEndpoint %s: %s", v.endpointKey, ep.problem.message)}
+	case ep.problem != nil:
+		return plan.Holds, &problem{v1alpha1.ReasonEndpointNotAccepted, fmt.Sprintf(
+			"NotificationEndpoint %s is not accepted (%s); its own conditions say what to do", v.endpointKey, ep.problem.reason)}
+	default:
+		return plan.Wants, nil
+	}
+}
+
+func allows(ep *v1alpha1.NotificationEndpoint, namespace string) bool {
+	if ep.Namespace == namespace {
+		return true
+	}
+	return ep.Spec.AllowedTriggers != nil && ep.Spec.AllowedTriggers.Namespaces.From == v1alpha1.NamespacesFromAll
+}
+
+// checkSpec judges what CEL in the CRD cannot, and gathers the settings.
+func (v *triggerView) checkSpec() *problem {
+	s := plan.Settings{AuthScheme: string(v.Spec.AuthScheme)}
+	if s.AuthScheme == "" {
+		s.AuthScheme = plan.DefaultAuthScheme
+	}
+	if v.Spec.Additive != nil {
+		s.Additive = *v.Spec.Additive
+	}
+	if f := v.Spec.Filter; f != nil {
+		if err := plan.CheckFilter(f.Raw); err != nil {
+			return &problem{v1alpha1.ReasonInvalidFilter, fmt.Sprintf("spec.filter: %v", err)}
+		}
+		s.Filter, _ = plan.CanonicalJSON(f.Raw) // CheckFilter has read it
+	}
+	if t := v.Spec.PayloadTemplate; t != nil {
+		if err := plan.CheckTemplate(t.Raw); err != nil {
+			return &problem{v1alpha1.ReasonInvalidPayloadTemplate, fmt.Sprintf("spec.payloadTemplate: %v", err)}
+		}
+		s.PayloadTemplate, _ = plan.CanonicalJSON(t.Raw) // CheckTemplate has read it
+	}
+	v.settings = s
+	v.warnings = eventTypeWarnings(v.Spec.EventTypes)
+	if v.endpoint.warning != "" {
+		v.warnings = append(v.warnings, fmt.Sprintf("NotificationEndpoint %s: %s", v.endpointKey, v.endpoint.warning))
+	}
+	return nil
+}
+
+func eventTypeWarnings(eventTypes []string) []string {
+	var warnings []string
+	for _, t := range eventTypes {
+		if notification.KnownEventType(t) {
+			continue
+		}
+		w := fmt.Sprintf("event type %q is not one this operator knows, and is tried as it is", t)
+		if closest := notification.ClosestEventType(t); closest != "" {
+			w += fmt.Sprintf(" (did you mean %q?)", closest)
+		}
+		warnings = append(warnings, w)
+	}
+	return warnings
+}
+
+// object is the trigger as the plan of one environment sees it.
+func (v *triggerView) object(env cloudinary.Environment) plan.Object {
+	o := plan.Object{
+		Key: v.key, Created: v.CreationTimestamp.Time, Stance: v.stance,
+		EventTypes: v.Spec.EventTypes, Settings: v.settings,
+		RefuseAdopt: v.Spec.AdoptionPolicy == v1alpha1.AdoptionPolicyRefuse,
+		Deletion:    deletionOf(&v.Spec),
+		Records:     recordsIn(v.Status.Registrations, env),
+	}
+	if v.endpoint != nil {
+		o.URL, o.Secret = v.endpoint.url, v.endpoint.secret
+	}
+	if v.primary != environmentUnit(env) {
+		o.Stance = v.stanceElsewhere()
+	}
+	return o
+}
+
+// stanceElsewhere is the stance in an environment that is not (or not yet) the one the spec leads to. It is left once another
+// one has taken its place; while it is not known where the spec leads, what is there stays.
+func (v *triggerView) stanceElsewhere() plan.Stance {
+	if v.stance == plan.Holds || v.stance != plan.Releases && v.primary.Kind != EnvironmentUnit {
+		return plan.Holds
+	}
+	return plan.Releases
+}
+
+// deletionOf is the deletion policy as it is to be carried out: who only observes writes nothing, even at the end.
+func deletionOf(spec *v1alpha1.CloudinaryTriggerSpec) plan.Deletion {
+	switch {
+	case spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve, spec.DeletionPolicy == v1alpha1.DeletionPolicyRetain:
+		return plan.RetainAll
+	case spec.DeletionPolicy == v1alpha1.DeletionPolicyDelete:
+		return plan.DeleteAll
+	default:
+		return plan.DeleteCreated
+	}
+}

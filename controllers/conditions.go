@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// assessment is what conditions say: nil problems mean that all is well.
+type assessment struct {
+	accepted *problem
+	synced   *problem
+	unknown  bool   // Synced is Unknown and not False
+	note     string // the message of Accepted=True
+}
+
+// worthAPerson are the reasons that do not go away by themselves: Stalled is True with them, and Reconciling with all others.
+func worthAPerson(reason string) bool {
+	return slices.Contains([]string{
+		v1alpha1.ReasonEndpointNotAllowed, v1alpha1.ReasonEndpointNotAccepted, v1alpha1.ReasonSecretInvalid,
+		v1alpha1.ReasonInvalidURL, v1alpha1.ReasonBaseURLMissing, v1alpha1.ReasonInsecureAPIBase,
+		v1alpha1.ReasonInvalidFilter, v1alpha1.ReasonInvalidPayloadTemplate, v1alpha1.ReasonConflict, v1alpha1.ReasonAlreadyExists,
+		v1alpha1.ReasonURLLimitReached, v1alpha1.ReasonRejected, v1alpha1.ReasonNotConverging, v1alpha1.ReasonDrifted,
+		v1alpha1.ReasonCredentialsRejected, v1alpha1.ReasonCredentialsMissing,
+	}, reason)
+}
+
+// conditions brings the manager's conditions up to date. What is unchanged keeps its time of transition.
+func (a assessment) conditions(existing []metav1.Condition, generation int64, now metav1.Time) []metav1.Condition {
+	ours := slices.DeleteFunc(slices.Clone(existing), func(c metav1.Condition) bool { return !managed(c.Type) })
+	set := func(conditionType string, status metav1.ConditionStatus, reason, message string) {
+		meta.SetStatusCondition(&ours, metav1.Condition{
+			Type: conditionType, Status: status, Reason: reason, Message: message,
+			ObservedGeneration: generation, LastTransitionTime: now,
+		})
+	}
+	synced := a.synced
+	if a.accepted != nil && synced == nil {
+		synced = &problem{v1alpha1.ReasonNotAccepted, "the spec is not accepted, see the condition Accepted; what is at Cloudinary stays as it is"}
+	}
+	if a.accepted == nil {
+		set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, a.note)
+	} else {
+		set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, a.accepted.reason, a.accepted.message)
+	}
+	switch {
+	case synced == nil:
+		set(v1alpha1.ConditionSynced, metav1.ConditionTrue, v1alpha1.ReasonSynced, "Cloudinary has what the spec says")
+	case a.unknown:
+		set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, synced.reason, synced.message)
+	default:
+		set(v1alpha1.ConditionSynced, metav1.ConditionFalse, synced.reason, synced.message)
+	}
+	a.setReady(&ours, synced, set)
+	slices.SortFunc(ours, func(x, y metav1.Condition) int { return strings.Compare(x.Type, y.Type) })
+	return ours
+}
+
+// setReady sets Ready, and the pair that kstatus looks at.
+func (a assessment) setReady(ours *[]metav1.Condition, synced *problem, set func(string, metav1.ConditionStatus, string, string)) {
+	meta.RemoveStatusCondition(ours, v1alpha1.ConditionReconciling)
+	cause := a.accepted
+	if cause == nil {
+		cause = synced
+	}
+	if cause == nil {
+		meta.RemoveStatusCondition(ours, v1alpha1.ConditionStalled)
+		set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "accepted and synced")
+		return
+	}
+	status := metav1.ConditionFalse
+	if a.accepted == nil && a.unknown {
+		status = metav1.ConditionUnknown
+	}
+	set(v1alpha1.ConditionReady, status, cause.reason, cause.message)
+	if worthAPerson(cause.reason) {
+		set(v1alpha1.ConditionStalled, metav1.ConditionTrue, cause.reason, cause.message)
+		return
+	}
+	meta.RemoveStatusCondition(ours, v1alpha1.ConditionStalled)
+	set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, cause.reason, cause.message)
+}
+
+func managed(conditionType string) bool {
+	switch conditionType {
+	case v1alpha1.ConditionAccepted, v1alpha1.ConditionSynced, v1alpha1.ConditionReady,
+		v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled:
+		return true
+	default:
+		return false
+	}
+}
+
+// verdictProblems turns a plan's findings into the problems of the spec and of the state. Of each the most important is the
+// reason; the message has all.
+func verdictProblems(t *triggerView, findings []plan.Finding, urlLimit int) (accepted, synced *problem) {
+	for _, f := range findings {
+		p := &problem{string(f.Problem), message(t, f, urlLimit)}
+		target := &synced
+		if f.Problem.OfSpec() {
+			target = &accepted
+		}
+		if *target == nil {
+			*target = p
+			continue
+		}
+		(*target).message += "; " + p.message
+	}
+	return accepted, synced
+}
+
+// message tells a person what is wrong and what to do. It holds no counter and no time, so that an unchanged state writes nothing.
+func message(t *triggerView, f plan.Finding, urlLimit int) string {
+	types := list(f.EventTypes)
+	switch f.Problem {
+	case plan.Conflict:
+		other := "an object in another namespace"
+		if f.Other.Namespace == t.Namespace {
+			other = "CloudinaryTrigger " + f.Other.String()
+		}
+		return fmt.Sprintf("event types %s: %s already has them at the same URL and is older; remove them from one of the two", types, other)
+	case plan.AlreadyExists:
+		return fmt.Sprintf("event types %s: a trigger that is not the operator's exists at the same URL, and spec.adoptionPolicy is Refuse; delete that trigger, or set Adopt", types)
+	case plan.URLLimitReached:
+		return fmt.Sprintf("event types %s: the product environment holds as many notification URLs as it may (%d, see status.environment of the endpoint); "+
+			"let go of a URL or use one that is there; it goes through by itself then%s", types, urlLimit, word(f.Message))
+	case plan.Rejected:
+		return fmt.Sprintf("event types %s: Cloudinary refuses the trigger as it is in the spec%s; correct the spec; it is tried again then, and once an hour", types, word(f.Message))
+	case plan.NotConverging:
+		return fmt.Sprintf("event types %s: Cloudinary keeps another value for %s than was sent, or somebody keeps setting it back; "+
+			"nothing more is written until either side changes, see status.registrations for both values", types, list(f.Fields))
+	case plan.Drifted:
+		return driftMessage(f)
+	case plan.Confirming:
+		return fmt.Sprintf("event types %s: sent; Cloudinary's list does not show it yet, it is looked at again at the next sync", types)
+	case plan.Pending:
+		return fmt.Sprintf("event types %s: to be written to Cloudinary", types)
+	case plan.Releasing:
+		return fmt.Sprintf("event types %s: triggers that are not wanted any more are still to be let go of", types)
+	default:
+		return fmt.Sprintf("event types %s: %s", types, f.Problem)
+	}
+}
+
+func driftMessage(f plan.Finding) string {
+	var parts []string
+	if len(f.Fields) > 0 {
+		parts = append(parts, "Cloudinary differs in "+list(f.Fields)+", see status.observed")
+	}
+	if len(f.Missing) > 0 {
+		parts = append(parts, "Cloudinary has no trigger for "+list(f.Missing))
+	}
+	return strings.Join(parts, "; ") + "; spec.managementPolicy is Observe, so nothing is written"
+}
+
+// maxListed is how many names a message lists.
+const maxListed = 10
+
+func list(names []string) string {
+	if len(names) > maxListed {
+		return strings.Join(names[:maxListed], ", ") + " and more"
+	}
+	return strings.Join(names, ", ")
+}
+
+func word(message string) string {
+	if message == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (Cloudinary says %q)", message)
+}

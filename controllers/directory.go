@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// problem is what keeps something from being as wanted: a condition's reason and message.
+type problem struct {
+	reason, message string
+}
+
+// secretState is what is known of one Secret.
+type secretState struct {
+	uid, resourceVersion string
+	credentials          cloudinary.Credentials
+	problem              *problem // missing, malformed or insecure; the credentials are empty then
+}
+
+// directory is what the process knows of Secrets and environments beyond the API server: all of it can be found
+// out again. It is shared by the passes and by the handlers of events.
+type directory struct {
+	mu           sync.Mutex
+	fingerprints *cloudinary.Fingerprinter
+	secrets      map[plan.Key]secretState
+	accepted     map[string]bool // by fingerprint: equal credentials are accepted together
+	probes       map[plan.Key]*backoff
+	environments map[cloudinary.Environment]*environment
+}
+
+func newDirectory() *directory {
+	return &directory{
+		fingerprints: cloudinary.NewFingerprinter(),
+		secrets:      map[plan.Key]secretState{}, accepted: map[string]bool{},
+		probes: map[plan.Key]*backoff{}, environments: map[cloudinary.Environment]*environment{},
+	}
+}
+
+func (d *directory) secret(k plan.Key) (secretState, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, ok := d.secrets[k]
+	return s, ok
+}
+
+func (d *directory) setSecret(k plan.Key, s secretState) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if old, ok := d.secrets[k]; !ok || old.resourceVersion != s.resourceVersion || old.uid != s.uid {
+		delete(d.probes, k) // what changed is tried at once
+	}
+	d.secrets[k] = s
+}
+
+func (d *directory) forgetSecret(k plan.Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.secrets, k)
+	delete(d.probes, k)
+}
+
+// isAccepted says whether a call with these credentials was accepted, and none refused since.
+func (d *directory) isAccepted(c cloudinary.Credentials) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.accepted[d.fingerprints.Fingerprint(c)]
+}
+
+func (d *directory) setAccepted(c cloudinary.Credentials, accepted bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if accepted {
+		d.accepted[d.fingerprints.Fingerprint(c)] = true
+		return
+	}
+	delete(d.accepted, d.fingerprints.Fingerprint(c))
+}
+
+// member returns the credentials of a Secret if they were accepted in an environment.
+func (d *directory) member(k plan.Key, e cloudinary.Environment) (cloudinary.Credentials, bool) {
+	s, ok := d.secret(k)
+	if !ok || s.problem != nil || s.credentials.Environment() != e || !d.isAccepted(s.credentials) {
+		return cloudinary.Credentials{}, false
+	}
+	return s.credentials, true
+}
+
+func (d *directory) probe(k plan.Key) *backoff {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.probes[k] == nil {
+		d.probes[k] = &backoff{}
+	}
+	return d.probes[k]
+}
+
+func (d *directory) environment(e cloudinary.Environment) *environment {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.environments[e] == nil {
+		d.environments[e] = &environment{refusals: map[plan.Place]plan.Refusal{}}
+	}
+	return d.environments[e]
+}
+
+func (d *directory) forgetEnvironment(e cloudinary.Environment) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.environments, e)
+}
+
+// backoff is when a call may be tried again, and why it has to wait.
+type backoff struct {
+	notBefore time.Time // by this process's clock
+	failures  int
+	problem   *problem // of the last call; nil after a success
+}
+
+// environment is what the process knows of a product environment. Passes of one environment do not overlap; the probe of a
+// Secret that joins it is the only other writer.
+type environment struct {
+	mu sync.Mutex
+
+	observed []plan.Observed
+	listed   time.Time // when the last list was begun, by this process's clock; zero: never
+	next     time.Time // when the next one is due
+	verify   bool      // a write is to be verified by a list, as soon as MinListInterval allows
+	clock    serverClock
+
+	backoff   backoff
+	refused   *problem // of the last credentials that were refused
+	refusals  map[plan.Place]plan.Refusal
+	emptyForm cloudinary.EmptyForm
+}
+
+// serverClock turns this process's time into Cloudinary's.
+type serverClock struct {
+	offset time.Duration
+	known  bool
+}
+
+// maxOffsetJitter is how far the header Date, which counts in seconds, may stray before the offset is set anew. An offset that
+// stays keeps times in order.
+const maxOffsetJitter = 2 * time.Second
+
+func (c *serverClock) learn(date, local time.Time) {
+	if date.IsZero() {
+		return
+	}
+	offset := date.Sub(local)
+	if !c.known || (offset-c.offset).Abs() > maxOffsetJitter {
+		c.offset, c.known = offset, true
+	}
+}
+
+func (c *serverClock) at(local time.Time) time.Time { return local.Add(c.offset) }
+
+func (c *serverClock) local(server time.Time) time.Time { return server.Add(-c.offset) }

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// passEnvironment is gather, observe, plan, apply and report for one product environment.
+func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Duration, error) {
+	g, err := r.gather(ctx, unit.Environment)
+	if err != nil {
+		return 0, err
+	}
+	if g.empty() {
+		r.directory.forgetEnvironment(unit.Environment)
+		r.Metrics.forgetEnvironment(unit.Environment)
+		return 0, nil
+	}
+	env := r.directory.environment(unit.Environment)
+	env.mu.Lock()
+	defer env.mu.Unlock()
+
+	if err := r.observe(ctx, g, env); err != nil {
+		return 0, err
+	}
+	if env.listed.IsZero() {
+		return r.wait(env), r.reportUnread(ctx, g, env)
+	}
+	last, err := r.converge(ctx, g, env)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.report(ctx, g, env, last); err != nil {
+		return 0, err
+	}
+	return r.wait(env), nil
+}
+
+// stepsPerRound is how many steps are taken before what they did is written to status.
+const stepsPerRound = 50
+
+// converge plans and applies until a plan has no step that can be taken, and returns that plan.
+func (r *Reconciler) converge(ctx context.Context, g *gathered, env *environment) (plan.Plan, error) {
+	for {
+		in := r.input(g, env)
+		p := plan.Make(in)
+		for i := range g.objects {
+			g.objects[i].Records = p.Verdicts[g.objects[i].Key].Records
+		}
+		if err := r.storeHandovers(ctx, g, p); err != nil {
+			return plan.Plan{}, err
+		}
+		in.Objects = g.objects
+		done, err := r.applySome(ctx, g, env, &in, p.Steps)
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		g.objects, env.observed, env.refusals = in.Objects, in.Observed, in.Refusals
+		switch {
+		case len(done) > 0:
+			if err := r.storeRecords(ctx, g, done); err != nil {
+				return plan.Plan{}, err
+			}
+		case env.verify && len(p.Steps) == 0:
+			before := env.listed
+			if err := r.observe(ctx, g, env); err != nil || env.listed.Equal(before) {
+				return p, err
+			}
+		default:
+			return p, nil
+		}
+	}
+}
+
+// storeHandovers writes what changed hands into the status of those that took, then out of that of those that gave, so
+// that a trigger of ours is recorded at every moment. An object may take and give at once.
+func (r *Reconciler) storeHandovers(ctx context.Context, g *gathered, p plan.Plan) error {
+	if len(p.Handovers) == 0 {
+		return nil
+	}
+	given := map[string]bool{}
+	for _, key := range p.Handovers {
+		for _, rec := range g.stored(key) {
+			given[rec.ID] = rec.ID != ""
+		}
+	}
+	for i := range g.objects {
+		o := &g.objects[i]
+		if union, took := takeInto(g.stored(o.Key), o.Records, given); took {
+			if err := r.store(ctx, g, o.Key, union); err != nil {
+				return err
+			}
+		}
+	}
+	return r.storeRecords(ctx, g, p.Handovers)
+}
+
+// takeInto adds to what is stored the records that came from others.
+func takeInto(stored, next []plan.Record, given map[string]bool) (union []plan.Record, took bool) {
+	union = slices.Clone(stored)
+	for _, rec := range next {
+		own := slices.ContainsFunc(stored, func(s plan.Record) bool { return s.ID == rec.ID })
+		if given[rec.ID] && !own {
+			union, took = append(union, rec), true
+		}
+	}
+	return union, took
+}
+
+// stored is what the status of an object says, as it was last read or written.
+func (g *gathered) stored(key plan.Key) []plan.Record {
+	return recordsIn(g.triggers[key].Status.Registrations, g.environment)
+}

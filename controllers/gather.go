@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// readWorld reads all objects from the cache. They are shared with it and must not be changed.
+func (r *Reconciler) readWorld(ctx context.Context) (*world, error) {
+	w := &world{
+		endpoints: map[plan.Key]*v1alpha1.NotificationEndpoint{},
+		secret:    r.directory.secret, accepted: r.directory.isAccepted,
+		receiverBaseURL: r.Options.ReceiverBaseURL,
+	}
+	var endpoints v1alpha1.NotificationEndpointList
+	if err := r.Client.List(ctx, &endpoints, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list notification endpoints: %w", err)
+	}
+	for i := range endpoints.Items {
+		ep := &endpoints.Items[i]
+		w.endpoints[keyOf(ep)] = ep
+	}
+	var triggers v1alpha1.CloudinaryTriggerList
+	if err := r.Client.List(ctx, &triggers, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list triggers: %w", err)
+	}
+	for i := range triggers.Items {
+		w.triggers = append(w.triggers, &triggers.Items[i])
+	}
+	return w, nil
+}
+
+func keyOf(o metav1.Object) plan.Key {
+	return plan.Key{Namespace: o.GetNamespace(), Name: o.GetName()}
+}
+
+// gathered is what one pass over an environment works on.
+type gathered struct {
+	environment cloudinary.Environment
+	world       *world
+	endpoints   []endpointView // whose primary the environment is
+	triggers    map[plan.Key]*triggerState
+	order       []plan.Key
+	objects     []plan.Object
+	members     []plan.Key // Secrets, sorted
+}
+
+// triggerState is a trigger in the course of a pass: its object as it was last read or written.
+type triggerState struct {
+	triggerView
+	isPrimary bool
+}
+
+// gather finds every object in which the environment appears, by spec or by status.
+func (r *Reconciler) gather(ctx context.Context, env cloudinary.Environment) (*gathered, error) {
+	w, err := r.readWorld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g := &gathered{environment: env, world: w, triggers: map[plan.Key]*triggerState{}}
+	unit := environmentUnit(env)
+	for _, ep := range w.endpoints {
+		view := w.viewEndpoint(ep)
+		if view.primary == unit {
+			g.endpoints = append(g.endpoints, view)
+		}
+		if view.environment == env {
+			g.members = append(g.members, view.secret)
+		}
+	}
+	slices.SortFunc(g.endpoints, func(a, b endpointView) int { return compareKeys(a.key, b.key) })
+	for _, t := range w.triggers {
+		view := w.viewTrigger(t)
+		holds := slices.Contains(environmentsOf(t.Status.Registrations), env)
+		if view.primary != unit && !holds {
+			continue
+		}
+		g.triggers[view.key] = &triggerState{triggerView: view, isPrimary: view.primary == unit}
+		g.order = append(g.order, view.key)
+		for _, rec := range recordsIn(t.Status.Registrations, env) {
+			g.members = append(g.members, rec.Secret)
+		}
+	}
+	slices.SortFunc(g.order, compareKeys)
+	for _, key := range g.order {
+		g.objects = append(g.objects, g.triggers[key].object(env))
+	}
+	slices.SortFunc(g.members, compareKeys)
+	g.members = slices.Compact(g.members)
+	return g, nil
+}
+
+func compareKeys(a, b plan.Key) int {
+	if a.Namespace != b.Namespace {
+		if a.Namespace < b.Namespace {
+			return -1
+		}
+		return 1
+	}
+	switch {
+	case a.Name < b.Name:
+		return -1
+	case a.Name > b.Name:
+		return 1
+	default:
+		return 0
+	}
+}
+
+func (g *gathered) empty() bool { return len(g.endpoints) == 0 && len(g.order) == 0 }

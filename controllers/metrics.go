@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// Metrics are the manager's metrics. docs/metrics.md says what each means.
+type Metrics struct {
+	calls    *prometheus.CounterVec
+	changes  *prometheus.CounterVec
+	passes   *prometheus.HistogramVec
+	triggers *prometheus.GaugeVec
+	urls     *prometheus.GaugeVec
+	urlLimit *prometheus.GaugeVec
+}
+
+// NewMetrics makes the metrics and registers them.
+func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloudinary_manager_admin_api_calls_total",
+			Help: "Admin API calls, by operation (list, create, update, delete) and HTTP status (0: no answer).",
+		}, []string{"operation", "status"}),
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloudinary_manager_changes_total",
+			Help: "Changes made at Cloudinary, by action (create, update, delete) and cause (spec, adoption, drift, ignored, released).",
+		}, []string{"action", "cause"}),
+		passes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "cloudinary_manager_pass_duration_seconds", Help: "Duration of a pass, by the kind of its unit (environment, secret, endpoint).",
+			Buckets: []float64{0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300},
+		}, []string{"unit"}),
+		triggers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cloudinary_manager_triggers", Help: "Triggers that the operator holds in a product environment, by cloud name.",
+		}, []string{"cloud"}),
+		urls: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cloudinary_manager_notification_urls", Help: "Different notification URLs in a product environment, whoever made them, by cloud name.",
+		}, []string{"cloud"}),
+		urlLimit: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cloudinary_manager_notification_url_limit", Help: "How many different notification URLs a product environment may hold, by cloud name.",
+		}, []string{"cloud"}),
+	}
+	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// call counts a call by what came of it.
+func (m *Metrics) call(operation string, err error) {
+	status := 200
+	var failed *cloudinary.Error
+	if errors.As(err, &failed) {
+		status = failed.StatusCode
+	}
+	m.calls.WithLabelValues(operation, strconv.Itoa(status)).Inc()
+}
+
+func (m *Metrics) environment(e cloudinary.Environment, urls, limit int, p plan.Plan) {
+	held := 0
+	for _, v := range p.Verdicts {
+		held += len(v.Records)
+	}
+	m.triggers.WithLabelValues(e.CloudName).Set(float64(held))
+	m.urls.WithLabelValues(e.CloudName).Set(float64(urls))
+	m.urlLimit.WithLabelValues(e.CloudName).Set(float64(limit))
+}
+
+func (m *Metrics) forgetEnvironment(e cloudinary.Environment) {
+	m.triggers.DeleteLabelValues(e.CloudName)
+	m.urls.DeleteLabelValues(e.CloudName)
+	m.urlLimit.DeleteLabelValues(e.CloudName)
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// callProblem says in a condition's words why a call failed.
+func callProblem(err error) *problem {
+	switch {
+	case cloudinary.IsUnauthorized(err):
+		return &problem{
+			v1alpha1.ReasonCredentialsRejected,
+			fmt.Sprintf("Cloudinary refuses the credentials (%v); correct the key and the secret, or enable the key in the Console", err),
+		}
+	case cloudinary.IsRateLimited(err):
+		return &problem{
+			v1alpha1.ReasonRateLimited,
+			"the Admin API calls of this hour are used up; nothing is called before Cloudinary's reset, then it goes on by itself",
+		}
+	default:
+		return &problem{
+			v1alpha1.ReasonUnavailable,
+			fmt.Sprintf("Cloudinary cannot be reached or does not answer as it should (%v); it is tried again with back-off, what exists stays as it is", err),
+		}
+	}
+}
+
+// list calls GET /triggers and notes what came of it. It returns errNotLeader, or nil.
+func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinary.Credentials) (bool, error) {
+	callCtx, cancel, err := r.fenced(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer cancel()
+	begun := r.Now()
+	triggers, meta, err := r.clientFor(creds).ListTriggers(callCtx)
+	r.Metrics.call("list", err)
+	env.clock.learn(meta.Date, r.Now())
+	if err != nil {
+		r.failed(ctx, env, creds, err)
+		return false, nil
+	}
+	r.directory.setAccepted(creds, true)
+	env.backoff.succeed()
+	env.observed, env.listed = observedFrom(triggers), begun
+	env.next = begun.Add(jittered(r.Options.SyncInterval))
+	env.verify = false
+	return true, nil
+}
+
+// failed turns the failure of a call into a time to wait. Refused credentials are the Secret's matter and not the environment's.
+func (r *Reconciler) failed(ctx context.Context, env *environment, creds cloudinary.Credentials, err error) {
+	logf.FromContext(ctx).Info("A call to Cloudinary failed", "reason", err.Error())
+	if cloudinary.IsUnauthorized(err) {
+		r.directory.setAccepted(creds, false)
+		env.refused = callProblem(err)
+		return
+	}
+	retryAt := cloudinary.RetryAt(err)
+	if !retryAt.IsZero() {
+		retryAt = env.clock.local(retryAt)
+	}
+	env.backoff.fail(r.Now(), retryAt, callProblem(err), maxBackoff)
+	env.verify = true // whatever failed, a list shows where we stand
+}
+
+// observe lists where a list is due, with the first credentials that are accepted. A member whose credentials are refused goes back
+// to a unit of its own.
+func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment) error {
+	now := r.Now()
+	due := env.listed.IsZero() || !now.Before(env.next) || env.verify && !now.Before(env.listed.Add(r.Options.MinListInterval))
+	if !due || env.backoff.waiting(now) {
+		return nil
+	}
+	for _, key := range g.members {
+		creds, ok := r.directory.member(key, g.environment)
+		if !ok {
+			continue
+		}
+		listed, err := r.list(ctx, env, creds)
+		if err != nil || listed || env.backoff.waiting(r.Now()) {
+			return err
+		}
+		r.wake(secretUnit(key))
+	}
+	return nil
+}
+
+// input is what the plan of an environment rests on.
+func (r *Reconciler) input(g *gathered, env *environment) plan.Input {
+	return plan.Input{
+		Objects: g.objects, Observed: env.observed,
+		ListedAt: env.clock.at(env.listed), Now: env.clock.at(r.Now()),
+		URLLimit: r.Options.URLLimit, Settle: r.Options.SettleTime, Refusals: env.refusals,
+	}
+}
+
+// wait is how long until the environment is to be looked at again: the time that is left, so that a pass in between pushes nothing away.
+func (r *Reconciler) wait(env *environment) time.Duration {
+	now := r.Now()
+	at := env.next
+	if verifyAt := env.listed.Add(r.Options.MinListInterval); env.verify && verifyAt.Before(at) {
+		at = verifyAt
+	}
+	if env.backoff.waiting(now) {
+		at = env.backoff.notBefore
+	}
+	return max(at.Sub(now), conflictDelay)
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+)
+
+// Options are what a user can set about the manager's work.
+type Options struct {
+	// SyncInterval is the time between two lists of an environment at rest; up to a tenth is added at random.
+	SyncInterval time.Duration
+	// MinListInterval is the least time between two lists of an environment.
+	MinListInterval time.Duration
+	// SettleTime is how long Cloudinary's list may lag behind a write.
+	SettleTime time.Duration
+	// CallTimeout bounds one Admin API call.
+	CallTimeout time.Duration
+	// URLLimit is how many different notification URLs a product environment may hold.
+	URLLimit int
+	// ReceiverBaseURL is for endpoints whose spec.receiver has none.
+	ReceiverBaseURL string
+	// AllowInsecureAPIBase permits Admin APIs that are not https.
+	AllowInsecureAPIBase bool
+	// UserAgent is sent with each call.
+	UserAgent string
+}
+
+// DefaultOptions are the options of a manager that was given none.
+func DefaultOptions() Options {
+	return Options{
+		SyncInterval: time.Minute, MinListInterval: 5 * time.Second, SettleTime: 30 * time.Second,
+		CallTimeout: 15 * time.Second, URLLimit: 30,
+	}
+}
+
+// Fence keeps a manager that is not the leader (any more) from calling Cloudinary.
+type Fence interface {
+	// Remaining is how long this process surely stays the leader; zero or less: it may not be it.
+	Remaining(now time.Time) time.Duration
+}
+
+// Reconciler makes the passes.
+type Reconciler struct {
+	// Client reads from the cache. Where the cache can, it waits for this process's own writes.
+	Client client.Client
+	// Live reads from the API server. Secrets are read through it alone, so that they are not cached.
+	Live client.Reader
+	// Events writes Kubernetes Events.
+	Events events.EventRecorder
+	// Metrics are the manager's metrics.
+	Metrics *Metrics
+	// Fence is nil where there is no leader election.
+	Fence Fence
+	// Transport carries the calls to Cloudinary.
+	Transport http.RoundTripper
+	// Now is this process's clock.
+	Now func() time.Time
+
+	Options Options
+
+	directory *directory
+	queue     workqueue.TypedRateLimitingInterface[Unit]
+}
+
+// Reconcile makes one pass over a unit. It returns an error for bugs and faults of the API server alone: what Cloudinary
+// does becomes a condition and a time to look again.
+func (r *Reconciler) Reconcile(ctx context.Context, unit Unit) (ctrl.Result, error) {
+	log := logf.FromContext(ctx).WithValues("unit", unit.String())
+	ctx = logf.IntoContext(ctx, log)
+	start := r.Now()
+	after, err := r.pass(ctx, unit)
+	r.Metrics.passes.WithLabelValues(string(unit.Kind)).Observe(r.Now().Sub(start).Seconds())
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		// Somebody was faster. Nothing was sent for what could not be stored; look again at what is there now.
+		log.V(1).Info("An object changed during the pass, looking again", "reason", err.Error())
+		return ctrl.Result{RequeueAfter: conflictDelay}, nil
+	case errors.Is(err, errNotLeader):
+		log.Info("Not the leader for long enough to call Cloudinary, stopping the pass")
+		return ctrl.Result{RequeueAfter: conflictDelay}, nil
+	case err != nil:
+		return ctrl.Result{}, fmt.Errorf("%s: %w", unit, err)
+	}
+	return ctrl.Result{RequeueAfter: after}, nil
+}
+
+const conflictDelay = 100 * time.Millisecond
+
+// errNotLeader stops a pass whose process may have lost the leader's lease.
+var errNotLeader = errors.New("not the leader")
+
+func (r *Reconciler) pass(ctx context.Context, unit Unit) (time.Duration, error) {
+	switch unit.Kind {
+	case EnvironmentUnit:
+		return r.passEnvironment(ctx, unit)
+	case SecretUnit:
+		return r.passSecret(ctx, unit)
+	case EndpointUnit:
+		return 0, r.passEndpoint(ctx, unit)
+	default:
+		return 0, fmt.Errorf("unknown kind of unit %q", unit.Kind)
+	}
+}
+
+// wake makes a unit's pass run soon.
+func (r *Reconciler) wake(unit Unit) {
+	if r.queue != nil {
+		r.queue.Add(unit)
+	}
+}
+
+// clientFor calls Cloudinary with the credentials given, within the leader's lease.
+func (r *Reconciler) clientFor(c cloudinary.Credentials) *cloudinary.Client {
+	return cloudinary.NewClient(c, cloudinary.ClientOptions{
+		Transport: r.Transport, Timeout: r.Options.CallTimeout, UserAgent: r.Options.UserAgent,
+	})
+}
+
+// minLease is the least time for which a call to Cloudinary is begun.
+const minLease = time.Second
+
+// fenced gives a call the time that is left on the leader's lease, at most CallTimeout. Without such time there is no call.
+func (r *Reconciler) fenced(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	timeout := r.Options.CallTimeout
+	if r.Fence != nil {
+		timeout = min(timeout, r.Fence.Remaining(r.Now()))
+	}
+	if timeout < minLease && timeout < r.Options.CallTimeout {
+		return nil, nil, errNotLeader
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	return ctx, cancel, nil
+}
+
+// jittered adds up to a tenth, so that many environments do not call at once.
+func jittered(d time.Duration) time.Duration {
+	return d + time.Duration(rand.Float64()*0.1*float64(d)) //nolint:gosec // no secret is made of it
+}
+
+const (
+	firstBackoff = 2 * time.Second
+	maxBackoff   = 5 * time.Minute
+	// maxWait bounds what a server can make us wait.
+	maxWait = 2 * time.Hour
+)
+
+// fail notes a failed call: when to try again, and why.
+func (b *backoff) fail(now, retryAt time.Time, p *problem, longest time.Duration) {
+	wait := min(longest, firstBackoff<<min(b.failures, 30))
+	b.failures++
+	b.problem = p
+	b.notBefore = now.Add(jittered(wait))
+	if !retryAt.IsZero() && retryAt.After(b.notBefore) {
+		b.notBefore = now.Add(jittered(min(retryAt.Sub(now), maxWait)))
+	}
+}
+
+func (b *backoff) succeed() { *b = backoff{} }
+
+func (b *backoff) waiting(now time.Time) bool { return now.Before(b.notBefore) }

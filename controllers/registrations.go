@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// Status says what an object holds grouped by environment, Secret and URL, which is short and reads well; the plan works with one
+// record a trigger.
+
+func environmentOf(r v1alpha1.Registration) cloudinary.Environment {
+	return cloudinary.Environment{APIBase: r.APIBase, CloudName: r.CloudName}
+}
+
+// recordsIn are the records of an object in one environment.
+func recordsIn(registrations []v1alpha1.Registration, env cloudinary.Environment) []plan.Record {
+	var records []plan.Record
+	for _, r := range registrations {
+		if environmentOf(r) != env {
+			continue
+		}
+		for _, t := range r.Triggers {
+			records = append(records, toRecord(r, t))
+		}
+	}
+	return records
+}
+
+// environmentsOf are the environments in which an object holds something, each once.
+func environmentsOf(registrations []v1alpha1.Registration) []cloudinary.Environment {
+	var envs []cloudinary.Environment
+	for _, r := range registrations {
+		if e := environmentOf(r); !slices.Contains(envs, e) {
+			envs = append(envs, e)
+		}
+	}
+	return envs
+}
+
+// withRecords replaces what an object holds in one environment.
+func withRecords(registrations []v1alpha1.Registration, env cloudinary.Environment, records []plan.Record) []v1alpha1.Registration {
+	kept := slices.DeleteFunc(slices.Clone(registrations), func(r v1alpha1.Registration) bool { return environmentOf(r) == env })
+	for _, rec := range records {
+		i := slices.IndexFunc(kept, func(r v1alpha1.Registration) bool {
+			return environmentOf(r) == env && secretOf(r) == rec.Secret && r.URL == rec.URL
+		})
+		if i < 0 {
+			kept = append(kept, v1alpha1.Registration{
+				APIBase: env.APIBase, CloudName: env.CloudName, URL: rec.URL,
+				SecretRef: v1alpha1.NamespacedSecretReference{Namespace: rec.Secret.Namespace, Name: rec.Secret.Name},
+			})
+			i = len(kept) - 1
+		}
+		kept[i].Triggers = append(slices.Clip(kept[i].Triggers), fromRecord(rec))
+	}
+	slices.SortStableFunc(kept, func(a, b v1alpha1.Registration) int {
+		return cmp.Or(cmp.Compare(a.APIBase, b.APIBase), cmp.Compare(a.CloudName, b.CloudName), cmp.Compare(a.URL, b.URL),
+			cmp.Compare(a.SecretRef.Namespace, b.SecretRef.Namespace), cmp.Compare(a.SecretRef.Name, b.SecretRef.Name))
+	})
+	return kept
+}
+
+func secretOf(r v1alpha1.Registration) plan.Key {
+	return plan.Key{Namespace: r.SecretRef.Namespace, Name: r.SecretRef.Name}
+}
+
+func toRecord(r v1alpha1.Registration, t v1alpha1.RegisteredTrigger) plan.Record {
+	rec := plan.Record{
+		EventType: t.EventType, URL: r.URL, Secret: secretOf(r), ID: t.ID, Origin: plan.Origin(t.Origin),
+		IntendedAt: timeOf(t.IntendedAt), SentHash: t.SentHash, SentAt: timeOf(t.SentAt), ConfirmedHash: t.ConfirmedHash,
+		Echoed: t.EchoedFields,
+	}
+	if t.Repair != nil {
+		rec.Repair = plan.Repair{ReadHash: t.Repair.ReadHash, LastAt: t.Repair.LastAt.UTC()}
+		if t.Repair.Updates != nil {
+			rec.Repair.Updates = int(*t.Repair.Updates)
+		}
+		if t.Repair.Replacements != nil {
+			rec.Repair.Replacements = int(*t.Repair.Replacements)
+		}
+	}
+	return rec
+}
+
+func fromRecord(rec plan.Record) v1alpha1.RegisteredTrigger {
+	t := v1alpha1.RegisteredTrigger{
+		EventType: rec.EventType, ID: rec.ID, Origin: v1alpha1.Origin(rec.Origin),
+		IntendedAt: microTime(rec.IntendedAt), SentHash: rec.SentHash, SentAt: microTime(rec.SentAt),
+		ConfirmedHash: rec.ConfirmedHash, EchoedFields: rec.Echoed, Differences: fieldDifferences(rec.Differences),
+	}
+	if rec.Repair.ReadHash != "" {
+		t.Repair = &v1alpha1.Repair{ReadHash: rec.Repair.ReadHash, LastAt: metav1.NewMicroTime(rec.Repair.LastAt)}
+		t.Repair.Updates = positive(rec.Repair.Updates)
+		t.Repair.Replacements = positive(rec.Repair.Replacements)
+	}
+	return t
+}
+
+const maxCount = 1000
+
+func positive(n int) *int32 {
+	if n <= 0 {
+		return nil
+	}
+	n32 := int32(min(n, maxCount)) //nolint:gosec // bounded by the line itself
+	return &n32
+}
+
+func timeOf(t *metav1.MicroTime) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+func microTime(t time.Time) *metav1.MicroTime {
+	if t.IsZero() {
+		return nil
+	}
+	m := metav1.NewMicroTime(t.UTC().Truncate(time.Microsecond))
+	return &m
+}
+
+// maxShownValue is how many bytes of a differing value are shown.
+const maxShownValue = 256
+
+func fieldDifferences(differences []plan.Difference) []v1alpha1.FieldDifference {
+	var shown []v1alpha1.FieldDifference
+	for _, d := range differences {
+		want, have := cut(d.Want, maxShownValue), cut(d.Have, maxShownValue)
+		shown = append(shown, v1alpha1.FieldDifference{Field: d.Field, Want: &want, Have: &have})
+	}
+	return shown
+}
+
+// cut shortens a text to a number of bytes without cutting a rune in two.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	const ellipsis = "…"
+	end := limit - len(ellipsis)
+	for end > 0 && s[end]&0xC0 == 0x80 {
+		end--
+	}
+	return s[:end] + ellipsis
+}

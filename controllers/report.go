@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// report writes the verdicts of a pass to status, where something changed, and lets go of objects that are done with.
+func (r *Reconciler) report(ctx context.Context, g *gathered, env *environment, p plan.Plan) error {
+	for i := range g.objects {
+		o := &g.objects[i]
+		t := g.triggers[o.Key]
+		var err error
+		if t.isPrimary {
+			err = r.reportTrigger(ctx, g, env, t, o, p.Verdicts[o.Key])
+		} else {
+			err = r.reportElsewhere(ctx, g, t, o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	r.Metrics.environment(g.environment, len(p.URLs), r.Options.URLLimit, p)
+	return r.reportEndpoints(ctx, g, env, p.URLs)
+}
+
+// reportElsewhere writes what a trigger still holds in an environment that is not its primary, and lets its primary say the rest.
+func (r *Reconciler) reportElsewhere(ctx context.Context, g *gathered, t *triggerState, o *plan.Object) error {
+	before := len(g.stored(o.Key))
+	if err := r.store(ctx, g, o.Key, o.Records); err != nil {
+		return err
+	}
+	if len(o.Records) != before {
+		r.wake(t.primary)
+	}
+	return nil
+}
+
+func (r *Reconciler) reportTrigger(ctx context.Context, g *gathered, env *environment, t *triggerState, o *plan.Object, v plan.Verdict) error {
+	a := assessment{accepted: t.problem, note: acceptedNote(t.warnings)}
+	accepted, synced := verdictProblems(&t.triggerView, v.Findings, r.Options.URLLimit)
+	if a.accepted == nil {
+		a.accepted = accepted
+	}
+	a.synced = synced
+	if synced != nil && env.backoff.problem != nil && waitsForCalls(synced.reason) {
+		a.synced = env.backoff.problem
+	}
+	if leaving := r.leaving(&t.triggerView, g.environment); leaving != nil && a.synced == nil {
+		a.synced = leaving
+	}
+	registrations := withRecords(t.Status.Registrations, g.environment, o.Records)
+	return r.finishTrigger(ctx, t, a, registrations, v.Observed)
+}
+
+// waitsForCalls says whether a state would go away if calls could be made.
+func waitsForCalls(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonPending, v1alpha1.ReasonConfirming, v1alpha1.ReasonReleasing:
+		return true
+	default:
+		return false
+	}
+}
+
+// leaving says that something is left in environments other than the trigger's own, and wakes their passes.
+func (r *Reconciler) leaving(t *triggerView, own cloudinary.Environment) *problem {
+	if t.stance == plan.Holds {
+		return nil
+	}
+	var p *problem
+	for _, reg := range t.Status.Registrations {
+		e := environmentOf(reg)
+		if e == own {
+			continue
+		}
+		r.wake(environmentUnit(e))
+		if _, ok := r.directory.member(secretOf(reg), e); !ok {
+			return &problem{v1alpha1.ReasonCredentialsMissing, credentialsMissing(reg)}
+		}
+		p = &problem{v1alpha1.ReasonReleasing, fmt.Sprintf("triggers in %s are still to be let go of", e)}
+	}
+	return p
+}
+
+func credentialsMissing(reg v1alpha1.Registration) string {
+	return fmt.Sprintf("triggers are left in %s, and Secret %s gives no access to it any more; restore its credentials, or end the wait with the annotation %s: \"true\", which leaves the triggers behind",
+		environmentOf(reg), secretOf(reg), v1alpha1.AnnotationAbandon)
+}
+
+func acceptedNote(warnings []string) string {
+	if len(warnings) == 0 {
+		return "the spec can be honoured"
+	}
+	return "the spec can be honoured; note: " + strings.Join(warnings, "; ")
+}
+
+// finishTrigger writes a trigger's status, and lets an object go that is being deleted and holds nothing any more.
+func (r *Reconciler) finishTrigger(ctx context.Context, t *triggerState, a assessment, registrations []v1alpha1.Registration, observed []plan.Comparison) error {
+	status := v1alpha1.CloudinaryTriggerStatus{
+		Conditions:         a.conditions(t.Status.Conditions, t.Generation, metav1.NewTime(r.Now())),
+		ObservedGeneration: &t.Generation,
+		Registrations:      registrations,
+		Observed:           observedTriggers(observed),
+	}
+	if len(registrations) == 0 && len(t.Status.Registrations) > 0 {
+		r.wake(t.primary) // an endpoint or a Secret may have waited for it
+	}
+	if t.DeletionTimestamp != nil && len(registrations) == 0 {
+		return r.letGo(ctx, t)
+	}
+	if abandoned(t) {
+		return r.abandon(ctx, t, registrations)
+	}
+	if len(registrations) > 0 {
+		if err := r.ensureFinalizer(ctx, t); err != nil {
+			return err
+		}
+	}
+	return r.writeTriggerStatus(ctx, t, status)
+}
+
+func observedTriggers(compared []plan.Comparison) []v1alpha1.ObservedTrigger {
+	var observed []v1alpha1.ObservedTrigger
+	for _, c := range compared {
+		observed = append(observed, v1alpha1.ObservedTrigger{
+			EventType: c.EventType, ID: c.ID, Differences: fieldDifferences(c.Differences),
+		})
+	}
+	return observed
+}
+
+// reportUnread reports on an environment of which nothing was ever read: it cannot be reached, or nobody has credentials for it.
+// A trigger whose state is known from before keeps it.
+func (r *Reconciler) reportUnread(ctx context.Context, g *gathered, env *environment) error {
+	cause := env.backoff.problem
+	if cause == nil {
+		cause = &problem{v1alpha1.ReasonUnavailable, "the triggers of the product environment have not been read yet"}
+	}
+	for _, key := range g.order {
+		t := g.triggers[key]
+		known := t.Status.ObservedGeneration != nil && *t.Status.ObservedGeneration == t.Generation
+		if !t.isPrimary || known && t.problem == nil && t.DeletionTimestamp == nil {
+			continue
+		}
+		a := assessment{accepted: t.problem, note: acceptedNote(t.warnings), synced: cause, unknown: t.DeletionTimestamp == nil}
+		if err := r.finishTrigger(ctx, t, a, t.Status.Registrations, nil); err != nil {
+			return err
+		}
+	}
+	return r.reportEndpoints(ctx, g, env, nil)
+}
+
+// reportEndpoints writes the status of the environment's endpoints.
+func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *environment, urls []string) error {
+	for i := range g.endpoints {
+		ep := &g.endpoints[i]
+		a := assessment{accepted: ep.problem, note: "the spec can be honoured", synced: env.backoff.problem, unknown: env.listed.IsZero()}
+		if ep.warning != "" {
+			a.note = acceptedNote([]string{ep.warning})
+		}
+		var used *int32
+		if !env.listed.IsZero() {
+			n := int32(min(len(urls), maxURLs)) //nolint:gosec // bounded by the line itself
+			used = &n
+		}
+		if err := r.finishEndpoint(ctx, g.world, ep, a, used); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxURLs bounds what status.environment.urlsUsed shows.
+const maxURLs = 100000
+
+func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointView, a assessment, used *int32) error {
+	if ep.DeletionTimestamp != nil && !w.usesEndpoint(ep.key) {
+		return r.removeFinalizer(ctx, ep.NotificationEndpoint)
+	}
+	if ep.DeletionTimestamp != nil && ep.Annotations[v1alpha1.AnnotationAbandon] == annotationTrue {
+		return r.removeFinalizer(ctx, ep.NotificationEndpoint)
+	}
+	if ep.DeletionTimestamp != nil && a.synced == nil {
+		a.synced = &problem{v1alpha1.ReasonReleasing, "triggers that use this endpoint are still to be let go of"}
+	}
+	own := ep.DeepCopy()
+	if err := r.addFinalizer(ctx, own); err != nil {
+		return err
+	}
+	ep.NotificationEndpoint = own
+	status := v1alpha1.NotificationEndpointStatus{
+		Conditions:         a.conditions(ep.Status.Conditions, ep.Generation, metav1.NewTime(r.Now())),
+		ObservedGeneration: &ep.Generation,
+		URL:                ep.url,
+		Environment:        ep.Status.Environment,
+	}
+	if ep.environment != (cloudinary.Environment{}) {
+		limit := int32(min(r.Options.URLLimit, maxURLs)) //nolint:gosec // bounded by the line itself
+		status.Environment = &v1alpha1.EnvironmentStatus{
+			APIBase: ep.environment.APIBase, CloudName: ep.environment.CloudName, URLsUsed: used, URLLimit: &limit,
+		}
+	}
+	return r.writeEndpointStatus(ctx, ep, status)
+}
+
+// usesEndpoint says whether a trigger that refers to the endpoint still holds something at Cloudinary.
+func (w *world) usesEndpoint(key plan.Key) bool {
+	for _, t := range w.triggers {
+		if endpointKeyOf(t) == key && len(t.Status.Registrations) > 0 {
+			return true
+		}
+	}
+	return false
+}

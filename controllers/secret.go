@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// maxProbeBackoff is the longest wait between two tries of credentials that were refused.
+const maxProbeBackoff = time.Hour
+
+// passSecret reads a Secret that objects need, and has its credentials accepted by a call of their own. Until then the Secret's
+// objects see nothing of the environment it names, and have no influence there.
+func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, error) {
+	w, err := r.readWorld(ctx)
+	if err != nil {
+		return 0, err
+	}
+	state, err := r.readSecret(ctx, unit.Key, w.usesSecret(unit.Key))
+	if err != nil || !w.usesSecret(unit.Key) {
+		return 0, err
+	}
+	if state.problem != nil {
+		return 0, r.reportSecret(ctx, w, unit, nil)
+	}
+	env := state.credentials.Environment()
+	if r.directory.isAccepted(state.credentials) {
+		r.wake(environmentUnit(env))
+		return 0, nil
+	}
+	return r.probe(ctx, w, unit, state.credentials)
+}
+
+// probe makes the call that shows whether credentials are accepted.
+func (r *Reconciler) probe(ctx context.Context, w *world, unit Unit, creds cloudinary.Credentials) (time.Duration, error) {
+	b := r.directory.probe(unit.Key)
+	if !b.waiting(r.Now()) {
+		accepted, err := r.tryCredentials(ctx, b, creds)
+		if err != nil {
+			return 0, err
+		}
+		if accepted {
+			r.wake(environmentUnit(creds.Environment()))
+			return 0, nil
+		}
+	}
+	if err := r.reportSecret(ctx, w, unit, b.problem); err != nil {
+		return 0, err
+	}
+	return max(b.notBefore.Sub(r.Now()), conflictDelay), nil
+}
+
+// tryCredentials lists with credentials. The list is the environment's first, if that has none yet.
+func (r *Reconciler) tryCredentials(ctx context.Context, b *backoff, creds cloudinary.Credentials) (bool, error) {
+	probe := &environment{}
+	accepted, err := r.list(ctx, probe, creds)
+	if err != nil {
+		return false, err
+	}
+	if !accepted {
+		r.noteProbe(b, probe)
+		return false, nil
+	}
+	b.succeed()
+	env := r.directory.environment(creds.Environment())
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	if env.listed.IsZero() {
+		env.observed, env.listed, env.next, env.clock = probe.observed, probe.listed, probe.next, probe.clock
+		env.backoff.succeed()
+	}
+	return true, nil
+}
+
+func (r *Reconciler) noteProbe(b *backoff, probe *environment) {
+	if probe.backoff.problem == nil {
+		b.fail(r.Now(), time.Time{}, probe.refused, maxProbeBackoff)
+		return
+	}
+	b.fail(r.Now(), probe.backoff.notBefore, probe.backoff.problem, maxBackoff)
+}
+
+// usesSecret says whether an endpoint needs a Secret, or a trigger holds something that was written with it.
+func (w *world) usesSecret(key plan.Key) bool {
+	for _, ep := range w.endpoints {
+		if ep.Namespace == key.Namespace && ep.Spec.CredentialsSecretRef.Name == key.Name {
+			return true
+		}
+	}
+	for _, t := range w.triggers {
+		for _, reg := range t.Status.Registrations {
+			if secretOf(reg) == key {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readSecret brings what is known of a Secret up to date, and its finalizer. The Secret is only read where it is needed and
+// has changed since.
+func (r *Reconciler) readSecret(ctx context.Context, key plan.Key, needed bool) (secretState, error) {
+	name := client.ObjectKey{Namespace: key.Namespace, Name: key.Name}
+	seen := &metav1.PartialObjectMetadata{}
+	seen.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := r.Client.Get(ctx, name, seen)
+	switch {
+	case apierrors.IsNotFound(err):
+		return r.secretMissing(key, needed), nil
+	case err != nil:
+		return secretState{}, fmt.Errorf("read metadata of secret %s: %w", key, err)
+	case !needed || abandonedSecret(seen):
+		r.directory.forgetSecret(key)
+		return secretState{}, r.removeFinalizer(ctx, seen)
+	}
+	own := seen.DeepCopy()
+	if err := r.addFinalizer(ctx, own); err != nil {
+		return secretState{}, err
+	}
+	if known, ok := r.directory.secret(key); ok && known.resourceVersion == own.ResourceVersion {
+		return known, nil
+	}
+	var secret corev1.Secret
+	if err := r.Live.Get(ctx, name, &secret); err != nil {
+		if apierrors.IsNotFound(err) {
+			return r.secretMissing(key, needed), nil
+		}
+		return secretState{}, fmt.Errorf("read secret %s: %w", key, err)
+	}
+	state := r.parseSecret(&secret)
+	r.directory.setSecret(key, state)
+	return state, nil
+}
+
+func abandonedSecret(s *metav1.PartialObjectMetadata) bool {
+	return s.DeletionTimestamp != nil && s.Annotations[v1alpha1.AnnotationAbandon] == annotationTrue
+}
+
+func (r *Reconciler) secretMissing(key plan.Key, needed bool) secretState {
+	if !needed {
+		r.directory.forgetSecret(key)
+		return secretState{}
+	}
+	state := secretState{problem: &problem{
+		v1alpha1.ReasonSecretNotFound,
+		fmt.Sprintf("spec.credentialsSecretRef: Secret %s does not exist; create it with the key CLOUDINARY_URL, or correct the reference", key),
+	}}
+	r.directory.setSecret(key, state)
+	return state
+}
+
+func (r *Reconciler) parseSecret(s *corev1.Secret) secretState {
+	state := secretState{uid: string(s.UID), resourceVersion: s.ResourceVersion}
+	creds, err := cloudinary.ParseSecret(s.Data)
+	switch {
+	case err != nil:
+		state.problem = &problem{v1alpha1.ReasonSecretInvalid, fmt.Sprintf("Secret %s/%s: %v", s.Namespace, s.Name, err)}
+	case creds.Insecure() && !r.Options.AllowInsecureAPIBase:
+		state.problem = &problem{v1alpha1.ReasonInsecureAPIBase, fmt.Sprintf(
+			"Secret %s/%s: upload_prefix is not https; use https, or start the manager with --allow-insecure-api-base", s.Namespace, s.Name)}
+	default:
+		state.credentials = creds
+	}
+	return state
+}
+
+// reportSecret writes the status of everything that waits for a Secret.
+func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, cause *problem) error {
+	for _, t := range w.triggers {
+		view := w.viewTrigger(t)
+		if view.primary != unit {
+			continue
+		}
+		if err := r.reportUnresolved(ctx, &triggerState{triggerView: view, isPrimary: true}, cause); err != nil {
+			return err
+		}
+	}
+	for _, ep := range w.endpoints {
+		view := w.viewEndpoint(ep)
+		if view.primary != unit {
+			continue
+		}
+		a := assessment{accepted: view.problem, note: acceptedNote(nil), synced: cause}
+		if err := r.finishEndpoint(ctx, w, &view, a, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reportUnresolved writes the status of a trigger that leads to no environment. What it holds is left to the environments where it does.
+func (r *Reconciler) reportUnresolved(ctx context.Context, t *triggerState, cause *problem) error {
+	a := assessment{accepted: t.problem, note: acceptedNote(t.warnings), synced: cause}
+	if leaving := r.leaving(&t.triggerView, cloudinary.Environment{}); leaving != nil {
+		a.synced = leaving
+	}
+	return r.finishTrigger(ctx, t, a, t.Status.Registrations, nil)
+}
+
+// passEndpoint reports on triggers whose endpoint does not exist.
+func (r *Reconciler) passEndpoint(ctx context.Context, unit Unit) error {
+	w, err := r.readWorld(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range w.triggers {
+		view := w.viewTrigger(t)
+		if view.primary != unit {
+			continue
+		}
+		if err := r.reportUnresolved(ctx, &triggerState{triggerView: view, isPrimary: true}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers;notificationendpoints,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers/status;notificationendpoints/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers/finalizers;notificationendpoints/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// concurrentPasses is how many units are worked on at once; passes of one unit never overlap.
+const concurrentPasses = 8
+
+// SetupWithManager registers the controller. Status changes alone wake nothing: the manager makes them itself.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.directory = newDirectory()
+	secrets := &metav1.PartialObjectMetadata{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	meaningful := builder.WithPredicates(predicate.Or(
+		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged(),
+	))
+	err := builder.TypedControllerManagedBy[Unit](mgr).
+		Named("cloudinary").
+		Watches(&v1alpha1.CloudinaryTrigger{}, r.onEvent(r.unitsOfTrigger), meaningful).
+		Watches(&v1alpha1.NotificationEndpoint{}, r.onEvent(r.unitsOfEndpoint), meaningful).
+		Watches(secrets, r.onEvent(r.unitsOfSecret), builder.OnlyMetadata).
+		WatchesRawSource(source.TypedFunc[Unit](r.keepQueue)).
+		WithOptions(controller.TypedOptions[Unit]{MaxConcurrentReconciles: concurrentPasses}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the controller: %w", err)
+	}
+	return nil
+}
+
+// keepQueue lets a pass wake others.
+func (r *Reconciler) keepQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[Unit]) error {
+	r.queue = queue
+	return nil
+}
+
+func finalizersChanged() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return true },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return len(e.ObjectOld.GetFinalizers()) != len(e.ObjectNew.GetFinalizers()) && e.ObjectNew.GetDeletionTimestamp() != nil
+		},
+	}
+}
+
+// onEvent wakes the units of an object, after an update those that it had before too.
+func (r *Reconciler) onEvent(units func(context.Context, client.Object) []Unit) handler.TypedEventHandler[client.Object, Unit] {
+	add := func(ctx context.Context, q workqueue.TypedRateLimitingInterface[Unit], objects ...client.Object) {
+		for _, o := range objects {
+			for _, u := range units(ctx, o) {
+				q.Add(u)
+			}
+		}
+	}
+	return handler.TypedFuncs[client.Object, Unit]{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[Unit]) {
+			add(ctx, q, e.Object)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[Unit]) {
+			add(ctx, q, e.ObjectOld, e.ObjectNew)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[Unit]) {
+			add(ctx, q, e.Object)
+		},
+	}
+}
+
+func (r *Reconciler) unitsOfTrigger(ctx context.Context, o client.Object) []Unit {
+	t, ok := o.(*v1alpha1.CloudinaryTrigger)
+	if !ok {
+		return nil
+	}
+	units := registrationUnits(t.Status.Registrations)
+	key := endpointKeyOf(t)
+	var ep v1alpha1.NotificationEndpoint
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.Name}, &ep,
+		client.DisableReadYourWritesConsistency); err != nil {
+		return append(units, endpointUnit(key))
+	}
+	return append(units, r.unitOfSecret(plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}))
+}
+
+// registrationUnits are the environments an object holds something in, and their Secrets, so that those are read after a start.
+func registrationUnits(registrations []v1alpha1.Registration) []Unit {
+	var units []Unit
+	for _, reg := range registrations {
+		units = append(units, environmentUnit(environmentOf(reg)), secretUnit(secretOf(reg)))
+	}
+	return units
+}
+
+func (r *Reconciler) unitsOfEndpoint(_ context.Context, o client.Object) []Unit {
+	ep, ok := o.(*v1alpha1.NotificationEndpoint)
+	if !ok {
+		return nil
+	}
+	secret := plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}
+	units := []Unit{endpointUnit(keyOf(ep)), secretUnit(secret), r.unitOfSecret(secret)}
+	if e := ep.Status.Environment; e != nil {
+		units = append(units, environmentUnit(cloudinary.Environment{APIBase: e.APIBase, CloudName: e.CloudName}))
+	}
+	return units
+}
+
+func (r *Reconciler) unitsOfSecret(_ context.Context, o client.Object) []Unit {
+	key := keyOf(o)
+	if _, known := r.directory.secret(key); known {
+		return []Unit{secretUnit(key)}
+	}
+	return nil // nobody asked for it yet; who does reads it
+}
+
+// unitOfSecret is the environment that a Secret was accepted in, else the Secret itself.
+func (r *Reconciler) unitOfSecret(key plan.Key) Unit {
+	s, ok := r.directory.secret(key)
+	if ok && s.problem == nil && r.directory.isAccepted(s.credentials) {
+		return environmentUnit(s.credentials.Environment())
+	}
+	return secretUnit(key)
+}

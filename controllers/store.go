@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// fieldManager owns the manager's part of status; the receiver owns another.
+const fieldManager = client.FieldOwner("cloudinary-operator-manager")
+
+const annotationTrue = "true"
+
+// storeRecords writes what objects hold in the environment, where that changed.
+func (r *Reconciler) storeRecords(ctx context.Context, g *gathered, keys []plan.Key) error {
+	for i := range g.objects {
+		o := &g.objects[i]
+		if !slices.Contains(keys, o.Key) {
+			continue
+		}
+		if err := r.store(ctx, g, o.Key, o.Records); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// store writes an object's registrations in the environment and leaves the rest of its status as it is.
+func (r *Reconciler) store(ctx context.Context, g *gathered, key plan.Key, records []plan.Record) error {
+	t := g.triggers[key]
+	if len(records) > 0 {
+		if err := r.ensureFinalizer(ctx, t); err != nil {
+			return err
+		}
+	}
+	status := t.Status.DeepCopy()
+	status.Registrations = withRecords(t.Status.Registrations, g.environment, records)
+	return r.writeTriggerStatus(ctx, t, *status)
+}
+
+// writeTriggerStatus writes the manager's part of a trigger's status if it differs. The resourceVersion goes with it: a
+// conflict means that the decision rests on something old.
+func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, status v1alpha1.CloudinaryTriggerStatus) error {
+	if equality.Semantic.DeepEqual(t.Status, status) {
+		return nil
+	}
+	var s applyv1alpha1.CloudinaryTriggerStatusApplyConfiguration
+	if err := convert(status, &s); err != nil {
+		return err
+	}
+	ac := applyv1alpha1.CloudinaryTrigger(t.Name, t.Namespace).
+		WithUID(t.UID).WithResourceVersion(t.ResourceVersion).WithStatus(&s)
+	if err := r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership); err != nil {
+		return fmt.Errorf("write status of trigger %s: %w", t.key, err)
+	}
+	written := t.DeepCopy()
+	written.Status = status
+	written.ResourceVersion = *ac.ResourceVersion
+	t.CloudinaryTrigger = written
+	return nil
+}
+
+func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *endpointView, status v1alpha1.NotificationEndpointStatus) error {
+	if equality.Semantic.DeepEqual(ep.Status, status) {
+		return nil
+	}
+	var s applyv1alpha1.NotificationEndpointStatusApplyConfiguration
+	if err := convert(status, &s); err != nil {
+		return err
+	}
+	ac := applyv1alpha1.NotificationEndpoint(ep.Name, ep.Namespace).
+		WithUID(ep.UID).WithResourceVersion(ep.ResourceVersion).WithStatus(&s)
+	if err := r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership); err != nil {
+		return fmt.Errorf("write status of endpoint %s: %w", ep.key, err)
+	}
+	return nil
+}
+
+// convert turns a status into its apply configuration: both have the same JSON.
+func convert(from, to any) error {
+	raw, err := json.Marshal(from)
+	if err != nil {
+		return fmt.Errorf("encode status: %w", err)
+	}
+	if err := json.Unmarshal(raw, to); err != nil {
+		return fmt.Errorf("decode status: %w", err)
+	}
+	return nil
+}
+
+// ensureFinalizer makes sure that an object cannot go while it holds something at Cloudinary.
+func (r *Reconciler) ensureFinalizer(ctx context.Context, t *triggerState) error {
+	if controllerutil.ContainsFinalizer(t, v1alpha1.Finalizer) || t.DeletionTimestamp != nil {
+		return nil
+	}
+	changed := t.DeepCopy()
+	if err := r.addFinalizer(ctx, changed); err != nil {
+		return err
+	}
+	t.CloudinaryTrigger = changed
+	return nil
+}
+
+// addFinalizer changes the object given, which therefore must not be one of the cache's where it has no finalizer yet.
+func (r *Reconciler) addFinalizer(ctx context.Context, o client.Object) error {
+	if controllerutil.ContainsFinalizer(o, v1alpha1.Finalizer) || o.GetDeletionTimestamp() != nil {
+		return nil
+	}
+	base, ok := o.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("%T is no object", o)
+	}
+	controllerutil.AddFinalizer(o, v1alpha1.Finalizer)
+	if err := r.Client.Patch(ctx, o, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("add finalizer to %s/%s: %w", o.GetNamespace(), o.GetName(), err)
+	}
+	return nil
+}
+
+func (r *Reconciler) removeFinalizer(ctx context.Context, o client.Object) error {
+	if !controllerutil.ContainsFinalizer(o, v1alpha1.Finalizer) {
+		return nil
+	}
+	changed, ok := o.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("%T is no object", o)
+	}
+	controllerutil.RemoveFinalizer(changed, v1alpha1.Finalizer)
+	if err := r.Client.Patch(ctx, changed, client.MergeFromWithOptions(o, client.MergeFromWithOptimisticLock{})); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("remove finalizer from %s/%s: %w", o.GetNamespace(), o.GetName(), err)
+	}
+	return nil
+}
+
+// letGo ends the deletion of a trigger that holds nothing any more, and looks after what waited for it.
+func (r *Reconciler) letGo(ctx context.Context, t *triggerState) error {
+	if err := r.removeFinalizer(ctx, t.CloudinaryTrigger); err != nil {
+		return err
+	}
+	for _, reg := range t.Status.Registrations {
+		r.wake(secretUnit(secretOf(reg)))
+	}
+	return nil
+}
+
+func abandoned(t *triggerState) bool {
+	return t.DeletionTimestamp != nil && t.Annotations[v1alpha1.AnnotationAbandon] == annotationTrue
+}
+
+// abandon ends the wait of an object that is being deleted, naming what it leaves behind.
+func (r *Reconciler) abandon(ctx context.Context, t *triggerState, registrations []v1alpha1.Registration) error {
+	for _, reg := range registrations {
+		for _, left := range reg.Triggers {
+			r.event(t.CloudinaryTrigger, corev1.EventTypeWarning, "Abandoned",
+				"The %s trigger %s is left behind in %s", left.EventType, left.ID, environmentOf(reg).String())
+		}
+	}
+	return r.letGo(ctx, t)
+}
