@@ -49,10 +49,10 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics over https, to clients that the API server lets read /metrics.")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "The address of /healthz and /readyz.")
 	flags.BoolVar(&o.leaderElection, "leader-elect", true, "Let only one of several managers work.")
-	flags.StringVar(&o.leaderElectionNamespace, "leader-elect-namespace", "", "The namespace of the lease. Default: the Pod's.")
-	flags.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 30*time.Second, "How long a leader that has vanished is waited for.")
-	flags.DurationVar(&o.renewDeadline, "leader-elect-renew-deadline", 20*time.Second, "How long a leader tries to renew its lease before it gives up.")
-	flags.DurationVar(&o.retryPeriod, "leader-elect-retry-period", 4*time.Second, "The time between two tries to take or renew the lease.")
+	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "The namespace of the lease. Default: the Pod's.")
+	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 30*time.Second, "How long a leader that has vanished is waited for.")
+	flags.DurationVar(&o.renewDeadline, "leader-election-renew-deadline", 20*time.Second, "How long a leader tries to renew its lease before it gives up.")
+	flags.DurationVar(&o.retryPeriod, "leader-election-retry-period", 4*time.Second, "The time between two tries to take or renew the lease.")
 	return o
 }
 
@@ -84,7 +84,7 @@ func (o *options) check(rest []string) error {
 		}
 	}
 	if o.leaderElection && (o.leaseDuration <= o.renewDeadline || o.renewDeadline <= o.retryPeriod) {
-		problems = append(problems, errors.New("--leader-elect-lease-duration must be longer than the renew deadline, and that longer than the retry period"))
+		problems = append(problems, errors.New("--leader-election-lease-duration must be longer than the renew deadline, and that longer than the retry period"))
 	}
 	return errors.Join(problems...)
 }

@@ -157,7 +157,7 @@ func newLock(config *rest.Config, o *options) (*lease.Lock, error) {
 	if namespace == "" {
 		raw, err := os.ReadFile(podNamespaceFile)
 		if err != nil {
-			return nil, errors.New("--leader-elect-namespace must be given outside a cluster, or --leader-elect=false")
+			return nil, errors.New("--leader-election-namespace must be given outside a cluster, or --leader-elect=false")
 		}
 		namespace = strings.TrimSpace(string(raw))
 	}
