@@ -59,7 +59,9 @@ type fixture struct {
 	cloud     string
 	secretURL string
 	options   Options
-	stop      func()
+	// namespaces are watched besides the fixture's own.
+	namespaces []string
+	stop       func()
 }
 
 // newFixture makes a namespace and a simulator; start starts the manager.
@@ -92,10 +94,14 @@ func (f *fixture) credentials(key, secret string) string {
 // start runs a manager over the namespace until the test ends or stop is called.
 func (f *fixture) start() {
 	f.Helper()
+	watched := map[string]cache.Config{f.namespace: {}}
+	for _, name := range f.namespaces {
+		watched[name] = cache.Config{}
+	}
 	mgr, err := ctrl.NewManager(api.Config, ctrl.Options{
 		Scheme: api.Scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{f.namespace: {}}},
-		Client:     client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
+		Cache:      cache.Options{DefaultNamespaces: watched},
+		Client:     client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(len(watched) == 1)}},
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	f.must(err)
