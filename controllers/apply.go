@@ -5,7 +5,9 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -22,12 +24,14 @@ type applier struct {
 	env  *environment
 	in   *plan.Input
 	done map[plan.Key]bool
+	told map[told][]string
 }
 
 // applySome takes the first steps that can be taken, in order, and returns the objects for which something was done. It
 // stops early when the environment has to wait.
 func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environment, in *plan.Input, steps []plan.Step) ([]plan.Key, error) {
-	a := &applier{Reconciler: r, g: g, env: env, in: in, done: map[plan.Key]bool{}}
+	a := &applier{Reconciler: r, g: g, env: env, in: in, done: map[plan.Key]bool{}, told: map[told][]string{}}
+	defer a.tell()
 	steps = slices.DeleteFunc(slices.Clone(steps), func(s plan.Step) bool { _, ok := a.credentials(s); return !ok })
 	steps = steps[:min(len(steps), stepsPerRound)]
 	for len(steps) > 0 && !env.backoff.waiting(r.Now()) {
@@ -125,12 +129,15 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 	}
 	defer cancel()
 	out, err := a.send(callCtx, a.clientFor(creds), s)
+	if ctx.Err() != nil {
+		return plan.Outcome{}, ctx.Err() // this process ends; the intent stands for the next one to settle
+	}
 	a.Metrics.call(s.Action.String(), err)
 	a.env.verify = true
 	switch {
 	case err == nil:
 		a.env.backoff.succeed()
-		a.tell(ctx, s, out)
+		a.note(ctx, s, out)
 	case out.Result == plan.NotSent, out.Result == plan.Unknown:
 		a.failed(ctx, a.env, creds, err)
 		if cloudinary.IsUnauthorized(err) {
@@ -215,8 +222,8 @@ func resultOf(err error) plan.Result {
 	}
 }
 
-// tell logs a change at Cloudinary, and leaves an Event where a person would wonder.
-func (a *applier) tell(ctx context.Context, s plan.Step, out plan.Outcome) {
+// note logs a change at Cloudinary, and keeps it for the Events.
+func (a *applier) note(ctx context.Context, s plan.Step, out plan.Outcome) {
 	id := s.ID
 	if s.Action == plan.Create {
 		id = out.Trigger.ID
@@ -224,22 +231,37 @@ func (a *applier) tell(ctx context.Context, s plan.Step, out plan.Outcome) {
 	logf.FromContext(ctx).Info("Changed a trigger at Cloudinary",
 		"action", s.Action.String(), "reason", string(s.Cause), "trigger", s.Object.String(), "eventType", s.EventType, "triggerID", id)
 	a.Metrics.changes.WithLabelValues(s.Action.String(), string(s.Cause)).Inc()
-	note := map[plan.Cause]string{
-		plan.CauseDrift:    "Somebody changed the %s trigger %s at Cloudinary; it was set back to the spec",
-		plan.CauseIgnored:  "Cloudinary did not take over a change of the %s trigger (now %s) in place; it was deleted and created again",
-		plan.CauseAdoption: "The %s trigger %s, which existed already, was changed to the spec",
-		plan.CauseReleased: "The %s trigger %s was deleted at Cloudinary",
-		plan.CauseSpec:     "The %s trigger %s was written to Cloudinary as in the spec",
-	}[s.Cause]
-	if note == "" || s.Cause == plan.CauseIgnored && s.Action == plan.Delete {
-		return
+	if s.Cause == plan.CauseIgnored && s.Action == plan.Delete {
+		return // the create that follows tells the story
 	}
-	reason := map[plan.Cause]string{
-		plan.CauseDrift: "DriftRepaired", plan.CauseIgnored: "Replaced", plan.CauseAdoption: "Adopted",
-		plan.CauseReleased: "Deleted", plan.CauseSpec: "Written",
-	}[s.Cause]
-	a.event(a.g.triggers[s.Object].CloudinaryTrigger, corev1.EventTypeNormal, reason, note, s.EventType, id)
+	k := told{s.Object, s.Cause}
+	a.told[k] = append(a.told[k], fmt.Sprintf("%s (%s)", s.EventType, id))
 }
+
+// told is what one Event is about: one object, one cause, all its event types. Events about single types would be merged by the
+// API's series, and only the first would be read.
+type told struct {
+	object plan.Key
+	cause  plan.Cause
+}
+
+// tell leaves an Event where a person would wonder.
+func (a *applier) tell() {
+	texts := map[plan.Cause]struct{ reason, note string }{
+		plan.CauseSpec:     {"Written", "Written to Cloudinary as in the spec: %s"},
+		plan.CauseAdoption: {"Adopted", "Existed already, and was changed to the spec: %s"},
+		plan.CauseDrift:    {"DriftRepaired", "Somebody changed or deleted this at Cloudinary; it was set back to the spec: %s"},
+		plan.CauseIgnored:  {"Replaced", "Cloudinary did not take over a change in place; deleted and created again: %s"},
+		plan.CauseReleased: {"Deleted", "Deleted at Cloudinary, since nothing wants it any more: %s"},
+	}
+	for k, changed := range a.told {
+		text := texts[k.cause]
+		a.event(a.g.triggers[k.object].CloudinaryTrigger, corev1.EventTypeNormal, text.reason, text.note, cut(strings.Join(changed, ", "), maxNote))
+	}
+}
+
+// maxNote leaves room for the sentence around it in an Event's note of at most 1024 bytes.
+const maxNote = 900
 
 func (r *Reconciler) event(t *v1alpha1.CloudinaryTrigger, kind, reason, note string, args ...any) {
 	if r.Events != nil {

@@ -14,12 +14,13 @@ import (
 
 // Metrics are the manager's metrics. docs/metrics.md says what each means.
 type Metrics struct {
-	calls    *prometheus.CounterVec
-	changes  *prometheus.CounterVec
-	passes   *prometheus.HistogramVec
-	triggers *prometheus.GaugeVec
-	urls     *prometheus.GaugeVec
-	urlLimit *prometheus.GaugeVec
+	calls     *prometheus.CounterVec
+	changes   *prometheus.CounterVec
+	passes    *prometheus.HistogramVec
+	triggers  *prometheus.GaugeVec
+	urls      *prometheus.GaugeVec
+	urlLimit  *prometheus.GaugeVec
+	remaining *prometheus.GaugeVec
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -46,8 +47,11 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		urlLimit: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "cloudinary_manager_notification_url_limit", Help: "How many different notification URLs a product environment may hold, by cloud name.",
 		}, []string{"cloud"}),
+		remaining: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cloudinary_manager_admin_api_calls_remaining", Help: "Admin API calls left until Cloudinary's next reset, as its last answer to a list said, by cloud name.",
+		}, []string{"cloud"}),
 	}
-	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit} {
+	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit, m.remaining} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -65,6 +69,12 @@ func (m *Metrics) call(operation string, err error) {
 	m.calls.WithLabelValues(operation, strconv.Itoa(status)).Inc()
 }
 
+func (m *Metrics) budget(cloud string, limit *cloudinary.RateLimit) {
+	if limit != nil {
+		m.remaining.WithLabelValues(cloud).Set(float64(limit.Remaining))
+	}
+}
+
 func (m *Metrics) environment(e cloudinary.Environment, urls, limit int, p plan.Plan) {
 	held := 0
 	for _, v := range p.Verdicts {
@@ -79,4 +89,5 @@ func (m *Metrics) forgetEnvironment(e cloudinary.Environment) {
 	m.triggers.DeleteLabelValues(e.CloudName)
 	m.urls.DeleteLabelValues(e.CloudName)
 	m.urlLimit.DeleteLabelValues(e.CloudName)
+	m.remaining.DeleteLabelValues(e.CloudName)
 }

@@ -44,7 +44,11 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	defer cancel()
 	begun := r.Now()
 	triggers, meta, err := r.clientFor(creds).ListTriggers(callCtx)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
 	r.Metrics.call("list", err)
+	r.Metrics.budget(creds.CloudName, meta.RateLimit)
 	env.clock.learn(meta.Date, r.Now())
 	if err != nil {
 		r.failed(ctx, env, creds, err)

@@ -93,6 +93,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, unit Unit) (ctrl.Result, err
 	case errors.Is(err, errNotLeader):
 		log.Info("Not the leader for long enough to call Cloudinary, stopping the pass")
 		return ctrl.Result{RequeueAfter: conflictDelay}, nil
+	case ctx.Err() != nil:
+		return ctrl.Result{}, nil // the process ends
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("%s: %w", unit, err)
 	}
@@ -127,7 +129,7 @@ func (r *Reconciler) wake(unit Unit) {
 // clientFor calls Cloudinary with the credentials given, within the leader's lease.
 func (r *Reconciler) clientFor(c cloudinary.Credentials) *cloudinary.Client {
 	return cloudinary.NewClient(c, cloudinary.ClientOptions{
-		Transport: r.Transport, Timeout: r.Options.CallTimeout, UserAgent: r.Options.UserAgent,
+		Transport: r.Transport, Timeout: r.Options.CallTimeout, UserAgent: r.Options.UserAgent, Now: r.Now,
 	})
 }
 

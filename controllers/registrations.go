@@ -8,6 +8,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
@@ -76,31 +77,41 @@ func secretOf(r v1alpha1.Registration) plan.Key {
 func toRecord(r v1alpha1.Registration, t v1alpha1.RegisteredTrigger) plan.Record {
 	rec := plan.Record{
 		EventType: t.EventType, URL: r.URL, Secret: secretOf(r), ID: t.ID, Origin: plan.Origin(t.Origin),
-		IntendedAt: timeOf(t.IntendedAt), SentHash: t.SentHash, SentAt: timeOf(t.SentAt), ConfirmedHash: t.ConfirmedHash,
-		Echoed: t.EchoedFields,
+		IntendedAt: timeOf(t.IntendedAt),
 	}
-	if t.Repair != nil {
-		rec.Repair = plan.Repair{ReadHash: t.Repair.ReadHash, LastAt: t.Repair.LastAt.UTC()}
-		if t.Repair.Updates != nil {
-			rec.Repair.Updates = int(*t.Repair.Updates)
-		}
-		if t.Repair.Replacements != nil {
-			rec.Repair.Replacements = int(*t.Repair.Replacements)
-		}
+	if b := t.Bookkeeping; b != nil {
+		rec.SentHash, rec.SentAt, rec.ConfirmedHash, rec.Echoed = b.SentHash, timeOf(b.SentAt), b.ConfirmedHash, b.EchoedFields
+		rec.Repair = toRepair(b.Repair)
 	}
 	return rec
+}
+
+func toRepair(r *v1alpha1.Repair) plan.Repair {
+	if r == nil {
+		return plan.Repair{}
+	}
+	return plan.Repair{
+		ReadHash: r.ReadHash, LastAt: r.LastAt.UTC(),
+		Updates: int(ptr.Deref(r.Updates, 0)), Replacements: int(ptr.Deref(r.Replacements, 0)),
+	}
 }
 
 func fromRecord(rec plan.Record) v1alpha1.RegisteredTrigger {
 	t := v1alpha1.RegisteredTrigger{
 		EventType: rec.EventType, ID: rec.ID, Origin: v1alpha1.Origin(rec.Origin),
-		IntendedAt: microTime(rec.IntendedAt), SentHash: rec.SentHash, SentAt: microTime(rec.SentAt),
-		ConfirmedHash: rec.ConfirmedHash, EchoedFields: rec.Echoed, Differences: fieldDifferences(rec.Differences),
+		IntendedAt: microTime(rec.IntendedAt), Differences: fieldDifferences(rec.Differences),
+	}
+	b := v1alpha1.TriggerBookkeeping{
+		SentHash: rec.SentHash, SentAt: microTime(rec.SentAt), ConfirmedHash: rec.ConfirmedHash, EchoedFields: rec.Echoed,
 	}
 	if rec.Repair.ReadHash != "" {
-		t.Repair = &v1alpha1.Repair{ReadHash: rec.Repair.ReadHash, LastAt: metav1.NewMicroTime(rec.Repair.LastAt)}
-		t.Repair.Updates = positive(rec.Repair.Updates)
-		t.Repair.Replacements = positive(rec.Repair.Replacements)
+		b.Repair = &v1alpha1.Repair{
+			ReadHash: rec.Repair.ReadHash, LastAt: metav1.NewMicroTime(rec.Repair.LastAt),
+			Updates: positive(rec.Repair.Updates), Replacements: positive(rec.Repair.Replacements),
+		}
+	}
+	if b.SentHash != "" || b.SentAt != nil || len(b.EchoedFields) > 0 || b.Repair != nil {
+		t.Bookkeeping = &b
 	}
 	return t
 }

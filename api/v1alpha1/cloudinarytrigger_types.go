@@ -266,6 +266,20 @@ type RegisteredTrigger struct {
 	// +optional
 	IntendedAt *metav1.MicroTime `json:"intendedAt,omitempty"`
 
+	// differences are the fields in which Cloudinary differs from the spec.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Differences []FieldDifference `json:"differences,omitempty"`
+
+	// bookkeeping is what the operator needs to tell its own writes from somebody else's.
+	// +optional
+	Bookkeeping *TriggerBookkeeping `json:"bookkeeping,omitempty"`
+}
+
+// TriggerBookkeeping is what the operator remembers of its writes to one trigger.
+// +kubebuilder:validation:MinProperties=1
+type TriggerBookkeeping struct {
 	// sentHash is a hash of the fields that were last sent.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -293,12 +307,6 @@ type RegisteredTrigger struct {
 	// repair is the last difference that was written over, so that a difference that comes back ends in a condition and not in a tug-of-war.
 	// +optional
 	Repair *Repair `json:"repair,omitempty"`
-
-	// differences are the fields in which Cloudinary differs from the spec.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=8
-	Differences []FieldDifference `json:"differences,omitempty"`
 }
 
 // Repair is a difference that was written over.

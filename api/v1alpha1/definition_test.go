@@ -5,6 +5,7 @@ package v1alpha1_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -96,9 +97,7 @@ func defaults(schema *apiextensionsv1.JSONSchemaProps, path string) map[string]s
 		below[path+"{}"] = schema.AdditionalProperties.Schema
 	}
 	for path, schema := range below {
-		for path, value := range defaults(schema, path) {
-			found[path] = value
-		}
+		maps.Copy(found, defaults(schema, path))
 	}
 	return found
 }

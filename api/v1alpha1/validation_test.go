@@ -303,12 +303,12 @@ func checkOutcome(t *testing.T, object *unstructured.Unstructured, tc validation
 			t.Fatalf("%s was accepted, want a message with %q", tc.field, tc.want)
 		}
 		if !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("message is\n%v\nwant it to have\n%s", err, tc.want)
+			t.Errorf("message is\n%.2000s\nwant it to have\n%s", err.Error(), tc.want)
 		}
 		return
 	}
 	if err != nil {
-		t.Fatalf("not accepted: %v", err)
+		t.Fatalf("not accepted: %.2000s", err.Error())
 	}
 	got, _, err := unstructured.NestedFieldNoCopy(object.Object, strings.Split(tc.field, ".")...)
 	if err != nil {

@@ -54,6 +54,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RegistrationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Repair"):
 		return &apiv1alpha1.RepairApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TriggerBookkeeping"):
+		return &apiv1alpha1.TriggerBookkeepingApplyConfiguration{}
 
 	}
 	return nil

@@ -258,21 +258,15 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.RegisteredTrigger
   map:
     fields:
-    - name: confirmedHash
+    - name: bookkeeping
       type:
-        scalar: string
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.TriggerBookkeeping
     - name: differences
       type:
         list:
           elementType:
             namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.FieldDifference
           elementRelationship: atomic
-    - name: echoedFields
-      type:
-        list:
-          elementType:
-            scalar: string
-          elementRelationship: associative
     - name: eventType
       type:
         scalar: string
@@ -285,15 +279,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: origin
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Origin
-    - name: repair
-      type:
-        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Repair
-    - name: sentAt
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
-    - name: sentHash
-      type:
-        scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Registration
   map:
     fields:
@@ -330,6 +315,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: updates
       type:
         scalar: numeric
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.TriggerBookkeeping
+  map:
+    fields:
+    - name: confirmedHash
+      type:
+        scalar: string
+    - name: echoedFields
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: repair
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Repair
+    - name: sentAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: sentHash
+      type:
+        scalar: string
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:

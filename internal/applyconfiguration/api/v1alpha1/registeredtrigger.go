@@ -23,18 +23,10 @@ type RegisteredTriggerApplyConfiguration struct {
 	// intendedAt is the time, by Cloudinary's clock, before the call that was to create the trigger. It is there until
 	// a list of all triggers has shown what became of that call.
 	IntendedAt *v1.MicroTime `json:"intendedAt,omitempty"`
-	// sentHash is a hash of the fields that were last sent.
-	SentHash *string `json:"sentHash,omitempty"`
-	// sentAt is the time of that write, by Cloudinary's clock.
-	SentAt *v1.MicroTime `json:"sentAt,omitempty"`
-	// confirmedHash is the sentHash that Cloudinary's list has shown as sent.
-	ConfirmedHash *string `json:"confirmedHash,omitempty"`
-	// echoedFields are the fields that Cloudinary's list has shown for this trigger; one of them that is absent later was cleared.
-	EchoedFields []string `json:"echoedFields,omitempty"`
-	// repair is the last difference that was written over, so that a difference that comes back ends in a condition and not in a tug-of-war.
-	Repair *RepairApplyConfiguration `json:"repair,omitempty"`
 	// differences are the fields in which Cloudinary differs from the spec.
 	Differences []FieldDifferenceApplyConfiguration `json:"differences,omitempty"`
+	// bookkeeping is what the operator needs to tell its own writes from somebody else's.
+	Bookkeeping *TriggerBookkeepingApplyConfiguration `json:"bookkeeping,omitempty"`
 }
 
 // RegisteredTriggerApplyConfiguration constructs a declarative configuration of the RegisteredTrigger type for use with
@@ -75,48 +67,6 @@ func (b *RegisteredTriggerApplyConfiguration) WithIntendedAt(value v1.MicroTime)
 	return b
 }
 
-// WithSentHash sets the SentHash field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the SentHash field is set to the value of the last call.
-func (b *RegisteredTriggerApplyConfiguration) WithSentHash(value string) *RegisteredTriggerApplyConfiguration {
-	b.SentHash = &value
-	return b
-}
-
-// WithSentAt sets the SentAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the SentAt field is set to the value of the last call.
-func (b *RegisteredTriggerApplyConfiguration) WithSentAt(value v1.MicroTime) *RegisteredTriggerApplyConfiguration {
-	b.SentAt = &value
-	return b
-}
-
-// WithConfirmedHash sets the ConfirmedHash field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ConfirmedHash field is set to the value of the last call.
-func (b *RegisteredTriggerApplyConfiguration) WithConfirmedHash(value string) *RegisteredTriggerApplyConfiguration {
-	b.ConfirmedHash = &value
-	return b
-}
-
-// WithEchoedFields adds the given value to the EchoedFields field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the EchoedFields field.
-func (b *RegisteredTriggerApplyConfiguration) WithEchoedFields(values ...string) *RegisteredTriggerApplyConfiguration {
-	for i := range values {
-		b.EchoedFields = append(b.EchoedFields, values[i])
-	}
-	return b
-}
-
-// WithRepair sets the Repair field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Repair field is set to the value of the last call.
-func (b *RegisteredTriggerApplyConfiguration) WithRepair(value *RepairApplyConfiguration) *RegisteredTriggerApplyConfiguration {
-	b.Repair = value
-	return b
-}
-
 // WithDifferences adds the given value to the Differences field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Differences field.
@@ -127,5 +77,13 @@ func (b *RegisteredTriggerApplyConfiguration) WithDifferences(values ...*FieldDi
 		}
 		b.Differences = append(b.Differences, *values[i])
 	}
+	return b
+}
+
+// WithBookkeeping sets the Bookkeeping field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Bookkeeping field is set to the value of the last call.
+func (b *RegisteredTriggerApplyConfiguration) WithBookkeeping(value *TriggerBookkeepingApplyConfiguration) *RegisteredTriggerApplyConfiguration {
+	b.Bookkeeping = value
 	return b
 }
