@@ -5,6 +5,7 @@
 # from, outside the checkout, so that every clone of the same version shares it and a changed pin
 # never meets a stale binary. CLOUDINARY_OPERATOR_CACHE moves the folder.
 
+# shellcheck disable=SC2034 # for those that source this
 cache_root="${CLOUDINARY_OPERATOR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cloudinary-operator}"
 
 say() { printf '%s\n' "$*" >&2; }

@@ -21,7 +21,8 @@ type controllerManager struct {
 	command *exec.Cmd
 	folder  string
 	output  *bytes.Buffer
-	ended   chan error
+	ended   chan struct{}
+	err     error // Once ended is closed.
 }
 
 // startControllerManager returns once the process runs. It is not waited for until it has taken up its work:
@@ -35,7 +36,7 @@ func startControllerManager(program string, kubeconfig []byte) (*controllerManag
 	if err := os.WriteFile(path, kubeconfig, 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
-	m := &controllerManager{folder: folder, output: &bytes.Buffer{}, ended: make(chan error, 1)}
+	m := &controllerManager{folder: folder, output: &bytes.Buffer{}, ended: make(chan struct{})}
 	m.command = exec.CommandContext(context.Background(), program, // No context ends it: stop does.
 		"--kubeconfig="+path,
 		"--leader-elect=false",
@@ -47,7 +48,10 @@ func startControllerManager(program string, kubeconfig []byte) (*controllerManag
 	if err := m.command.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", controllerManagerProgram, err), os.RemoveAll(folder))
 	}
-	go func() { m.ended <- m.command.Wait() }()
+	go func() {
+		m.err = m.command.Wait()
+		close(m.ended)
+	}()
 	return m, nil
 }
 
@@ -58,8 +62,8 @@ func (m *controllerManager) stop() error {
 	}
 	remove := os.RemoveAll(m.folder)
 	select {
-	case err := <-m.ended:
-		return errors.Join(remove, fmt.Errorf("%s ended before the tests did: %w\n%s", controllerManagerProgram, err, m.output))
+	case <-m.ended:
+		return errors.Join(remove, fmt.Errorf("%s ended before the tests did: %w\n%s", controllerManagerProgram, m.err, m.output))
 	default:
 	}
 	if err := m.command.Process.Signal(syscall.SIGTERM); err != nil {

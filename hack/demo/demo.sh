@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Walks through the main job, and ends with an error where a step is not as it should be: manifests are applied, and
+# Cloudinary has the triggers; they are changed behind the operator's back, and are repaired; manifests are deleted, and so
+# are the triggers. Every command that is shown is the one that is run, and its output is real. Cloudinary is simulated.
+#
+# It runs on an empty cluster of its own, and stops it at the end. Where make demo-up has started one, it runs on that
+# one, which must hold no endpoints and triggers, and leaves it as it was.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=hack/demo/lib.sh
+. hack/demo/lib.sh
+
+step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+
+# shown COMMAND prints a command line and runs it.
+shown() {
+  printf '\n$ %s\n' "$1"
+  eval "$1"
+}
+
+# triggers PATH [--without-ids] prints the triggers that the simulator shows there: admin_api is what Cloudinary has,
+# control_api the same without being counted as a call, for questions that are asked often.
+admin_api=v1_1/demo/triggers
+control_api=_sim/triggers
+triggers() {
+  local path="$1"
+  shift
+  curl -sS -u "$sim_key:$sim_secret" "$CLOUDINARY_SIM_URL/$path" | bin/show-triggers "$@"
+}
+
+# trigger_id EVENT_TYPE prints the id of the one trigger of that event type.
+trigger_id() { triggers "$control_api" | awk -v type="$1" '$1 == type { print $2 }'; }
+
+# expect_triggers WHAT EXPECTED compares what Cloudinary has with what it should have, and shows the difference.
+expect_triggers() {
+  local difference
+  difference=$(diff <(printf '%s\n' "$2") <(triggers "$admin_api" --without-ids)) && return 0
+  printf '%s\n' "$difference" >&2
+  die "$1 (< expected, > found)"
+}
+
+# become_triggers WHAT EXPECTED waits until Cloudinary has what it should have.
+become_triggers() {
+  local tries
+  for ((tries = 0; tries < 150; tries++)); do
+    [ "$(triggers "$control_api" --without-ids)" != "$2" ] || return 0
+    sleep 0.2
+  done
+  expect_triggers "$1" "$2"
+}
+
+# condition OBJECT prints reason and message of its condition Ready.
+condition() {
+  kubectl get -n shop "$1" -o jsonpath='{.status.conditions[?(@.type=="Ready")].reason}: {.status.conditions[?(@.type=="Ready")].message}'
+}
+
+finish() {
+  local code=$?
+  trap - EXIT
+  if [ "$code" -ne 0 ]; then
+    printf '\ndemo: failed. The end of the manager'\''s log, %s:\n' "$demo_dir/log/manager.log" >&2
+    tail -n 30 "$demo_dir/log/manager.log" >&2 || true
+  fi
+  if [ -z "$was_up" ]; then
+    hack/demo/down.sh || code=1
+  elif [ -n "$applied" ]; then
+    clean_up || code=1
+  fi
+  exit "$code"
+}
+
+# Whatever the walk-through has left where somebody's demo goes on running.
+clean_up() {
+  kubectl delete --ignore-not-found --timeout=60s -f hack/demo/unknown-endpoint.yaml -f config/samples/cloudinarytrigger.yaml \
+    -f config/samples/notificationendpoint.yaml >/dev/null
+  [ -n "$had_catalog" ] || kubectl delete --ignore-not-found --timeout=60s namespace catalog >/dev/null
+}
+
+start() {
+  step "A Kubernetes control plane, a simulated Cloudinary, and the manager"
+  if [ -z "$was_up" ] && [ -e "$demo_dir/pids" ]; then
+    # What an interrupted run has left would be taken for this one's.
+    localcluster down
+    rm -rf "$demo_dir/etcd"
+  fi
+  hack/demo/up.sh
+  # shellcheck disable=SC1091 # Written by the line above.
+  . "$demo_dir/demo.env"
+  [ -z "$(kubectl get cldt,nep --all-namespaces -o name)" ] ||
+    die "the cluster of make demo-up holds endpoints or triggers already: delete those, or run make demo-down first"
+  [ "$(triggers "$control_api")" = "$none" ] ||
+    die "the Cloudinary of make demo-up holds triggers already: delete those, or run make demo-down first"
+  had_catalog=$(kubectl get namespace catalog --ignore-not-found -o name)
+}
+
+apply_samples() {
+  step "Manifests say which notifications go where"
+  applied=yes
+  shown 'kubectl apply --server-side -k config/samples'
+  shown 'kubectl wait --for=condition=Ready --timeout=60s -n shop nep/media nep/moderation-desk cldt/uploads cldt/images cldt/moderation'
+  shown 'kubectl wait --for=condition=Ready --timeout=60s -n catalog cldt/renames'
+
+  step "One of them only observes: it says what Cloudinary lacks, and writes nothing"
+  shown "kubectl wait --for=jsonpath='{.status.conditions[?(@.type==\"Ready\")].reason}'=Drifted --timeout=60s -n shop cldt/deletions"
+  shown 'kubectl get cldt,nep --all-namespaces'
+
+  step "Cloudinary has the triggers"
+  shown "curl -s -u $sim_key:$sim_secret \"\$CLOUDINARY_SIM_URL/v1_1/demo/triggers\" | bin/show-triggers"
+  expect_triggers "Cloudinary does not have the triggers of config/samples" "$wanted"
+}
+
+repair() {
+  local changed deleted again
+  changed=$(trigger_id resource_tags_changed)
+  deleted=$(trigger_id upload)
+  step "Somebody changes one trigger and deletes another, behind the operator's back"
+  shown "curl -s --fail-with-body -u $sim_key:$sim_secret -X PUT -H 'Content-Type: application/json' \\
+    -d '{\"new_uri\": \"$media_url\", \"additive\": false, \"filter\": {}}' \\
+    \"\$CLOUDINARY_SIM_URL/v1_1/demo/triggers/$changed\""
+  shown "curl -s --fail-with-body -u $sim_key:$sim_secret -X DELETE \"\$CLOUDINARY_SIM_URL/v1_1/demo/triggers/$deleted\""
+  shown "curl -s -u $sim_key:$sim_secret \"\$CLOUDINARY_SIM_URL/v1_1/demo/triggers\" | bin/show-triggers"
+
+  step "Within the sync interval, here 5 s, both are as the manifests say"
+  become_triggers "what was changed and deleted at Cloudinary was not repaired within 30 s" "$wanted"
+  shown 'kubectl wait --for=condition=Ready --timeout=60s -n shop cldt/uploads cldt/images'
+  shown "curl -s -u $sim_key:$sim_secret \"\$CLOUDINARY_SIM_URL/v1_1/demo/triggers\" | bin/show-triggers"
+  [ "$(trigger_id resource_tags_changed)" = "$changed" ] || die "the changed trigger was replaced, and not changed back in place"
+  again=$(trigger_id upload)
+  if [ -z "$again" ] || [ "$again" = "$deleted" ]; then
+    die "the deleted trigger was not created anew"
+  fi
+  become_recorded uploads "$again"
+}
+
+# become_recorded TRIGGER ID waits until the object's status holds the id at Cloudinary.
+become_recorded() {
+  local tries
+  for ((tries = 0; tries < 150; tries++)); do
+    [[ "$(kubectl get -n shop cldt "$1" -o jsonpath='{.status.registrations[*].triggers[*].id}')" != "$2" ]] || return 0
+    sleep 0.2
+  done
+  die "the status of the CloudinaryTrigger $1 does not hold the id $2"
+}
+
+refuse() {
+  step "A manifest that cannot be honoured says why, and touches nothing"
+  shown 'kubectl apply --server-side -f hack/demo/unknown-endpoint.yaml'
+  shown "kubectl wait --for=jsonpath='{.status.conditions[?(@.type==\"Ready\")].reason}'=EndpointNotFound --timeout=60s -n shop cldt/misspelt"
+  shown 'kubectl get -n shop cldt/misspelt -o wide'
+  [[ "$(condition cldt/misspelt)" == *medai* ]] || die "the message does not name the endpoint: $(condition cldt/misspelt)"
+  expect_triggers "a manifest that was not accepted changed something at Cloudinary" "$wanted"
+  shown 'kubectl delete --timeout=60s -f hack/demo/unknown-endpoint.yaml'
+}
+
+describe() {
+  local text
+  step "What kubectl describe shows"
+  shown 'kubectl describe -n shop cldt/images'
+  text=$(kubectl describe -n shop cldt/images)
+  [[ "$text" == *"$(trigger_id resource_tags_changed)"* && "$text" == *"$media_url"* ]] ||
+    die "kubectl describe does not show the trigger's id and URL"
+}
+
+delete() {
+  step "The manifests go, and so do the triggers"
+  shown 'kubectl delete --timeout=60s -f config/samples/cloudinarytrigger.yaml -f config/samples/notificationendpoint.yaml'
+  shown "curl -s -u $sim_key:$sim_secret \"\$CLOUDINARY_SIM_URL/v1_1/demo/triggers\""
+  expect_triggers "something is left at Cloudinary" "$none"
+
+  step "The calls that Cloudinary counted, those of this script among them"
+  shown "curl -s \"\$CLOUDINARY_SIM_URL/_sim/calls\""
+}
+
+none="no triggers"
+media_url=https://hooks.example.com/v1/notifications/shop/media
+wanted=$(cat hack/demo/expected.txt)
+applied=
+had_catalog=
+was_up=
+begin=$SECONDS
+
+build localcluster ./hack/localcluster
+if [ -e "$demo_dir/demo.env" ] && localcluster status >/dev/null 2>&1; then
+  was_up=yes
+fi
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+start
+apply_samples
+repair
+refuse
+describe
+delete
+step "Everything was as it should be (after $((SECONDS - begin)) s)"
