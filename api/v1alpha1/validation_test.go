@@ -33,6 +33,8 @@ const (
 	wantURLCredentials  = "url must not carry credentials (the part before @)"
 	wantURLFragment     = "url must not have a fragment (the part from # on)"
 	wantURLValid        = "url is not a valid URL"
+	wantURLHost         = "url must have a host name, and where there is a colon after it a port from 1 to 65535"
+	wantBaseHost        = "baseURL must have a host name, and where there is a colon after it a port from 1 to 65535"
 	wantBaseScheme      = "baseURL must be an http or https address, for example https://hooks.example.com"
 	wantBaseCredentials = "baseURL must not carry credentials (the part before @)"
 	wantBaseQuery       = "baseURL must have neither a query nor a fragment"
@@ -213,6 +215,18 @@ func urlCases() map[string]validationCase {
 		"url has no port in words":                  {endpoint, "spec.url", "https://hooks.example.com:https/x", wantURLValid},
 		"url has no half IPv6 address":              {endpoint, "spec.url", "https://[2001:db8::7/x", wantURLValid},
 		"url has no line break":                     {endpoint, "spec.url", "https://hooks.example.com/x\n", wantURLValid},
+		"url has no space in the path":              {endpoint, "spec.url", "https://hooks.example.com/a b", wantURLValid},
+		"url has no space in the query":             {endpoint, "spec.url", "https://hooks.example.com/?q=a b", wantURLValid},
+		"url has no space at the end":               {endpoint, "spec.url", "https://hooks.example.com/x ", wantURLValid},
+		"url has no letter that is not ASCII":       {endpoint, "spec.url", "https://hooks.example.com/\u00fc", wantURLValid},
+		"url has no malformed encoding in a query":  {endpoint, "spec.url", "https://hooks.example.com/?q=%zz", wantURLValid},
+		"url has no half encoding at the end":       {endpoint, "spec.url", "https://hooks.example.com/?q=%4", wantURLValid},
+		"url has more than a port":                  {endpoint, "spec.url", "https://:8443/x", wantURLHost},
+		"url has no port 0":                         {endpoint, "spec.url", "https://hooks.example.com:0/x", wantURLHost},
+		"url has no port of six digits":             {endpoint, "spec.url", "https://hooks.example.com:100000/x", wantURLHost},
+		"url has no colon without a port":           {endpoint, "spec.url", "https://hooks.example.com:/x", wantURLHost},
+		"url has no colon at the end":               {endpoint, "spec.url", "https://hooks.example.com:", wantURLHost},
+		"url may be an IPv6 address without a port": {endpoint, "spec.url", "https://[2001:db8::]/x", ""},
 		"url has no tab":                            {endpoint, "spec.url", "https://hooks.example.com/x\ty", wantURLValid},
 	}
 }
@@ -237,6 +251,8 @@ func baseURLCases() map[string]validationCase {
 		"baseURL has no fragment":               {receiver, "spec.receiver.baseURL", "https://hooks.example.com#x", wantBaseQuery},
 		"baseURL has no query":                  {receiver, "spec.receiver.baseURL", "https://hooks.example.com?x=1", wantBaseQuery},
 		"baseURL has no empty query":            {receiver, "spec.receiver.baseURL", "https://hooks.example.com/?", wantBaseQuery},
+		"baseURL has no space in the path":      {receiver, "spec.receiver.baseURL", "https://hooks.example.com/a b", wantBaseValid},
+		"baseURL has more than a port":          {receiver, "spec.receiver.baseURL", "https://:8443", wantBaseHost},
 		"baseURL has no space in the host":      {receiver, "spec.receiver.baseURL", "https://hooks example.com", wantBaseValid},
 		"baseURL has no malformed percent-encoding": {
 			receiver, "spec.receiver.baseURL", "https://hooks.example.com/%zz", wantBaseValid,

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# What a fresh machine lacks is built by the target that needs it, from the Go module proxy alone, once
+# for each version, into ~/.cache/cloudinary-operator (moved by CLOUDINARY_OPERATOR_CACHE).
+# Needed before: Go, git, make, bash, curl.
+
+SHELL := /usr/bin/env bash -o pipefail
+.SHELLFLAGS := -ec
+
+## VERSION: what the programs call themselves.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+## PKG: the packages that test, test-unit and fuzz are limited to.
+PKG ?= ./...
+## TESTFLAGS: passed to go test, such as TESTFLAGS='-run TestPlan -v'.
+TESTFLAGS ?=
+## FUZZTIME: how long each fuzz target runs.
+FUZZTIME ?= 10s
+## IMG: the image that deploy uses instead of the one in config/manager/deployment.yaml.
+IMG ?=
+IMAGE := ghcr.io/cloudinary-operator/cloudinary-operator
+
+# The race detector needs cgo, which Go leaves off where there is no C compiler.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+
+# $(call tool,NAME) is the path of a tool pinned under hack/tools, built by the first recipe that runs it.
+tool = "$$(hack/tools/build.sh $(1))"
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN { FS = ":.*## "; print "Usage: make TARGET [VARIABLE=value]" } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z][a-z-]*:.*## / { printf "  %-18s %s\n", $$1, $$2 } \
+	  /^## [A-Z]+: / { split(substr($$0, 4), v, ": "); variables = variables sprintf("  %-18s %s\n", v[1], v[2]) } \
+	  END { printf "\nVariables\n%s", variables }' $(MAKEFILE_LIST)
+
+##@ Use
+
+.PHONY: demo
+demo: ## Walk through the main job on a cluster and a Cloudinary made for it, and check each step.
+	@hack/demo/demo.sh
+
+.PHONY: demo-up
+demo-up: ## Start the demo's cluster, simulator and manager in the background; writes .local/demo.env to source.
+	@hack/demo/up.sh
+
+.PHONY: demo-down
+demo-down: ## Stop what demo-up started.
+	@hack/demo/down.sh
+
+##@ Develop
+
+.PHONY: generate
+generate: ## Write everything that is generated: deepcopy, apply configurations, CRDs, RBAC, the API reference.
+	@hack/generate.sh
+
+.PHONY: fmt
+fmt: ## Format the Go code. Building the formatter takes 4 minutes the first time.
+	@$(call tool,golangci-lint) fmt ./...
+
+.PHONY: build
+build: ## Build the programs into bin/.
+	@for main in cmd/*/main.go; do name=$$(basename "$$(dirname "$$main")"); \
+	  echo "bin/$$name ($(VERSION))"; $(GO_BUILD) -o "bin/$$name" "./cmd/$$name" || exit 1; done
+
+.PHONY: clean
+clean: demo-down ## Remove what was built or left in the checkout (not the cache outside of it).
+	@rm -rf bin dist .local
+
+##@ Check
+
+.PHONY: test
+test: ## Run all tests; builds a control plane the first time (8 minutes).
+	@assets=$$(hack/kubernetes/build.sh) && \
+	KUBEBUILDER_ASSETS="$$assets" $(call tool,gotestsum) --format pkgname-and-test-fails -- $(RACE) -timeout 20m $(TESTFLAGS) $(PKG)
+
+.PHONY: test-unit
+test-unit: ## Run the tests of the packages that need no control plane.
+	@packages=$$(hack/unit-packages.sh $(PKG)) && \
+	$(call tool,gotestsum) --format pkgname-and-test-fails -- $(RACE) $(TESTFLAGS) $$packages
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME.
+	@hack/fuzz.sh $(FUZZTIME) $(PKG)
+
+.PHONY: lint
+lint: ## Check style, the rules of the architecture, and the API; writes nothing.
+	@hack/lint.sh
+
+.PHONY: verify
+verify: ## generate + lint, and nothing may differ from what is committed.
+	@hack/generate.sh
+	@hack/verify-clean.sh && clean=true || clean=false; hack/lint.sh && $$clean
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities in what is called. Needs vuln.go.dev.
+	@$(call tool,govulncheck) ./...
+
+.PHONY: bench-manager
+bench-manager: ## Measure the manager at 900 triggers: calls, time to Ready, memory.
+	@assets=$$(hack/kubernetes/build.sh) && KUBEBUILDER_ASSETS="$$assets" go run ./hack/bench/manager
+
+##@ Manifests and image
+
+.PHONY: manifests-render
+manifests-render: ## Print what config/default installs.
+	@$(call tool,kustomize) build config/default
+
+.PHONY: verify-manifests
+verify-manifests: ## Apply config/ to a real API server as a server-side dry run. Part of test, too.
+	@$(MAKE) --no-print-directory test PKG=./config/...
+
+##@ The cluster of the current kubectl context
+
+.PHONY: install
+install: ## Install the CRDs.
+	@hack/kubectl.sh apply --server-side -k config/crd
+
+.PHONY: uninstall
+uninstall: ## Remove the CRDs and all objects. The manager must run: it releases what they hold.
+	@hack/kubectl.sh delete --ignore-not-found -k config/crd
+
+.PHONY: deploy
+deploy: ## Install CRDs and manager. IMG=... chooses the image.
+	@hack/kubectl.sh kustomize config/default | sed '$(if $(IMG),s|image: $(IMAGE):.*|image: $(IMG)|)' | \
+	hack/kubectl.sh apply --server-side -f -
+
+.PHONY: undeploy
+undeploy: uninstall ## Remove the CRDs, then the manager.
+	@hack/kubectl.sh delete --ignore-not-found -k config/default

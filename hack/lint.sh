@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs every check that needs no test, and writes nothing. All of them run, so that one call shows all findings.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+golangci_lint=$(hack/tools/build.sh golangci-lint)
+kube_api_linter=$(hack/tools/build.sh kube-api-linter)
+
+failed=()
+check() {
+  local name="$1"
+  shift
+  printf '== %s\n' "$name"
+  "$@" || failed+=("$name")
+}
+
+check "go.mod is tidy" go mod tidy -diff
+check "golangci-lint" "$golangci_lint" run ./...
+check "kube-api-linter" "$kube_api_linter" run --config .golangci-kal.yml ./api/...
+
+if [ "${#failed[@]}" -gt 0 ]; then
+  printf 'lint: failed: %s\n' "${failed[*]}" >&2
+  exit 1
+fi
