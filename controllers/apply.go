@@ -101,6 +101,11 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 		return err
 	}
 	del, create := s.Halves()
+	if !a.reserved() {
+		plan.Apply(a.in, create, plan.Outcome{Result: plan.NotSent})
+		a.done[s.Object] = true
+		return nil
+	}
 	out, err := a.call(ctx, del)
 	if err != nil {
 		return err
@@ -111,6 +116,19 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 	}
 	_, err = a.call(ctx, create)
 	return err
+}
+
+// reserved says whether what is left of the hour's calls is enough for both halves of a replacement, as far as Cloudinary tells.
+// Where it is not, the environment waits for the reset: after the first half alone a trigger that is wanted would be missing as long.
+func (a *applier) reserved() bool {
+	const halves = 2
+	now, budget := a.Now(), a.env.budget
+	if budget == nil || budget.Remaining >= halves || !now.Before(a.env.clock.local(budget.Reset)) {
+		return true
+	}
+	a.env.backoff.fail(now, a.env.clock.local(budget.Reset), rateLimited(), maxBackoff)
+	a.env.verify = true
+	return false
 }
 
 // call makes the call of a step, unless the environment has to wait by now.
@@ -167,6 +185,7 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 	}
 	now := a.Now()
 	a.env.clock.learn(meta.Date, now)
+	a.env.budget = meta.RateLimit
 	out := plan.Outcome{Result: resultOf(err), At: a.env.clock.at(now), Limit: cloudinary.IsLimitReached(err)}
 	if err == nil && s.Action == plan.Create {
 		out.Trigger = observedFromOne(created)
@@ -174,35 +193,57 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 			out.Trigger.EventType, out.Trigger.URL = s.EventType, s.URL
 		}
 	}
-	var refused *cloudinary.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*cloudinary.Error](err); ok {
 		out.Message = refused.Message
 	}
 	return out, err
 }
 
-// update sends an update. Which form clears a template is not documented: the other one is tried where one is refused, and
-// remembered where it is taken.
+// update sends an update. Which forms clear a filter and a template is not documented: where those that were taken last are
+// refused, the others are tried, and remembered where they are taken.
 func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step) (cloudinary.Meta, error) {
 	spec := triggerSpecFrom(s)
-	form := a.env.emptyForm
-	meta, err := c.UpdateTrigger(ctx, s.ID, spec, cloudinary.UpdateOptions{ClearTemplate: form})
-	if spec.PayloadTemplate != nil || !cloudinary.IsInvalid(err) {
+	meta, err := c.UpdateTrigger(ctx, s.ID, spec, a.env.clearForms)
+	if !cloudinary.IsInvalid(err) {
 		return meta, err
 	}
-	a.Metrics.call(plan.Update.String(), err)
-	other := cloudinary.EmptyString
-	if form == cloudinary.EmptyString {
-		other = cloudinary.EmptyObject
+	for _, forms := range otherForms(spec, a.env.clearForms) {
+		a.Metrics.call(plan.Update.String(), err)
+		otherMeta, otherErr := c.UpdateTrigger(ctx, s.ID, spec, forms)
+		if cloudinary.IsInvalid(otherErr) {
+			continue
+		}
+		if otherErr == nil {
+			a.env.clearForms = forms
+		}
+		return otherMeta, otherErr
 	}
-	meta, otherErr := c.UpdateTrigger(ctx, s.ID, spec, cloudinary.UpdateOptions{ClearTemplate: other})
-	if cloudinary.IsInvalid(otherErr) {
-		return meta, err
+	return meta, err
+}
+
+// otherForms are the other ways to clear what the spec leaves unset.
+func otherForms(spec cloudinary.TriggerSpec, tried cloudinary.UpdateOptions) []cloudinary.UpdateOptions {
+	template, filter, both := tried, tried, tried
+	template.ClearTemplate = otherForm(tried.ClearTemplate)
+	filter.ClearFilter = otherForm(tried.ClearFilter)
+	both.ClearTemplate, both.ClearFilter = template.ClearTemplate, filter.ClearFilter
+	switch {
+	case spec.PayloadTemplate == nil && spec.Filter == nil:
+		return []cloudinary.UpdateOptions{template, filter, both}
+	case spec.PayloadTemplate == nil:
+		return []cloudinary.UpdateOptions{template}
+	case spec.Filter == nil:
+		return []cloudinary.UpdateOptions{filter}
+	default:
+		return nil
 	}
-	if otherErr == nil {
-		a.env.emptyForm = other
+}
+
+func otherForm(f cloudinary.EmptyForm) cloudinary.EmptyForm {
+	if f == cloudinary.EmptyString {
+		return cloudinary.EmptyObject
 	}
-	return meta, otherErr
+	return cloudinary.EmptyString
 }
 
 func resultOf(err error) plan.Result {

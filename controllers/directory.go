@@ -131,11 +131,13 @@ type environment struct {
 	next     time.Time // when the next one is due
 	verify   bool      // a write is to be verified by a list, as soon as MinListInterval allows
 	clock    serverClock
+	budget   *cloudinary.RateLimit // as the last answer had it; nil: it did not say
 
-	backoff   backoff
-	refused   *problem // of the last credentials that were refused
-	refusals  map[plan.Place]plan.Refusal
-	emptyForm cloudinary.EmptyForm
+	backoff  backoff
+	refused  *problem // of the last credentials that were refused
+	refusals map[plan.Place]plan.Refusal
+	// clearForms are those that Cloudinary took last for a filter and a template that are not set.
+	clearForms cloudinary.UpdateOptions
 }
 
 // serverClock turns this process's time into Cloudinary's.

@@ -47,34 +47,44 @@ const stepsPerRound = 50
 // converge plans and applies until a plan has no step that can be taken, and returns that plan.
 func (r *Reconciler) converge(ctx context.Context, g *gathered, env *environment) (plan.Plan, error) {
 	for {
-		in := r.input(g, env)
-		p := plan.Make(in)
-		for i := range g.objects {
-			g.objects[i].Records = p.Verdicts[g.objects[i].Key].Records
-		}
-		if err := r.storeHandovers(ctx, g, p); err != nil {
-			return plan.Plan{}, err
-		}
-		in.Objects = g.objects
-		done, err := r.applySome(ctx, g, env, &in, p.Steps)
+		p, done, err := r.round(ctx, g, env)
 		if err != nil {
 			return plan.Plan{}, err
 		}
-		g.objects, env.observed, env.refusals = in.Objects, in.Observed, in.Refusals
-		switch {
-		case len(done) > 0:
-			if err := r.storeRecords(ctx, g, done); err != nil {
-				return plan.Plan{}, err
-			}
-		case env.verify && len(p.Steps) == 0:
-			before := env.listed
-			if err := r.observe(ctx, g, env); err != nil || env.listed.Equal(before) {
-				return p, err
-			}
-		default:
-			return p, nil
+		again := len(done) > 0
+		if !again && len(p.Steps) == 0 && env.verify {
+			again, err = r.observeAgain(ctx, g, env)
+		}
+		if err != nil || !again {
+			return p, err
 		}
 	}
+}
+
+// round plans once, takes some steps, and stores what became of them.
+func (r *Reconciler) round(ctx context.Context, g *gathered, env *environment) (plan.Plan, []plan.Key, error) {
+	in := r.input(g, env)
+	p := plan.Make(in)
+	for i := range g.objects {
+		g.objects[i].Records = p.Verdicts[g.objects[i].Key].Records
+	}
+	if err := r.storeHandovers(ctx, g, p); err != nil {
+		return plan.Plan{}, nil, err
+	}
+	done, err := r.applySome(ctx, g, env, &in, p.Steps)
+	// What was done is done, also where the pass ends here.
+	g.objects, env.observed, env.refusals = in.Objects, in.Observed, in.Refusals
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	return p, done, r.storeRecords(ctx, g, done)
+}
+
+// observeAgain verifies what was written, if a list may be called by now.
+func (r *Reconciler) observeAgain(ctx context.Context, g *gathered, env *environment) (bool, error) {
+	before := env.listed
+	err := r.observe(ctx, g, env)
+	return !env.listed.Equal(before), err
 }
 
 // storeHandovers writes what changed hands into the status of those that took, then out of that of those that gave, so

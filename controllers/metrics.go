@@ -62,8 +62,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 // call counts a call by what came of it.
 func (m *Metrics) call(operation string, err error) {
 	status := 200
-	var failed *cloudinary.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*cloudinary.Error](err); ok {
 		status = failed.StatusCode
 	}
 	m.calls.WithLabelValues(operation, strconv.Itoa(status)).Inc()

@@ -85,6 +85,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, unit Unit) (ctrl.Result, err
 	start := r.Now()
 	after, err := r.pass(ctx, unit)
 	r.Metrics.passes.WithLabelValues(string(unit.Kind)).Observe(r.Now().Sub(start).Seconds())
+	if ctx.Err() != nil {
+		after, err = 0, nil // the process ends
+	}
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 		// Somebody was faster. Nothing was sent for what could not be stored; look again at what is there now.
@@ -93,8 +96,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, unit Unit) (ctrl.Result, err
 	case errors.Is(err, errNotLeader):
 		log.Info("Not the leader for long enough to call Cloudinary, stopping the pass")
 		return ctrl.Result{RequeueAfter: conflictDelay}, nil
-	case ctx.Err() != nil:
-		return ctrl.Result{}, nil // the process ends
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("%s: %w", unit, err)
 	}

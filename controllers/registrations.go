@@ -122,7 +122,7 @@ func positive(n int) *int32 {
 	if n <= 0 {
 		return nil
 	}
-	n32 := int32(min(n, maxCount)) //nolint:gosec // bounded by the line itself
+	n32 := int32(min(n, maxCount))
 	return &n32
 }
 

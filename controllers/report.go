@@ -170,7 +170,7 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 		}
 		var used *int32
 		if !env.listed.IsZero() {
-			n := int32(min(len(urls), maxURLs)) //nolint:gosec // bounded by the line itself
+			n := int32(min(len(urls), maxURLs))
 			used = &n
 		}
 		if err := r.finishEndpoint(ctx, g.world, ep, a, used); err != nil {
@@ -205,7 +205,7 @@ func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointV
 		Environment:        ep.Status.Environment,
 	}
 	if ep.environment != (cloudinary.Environment{}) {
-		limit := int32(min(r.Options.URLLimit, maxURLs)) //nolint:gosec // bounded by the line itself
+		limit := int32(max(0, min(r.Options.URLLimit, maxURLs)))
 		status.Environment = &v1alpha1.EnvironmentStatus{
 			APIBase: ep.environment.APIBase, CloudName: ep.environment.CloudName, URLsUsed: used, URLLimit: &limit,
 		}

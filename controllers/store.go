@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -104,7 +105,7 @@ func (b *syncBuffer) String() string {
 func (s *setting) start() *manager {
 	s.Helper()
 	m := &manager{log: &syncBuffer{}}
-	m.Cmd = exec.CommandContext(s.Context(), s.binary, //nolint:gosec // the binary was built above
+	m.Cmd = exec.CommandContext(s.Context(), s.binary,
 		"--kubeconfig="+s.config, "--allow-insecure-api-base", "--metrics-bind-address=0", "--health-probe-bind-address=0",
 		"--leader-election-namespace="+s.namespace, "--leader-election-lease-duration=4s",
 		"--leader-election-renew-deadline=3s", "--leader-election-retry-period=500ms",
@@ -260,7 +261,7 @@ func TestFrozenLeaderWritesNothingAfterItsSuccessor(t *testing.T) {
 func (s *setting) writes() int {
 	n := 0
 	for _, c := range s.sim.Calls().Calls {
-		if c.Method != "GET" {
+		if c.Method != http.MethodGet {
 			n += c.Count
 		}
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // version is set by the build.
-var version = "dev" //nolint:gochecknoglobals // the linker can set nothing else
+var version = "dev"
 
 func main() {
 	if err := run(ctrl.SetupSignalHandler(), os.Args[0], os.Args[1:]); err != nil {
