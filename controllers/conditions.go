@@ -64,14 +64,15 @@ func (a assessment) conditions(existing []metav1.Condition, generation int64, no
 	return ours
 }
 
-// setReady sets Ready, and the pair that kstatus looks at.
+// setReady sets Ready, and the pair that kstatus looks at. A condition that stays is not removed in between: its time of transition
+// would change, and an unchanged state would be written again and again.
 func (a assessment) setReady(ours *[]metav1.Condition, synced *problem, set func(string, metav1.ConditionStatus, string, string)) {
-	meta.RemoveStatusCondition(ours, v1alpha1.ConditionReconciling)
 	cause := a.accepted
 	if cause == nil {
 		cause = synced
 	}
 	if cause == nil {
+		meta.RemoveStatusCondition(ours, v1alpha1.ConditionReconciling)
 		meta.RemoveStatusCondition(ours, v1alpha1.ConditionStalled)
 		set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "accepted and synced")
 		return
@@ -81,12 +82,12 @@ func (a assessment) setReady(ours *[]metav1.Condition, synced *problem, set func
 		status = metav1.ConditionUnknown
 	}
 	set(v1alpha1.ConditionReady, status, cause.reason, cause.message)
+	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
 	if worthAPerson(cause.reason) {
-		set(v1alpha1.ConditionStalled, metav1.ConditionTrue, cause.reason, cause.message)
-		return
+		present, absent = absent, present
 	}
-	meta.RemoveStatusCondition(ours, v1alpha1.ConditionStalled)
-	set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, cause.reason, cause.message)
+	meta.RemoveStatusCondition(ours, absent)
+	set(present, metav1.ConditionTrue, cause.reason, cause.message)
 }
 
 func managed(conditionType string) bool {

@@ -29,6 +29,7 @@ type directory struct {
 	fingerprints *cloudinary.Fingerprinter
 	secrets      map[plan.Key]secretState
 	accepted     map[string]bool // by fingerprint: equal credentials are accepted together
+	trying       map[string]bool // by fingerprint: a call that shows it is under way
 	probes       map[plan.Key]*backoff
 	environments map[cloudinary.Environment]*environment
 }
@@ -36,7 +37,7 @@ type directory struct {
 func newDirectory() *directory {
 	return &directory{
 		fingerprints: cloudinary.NewFingerprinter(),
-		secrets:      map[plan.Key]secretState{}, accepted: map[string]bool{},
+		secrets:      map[plan.Key]secretState{}, accepted: map[string]bool{}, trying: map[string]bool{},
 		probes: map[plan.Key]*backoff{}, environments: map[cloudinary.Environment]*environment{},
 	}
 }
@@ -79,6 +80,24 @@ func (d *directory) setAccepted(c cloudinary.Credentials, accepted bool) {
 		return
 	}
 	delete(d.accepted, d.fingerprints.Fingerprint(c))
+}
+
+// beginTrial says whether these credentials are this caller's to try; if so endTrial must follow.
+func (d *directory) beginTrial(c cloudinary.Credentials) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.fingerprints.Fingerprint(c)
+	if d.trying[f] {
+		return false
+	}
+	d.trying[f] = true
+	return true
+}
+
+func (d *directory) endTrial(c cloudinary.Credentials) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.trying, d.fingerprints.Fingerprint(c))
 }
 
 // member returns the credentials of a Secret if they were accepted in an environment.

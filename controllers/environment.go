@@ -28,6 +28,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	if err := r.observe(ctx, g, env); err != nil {
 		return 0, err
 	}
+	r.wakeOutsiders(g)
 	if env.listed.IsZero() {
 		return r.wait(env), r.reportUnread(ctx, g, env)
 	}
@@ -39,6 +40,16 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 		return 0, err
 	}
 	return r.wait(env), nil
+}
+
+// wakeOutsiders lets Secrets that name this environment, and are not accepted in it (any more), speak for themselves.
+func (r *Reconciler) wakeOutsiders(g *gathered) {
+	for _, key := range g.members {
+		s, ok := r.directory.secret(key)
+		if ok && s.problem == nil && s.credentials.Environment() == g.environment && !r.directory.isAccepted(s.credentials) {
+			r.wake(secretUnit(key))
+		}
+	}
 }
 
 // stepsPerRound is how many steps are taken before what they did is written to status.

@@ -100,8 +100,9 @@ func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment)
 		if err != nil || listed || env.backoff.waiting(r.Now()) {
 			return err
 		}
-		r.wake(secretUnit(key))
 	}
+	// Nobody has credentials. The Secret that brings some wakes the environment; until then there is nothing to do in a hurry.
+	env.next, env.verify = r.Now().Add(jittered(r.Options.SyncInterval)), false
 	return nil
 }
 

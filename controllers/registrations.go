@@ -50,6 +50,7 @@ func environmentsOf(registrations []v1alpha1.Registration) []cloudinary.Environm
 // withRecords replaces what an object holds in one environment.
 func withRecords(registrations []v1alpha1.Registration, env cloudinary.Environment, records []plan.Record) []v1alpha1.Registration {
 	kept := slices.DeleteFunc(slices.Clone(registrations), func(r v1alpha1.Registration) bool { return environmentOf(r) == env })
+	limit := shownBytes(len(records))
 	for _, rec := range records {
 		i := slices.IndexFunc(kept, func(r v1alpha1.Registration) bool {
 			return environmentOf(r) == env && secretOf(r) == rec.Secret && r.URL == rec.URL
@@ -61,7 +62,7 @@ func withRecords(registrations []v1alpha1.Registration, env cloudinary.Environme
 			})
 			i = len(kept) - 1
 		}
-		kept[i].Triggers = append(slices.Clip(kept[i].Triggers), fromRecord(rec))
+		kept[i].Triggers = append(slices.Clip(kept[i].Triggers), fromRecord(rec, limit))
 	}
 	slices.SortStableFunc(kept, func(a, b v1alpha1.Registration) int {
 		return cmp.Or(cmp.Compare(a.APIBase, b.APIBase), cmp.Compare(a.CloudName, b.CloudName), cmp.Compare(a.URL, b.URL),
@@ -96,10 +97,10 @@ func toRepair(r *v1alpha1.Repair) plan.Repair {
 	}
 }
 
-func fromRecord(rec plan.Record) v1alpha1.RegisteredTrigger {
+func fromRecord(rec plan.Record, limit int) v1alpha1.RegisteredTrigger {
 	t := v1alpha1.RegisteredTrigger{
 		EventType: rec.EventType, ID: rec.ID, Origin: v1alpha1.Origin(rec.Origin),
-		IntendedAt: microTime(rec.IntendedAt), Differences: fieldDifferences(rec.Differences),
+		IntendedAt: microTime(rec.IntendedAt), Differences: fieldDifferences(rec.Differences, limit),
 	}
 	b := v1alpha1.TriggerBookkeeping{
 		SentHash: rec.SentHash, SentAt: microTime(rec.SentAt), ConfirmedHash: rec.ConfirmedHash, EchoedFields: rec.Echoed,
@@ -141,13 +142,26 @@ func microTime(t time.Time) *metav1.MicroTime {
 	return &m
 }
 
-// maxShownValue is how many bytes of a differing value are shown.
-const maxShownValue = 256
+const (
+	// maxShownValue is how many bytes of a differing value are shown.
+	maxShownValue = 256
+	// maxShownValues is how many bytes of differing values an object's status shows in all, so that it never exceeds 64 KB.
+	maxShownValues = 16 << 10
+	// minShownValue is shown in any case: enough to tell what kind of value it is.
+	minShownValue = 16
+	// valuesPerTrigger are the values that wants and haves of all managed fields make.
+	valuesPerTrigger = 10
+)
 
-func fieldDifferences(differences []plan.Difference) []v1alpha1.FieldDifference {
+// shownBytes is how many bytes of each differing value an object with so many triggers shows.
+func shownBytes(triggers int) int {
+	return max(minShownValue, min(maxShownValue, maxShownValues/max(1, triggers*valuesPerTrigger)))
+}
+
+func fieldDifferences(differences []plan.Difference, limit int) []v1alpha1.FieldDifference {
 	var shown []v1alpha1.FieldDifference
 	for _, d := range differences {
-		want, have := cut(d.Want, maxShownValue), cut(d.Have, maxShownValue)
+		want, have := cut(d.Want, limit), cut(d.Have, limit)
 		shown = append(shown, v1alpha1.FieldDifference{Field: d.Field, Want: &want, Have: &have})
 	}
 	return shown

@@ -131,9 +131,10 @@ func (r *Reconciler) finishTrigger(ctx context.Context, t *triggerState, a asses
 
 func observedTriggers(compared []plan.Comparison) []v1alpha1.ObservedTrigger {
 	var observed []v1alpha1.ObservedTrigger
+	limit := shownBytes(len(compared))
 	for _, c := range compared {
 		observed = append(observed, v1alpha1.ObservedTrigger{
-			EventType: c.EventType, ID: c.ID, Differences: fieldDifferences(c.Differences),
+			EventType: c.EventType, ID: c.ID, Differences: fieldDifferences(c.Differences, limit),
 		})
 	}
 	return observed

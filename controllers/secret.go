@@ -42,10 +42,14 @@ func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, 
 	return r.probe(ctx, w, unit, state.credentials)
 }
 
-// probe makes the call that shows whether credentials are accepted.
+// probe makes the call that shows whether credentials are accepted. Equal credentials in several Secrets are tried once.
 func (r *Reconciler) probe(ctx context.Context, w *world, unit Unit, creds cloudinary.Credentials) (time.Duration, error) {
 	b := r.directory.probe(unit.Key)
 	if !b.waiting(r.Now()) {
+		if !r.directory.beginTrial(creds) {
+			return conflictDelay, nil
+		}
+		defer r.directory.endTrial(creds)
 		accepted, err := r.tryCredentials(ctx, b, creds)
 		if err != nil {
 			return 0, err
@@ -63,6 +67,9 @@ func (r *Reconciler) probe(ctx context.Context, w *world, unit Unit, creds cloud
 
 // tryCredentials lists with credentials. The list is the environment's first, if that has none yet.
 func (r *Reconciler) tryCredentials(ctx context.Context, b *backoff, creds cloudinary.Credentials) (bool, error) {
+	if r.directory.isAccepted(creds) { // while this pass was on its way
+		return true, nil
+	}
 	probe := &environment{}
 	accepted, err := r.list(ctx, probe, creds)
 	if err != nil {

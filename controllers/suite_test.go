@@ -61,6 +61,7 @@ type fixture struct {
 	options   Options
 	// namespaces are watched besides the fixture's own.
 	namespaces []string
+	registry   *prometheus.Registry
 	stop       func()
 }
 
@@ -105,7 +106,8 @@ func (f *fixture) start() {
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	f.must(err)
-	m, err := NewMetrics(prometheus.NewRegistry())
+	f.registry = prometheus.NewRegistry()
+	m, err := NewMetrics(f.registry)
 	f.must(err)
 	r := &Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("test"), Metrics: m,
@@ -308,6 +310,23 @@ func (f *fixture) writes() int {
 	for _, c := range f.sim.Calls().Calls {
 		if c.Method != http.MethodGet {
 			n += c.Count
+		}
+	}
+	return n
+}
+
+// passes counts the passes that were made, of all units.
+func (f *fixture) passes() int {
+	f.Helper()
+	families, err := f.registry.Gather()
+	f.must(err)
+	n := 0
+	for _, family := range families {
+		if family.GetName() != "cloudinary_manager_pass_duration_seconds" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			n += int(m.GetHistogram().GetSampleCount())
 		}
 	}
 	return n
