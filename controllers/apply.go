@@ -131,6 +131,21 @@ func (a *applier) reserved() bool {
 	return false
 }
 
+// replaceCalls are the two calls of a replace. Between them the trigger is missing, so that the first is not made without room for
+// the second.
+const replaceCalls = 2
+
+// reserve says whether so many calls can be made now: within the hour's budget, and on this leader's lease. Without
+// room in the budget the environment waits for the reset.
+func (a *applier) reserve(calls int) bool {
+	now := a.Now()
+	if b := a.env.budget; b != nil && b.Remaining < calls && a.env.clock.at(now).Before(b.Reset) {
+		a.env.backoff.fail(now, a.env.clock.local(b.Reset), budgetSpent(), maxBackoff)
+		return false
+	}
+	return a.Fence == nil || a.Fence.Remaining(now) >= a.Options.CallTimeout
+}
+
 // call makes the call of a step, unless the environment has to wait by now.
 func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 	a.done[s.Object] = true
@@ -184,7 +199,7 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 		return plan.Outcome{}, errors.New("a replace is called as its halves")
 	}
 	now := a.Now()
-	a.env.clock.learn(meta.Date, now)
+	a.env.learn(meta, now)
 	a.env.budget = meta.RateLimit
 	out := plan.Outcome{Result: resultOf(err), At: a.env.clock.at(now), Limit: cloudinary.IsLimitReached(err)}
 	if err == nil && s.Action == plan.Create {

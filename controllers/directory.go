@@ -159,6 +159,14 @@ type environment struct {
 	clearForms cloudinary.UpdateOptions
 }
 
+// learn notes what an answer's headers say.
+func (e *environment) learn(meta cloudinary.Meta, now time.Time) {
+	e.clock.learn(meta.Date, now)
+	if meta.RateLimit != nil {
+		e.budget = meta.RateLimit
+	}
+}
+
 // serverClock turns this process's time into Cloudinary's.
 type serverClock struct {
 	offset time.Duration

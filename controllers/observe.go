@@ -39,6 +39,13 @@ func rateLimited() *problem {
 	}
 }
 
+func budgetSpent() *problem {
+	return &problem{
+		v1alpha1.ReasonRateLimited,
+		"the Admin API calls of this hour are used up; nothing is called before Cloudinary's reset, then it goes on by itself",
+	}
+}
+
 // list calls GET /triggers and notes what came of it. It returns errNotLeader, or nil.
 func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinary.Credentials) (bool, error) {
 	callCtx, cancel, err := r.fenced(ctx)
@@ -53,7 +60,7 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	}
 	r.Metrics.call("list", err)
 	r.Metrics.budget(creds.CloudName, meta.RateLimit)
-	env.clock.learn(meta.Date, r.Now())
+	env.learn(meta, r.Now())
 	env.budget = meta.RateLimit
 	if err != nil {
 		r.failed(ctx, env, creds, err)
