@@ -20,6 +20,7 @@ type assessment struct {
 	synced   *problem
 	unknown  bool   // Synced is Unknown and not False
 	note     string // the message of Accepted=True
+	done     string // the message of Synced=True
 }
 
 // worthAPerson are the reasons that do not go away by themselves: Stalled is True with them, and Reconciling with all others.
@@ -53,7 +54,7 @@ func (a assessment) conditions(existing []metav1.Condition, generation int64, no
 	}
 	switch {
 	case synced == nil:
-		set(v1alpha1.ConditionSynced, metav1.ConditionTrue, v1alpha1.ReasonSynced, "Cloudinary has what the spec says")
+		set(v1alpha1.ConditionSynced, metav1.ConditionTrue, v1alpha1.ReasonSynced, a.done)
 	case a.unknown:
 		set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, synced.reason, synced.message)
 	default:

@@ -46,7 +46,7 @@ func (r *Reconciler) reportElsewhere(ctx context.Context, g *gathered, t *trigge
 }
 
 func (r *Reconciler) reportTrigger(ctx context.Context, g *gathered, env *environment, t *triggerState, o *plan.Object, v plan.Verdict) error {
-	a := assessment{accepted: t.problem, note: acceptedNote(t.warnings)}
+	a := assessment{accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone}
 	accepted, synced := verdictProblems(&t.triggerView, v.Findings, r.Options.URLLimit)
 	if a.accepted == nil {
 		a.accepted = accepted
@@ -96,6 +96,12 @@ func credentialsMissing(reg v1alpha1.Registration) string {
 	return fmt.Sprintf("triggers are left in %s, and Secret %s gives no access to it any more; restore its credentials, or end the wait with the annotation %s: \"true\", which leaves the triggers behind",
 		environmentOf(reg), secretOf(reg), v1alpha1.AnnotationAbandon)
 }
+
+// What Synced=True says.
+const (
+	triggerDone  = "Cloudinary has what the spec says"
+	endpointDone = "the product environment's triggers are read with the endpoint's credentials"
+)
 
 func acceptedNote(warnings []string) string {
 	if len(warnings) == 0 {
@@ -153,7 +159,7 @@ func (r *Reconciler) reportUnread(ctx context.Context, g *gathered, env *environ
 		if !t.isPrimary || known && t.problem == nil && t.DeletionTimestamp == nil {
 			continue
 		}
-		a := assessment{accepted: t.problem, note: acceptedNote(t.warnings), synced: cause, unknown: t.DeletionTimestamp == nil}
+		a := assessment{accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone, synced: cause, unknown: t.DeletionTimestamp == nil}
 		if err := r.finishTrigger(ctx, t, a, t.Status.Registrations, nil); err != nil {
 			return err
 		}
@@ -165,7 +171,7 @@ func (r *Reconciler) reportUnread(ctx context.Context, g *gathered, env *environ
 func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *environment, urls []string) error {
 	for i := range g.endpoints {
 		ep := &g.endpoints[i]
-		a := assessment{accepted: ep.problem, note: "the spec can be honoured", synced: env.backoff.problem, unknown: env.listed.IsZero()}
+		a := assessment{accepted: ep.problem, note: acceptedNote(nil), done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
 		if ep.warning != "" {
 			a.note = acceptedNote([]string{ep.warning})
 		}

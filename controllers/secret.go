@@ -198,7 +198,7 @@ func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, caus
 		if view.primary != unit {
 			continue
 		}
-		a := assessment{accepted: view.problem, note: acceptedNote(nil), synced: cause}
+		a := assessment{accepted: view.problem, note: acceptedNote(nil), done: endpointDone, synced: cause}
 		if err := r.finishEndpoint(ctx, w, &view, a, nil); err != nil {
 			return err
 		}
@@ -209,7 +209,11 @@ func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, caus
 // reportUnresolved writes the status of a trigger that leads to no environment. What it holds is left to the environments where it does.
 func (r *Reconciler) reportUnresolved(ctx context.Context, t *triggerState, cause *problem) error {
 	a := assessment{accepted: t.problem, note: acceptedNote(t.warnings), synced: cause}
-	if leaving := r.leaving(&t.triggerView, cloudinary.Environment{}); leaving != nil {
+	var own cloudinary.Environment
+	if t.endpoint != nil && t.DeletionTimestamp == nil {
+		own = t.endpoint.environment // it leads there still, and why no call is accepted is the cause already
+	}
+	if leaving := r.leaving(&t.triggerView, own); leaving != nil {
 		a.synced = leaving
 	}
 	return r.finishTrigger(ctx, t, a, t.Status.Registrations, nil)
