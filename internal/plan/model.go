@@ -26,10 +26,6 @@ type Place struct {
 	EventType string
 }
 
-func (p Place) compare(o Place) int {
-	return cmp.Or(cmp.Compare(p.URL, o.URL), cmp.Compare(p.EventType, o.EventType))
-}
-
 // Settings are the fields of a trigger that we manage besides its URL.
 type Settings struct {
 	Additive        bool

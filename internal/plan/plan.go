@@ -49,6 +49,7 @@ type matcher struct {
 	byPlace map[Place][]Observed // webhooks, the oldest first
 
 	wishes  []*wish         // by the age of their objects, then event type
+	wishAt  map[Place]*wish // the same
 	owned   map[string]bool // ids that stand in a record
 	used    map[string]bool // ids that fulfil a wish, stay as they are, or go
 	at      map[Place][]*holding
@@ -96,7 +97,7 @@ func newMatcher(in *Input) *matcher {
 		byID: map[string]Observed{}, byPlace: map[Place][]Observed{},
 		owned: map[string]bool{}, used: map[string]bool{}, gave: map[Key]bool{},
 		at: map[Place][]*holding{}, maybe: map[Place][]*holding{}, strayed: map[Place][]*holding{},
-		holders: map[Place]*subject{},
+		holders: map[Place]*subject{}, wishAt: map[Place]*wish{},
 	}
 	for _, o := range in.Observed {
 		if !o.webhook() {
@@ -130,7 +131,7 @@ func (m *matcher) settleRecords() {
 		for _, r := range s.Records {
 			h := m.settle(s, r)
 			if h == nil {
-				s.lost[r.place()] = r.ID != ""
+				s.lost[r.place()] = s.lost[r.place()] || r.ID != ""
 				continue
 			}
 			h.owner = s
@@ -144,13 +145,16 @@ func (m *matcher) settleRecords() {
 //
 //	the list shows it | and can be relied on | at    | maybe     | strayed
 //	------------------+----------------------+-------+-----------+---------
-//	no                | -                    | asked | -         | -
+//	no, but it may be | -                    | asked | -         | -
+//	no                | -                    | -     | -         | -
 //	yes               | yes                  | shown | -         | asked
 //	yes               | no                   | asked | shown     | -
 func (m *matcher) locate(h *holding) {
 	asked := h.place()
 	if h.observed == nil {
-		m.at[asked] = append(m.at[asked], h)
+		if h.pending {
+			m.at[asked] = append(m.at[asked], h)
+		}
 		return
 	}
 	shown := h.observed.place()
@@ -203,6 +207,22 @@ func (m *matcher) settleIntent(r Record) *holding {
 
 // contend decides which object gets which place: the older one, unless another holds it.
 func (m *matcher) contend() {
+	m.hold()
+	won := map[Place]*subject{}
+	for _, s := range m.objects {
+		if s.Stance != Wants {
+			continue
+		}
+		url := CanonicalURL(s.URL)
+		for _, eventType := range sorted(s.EventTypes) {
+			m.contendFor(Place{url, eventType}, s, won)
+		}
+	}
+}
+
+// hold notes the places of objects of which it cannot be known now what they want: where they asked their triggers to be, and
+// where those are.
+func (m *matcher) hold() {
 	for _, s := range m.objects {
 		if s.Stance != Holds {
 			continue
@@ -214,27 +234,21 @@ func (m *matcher) contend() {
 			}
 		}
 	}
-	won := map[Place]*subject{}
-	for _, s := range m.objects {
-		if s.Stance != Wants {
-			continue
-		}
-		url := CanonicalURL(s.URL)
-		for _, eventType := range sorted(s.EventTypes) {
-			place := Place{url, eventType}
-			winner := m.holders[place]
-			if winner == nil {
-				winner = won[place]
-			}
-			if winner != nil && winner != s {
-				s.find(Conflict, eventType).Other = winner.Key
-				s.keep(eventType)
-				continue
-			}
-			won[place] = s
-			m.wishes = append(m.wishes, &wish{subject: s, place: place})
-		}
+}
+
+func (m *matcher) contendFor(place Place, s *subject, won map[Place]*subject) {
+	winner := m.holders[place]
+	if winner == nil {
+		winner = won[place]
 	}
+	if winner != nil && winner != s {
+		s.find(Conflict, place.EventType).Other = winner.Key
+		s.keep(place.EventType)
+		return
+	}
+	won[place] = s
+	w := &wish{subject: s, place: place}
+	m.wishes, m.wishAt[place] = append(m.wishes, w), w
 }
 
 func sorted(texts []string) []string {
@@ -275,11 +289,26 @@ func (m *matcher) matchRecorded() {
 			if !w.open() {
 				continue
 			}
-			if h := m.newest(pass.records[w.place], w.subject, pass.own); h != nil {
-				m.take(w, h)
+			h := m.newest(pass.records[w.place], w.subject, pass.own)
+			if h == nil || m.contested(w, h) {
+				continue
 			}
+			m.take(w, h)
 		}
 	}
+}
+
+// contested says whether a trigger may be at either of two places that are both wanted: a list may lag behind a move, or a
+// crash have kept a move from being recorded. Taking it for one would leave the other empty, so both wait until a list can tell.
+func (m *matcher) contested(w *wish, h *holding) bool {
+	other := m.wishAt[h.place()]
+	if h.observed == nil || m.in.settled(h.Record) || h.observed.Written || other == nil || other == w || !other.open() {
+		return false
+	}
+	w.waits()
+	other.waits()
+	h.kept = true
+	return true
 }
 
 // newest is the record, of the object or of others, that was written last. An interrupted replacement leaves two at one place, and a
@@ -339,10 +368,10 @@ func (w *wish) waits() {
 }
 
 // refuse closes the wish; the object keeps what it has of that type.
-func (w *wish) refuse(p Problem) *Finding {
+func (w *wish) refuse(p Problem) {
 	w.closed = true
 	w.subject.keep(w.place.EventType)
-	return w.subject.find(p, w.place.EventType)
+	w.subject.find(p, w.place.EventType)
 }
 
 func (w *wish) open() bool { return w.holding == nil && !w.closed }

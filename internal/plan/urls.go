@@ -44,6 +44,7 @@ func (m *matcher) book(group []*wish) {
 func (m *matcher) turnAway(group []*wish) {
 	for _, w := range group {
 		if w.holding != nil {
+			m.used[w.holding.ID] = false
 			w.holding.taken, w.holding = false, nil
 		}
 		w.refuse(URLLimitReached)

@@ -39,7 +39,7 @@ func CheckFilter(raw []byte) error {
 	}
 	if len(filter) > 1 {
 		return fmt.Errorf(`%s: must have exactly one member, the operator, and has %d (%s); join conditions with {"and": [...]} or {"or": [...]}`,
-			fieldFilter, len(filter), cut(strings.Join(slices.Sorted(maps.Keys(filter)), ", "), maxQuoted))
+			fieldFilter, len(filter), cut(strings.Join(slices.Sorted(maps.Keys(filter)), ", ")))
 	}
 	return checkRule(path{fieldFilter}, filter, false)
 }
@@ -101,7 +101,7 @@ func (p path) member(key string) path {
 	if isName(key) {
 		return append(p, "."+key)
 	}
-	return append(p, fmt.Sprintf("[%q]", cut(key, maxQuoted)))
+	return append(p, fmt.Sprintf("[%q]", cut(key)))
 }
 
 // errorf says what is wrong at the path. The last steps of a long path are what a person can search for.
@@ -119,11 +119,12 @@ func isName(key string) bool {
 	})
 }
 
-func cut(text string, limit int) string {
-	if len(text) <= limit {
+// cut shortens what a message repeats of the input.
+func cut(text string) string {
+	if len(text) <= maxQuoted {
 		return text
 	}
-	return strings.ToValidUTF8(text[:limit], "") + "..."
+	return strings.ToValidUTF8(text[:maxQuoted], "") + "..."
 }
 
 // checkedObject decodes a JSON object, and checks that it is no longer than allowed in the form in which it is sent.
@@ -180,7 +181,7 @@ func checkOperation(at path, object map[string]any, literal bool) error {
 	literal = literal || len(object) != 1
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		if !literal && !slices.Contains(operators(), key) {
-			return at.errorf("%q is not a JSONLogic operator; those are %s", cut(key, maxQuoted), strings.Join(operators(), " "))
+			return at.errorf("%q is not a JSONLogic operator; those are %s", cut(key), strings.Join(operators(), " "))
 		}
 		if err := checkRule(at.member(key), object[key], literal); err != nil {
 			return err
@@ -204,7 +205,7 @@ func checkTexts(at path, value any) error {
 	switch v := value.(type) {
 	case string:
 		if err := parseMustache(v); err != nil {
-			return at.errorf("is not a Mustache template: %s", cut(err.Error(), maxQuoted))
+			return at.errorf("is not a Mustache template: %s", cut(err.Error()))
 		}
 	case []any:
 		for i, element := range v {

@@ -141,9 +141,13 @@ func canonicalNumbers(value any) any {
 	return value
 }
 
-// maxExactInteger bounds the numbers that are written out as integers; larger ones are written with an exponent, so that
-// 1e999999999 does not become a gigabyte of zeros.
-const maxExactInteger = 1e21
+const (
+	// maxExactInteger bounds the numbers that are written out as integers; larger ones are written with an exponent, so that
+	// 1e999999999 does not become a gigabyte of zeros.
+	maxExactInteger = 1e21
+	// maxExactDigits bounds the texts that are calculated with exactly: a fraction of a million digits would take minutes.
+	maxExactDigits = 64
+)
 
 func canonicalNumber(n json.Number) json.Number {
 	f, err := n.Float64()
@@ -153,7 +157,7 @@ func canonicalNumber(n json.Number) json.Number {
 	if f == 0 { // -0 too, and what is too small to tell from it: as a fraction it could have a million digits
 		return "0"
 	}
-	if math.Abs(f) < maxExactInteger {
+	if math.Abs(f) < maxExactInteger && len(n) <= maxExactDigits {
 		if r, ok := new(big.Rat).SetString(n.String()); ok && r.IsInt() {
 			return json.Number(r.Num().String())
 		}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestApply(t *testing.T) {
+	at := listed.Add(2 * time.Second)
+	hash, changed := SentHash(urlA, plain()), SentHash(urlB, filtered())
+	create := Step{Action: Create, Object: key("x"), Secret: key("secret"), EventType: "upload", URL: urlA, Settings: plain(), Hash: hash, Origin: Created}
+	update := Step{
+		Action: Update, Object: key("x"), ID: "1", EventType: "upload", URL: urlB, Settings: filtered(), Hash: changed,
+		Origin: Created, Repair: Repair{ReadHash: "r", Updates: 1},
+	}
+	remove := Step{Action: Delete, Object: key("x"), ID: "1", EventType: "upload", URL: urlA, Hash: hashOf("1"), Origin: Created}
+	intent := intended(listed)
+	record, trigger := made("1", urlA, "upload"), there("1", urlA, "upload", plain())
+	other, otherTrigger := made("2", urlA, "delete"), there("2", urlA, "delete", plain())
+	moved := trigger.with(func(o *Observed) { o.URL, o.Written = urlB, true })
+	inUse := hashOf(urlA)
+
+	for name, tc := range map[string]struct {
+		why      string
+		step     Step
+		outcome  Outcome
+		records  []Record
+		observed []Observed
+		refusal  Refusal
+	}{
+		"a create is done": {
+			why: "id and time go into the intent; the list does not show the trigger", step: create,
+			outcome:  Outcome{Result: Done, Trigger: there("3", "", "", plain())},
+			records:  []Record{intent.with(func(r *Record) { r.ID, r.SentAt, r.IntendedAt = "3", at, time.Time{} })},
+			observed: []Observed{there("3", urlA, "upload", plain()).with(func(o *Observed) { o.Written = true })},
+		},
+		"a create has an unknown end": {
+			why: "the intent stands until a list tells", step: create, outcome: Outcome{Result: Unknown}, records: []Record{intent},
+		},
+		"a create was not sent": {why: "there is nothing to wait for", step: create, outcome: Outcome{Result: NotSent}},
+		"a create was refused": {
+			why: "not asked again for a while", step: create, outcome: Outcome{Result: Refused, Message: "no"},
+			refusal: Refusal{Action: Create, Hash: hash, Message: "no", Until: at.Add(RefusalMemory)},
+		},
+		"a create hit the limit": {
+			why: "not asked again while the URLs are the same", step: create, outcome: Outcome{Result: Refused, Limit: true, Message: "limit_reached"},
+			refusal: Refusal{Action: Create, Hash: hash, Limit: true, Message: "limit_reached", Until: at.Add(RefusalMemory)},
+		},
+		"a create found one there": {
+			why: "the next list shows it; that is soon", step: create, outcome: Outcome{Result: Exists, Message: "record_already_exists"},
+			refusal: Refusal{Action: Create, Hash: hash, Message: "record_already_exists", Until: at.Add(briefRefusalMemory)},
+		},
+		"an update is done": {
+			why: "sent, not confirmed; of what was listed id, place and type hold", step: update, outcome: Outcome{Result: Done},
+			records: []Record{record.with(func(r *Record) {
+				r.URL, r.SentHash, r.SentAt, r.ConfirmedHash, r.Repair = urlB, changed, at, "", update.Repair
+			})},
+			observed: []Observed{moved},
+		},
+		"an update found nothing": {why: "no trigger, no record", step: update, outcome: Outcome{Result: Gone}},
+		"an update has an unknown end": {
+			why: "nothing counts as sent; no list before Settle says what is there", step: update, outcome: Outcome{Result: Unknown},
+			records:  []Record{record.with(func(r *Record) { r.SentHash, r.ConfirmedHash, r.SentAt = "", "", at })},
+			observed: []Observed{trigger},
+		},
+		"an update was not sent": {
+			why: "nothing has changed", step: update, outcome: Outcome{Result: NotSent}, records: []Record{record}, observed: []Observed{trigger},
+		},
+		"an update was refused": {
+			why: "what there was stays", step: update, outcome: Outcome{Result: Refused, Message: "no"}, records: []Record{record}, observed: []Observed{trigger},
+			refusal: Refusal{Action: Update, Hash: changed, Message: "no", Until: at.Add(RefusalMemory)},
+		},
+		"a delete is done":            {why: "no trigger, no record", step: remove, outcome: Outcome{Result: Done}},
+		"a delete found nothing":      {why: "as good as done", step: remove, outcome: Outcome{Result: Gone}},
+		"a delete was not sent":       {why: "nothing has changed", step: remove, outcome: Outcome{Result: NotSent}, records: []Record{record}, observed: []Observed{trigger}},
+		"a delete has an unknown end": {why: "the next list tells", step: remove, outcome: Outcome{Result: Unknown}, records: []Record{record}, observed: []Observed{trigger}},
+		"a delete was refused": {
+			why: "asked again soon: an object waits for it", step: remove, outcome: Outcome{Result: Refused, Message: "no"},
+			records: []Record{record}, observed: []Observed{trigger},
+			refusal: Refusal{Action: Delete, Hash: hashOf("1"), Message: "no", Until: at.Add(briefRefusalMemory)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := &Input{
+				Objects:  []Object{object("w", urlC), object("x", urlA, "upload").recorded(other, record)},
+				Observed: []Observed{otherTrigger, trigger}, ListedAt: listed, Now: at, Settle: settle,
+				Refusals: map[Place]Refusal{{urlC, "old"}: {Until: at}},
+			}
+			if tc.step.Action == Create {
+				in.Objects[1].Records, in.Observed = []Record{other}, []Observed{otherTrigger}
+				Intend(in, tc.step, listed)
+			}
+			before := *in
+			before.Objects = append([]Object(nil), in.Objects...)
+			held := clone(before)
+			tc.outcome.At = at
+			Apply(in, tc.step, tc.outcome)
+
+			if diff := cmp.Diff(append([]Record{other}, tc.records...), in.Objects[1].Records); diff != "" {
+				t.Errorf("records (-want +got):\n%s\nwhy: %s", diff, tc.why)
+			}
+			if diff := cmp.Diff(append([]Observed{otherTrigger}, tc.observed...), in.Observed); diff != "" {
+				t.Errorf("observed (-want +got):\n%s\nwhy: %s", diff, tc.why)
+			}
+			if tc.refusal.Until.IsZero() {
+				if len(in.Refusals) != 1 {
+					t.Errorf("refusals: %+v\nwhy: %s", in.Refusals, tc.why)
+				}
+			} else {
+				tc.refusal.URLs = inUse
+				if diff := cmp.Diff(map[Place]Refusal{tc.step.place(): tc.refusal}, in.Refusals); diff != "" {
+					t.Errorf("refusals, without those that are over (-want +got):\n%s\nwhy: %s", diff, tc.why)
+				}
+			}
+			before.Refusals = held.Refusals
+			if diff := cmp.Diff(held, before); diff != "" {
+				t.Errorf("what the slices held has changed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestHalves(t *testing.T) {
+	s := Step{Action: Replace, Object: key("x"), ID: "1", EventType: "upload", URL: urlA, Hash: "h", Origin: Adopted, Repair: Repair{Replacements: 1}}
+	del, create := s.Halves()
+	wantDelete, wantCreate := s, s
+	wantDelete.Action = Delete
+	wantCreate.Action, wantCreate.ID = Create, ""
+	if diff := cmp.Diff([]Step{wantDelete, wantCreate}, []Step{del, create}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
