@@ -25,12 +25,13 @@ type applier struct {
 	in   *plan.Input
 	done map[plan.Key]bool
 	told map[told][]string
+	full map[string]string // URLs that the server has no place for, with its word
 }
 
 // applySome takes the first steps that can be taken, in order, and returns the objects for which something was done. It
 // stops early when the environment has to wait.
 func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environment, in *plan.Input, steps []plan.Step) ([]plan.Key, error) {
-	a := &applier{Reconciler: r, g: g, env: env, in: in, done: map[plan.Key]bool{}, told: map[told][]string{}}
+	a := &applier{Reconciler: r, g: g, env: env, in: in, done: map[plan.Key]bool{}, told: map[told][]string{}, full: map[string]string{}}
 	defer a.tell()
 	steps = slices.DeleteFunc(slices.Clone(steps), func(s plan.Step) bool { _, ok := a.credentials(s); return !ok })
 	steps = steps[:min(len(steps), stepsPerRound)]
@@ -40,6 +41,9 @@ func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environmen
 			return nil, err
 		}
 		for _, s := range steps[:max(n, 1)] {
+			if err := a.forgetSent(ctx, s); err != nil {
+				return nil, err
+			}
 			if err := a.step(ctx, s); err != nil {
 				return nil, err
 			}
@@ -82,6 +86,23 @@ func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
 	return a.storeRecords(ctx, a.g, []plan.Key{key})
 }
 
+// forgetSent stores, before an update whose effect no list will show, that it is not known any more what was sent last: else a crash after
+// the call would leave the hash of what was sent before it.
+func (a *applier) forgetSent(ctx context.Context, s plan.Step) error {
+	if s.Action != plan.Update {
+		return nil
+	}
+	sent := func(records []plan.Record) bool {
+		return slices.ContainsFunc(records, func(r plan.Record) bool { return r.ID == s.ID && r.SentHash != "" })
+	}
+	i := slices.IndexFunc(a.in.Objects, func(o plan.Object) bool { return o.Key == s.Object })
+	if !sent(a.g.stored(s.Object)) || sent(a.in.Objects[i].Records) {
+		return nil
+	}
+	a.g.objects = a.in.Objects
+	return a.storeRecords(ctx, a.g, []plan.Key{s.Object})
+}
+
 // credentials are those of the step's Secret, or where that one is no member any more those of the object's present one.
 func (a *applier) credentials(s plan.Step) (cloudinary.Credentials, bool) {
 	if creds, ok := a.directory.member(s.Secret, a.g.environment); ok {
@@ -101,9 +122,8 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 		return err
 	}
 	del, create := s.Halves()
-	if !a.reserved() {
+	if !a.reserve(replaceCalls) {
 		plan.Apply(a.in, create, plan.Outcome{Result: plan.NotSent})
-		a.done[s.Object] = true
 		return nil
 	}
 	out, err := a.call(ctx, del)
@@ -116,19 +136,6 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 	}
 	_, err = a.call(ctx, create)
 	return err
-}
-
-// reserved says whether what is left of the hour's calls is enough for both halves of a replacement, as far as Cloudinary tells.
-// Where it is not, the environment waits for the reset: after the first half alone a trigger that is wanted would be missing as long.
-func (a *applier) reserved() bool {
-	const halves = 2
-	now, budget := a.Now(), a.env.budget
-	if budget == nil || budget.Remaining >= halves || !now.Before(a.env.clock.local(budget.Reset)) {
-		return true
-	}
-	a.env.backoff.fail(now, a.env.clock.local(budget.Reset), rateLimited(), maxBackoff)
-	a.env.verify = true
-	return false
 }
 
 // replaceCalls are the two calls of a replace. Between them the trigger is missing, so that the first is not made without room for
@@ -149,6 +156,11 @@ func (a *applier) reserve(calls int) bool {
 // call makes the call of a step, unless the environment has to wait by now.
 func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 	a.done[s.Object] = true
+	if word, full := a.full[s.URL]; full && s.Action != plan.Delete {
+		out := plan.Outcome{Result: plan.Refused, Limit: true, Message: word}
+		plan.Apply(a.in, s, out)
+		return out, nil
+	}
 	creds, ok := a.credentials(s)
 	if !ok || a.env.backoff.waiting(a.Now()) {
 		out := plan.Outcome{Result: plan.NotSent}
@@ -177,6 +189,9 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 			a.wake(secretUnit(s.Secret))
 		}
 	default:
+		if out.Limit {
+			a.full[s.URL] = out.Message
+		}
 		logf.FromContext(ctx).Info("Cloudinary refused a change", "trigger", s.Object.String(), "eventType", s.EventType, "reason", err.Error())
 	}
 	plan.Apply(a.in, s, out)
@@ -200,7 +215,6 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 	}
 	now := a.Now()
 	a.env.learn(meta, now)
-	a.env.budget = meta.RateLimit
 	out := plan.Outcome{Result: resultOf(err), At: a.env.clock.at(now), Limit: cloudinary.IsLimitReached(err)}
 	if err == nil && s.Action == plan.Create {
 		out.Trigger = observedFromOne(created)

@@ -106,31 +106,27 @@ func (r *Reconciler) storeHandovers(ctx context.Context, g *gathered, p plan.Pla
 	}
 	given := map[string]bool{}
 	for _, key := range p.Handovers {
-		for _, rec := range g.stored(key) {
-			given[rec.ID] = rec.ID != ""
+		for _, rec := range p.Verdicts[key].Giving {
+			given[rec.ID] = true
 		}
 	}
-	for i := range g.objects {
-		o := &g.objects[i]
-		if union, took := takeInto(g.stored(o.Key), o.Records, given); took {
-			if err := r.store(ctx, g, o.Key, union); err != nil {
-				return err
-			}
+	for _, key := range g.order {
+		v := p.Verdicts[key]
+		if !takes(v.Records, g.stored(key), given) {
+			continue
+		}
+		if err := r.store(ctx, g, key, slices.Concat(v.Records, v.Giving)); err != nil {
+			return err
 		}
 	}
 	return r.storeRecords(ctx, g, p.Handovers)
 }
 
-// takeInto adds to what is stored the records that came from others.
-func takeInto(stored, next []plan.Record, given map[string]bool) (union []plan.Record, took bool) {
-	union = slices.Clone(stored)
-	for _, rec := range next {
-		own := slices.ContainsFunc(stored, func(s plan.Record) bool { return s.ID == rec.ID })
-		if given[rec.ID] && !own {
-			union, took = append(union, rec), true
-		}
-	}
-	return union, took
+// takes says whether an object gets a record that another one gives.
+func takes(next, stored []plan.Record, given map[string]bool) bool {
+	return slices.ContainsFunc(next, func(rec plan.Record) bool {
+		return given[rec.ID] && !slices.ContainsFunc(stored, func(s plan.Record) bool { return s.ID == rec.ID })
+	})
 }
 
 // stored is what the status of an object says, as it was last read or written.

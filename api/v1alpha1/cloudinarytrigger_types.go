@@ -252,7 +252,7 @@ type RegisteredTrigger struct {
 	// +kubebuilder:validation:MaxLength=64
 	EventType string `json:"eventType,omitempty"`
 
-	// id is Cloudinary's id of the trigger. Absent while it is being created: then intendedAt is set.
+	// id is Cloudinary's id of the trigger. Absent while it is being created, then intendedAt is set, or still to be created again.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128

@@ -49,7 +49,8 @@ const (
 // all, Apply with NotSent takes it back.
 func Intend(in *Input, s Step, at time.Time) {
 	o := in.object(s.Object)
-	o.Records = append(slices.Clone(o.Records), Record{
+	o.Records = slices.DeleteFunc(slices.Clone(o.Records), func(r Record) bool { return r.unmade() && r.place() == s.place() })
+	o.Records = append(o.Records, Record{
 		EventType: s.EventType, URL: s.URL, Secret: s.Secret, Origin: s.Origin,
 		IntendedAt: at, SentHash: s.Hash, Repair: s.Repair,
 	})
@@ -113,6 +114,10 @@ func (in *Input) applyCreate(s Step, out Outcome) {
 		in.Observed = append(slices.Clip(in.Observed), created)
 	case Unknown: // the intent stands
 	case Gone, Refused, Exists, NotSent:
+		if s.Origin == Adopted {
+			o.edit(i).IntendedAt = time.Time{} // the rest of a replacement: its origin must not be lost
+			return
+		}
 		o.drop(i)
 	}
 }

@@ -134,3 +134,30 @@ func TestHalves(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestHalfAReplacementKeepsItsOrigin(t *testing.T) {
+	in := &Input{
+		Objects: []Object{{
+			Key: Key{"shop", "images"}, URL: urlA, EventTypes: []string{"upload"}, Settings: Settings{AuthScheme: DefaultAuthScheme},
+			Records: []Record{{EventType: "upload", URL: urlA, ID: "old", Origin: Adopted}},
+		}},
+		URLLimit: 30,
+	}
+	_, create := Step{Action: Replace, Object: Key{"shop", "images"}, EventType: "upload", URL: urlA, ID: "old", Origin: Adopted}.Halves()
+	Intend(in, create, in.Now)
+	in.forget(Step{Object: create.Object, ID: "old"})
+	Apply(in, create, Outcome{Result: NotSent})
+	for pass := range 3 { // it may have to wait for a new budget, over several passes
+		p := Make(*in)
+		if len(p.Steps) != 1 || p.Steps[0].Action != Create || p.Steps[0].Origin != Adopted {
+			t.Fatalf("pass %d: want a create that stays adopted, have %+v", pass, p.Steps)
+		}
+		in.Objects[0].Records = p.Verdicts[create.Object].Records
+	}
+	step := Make(*in).Steps[0]
+	Intend(in, step, in.Now.Add(time.Second))
+	Apply(in, step, Outcome{Result: Done, Trigger: Observed{ID: "new"}})
+	if records := in.Objects[0].Records; len(records) != 1 || records[0].ID != "new" || records[0].Origin != Adopted {
+		t.Errorf("want one record of what was made, adopted; have %+v", records)
+	}
+}

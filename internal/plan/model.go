@@ -95,6 +95,10 @@ type Record struct {
 
 func (r Record) place() Place { return Place{CanonicalURL(r.URL), r.EventType} }
 
+// unmade says that the record stands for nothing but the origin that a trigger is to have: half of a replacement was
+// carried out, the other was not.
+func (r Record) unmade() bool { return r.ID == "" && r.IntendedAt.IsZero() }
+
 // Repair remembers a difference that was written over.
 type Repair struct {
 	ReadHash     string

@@ -65,7 +65,8 @@ type subject struct {
 	*Object
 	have     []*holding
 	giving   []Record
-	lost     map[Place]bool // where it had a trigger that somebody deleted
+	lost     map[Place]bool   // where it had a trigger that somebody deleted
+	origins  map[Place]Origin // of creates that came to nothing
 	findings map[Problem]*Finding
 	compared []Comparison
 }
@@ -113,7 +114,7 @@ func newMatcher(in *Input) *matcher {
 		})
 	}
 	for i := range in.Objects {
-		s := &subject{Object: &in.Objects[i], findings: map[Problem]*Finding{}, lost: map[Place]bool{}}
+		s := &subject{Object: &in.Objects[i], findings: map[Problem]*Finding{}, lost: map[Place]bool{}, origins: map[Place]Origin{}}
 		m.objects = append(m.objects, s)
 		for _, r := range s.Records {
 			if r.ID != "" {
@@ -131,7 +132,7 @@ func (m *matcher) settleRecords() {
 		for _, r := range s.Records {
 			h := m.settle(s, r)
 			if h == nil {
-				s.lost[r.place()] = s.lost[r.place()] || r.ID != ""
+				s.noteLoss(r)
 				continue
 			}
 			h.owner = s
@@ -139,6 +140,16 @@ func (m *matcher) settleRecords() {
 			m.locate(h)
 		}
 	}
+}
+
+// noteLoss remembers what a record says of which nothing is left: somebody deleted the trigger, or a create came to nothing. The latter may have
+// been half of a replacement, and what was adopted stays adopted then.
+func (s *subject) noteLoss(r Record) {
+	if r.ID != "" {
+		s.lost[r.place()] = true
+		return
+	}
+	s.origins[r.place()] = r.Origin
 }
 
 // locate notes the places at which a record's trigger can fulfil a wish.
@@ -190,6 +201,9 @@ func (m *matcher) settle(s *subject, r Record) *holding {
 // settleIntent looks for the result of a call whose answer is not known. Only a trigger that nobody has recorded, and that was
 // not there before the call, can be it; created_at counts in seconds.
 func (m *matcher) settleIntent(r Record) *holding {
+	if r.unmade() {
+		return nil
+	}
 	earliest := r.IntendedAt.Truncate(time.Second)
 	for _, o := range m.byPlace[r.place()] {
 		if m.owned[o.ID] || o.CreatedAt.Before(earliest) || !m.in.ListedAt.After(r.IntendedAt) {

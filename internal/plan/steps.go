@@ -29,7 +29,12 @@ func (m *matcher) create(w *wish) {
 		cause = CauseDrift
 	}
 	step := m.step(Create, cause, w)
-	step.Origin = Created
+	step.Origin = cmp.Or(w.subject.origins[w.place], Created)
+	if step.Origin == Adopted { // remembered until it is made
+		w.fulfil(&holding{owner: w.subject, taken: true, Record: Record{
+			EventType: step.EventType, URL: step.URL, Secret: step.Secret, Origin: Adopted,
+		}})
+	}
 	m.addStep(w, step)
 }
 

@@ -16,7 +16,7 @@ import (
 type RegisteredTriggerApplyConfiguration struct {
 	// eventType is the trigger's event type.
 	EventType *string `json:"eventType,omitempty"`
-	// id is Cloudinary's id of the trigger. Absent while it is being created: then intendedAt is set.
+	// id is Cloudinary's id of the trigger. Absent while it is being created, then intendedAt is set, or still to be created again.
 	ID *string `json:"id,omitempty"`
 	// origin says whether the operator created the trigger or adopted it.
 	Origin *apiv1alpha1.Origin `json:"origin,omitempty"`
