@@ -73,11 +73,14 @@ func (c *Client) retryAt(response *http.Response, meta Meta, message string) tim
 		return time.Time{}
 	}
 	var at time.Time
-	if limited {
+	if limited && spent(meta) { // a refusal with calls left is of another, shorter limit
 		at = readReset(response.Header)
 	}
 	if at.IsZero() {
 		at = parseRetryAfter(response.Header.Get("Retry-After"), answered)
+	}
+	if at.IsZero() && limited {
+		at = readReset(response.Header)
 	}
 	if at.IsZero() && limited {
 		at = parseTryAgain(message)
@@ -87,6 +90,9 @@ func (c *Client) retryAt(response *http.Response, meta Meta, message string) tim
 	}
 	return at
 }
+
+// spent says whether the hour's calls are used up, as far as is known.
+func spent(meta Meta) bool { return meta.RateLimit == nil || meta.RateLimit.Remaining <= 0 }
 
 func parseRetryAfter(value string, answered time.Time) time.Time {
 	seconds, err := strconv.Atoi(value)
