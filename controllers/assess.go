@@ -17,9 +17,17 @@ type world struct {
 	endpoints map[plan.Key]*v1alpha1.NotificationEndpoint
 	triggers  []*v1alpha1.CloudinaryTrigger
 
-	secret          func(plan.Key) (secretState, bool)
-	accepted        func(cloudinary.Credentials) bool
-	receiverBaseURL string
+	secret   func(plan.Key) (secretState, bool)
+	accepted func(cloudinary.Credentials) bool
+	options  *Options
+}
+
+// outside says that a namespace is not among those that are watched, as the rest of a sentence; it is empty where it is.
+func (w *world) outside(namespace string) string {
+	if w.options.watches(namespace) {
+		return ""
+	}
+	return " in the namespaces of the manager's --watch-namespaces"
 }
 
 // endpointView is an endpoint with its references resolved.
@@ -66,7 +74,7 @@ func (w *world) endpointURL(ep *v1alpha1.NotificationEndpoint) (url, warning str
 		base := ep.Spec.Receiver.BaseURL
 		field = "spec.receiver.baseURL"
 		if base == "" {
-			base, field = w.receiverBaseURL, "the manager's --receiver-base-url"
+			base, field = w.options.ReceiverBaseURL, "the manager's --receiver-base-url"
 		}
 		if base == "" {
 			return "", "", &problem{
@@ -112,7 +120,7 @@ func (w *world) viewTrigger(t *v1alpha1.CloudinaryTrigger) triggerView {
 	if t.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		v.stance = plan.Observes
 	}
-	if stance, p := v.referenceProblem(); p != nil {
+	if stance, p := v.referenceProblem(w); p != nil {
 		v.stance, v.problem = stance, p
 	} else if p := v.checkSpec(); p != nil {
 		v.stance, v.problem = plan.Holds, p
@@ -132,11 +140,11 @@ func endpointKeyOf(t *v1alpha1.CloudinaryTrigger) plan.Key {
 }
 
 // referenceProblem says what is wrong with the endpoint, and what that means for what the trigger has.
-func (v *triggerView) referenceProblem() (plan.Stance, *problem) {
+func (v *triggerView) referenceProblem(w *world) (plan.Stance, *problem) {
 	switch ep := v.endpoint; {
 	case ep == nil:
 		return plan.Holds, &problem{v1alpha1.ReasonEndpointNotFound, fmt.Sprintf(
-			"spec.endpointRef: NotificationEndpoint %s does not exist; create it, or correct the reference", v.endpointKey)}
+			"spec.endpointRef: NotificationEndpoint %s does not exist%s; create it, or correct the reference", v.endpointKey, w.outside(v.endpointKey.Namespace))}
 	case !allows(ep.NotificationEndpoint, v.Namespace):
 		return plan.Releases, &problem{v1alpha1.ReasonEndpointNotAllowed, fmt.Sprintf(
 			"spec.endpointRef: NotificationEndpoint %s does not allow triggers from namespace %s; its spec.allowedTriggers.namespaces.from would have to be All",
@@ -172,13 +180,13 @@ func (v *triggerView) checkSpec() *problem {
 	}
 	if f := v.Spec.Filter; f != nil {
 		if err := plan.CheckFilter(f.Raw); err != nil {
-			return &problem{v1alpha1.ReasonInvalidFilter, fmt.Sprintf("spec.filter: %v", err)}
+			return &problem{v1alpha1.ReasonInvalidFilter, fmt.Sprintf("spec.%v", err)}
 		}
 		s.Filter, _ = plan.CanonicalJSON(f.Raw) // CheckFilter has read it
 	}
 	if t := v.Spec.PayloadTemplate; t != nil {
 		if err := plan.CheckTemplate(t.Raw); err != nil {
-			return &problem{v1alpha1.ReasonInvalidPayloadTemplate, fmt.Sprintf("spec.payloadTemplate: %v", err)}
+			return &problem{v1alpha1.ReasonInvalidPayloadTemplate, fmt.Sprintf("spec.%v", err)}
 		}
 		s.PayloadTemplate, _ = plan.CanonicalJSON(t.Raw) // CheckTemplate has read it
 	}
@@ -226,10 +234,30 @@ func (v *triggerView) object(env cloudinary.Environment) plan.Object {
 // stanceElsewhere is the stance in an environment that is not (or not yet) the one the spec leads to. It is left once another
 // one has taken its place; while it is not known where the spec leads, what is there stays.
 func (v *triggerView) stanceElsewhere() plan.Stance {
-	if v.stance == plan.Holds || v.stance != plan.Releases && v.primary.Kind != EnvironmentUnit {
+	switch {
+	case v.stance == plan.Releases:
+		return plan.Releases
+	case v.stance == plan.Holds, v.primary.Kind != EnvironmentUnit:
 		return plan.Holds
+	case v.stance == plan.Wants && !v.arrivedIn(v.primary.Environment):
+		return plan.Holds
+	default:
+		return plan.Releases
 	}
-	return plan.Releases
+}
+
+// arrivedIn says whether each event type has its trigger in an environment.
+func (v *triggerView) arrivedIn(env cloudinary.Environment) bool {
+	there := map[string]bool{}
+	for _, rec := range recordsIn(v.Status.Registrations, env) {
+		there[rec.EventType] = there[rec.EventType] || rec.ID != ""
+	}
+	for _, eventType := range v.Spec.EventTypes {
+		if !there[eventType] {
+			return false
+		}
+	}
+	return true
 }
 
 // deletionOf is the deletion policy as it is to be carried out: who only observes writes nothing, even at the end.

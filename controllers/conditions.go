@@ -45,7 +45,7 @@ func (a assessment) conditions(existing []metav1.Condition, generation int64, no
 	}
 	synced := a.synced
 	if a.accepted != nil && synced == nil {
-		synced = &problem{v1alpha1.ReasonNotAccepted, "the spec is not accepted, see the condition Accepted; what is at Cloudinary stays as it is"}
+		synced = &problem{v1alpha1.ReasonNotAccepted, "not all of the spec is accepted, see the condition Accepted"}
 	}
 	if a.accepted == nil {
 		set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, a.note)
@@ -84,6 +84,9 @@ func (a assessment) setReady(ours *[]metav1.Condition, synced *problem, set func
 	}
 	set(v1alpha1.ConditionReady, status, cause.reason, cause.message)
 	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
+	if !worthAPerson(cause.reason) && synced != nil && worthAPerson(synced.reason) {
+		cause = synced // the spec may come right by itself, and the state still not
+	}
 	if worthAPerson(cause.reason) {
 		present, absent = absent, present
 	}

@@ -20,7 +20,7 @@ func (r *Reconciler) readWorld(ctx context.Context) (*world, error) {
 	w := &world{
 		endpoints: map[plan.Key]*v1alpha1.NotificationEndpoint{},
 		secret:    r.directory.secret, accepted: r.directory.isAccepted,
-		receiverBaseURL: r.Options.ReceiverBaseURL,
+		options: &r.Options,
 	}
 	var endpoints v1alpha1.NotificationEndpointList
 	if err := r.Client.List(ctx, &endpoints, client.UnsafeDisableDeepCopy); err != nil {
@@ -37,6 +37,7 @@ func (r *Reconciler) readWorld(ctx context.Context) (*world, error) {
 	for i := range triggers.Items {
 		w.triggers = append(w.triggers, &triggers.Items[i])
 	}
+	r.Metrics.deletions(w.triggers)
 	return w, nil
 }
 

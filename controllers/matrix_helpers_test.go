@@ -37,7 +37,8 @@ type row struct {
 }
 
 func compareRows(a, b row) int {
-	return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.EventType, b.EventType))
+	return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.EventType, b.EventType),
+		cmp.Compare(a.Settings.Filter, b.Settings.Filter))
 }
 
 // rowsBut are the triggers as they truly are, without those whose ids are given.
@@ -163,17 +164,14 @@ func (f *fixture) lists(n int) {
 }
 
 // meddle is a call of somebody else, who waits where the budget is used up.
-func (f *fixture) meddle(method, path, body string) map[string]any {
+func (f *fixture) meddle(method, path, body string) {
 	f.Helper()
-	var answer map[string]any
 	f.eventually(func() error {
-		var status int
-		if status, answer = f.admin(method, path, body); status >= http.StatusMultipleChoices {
+		if status, answer := f.admin(method, path, body); status >= http.StatusMultipleChoices {
 			return fmt.Errorf("%s %s: %d %v", method, path, status, answer)
 		}
 		return nil
 	})
-	return answer
 }
 
 // sideBySide runs cases as subtests, so many at once. They wait far more than they compute, and t.Parallel would run no more

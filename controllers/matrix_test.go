@@ -164,6 +164,7 @@ func (x outcome) verdicts(fields map[string][]string) map[string]verdict {
 func TestEverySwitchAloneAndAllPairs(t *testing.T) {
 	const atOnce = 24
 	sideBySide(t, atOnce, aloneAndAllPairs(), combination.name, func(t *testing.T, c combination) {
+		t.Helper()
 		s := newScenario(t, c.options())
 		s.manifestsAreApplied()
 		s.manifestsChange()
@@ -213,7 +214,7 @@ func newScenario(t *testing.T, options simulator.Options) *scenario {
 		`{"uri":"` + foreignURL + `","event_type":"upload","filter":` + rawOnly + `,"payload_template":` + idAlone + `,"additive":true}`,
 		`{"uri":"` + urlA + `","event_type":"report","filter":` + rawOnly + `}`,
 		`{"uri":"poll://channel","uri_type":"poll","event_type":"upload"}`,
-		`{"uri":"` + urlA + `","uri_type":"flow","event_type":"upload"}`,
+		`{"uri":"` + urlA + `","uri_type":"flow","event_type":"info"}`,
 	} {
 		s.meddle(http.MethodPost, "/triggers", body)
 	}
@@ -316,5 +317,38 @@ func (s *scenario) manifestsAreDeleted() {
 	}
 	if diff := gocmp.Diff(s.foreign, kept); diff != "" {
 		s.Errorf("foreign triggers (-before +after):\n%s", diff)
+	}
+}
+
+func TestOfSeveralTriggersAtOnePlaceOneIsAdopted(t *testing.T) {
+	for name, c := range map[string]struct {
+		why     string
+		filters []string // of the triggers that are there, the oldest first
+		kept    []string // of those that nobody touches
+	}{
+		"the one that needs no change": {why: "so that nothing is written", filters: []string{rawOnly, imagesOnly, videosOnly}, kept: []string{rawOnly, videosOnly}},
+		"else the oldest":              {why: "a choice that stays the same", filters: []string{rawOnly, videosOnly}, kept: []string{videosOnly}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, simulator.Options{DuplicateKey: simulator.DuplicateURIEventTypeFilter})
+			f.hasten()
+			for _, filter := range c.filters {
+				f.meddle(http.MethodPost, "/triggers", `{"uri":"`+hook+`","event_type":"upload","filter":`+filter+`}`)
+			}
+			images := f.trigger("images", "media", "upload")
+			images.Spec.Filter = rawJSON(imagesOnly)
+			f.create(f.secret("cloudinary"), f.endpoint("media", hook), images)
+			f.start()
+			var want []row
+			for _, filter := range append(slices.Clone(c.kept), imagesOnly) {
+				want = append(want, row{"upload", hook, settings{Filter: filter, AuthScheme: defaultAuth}})
+			}
+			f.become(c.why, nil, want, nil)
+			f.get(images)
+			if got := images.Status.Registrations; len(got) != 1 || len(got[0].Triggers) != 1 || got[0].Triggers[0].Origin != v1alpha1.OriginAdopted {
+				t.Errorf("status has %+v, want one that was adopted: %s", got, c.why)
+			}
+		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
@@ -21,6 +22,7 @@ type Metrics struct {
 	urls      *prometheus.GaugeVec
 	urlLimit  *prometheus.GaugeVec
 	remaining *prometheus.GaugeVec
+	waiting   prometheus.Gauge
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -28,7 +30,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cloudinary_manager_admin_api_calls_total",
-			Help: "Admin API calls, by operation (list, create, update, delete) and HTTP status (0: no answer).",
+			Help: "Admin API calls, by operation (list, create, update, delete) and HTTP status (2xx: success, 0: no answer).",
 		}, []string{"operation", "status"}),
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cloudinary_manager_changes_total",
@@ -50,8 +52,11 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		remaining: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "cloudinary_manager_admin_api_calls_remaining", Help: "Admin API calls left until Cloudinary's next reset, as its last answer to a list said, by cloud name.",
 		}, []string{"cloud"}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "cloudinary_manager_deletions_waiting", Help: "CloudinaryTriggers that are being deleted and still hold triggers at Cloudinary.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit, m.remaining} {
+	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit, m.remaining, m.waiting} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -61,11 +66,22 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 
 // call counts a call by what came of it.
 func (m *Metrics) call(operation string, err error) {
-	status := 200
+	status := "2xx"
 	if failed, ok := errors.AsType[*cloudinary.Error](err); ok {
-		status = failed.StatusCode
+		status = strconv.Itoa(failed.StatusCode)
 	}
-	m.calls.WithLabelValues(operation, strconv.Itoa(status)).Inc()
+	m.calls.WithLabelValues(operation, status).Inc()
+}
+
+// deletions counts the objects whose deletion is not done.
+func (m *Metrics) deletions(triggers []*v1alpha1.CloudinaryTrigger) {
+	n := 0
+	for _, t := range triggers {
+		if t.DeletionTimestamp != nil && len(t.Status.Registrations) > 0 {
+			n++
+		}
+	}
+	m.waiting.Set(float64(n))
 }
 
 func (m *Metrics) budget(cloud string, limit *cloudinary.RateLimit) {

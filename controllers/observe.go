@@ -23,19 +23,12 @@ func callProblem(err error) *problem {
 			fmt.Sprintf("Cloudinary refuses the credentials (%v); correct the key and the secret, or enable the key in the Console", err),
 		}
 	case cloudinary.IsRateLimited(err):
-		return rateLimited()
+		return budgetSpent()
 	default:
 		return &problem{
 			v1alpha1.ReasonUnavailable,
 			fmt.Sprintf("Cloudinary cannot be reached or does not answer as it should (%v); it is tried again with back-off, what exists stays as it is", err),
 		}
-	}
-}
-
-func rateLimited() *problem {
-	return &problem{
-		v1alpha1.ReasonRateLimited,
-		"the Admin API calls of this hour are used up; nothing is called before Cloudinary's reset, then it goes on by itself",
 	}
 }
 
@@ -61,7 +54,6 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	r.Metrics.call("list", err)
 	r.Metrics.budget(creds.CloudName, meta.RateLimit)
 	env.learn(meta, r.Now())
-	env.budget = meta.RateLimit
 	if err != nil {
 		r.failed(ctx, env, creds, err)
 		return false, nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -38,6 +39,13 @@ type Options struct {
 	AllowInsecureAPIBase bool
 	// UserAgent is sent with each call.
 	UserAgent string
+	// Namespaces are those that are watched; empty: all.
+	Namespaces []string
+}
+
+// watches says whether objects of a namespace can be read.
+func (o *Options) watches(namespace string) bool {
+	return len(o.Namespaces) == 0 || slices.Contains(o.Namespaces, namespace)
 }
 
 // DefaultOptions are the options of a manager that was given none.
@@ -158,6 +166,8 @@ func jittered(d time.Duration) time.Duration {
 const (
 	firstBackoff = 2 * time.Second
 	maxBackoff   = 5 * time.Minute
+	// dateSlack is added to a time by the server's clock, of which the header Date tells whole seconds only.
+	dateSlack = time.Second
 	// maxWait bounds what a server can make us wait.
 	maxWait = 2 * time.Hour
 )
@@ -169,7 +179,7 @@ func (b *backoff) fail(now, retryAt time.Time, p *problem, longest time.Duration
 	b.problem = p
 	b.notBefore = now.Add(jittered(wait))
 	if !retryAt.IsZero() && retryAt.After(b.notBefore) {
-		b.notBefore = now.Add(jittered(min(retryAt.Sub(now), maxWait)))
+		b.notBefore = now.Add(jittered(min(retryAt.Sub(now)+dateSlack, maxWait)))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
@@ -112,6 +114,9 @@ func acceptedNote(warnings []string) string {
 
 // finishTrigger writes a trigger's status, and lets an object go that is being deleted and holds nothing any more.
 func (r *Reconciler) finishTrigger(ctx context.Context, t *triggerState, a assessment, registrations []v1alpha1.Registration, observed []plan.Comparison) error {
+	if t.DeletionTimestamp != nil {
+		r.waitsToGo(t, &a)
+	}
 	status := v1alpha1.CloudinaryTriggerStatus{
 		Conditions:         a.conditions(t.Status.Conditions, t.Generation, metav1.NewTime(r.Now())),
 		ObservedGeneration: &t.Generation,
@@ -135,6 +140,21 @@ func (r *Reconciler) finishTrigger(ctx context.Context, t *triggerState, a asses
 	return r.writeTriggerStatus(ctx, t, status)
 }
 
+// waitsToGo names the way out on an object whose deletion needs a person, and leaves an Event when it comes to that.
+func (r *Reconciler) waitsToGo(t *triggerState, a *assessment) {
+	if a.synced == nil || !worthAPerson(a.synced.reason) {
+		return
+	}
+	if !strings.Contains(a.synced.message, v1alpha1.AnnotationAbandon) {
+		a.synced = &problem{a.synced.reason, a.synced.message + "; or end the wait with the annotation " +
+			v1alpha1.AnnotationAbandon + ": \"true\", which leaves the triggers behind"}
+	}
+	c := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionSynced)
+	if c == nil || c.Reason != a.synced.reason {
+		r.event(t.CloudinaryTrigger, corev1.EventTypeWarning, "DeletionWaits", "%s", cut(a.synced.message, maxNote))
+	}
+}
+
 func observedTriggers(compared []plan.Comparison) []v1alpha1.ObservedTrigger {
 	var observed []v1alpha1.ObservedTrigger
 	limit := shownBytes(len(compared))
@@ -155,11 +175,13 @@ func (r *Reconciler) reportUnread(ctx context.Context, g *gathered, env *environ
 	}
 	for _, key := range g.order {
 		t := g.triggers[key]
-		known := t.Status.ObservedGeneration != nil && *t.Status.ObservedGeneration == t.Generation
-		if !t.isPrimary || known && t.problem == nil && t.DeletionTimestamp == nil {
+		if !t.isPrimary || t.known() {
 			continue
 		}
-		a := assessment{accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone, synced: cause, unknown: t.DeletionTimestamp == nil}
+		a := assessment{
+			accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone,
+			synced: cause, unknown: t.DeletionTimestamp == nil,
+		}
 		if err := r.finishTrigger(ctx, t, a, t.Status.Registrations, nil); err != nil {
 			return err
 		}

@@ -118,6 +118,9 @@ func (w *world) usesSecret(key plan.Key) bool {
 // readSecret brings what is known of a Secret up to date, and its finalizer. The Secret is only read where it is needed and
 // has changed since.
 func (r *Reconciler) readSecret(ctx context.Context, key plan.Key, needed bool) (secretState, error) {
+	if !r.Options.watches(key.Namespace) {
+		return r.secretOutside(key), nil
+	}
 	name := client.ObjectKey{Namespace: key.Namespace, Name: key.Name}
 	seen := &metav1.PartialObjectMetadata{}
 	seen.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
@@ -167,6 +170,16 @@ func (r *Reconciler) secretMissing(key plan.Key, needed bool) secretState {
 	return state
 }
 
+// secretOutside is what is known of a Secret in a namespace that the manager does not watch any more.
+func (r *Reconciler) secretOutside(key plan.Key) secretState {
+	state := secretState{problem: &problem{
+		v1alpha1.ReasonSecretNotFound,
+		fmt.Sprintf("Secret %s is outside the namespaces of the manager's --watch-namespaces; add its namespace", key),
+	}}
+	r.directory.setSecret(key, state)
+	return state
+}
+
 func (r *Reconciler) parseSecret(s *corev1.Secret) secretState {
 	state := secretState{uid: string(s.UID), resourceVersion: s.ResourceVersion}
 	creds, err := cloudinary.ParseSecret(s.Data)
@@ -198,7 +211,7 @@ func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, caus
 		if view.primary != unit {
 			continue
 		}
-		a := assessment{accepted: view.problem, note: acceptedNote(nil), done: endpointDone, synced: cause}
+		a := assessment{accepted: view.problem, note: acceptedNote(nil), done: endpointDone, synced: cause, unknown: passing(cause)}
 		if err := r.finishEndpoint(ctx, w, &view, a, nil); err != nil {
 			return err
 		}
@@ -206,17 +219,38 @@ func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, caus
 	return nil
 }
 
-// reportUnresolved writes the status of a trigger that leads to no environment. What it holds is left to the environments where it does.
+// reportUnresolved writes the status of a trigger that leads to no environment. What it holds is left to the environments where it
+// does; where it was known before an outage how it stands, that stays.
 func (r *Reconciler) reportUnresolved(ctx context.Context, t *triggerState, cause *problem) error {
-	a := assessment{accepted: t.problem, note: acceptedNote(t.warnings), synced: cause}
+	if passing(cause) && t.known() {
+		return nil
+	}
+	a := assessment{
+		accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone,
+		synced: cause, unknown: passing(cause) && t.DeletionTimestamp == nil,
+	}
 	var own cloudinary.Environment
-	if t.endpoint != nil && t.DeletionTimestamp == nil {
+	if t.endpoint != nil {
 		own = t.endpoint.environment // it leads there still, and why no call is accepted is the cause already
 	}
 	if leaving := r.leaving(&t.triggerView, own); leaving != nil {
-		a.synced = leaving
+		a.synced, a.unknown = leaving, false
+	}
+	if a.accepted == nil && a.synced == nil {
+		a.synced = &problem{v1alpha1.ReasonPending, "the credentials have not been tried yet"}
 	}
 	return r.finishTrigger(ctx, t, a, t.Status.Registrations, nil)
+}
+
+// passing says whether a problem says nothing about the object, and goes away by itself.
+func passing(p *problem) bool {
+	return p != nil && (p.reason == v1alpha1.ReasonUnavailable || p.reason == v1alpha1.ReasonRateLimited)
+}
+
+// known says whether the status speaks of the present spec.
+func (t *triggerState) known() bool {
+	g := t.Status.ObservedGeneration
+	return g != nil && *g == t.Generation && t.problem == nil && t.DeletionTimestamp == nil
 }
 
 // passEndpoint reports on triggers whose endpoint does not exist.

@@ -18,7 +18,7 @@ const (
 	//
 	// Reasons with status True: Synced. With status False: NotAccepted, Pending, Confirming, NotConverging, Drifted,
 	// CredentialsRejected, Unavailable, RateLimited, Releasing, CredentialsMissing. With status Unknown: Unavailable
-	// and RateLimited, where nothing was ever read.
+	// and RateLimited, where this manager has never read the product environment and knows nothing of the spec from before.
 	ConditionSynced = "Synced"
 
 	// ConditionReady is Accepted and Synced, nothing else. Its reason is that of the condition that
@@ -82,7 +82,7 @@ const (
 
 // Reasons of Synced=False, or Unknown where nothing was ever read.
 const (
-	// ReasonNotAccepted means the spec is not accepted, so nothing is sent.
+	// ReasonNotAccepted means the spec, or part of it, is not accepted; the condition Accepted says which and what becomes of what exists.
 	ReasonNotAccepted = "NotAccepted"
 	// ReasonPending means changes are planned and not made yet.
 	ReasonPending = "Pending"

@@ -5,8 +5,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +35,7 @@ import (
 const (
 	leaseName = "manager.notifications.cloudinary.dev"
 
-	// apiQPS and apiBurst bound calls to the API server. A new product environment of 900 triggers means some 2,000 writes of status.
+	// apiQPS and apiBurst bound calls to the API server. A new product environment of 900 objects means some 4,000 writes.
 	apiQPS   = 200
 	apiBurst = 400
 
@@ -80,6 +82,7 @@ func newManager(o *options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
+	o.Namespaces = slices.Sorted(maps.Keys(namespaces))
 	if err := addController(mgr, o, fence); err != nil {
 		return nil, err
 	}
