@@ -200,3 +200,15 @@ func (f *fixture) hasten() {
 	f.options.MinListInterval = 20 * time.Millisecond
 	f.options.SettleTime = 400 * time.Millisecond
 }
+
+// nextSecond waits until the clock shows another second.
+func (f *fixture) nextSecond() {
+	f.Helper()
+	begun := time.Now().Unix()
+	f.eventually(func() error {
+		if time.Now().Unix() == begun {
+			return fmt.Errorf("still the same second")
+		}
+		return nil
+	})
+}

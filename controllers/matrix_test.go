@@ -334,6 +334,7 @@ func TestOfSeveralTriggersAtOnePlaceOneIsAdopted(t *testing.T) {
 			f := newFixture(t, simulator.Options{DuplicateKey: simulator.DuplicateURIEventTypeFilter})
 			f.hasten()
 			for _, filter := range c.filters {
+				f.nextSecond() // created_at counts no less
 				f.meddle(http.MethodPost, "/triggers", `{"uri":"`+hook+`","event_type":"upload","filter":`+filter+`}`)
 			}
 			images := f.trigger("images", "media", "upload")

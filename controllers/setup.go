@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,6 +33,13 @@ import (
 // concurrentPasses is how many units are worked on at once; passes of one unit never overlap.
 const concurrentPasses = 8
 
+// After an error, a fault of the API server that is, a pass is tried again this soon and this late. The default's quarter of an hour
+// would leave drift alone long after the API server is back.
+const (
+	minErrorDelay = 50 * time.Millisecond
+	maxErrorDelay = time.Minute
+)
+
 // SetupWithManager registers the controller. Status changes alone wake nothing: the manager makes them itself.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.directory = newDirectory()
@@ -46,7 +54,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.NotificationEndpoint{}, r.onEvent(r.unitsOfEndpoint), meaningful).
 		Watches(secrets, r.onEvent(r.unitsOfSecret), builder.OnlyMetadata).
 		WatchesRawSource(source.TypedFunc[Unit](r.keepQueue)).
-		WithOptions(controller.TypedOptions[Unit]{MaxConcurrentReconciles: concurrentPasses}).
+		WithOptions(controller.TypedOptions[Unit]{
+			MaxConcurrentReconciles: concurrentPasses,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[Unit](minErrorDelay, maxErrorDelay),
+		}).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the controller: %w", err)

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// note logs a change at Cloudinary, and keeps it for the Events.
+func (a *applier) note(ctx context.Context, s plan.Step, out plan.Outcome) {
+	id := s.ID
+	if s.Action == plan.Create {
+		id = out.Trigger.ID
+	}
+	logf.FromContext(ctx).Info("Changed a trigger at Cloudinary",
+		"action", s.Action.String(), "reason", string(s.Cause), "trigger", s.Object.String(), "eventType", s.EventType, "triggerID", id)
+	a.Metrics.changes.WithLabelValues(s.Action.String(), string(s.Cause)).Inc()
+	if s.Cause == plan.CauseIgnored && s.Action == plan.Delete {
+		return // the create that follows tells the story
+	}
+	k := told{s.Object, s.Cause}
+	a.told[k] = append(a.told[k], fmt.Sprintf("%s (%s)", s.EventType, id))
+}
+
+// told is what one Event is about: one object, one cause, all its event types. Events about single types would be merged by the
+// API's series, and only the first would be read.
+type told struct {
+	object plan.Key
+	cause  plan.Cause
+}
+
+// tell leaves an Event where a person would wonder.
+func (a *applier) tell() {
+	texts := map[plan.Cause]struct{ reason, note string }{
+		plan.CauseSpec:     {"Written", "Written to Cloudinary as in the spec: %s"},
+		plan.CauseAdoption: {"Adopted", "Existed already, and was changed to the spec: %s"},
+		plan.CauseDrift:    {"DriftRepaired", "Somebody changed or deleted this at Cloudinary; it was set back to the spec: %s"},
+		plan.CauseIgnored:  {"Replaced", "Cloudinary did not take over a change in place; deleted and created again: %s"},
+		plan.CauseReleased: {"Deleted", "Deleted at Cloudinary, since nothing wants it any more: %s"},
+	}
+	for k, changed := range a.told {
+		text := texts[k.cause]
+		a.event(a.g.triggers[k.object].CloudinaryTrigger, corev1.EventTypeNormal, text.reason, text.note, cut(strings.Join(changed, ", "), maxNote))
+	}
+}
+
+// maxNote leaves room for the sentence around it in an Event's note of at most 1024 bytes.
+const maxNote = 900
+
+func (r *Reconciler) event(t *v1alpha1.CloudinaryTrigger, kind, reason, note string, args ...any) {
+	if r.Events != nil {
+		r.Events.Eventf(t, nil, kind, reason, "Sync", note, args...)
+	}
+}

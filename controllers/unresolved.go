@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+)
+
+// reportUnresolved writes the status of a trigger that leads to no environment. What it holds is left to the environments where it
+// does; where it was known before an outage how it stands, that stays.
+func (r *Reconciler) reportUnresolved(ctx context.Context, t *triggerState, cause *problem) error {
+	if passing(cause) && t.known() {
+		return nil
+	}
+	a := assessment{
+		accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone,
+		synced: cause, unknown: passing(cause) && t.DeletionTimestamp == nil,
+	}
+	var own cloudinary.Environment
+	if t.endpoint != nil {
+		own = t.endpoint.environment // it leads there still, and why no call is accepted is the cause already
+	}
+	if leaving := r.leaving(&t.triggerView, own); leaving != nil {
+		a.synced, a.unknown = leaving, false
+	}
+	if a.accepted == nil && a.synced == nil {
+		a.synced = &problem{v1alpha1.ReasonPending, "the credentials have not been tried yet"}
+	}
+	return r.finishTrigger(ctx, t, a, t.Status.Registrations, nil)
+}
+
+// passing says whether a problem says nothing about the object, and goes away by itself.
+func passing(p *problem) bool {
+	return p != nil && (p.reason == v1alpha1.ReasonUnavailable || p.reason == v1alpha1.ReasonRateLimited)
+}
+
+// known says whether the status speaks of the present spec.
+func (t *triggerState) known() bool {
+	g := t.Status.ObservedGeneration
+	return g != nil && *g == t.Generation && t.problem == nil && t.DeletionTimestamp == nil
+}
+
+// passEndpoint reports on triggers whose endpoint does not exist.
+func (r *Reconciler) passEndpoint(ctx context.Context, unit Unit) error {
+	w, err := r.readWorld(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range w.triggers {
+		view := w.viewTrigger(t)
+		if view.primary != unit {
+			continue
+		}
+		if err := r.reportUnresolved(ctx, &triggerState{triggerView: view, isPrimary: true}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
