@@ -146,9 +146,10 @@ type environment struct {
 	mu sync.Mutex
 
 	observed []plan.Observed
-	listed   time.Time // when the last list was begun, by this process's clock; zero: never
-	next     time.Time // when the next one is due
-	verify   bool      // a write is to be verified by a list, as soon as MinListInterval allows
+	listed   time.Time   // when the last list was begun, by this process's clock; zero: never
+	lists    []time.Time // when the last listBurst of them were begun
+	next     time.Time   // when the next one is due
+	verify   bool        // a write is to be verified by a list, as soon as verifyAt allows
 	clock    serverClock
 	budget   *cloudinary.RateLimit // as the last answer had it; nil: it did not say
 

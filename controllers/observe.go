@@ -61,6 +61,7 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	r.directory.setAccepted(creds, true)
 	env.backoff.succeed()
 	env.observed, env.listed = observedFrom(triggers), begun
+	env.lists = append(env.lists[max(0, len(env.lists)-listBurst+1):], begun)
 	env.next = begun.Add(jittered(r.Options.SyncInterval))
 	env.verify = false
 	return true, nil
@@ -86,7 +87,7 @@ func (r *Reconciler) failed(ctx context.Context, env *environment, creds cloudin
 // to a unit of its own.
 func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment) error {
 	now := r.Now()
-	due := env.listed.IsZero() || !now.Before(env.next) || env.verify && !now.Before(env.listed.Add(r.Options.MinListInterval))
+	due := env.listed.IsZero() || !now.Before(env.next) || env.verify && !now.Before(r.verifyAt(env))
 	if !due || env.backoff.waiting(now) {
 		return nil
 	}
@@ -105,6 +106,17 @@ func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment)
 	return nil
 }
 
+// listBurst is how many lists may follow each other at once, so that a single change is verified without a wait.
+const listBurst = 3
+
+// verifyAt is when a list may follow a write: after listBurst lists in a row there is one each MinListInterval on average.
+func (r *Reconciler) verifyAt(env *environment) time.Time {
+	if len(env.lists) < listBurst {
+		return env.listed
+	}
+	return env.lists[0].Add(listBurst * r.Options.MinListInterval)
+}
+
 // input is what the plan of an environment rests on.
 func (r *Reconciler) input(g *gathered, env *environment) plan.Input {
 	return plan.Input{
@@ -118,7 +130,7 @@ func (r *Reconciler) input(g *gathered, env *environment) plan.Input {
 func (r *Reconciler) wait(env *environment) time.Duration {
 	now := r.Now()
 	at := env.next
-	if verifyAt := env.listed.Add(r.Options.MinListInterval); env.verify && verifyAt.Before(at) {
+	if verifyAt := r.verifyAt(env); env.verify && verifyAt.Before(at) {
 		at = verifyAt
 	}
 	if env.backoff.waiting(now) {

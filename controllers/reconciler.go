@@ -25,7 +25,7 @@ import (
 type Options struct {
 	// SyncInterval is the time between two lists of an environment at rest; up to a tenth is added at random.
 	SyncInterval time.Duration
-	// MinListInterval is the least time between two lists of an environment.
+	// MinListInterval is the least time between two lists of an environment, on average: a few may follow each other at once.
 	MinListInterval time.Duration
 	// SettleTime is how long Cloudinary's list may lag behind a write.
 	SettleTime time.Duration

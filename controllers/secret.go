@@ -84,7 +84,7 @@ func (r *Reconciler) tryCredentials(ctx context.Context, b *backoff, creds cloud
 	env.mu.Lock()
 	defer env.mu.Unlock()
 	if env.listed.IsZero() {
-		env.observed, env.listed, env.next, env.clock = probe.observed, probe.listed, probe.next, probe.clock
+		env.observed, env.listed, env.lists, env.next, env.clock = probe.observed, probe.listed, probe.lists, probe.next, probe.clock
 		env.backoff.succeed()
 	}
 	return true, nil

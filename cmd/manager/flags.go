@@ -34,7 +34,7 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.DurationVar(&o.SyncInterval, "sync-interval", o.SyncInterval,
 		"How often a product environment's triggers are listed to find drift; up to a tenth is added at random. At least 1s.")
 	flags.DurationVar(&o.MinListInterval, "min-list-interval", o.MinListInterval,
-		"The least time between two lists of an environment, however often it changes.")
+		"The least time between two lists of an environment on average, however often it changes; three may follow each other at once.")
 	flags.DurationVar(&o.SettleTime, "settle-time", o.SettleTime,
 		"How long Cloudinary's list of triggers may lag behind a change, and a call may be under way.")
 	flags.DurationVar(&o.CallTimeout, "call-timeout", o.CallTimeout, "How long one Admin API call may take.")
