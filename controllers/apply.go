@@ -30,6 +30,9 @@ func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environmen
 	defer a.tell()
 	steps = slices.DeleteFunc(slices.Clone(steps), func(s plan.Step) bool { _, ok := a.credentials(s); return !ok })
 	steps = steps[:min(len(steps), stepsPerRound)]
+	if err := a.hold(ctx, steps); err != nil {
+		return nil, err
+	}
 	for len(steps) > 0 && !env.backoff.waiting(r.Now()) {
 		n := creates(steps)
 		if err := a.intend(ctx, steps[:n]); err != nil {
@@ -46,6 +49,17 @@ func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environmen
 		steps = steps[max(n, 1):]
 	}
 	return a.touched(), nil
+}
+
+// hold makes sure that no object can go for which something is about to be created.
+func (a *applier) hold(ctx context.Context, steps []plan.Step) error {
+	var keys []plan.Key
+	for _, s := range steps {
+		if s.Action == plan.Create && !slices.Contains(keys, s.Object) {
+			keys = append(keys, s.Object)
+		}
+	}
+	return atOnce(ctx, keys, func(ctx context.Context, key plan.Key) error { return a.ensureFinalizer(ctx, a.g.triggers[key]) })
 }
 
 func (a *applier) touched() []plan.Key {
@@ -67,9 +81,6 @@ func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
 		return nil
 	}
 	key := steps[0].Object
-	if err := a.ensureFinalizer(ctx, a.g.triggers[key]); err != nil {
-		return err
-	}
 	at := a.env.clock.at(a.Now())
 	for _, s := range steps {
 		if s.Action == plan.Replace {
@@ -90,8 +101,7 @@ func (a *applier) forgetSent(ctx context.Context, s plan.Step) error {
 	sent := func(records []plan.Record) bool {
 		return slices.ContainsFunc(records, func(r plan.Record) bool { return r.ID == s.ID && r.SentHash != "" })
 	}
-	i := slices.IndexFunc(a.in.Objects, func(o plan.Object) bool { return o.Key == s.Object })
-	if !sent(a.g.stored(s.Object)) || sent(a.in.Objects[i].Records) {
+	if !sent(a.g.stored(s.Object)) || sent(a.in.Objects[a.g.index[s.Object]].Records) {
 		return nil
 	}
 	a.g.objects = a.in.Objects

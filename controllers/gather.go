@@ -53,7 +53,8 @@ type gathered struct {
 	triggers    map[plan.Key]*triggerState
 	order       []plan.Key
 	objects     []plan.Object
-	members     []plan.Key // Secrets, sorted
+	index       map[plan.Key]int // of objects
+	members     []plan.Key       // Secrets, sorted
 }
 
 // triggerState is a trigger in the course of a pass: its object as it was last read or written.
@@ -68,7 +69,7 @@ func (r *Reconciler) gather(ctx context.Context, env cloudinary.Environment) (*g
 	if err != nil {
 		return nil, err
 	}
-	g := &gathered{environment: env, world: w, triggers: map[plan.Key]*triggerState{}}
+	g := &gathered{environment: env, world: w, triggers: map[plan.Key]*triggerState{}, index: map[plan.Key]int{}}
 	unit := environmentUnit(env)
 	for _, ep := range w.endpoints {
 		view := w.viewEndpoint(ep)
@@ -94,6 +95,7 @@ func (r *Reconciler) gather(ctx context.Context, env cloudinary.Environment) (*g
 	}
 	slices.SortFunc(g.order, compareKeys)
 	for _, key := range g.order {
+		g.index[key] = len(g.objects)
 		g.objects = append(g.objects, g.triggers[key].object(env))
 	}
 	slices.SortFunc(g.members, compareKeys)
@@ -117,5 +119,7 @@ func compareKeys(a, b plan.Key) int {
 		return 0
 	}
 }
+
+func (g *gathered) object(key plan.Key) *plan.Object { return &g.objects[g.index[key]] }
 
 func (g *gathered) empty() bool { return len(g.endpoints) == 0 && len(g.order) == 0 }

@@ -18,18 +18,15 @@ import (
 
 // report writes the verdicts of a pass to status, where something changed, and lets go of objects that are done with.
 func (r *Reconciler) report(ctx context.Context, g *gathered, env *environment, p plan.Plan) error {
-	for i := range g.objects {
-		o := &g.objects[i]
-		t := g.triggers[o.Key]
-		var err error
+	err := atOnce(ctx, g.order, func(ctx context.Context, key plan.Key) error {
+		t, o := g.triggers[key], g.object(key)
 		if t.isPrimary {
-			err = r.reportTrigger(ctx, g, env, t, o, p.Verdicts[o.Key])
-		} else {
-			err = r.reportElsewhere(ctx, g, t, o)
+			return r.reportTrigger(ctx, g, env, t, o, p.Verdicts[key])
 		}
-		if err != nil {
-			return err
-		}
+		return r.reportElsewhere(ctx, g, t, o)
+	})
+	if err != nil {
+		return err
 	}
 	r.Metrics.environment(g.environment, len(p.URLs), r.Options.URLLimit, p)
 	return r.reportEndpoints(ctx, g, env, p.URLs)

@@ -6,8 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,16 +25,22 @@ const annotationTrue = "true"
 
 // storeRecords writes what objects hold in the environment, where that changed.
 func (r *Reconciler) storeRecords(ctx context.Context, g *gathered, keys []plan.Key) error {
-	for i := range g.objects {
-		o := &g.objects[i]
-		if !slices.Contains(keys, o.Key) {
-			continue
-		}
-		if err := r.store(ctx, g, o.Key, o.Records); err != nil {
-			return err
-		}
+	return atOnce(ctx, keys, func(ctx context.Context, key plan.Key) error {
+		return r.store(ctx, g, key, g.object(key).Records)
+	})
+}
+
+// writesAtOnce is how many objects are written to at once. One waits for the API server alone.
+const writesAtOnce = 8
+
+// atOnce does something for objects that do not depend on each other. Each key may be there once.
+func atOnce(ctx context.Context, keys []plan.Key, do func(context.Context, plan.Key) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(writesAtOnce)
+	for _, key := range keys {
+		group.Go(func() error { return do(ctx, key) })
 	}
-	return nil
+	return group.Wait()
 }
 
 // store writes an object's registrations in the environment and leaves the rest of its status as it is.
