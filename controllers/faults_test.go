@@ -259,7 +259,9 @@ func (o *outage) waited() {
 	if gaveUp := calls[first].begun.Add(o.timeout); o.timeout > 0 && gaveUp.Before(failed) {
 		failed = gaveUp
 	}
-	if gap := calls[first+1].begun.Sub(failed); gap < o.wait {
+	// The calls are timed where they arrive, and a busy machine delays the first one's arrival more than the second's.
+	const transit = 250 * time.Millisecond
+	if gap := calls[first+1].begun.Sub(failed); gap < o.wait-transit {
 		o.Errorf("the next call came %s after the one that failed, want at least %s", gap, o.wait)
 	}
 }
