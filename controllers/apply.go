@@ -28,38 +28,61 @@ type applier struct {
 func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environment, in *plan.Input, steps []plan.Step) ([]plan.Key, error) {
 	a := &applier{Reconciler: r, g: g, env: env, in: in, done: map[plan.Key]bool{}, told: map[told][]string{}, full: map[string]string{}}
 	defer a.tell()
-	steps = slices.DeleteFunc(slices.Clone(steps), func(s plan.Step) bool { _, ok := a.credentials(s); return !ok })
+	steps = slices.DeleteFunc(slices.Clone(steps), a.cannot)
 	steps = steps[:min(len(steps), stepsPerRound)]
-	if err := a.hold(ctx, steps); err != nil {
-		return nil, err
-	}
+	a.hold(ctx, steps)
 	for len(steps) > 0 && !env.backoff.waiting(r.Now()) {
-		n := creates(steps)
-		if err := a.intend(ctx, steps[:n]); err != nil {
-			return nil, err
-		}
-		for _, s := range steps[:max(n, 1)] {
-			if err := a.forgetSent(ctx, s); err != nil {
-				return nil, err
-			}
-			if err := a.step(ctx, s); err != nil {
-				return nil, err
+		n := max(1, creates(steps))
+		if a.prepare(ctx, steps[:n]) {
+			for _, s := range steps[:n] {
+				if err := a.step(ctx, s); err != nil {
+					return nil, err
+				}
 			}
 		}
-		steps = steps[max(n, 1):]
+		steps = steps[n:]
 	}
-	return a.touched(), nil
+	return a.touched(), ctx.Err()
 }
 
-// hold makes sure that no object can go for which something is about to be created.
-func (a *applier) hold(ctx context.Context, steps []plan.Step) error {
+// cannot says whether a step cannot be taken in this pass.
+func (a *applier) cannot(s plan.Step) bool {
+	_, ok := a.credentials(s)
+	return !ok || a.g.setAside[s.Object]
+}
+
+// hold makes sure that no object can go for which something is about to be created. It is here for speed: where it fails, intend does too.
+func (a *applier) hold(ctx context.Context, steps []plan.Step) {
 	var keys []plan.Key
 	for _, s := range steps {
 		if s.Action == plan.Create && !slices.Contains(keys, s.Object) {
 			keys = append(keys, s.Object)
 		}
 	}
-	return atOnce(ctx, keys, func(ctx context.Context, key plan.Key) error { return a.ensureFinalizer(ctx, a.g.triggers[key]) })
+	_ = atOnce(keys, func(key plan.Key) error { return a.ensureFinalizer(ctx, a.g.triggers[key]) })
+}
+
+// prepare stores what must be stored before the steps of one object are taken. Where that fails, the object is set aside.
+func (a *applier) prepare(ctx context.Context, steps []plan.Step) bool {
+	err := a.intend(ctx, steps)
+	if err == nil {
+		err = a.forgetSent(ctx, steps[0])
+	}
+	if err == nil {
+		return true
+	}
+	for _, s := range steps {
+		if s.Action == plan.Replace {
+			_, s = s.Halves()
+		}
+		if s.Action == plan.Create {
+			plan.Apply(a.in, s, plan.Outcome{Result: plan.NotSent})
+		}
+	}
+	a.g.setAside[steps[0].Object] = true
+	a.g.failures = append(a.g.failures, err)
+	a.done[steps[0].Object] = false
+	return false
 }
 
 func (a *applier) touched() []plan.Key {
@@ -77,7 +100,7 @@ func creates(steps []plan.Step) int {
 
 // intend stores that the creates are about to be called. A conflict means that the object is not as we read it: nothing is called.
 func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
-	if len(steps) == 0 {
+	if creates(steps) == 0 {
 		return nil
 	}
 	key := steps[0].Object

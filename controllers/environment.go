@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -36,10 +37,8 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	if err != nil {
 		return 0, err
 	}
-	if err := r.report(ctx, g, env, last); err != nil {
-		return 0, err
-	}
-	return r.wait(env), nil
+	err = r.report(ctx, g, env, last)
+	return r.wait(env), errors.Join(append(g.failures, err)...)
 }
 
 // wakeOutsiders lets Secrets that name this environment, and are not accepted in it (any more), speak for themselves.
@@ -58,11 +57,12 @@ const stepsPerRound = 50
 // converge plans and applies until a plan has no step that can be taken, and returns that plan.
 func (r *Reconciler) converge(ctx context.Context, g *gathered, env *environment) (plan.Plan, error) {
 	for {
+		aside := len(g.setAside)
 		p, done, err := r.round(ctx, g, env)
 		if err != nil {
 			return plan.Plan{}, err
 		}
-		again := len(done) > 0
+		again := len(done) > 0 || len(g.setAside) > aside
 		if !again && len(p.Steps) == 0 && env.verify {
 			again, err = r.observeAgain(ctx, g, env)
 		}
@@ -88,7 +88,10 @@ func (r *Reconciler) round(ctx context.Context, g *gathered, env *environment) (
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	return p, done, r.storeRecords(ctx, g, done)
+	if err := r.storeRecords(ctx, g, done); err != nil {
+		g.failures = append(g.failures, err) // what was done is settled by a list where it cannot be stored
+	}
+	return p, done, ctx.Err()
 }
 
 // observeAgain verifies what was written, if a list may be called by now.

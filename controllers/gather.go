@@ -55,6 +55,11 @@ type gathered struct {
 	objects     []plan.Object
 	index       map[plan.Key]int // of objects
 	members     []plan.Key       // Secrets, sorted
+
+	// setAside are objects to which the API server lets nothing be written now: no step is taken for them in this pass, and the
+	// others go on. failures are why.
+	setAside map[plan.Key]bool
+	failures []error
 }
 
 // triggerState is a trigger in the course of a pass: its object as it was last read or written.
@@ -69,7 +74,7 @@ func (r *Reconciler) gather(ctx context.Context, env cloudinary.Environment) (*g
 	if err != nil {
 		return nil, err
 	}
-	g := &gathered{environment: env, world: w, triggers: map[plan.Key]*triggerState{}, index: map[plan.Key]int{}}
+	g := &gathered{environment: env, world: w, triggers: map[plan.Key]*triggerState{}, index: map[plan.Key]int{}, setAside: map[plan.Key]bool{}}
 	unit := environmentUnit(env)
 	for _, ep := range w.endpoints {
 		view := w.viewEndpoint(ep)

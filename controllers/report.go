@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,18 +19,15 @@ import (
 
 // report writes the verdicts of a pass to status, where something changed, and lets go of objects that are done with.
 func (r *Reconciler) report(ctx context.Context, g *gathered, env *environment, p plan.Plan) error {
-	err := atOnce(ctx, g.order, func(ctx context.Context, key plan.Key) error {
+	err := atOnce(g.order, func(key plan.Key) error {
 		t, o := g.triggers[key], g.object(key)
 		if t.isPrimary {
 			return r.reportTrigger(ctx, g, env, t, o, p.Verdicts[key])
 		}
 		return r.reportElsewhere(ctx, g, t, o)
 	})
-	if err != nil {
-		return err
-	}
 	r.Metrics.environment(g.environment, len(p.URLs), r.Options.URLLimit, p)
-	return r.reportEndpoints(ctx, g, env, p.URLs)
+	return errors.Join(err, r.reportEndpoints(ctx, g, env, p.URLs))
 }
 
 // reportElsewhere writes what a trigger still holds in an environment that is not its primary, and lets its primary say the rest.
@@ -170,24 +168,23 @@ func (r *Reconciler) reportUnread(ctx context.Context, g *gathered, env *environ
 	if cause == nil {
 		cause = &problem{v1alpha1.ReasonUnavailable, "the triggers of the product environment have not been read yet"}
 	}
-	for _, key := range g.order {
+	err := atOnce(g.order, func(key plan.Key) error {
 		t := g.triggers[key]
 		if !t.isPrimary || t.known() {
-			continue
+			return nil
 		}
 		a := assessment{
 			accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone,
 			synced: cause, unknown: t.DeletionTimestamp == nil,
 		}
-		if err := r.finishTrigger(ctx, t, a, t.Status.Registrations, nil); err != nil {
-			return err
-		}
-	}
-	return r.reportEndpoints(ctx, g, env, nil)
+		return r.finishTrigger(ctx, t, a, t.Status.Registrations, nil)
+	})
+	return errors.Join(err, r.reportEndpoints(ctx, g, env, nil))
 }
 
 // reportEndpoints writes the status of the environment's endpoints.
 func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *environment, urls []string) error {
+	var errs []error
 	for i := range g.endpoints {
 		ep := &g.endpoints[i]
 		a := assessment{accepted: ep.problem, note: acceptedNote(nil), done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
@@ -199,11 +196,9 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 			n := int32(min(len(urls), maxURLs))
 			used = &n
 		}
-		if err := r.finishEndpoint(ctx, g.world, ep, a, used); err != nil {
-			return err
-		}
+		errs = append(errs, r.finishEndpoint(ctx, g.world, ep, a, used))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // maxURLs bounds what status.environment.urlsUsed shows.

@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -197,24 +198,12 @@ func (r *Reconciler) parseSecret(s *corev1.Secret) secretState {
 
 // reportSecret writes the status of everything that waits for a Secret.
 func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, cause *problem) error {
-	for _, t := range w.triggers {
-		view := w.viewTrigger(t)
-		if view.primary != unit {
-			continue
-		}
-		if err := r.reportUnresolved(ctx, &triggerState{triggerView: view, isPrimary: true}, cause); err != nil {
-			return err
-		}
-	}
+	errs := []error{r.reportWaiting(ctx, w, unit, cause)}
 	for _, ep := range w.endpoints {
-		view := w.viewEndpoint(ep)
-		if view.primary != unit {
-			continue
-		}
-		a := assessment{accepted: view.problem, note: acceptedNote(nil), done: endpointDone, synced: cause, unknown: passing(cause)}
-		if err := r.finishEndpoint(ctx, w, &view, a, nil); err != nil {
-			return err
+		if view := w.viewEndpoint(ep); view.primary == unit {
+			a := assessment{accepted: view.problem, note: acceptedNote(nil), done: endpointDone, synced: cause, unknown: passing(cause)}
+			errs = append(errs, r.finishEndpoint(ctx, w, &view, a, nil))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

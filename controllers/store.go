@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -25,7 +26,7 @@ const annotationTrue = "true"
 
 // storeRecords writes what objects hold in the environment, where that changed.
 func (r *Reconciler) storeRecords(ctx context.Context, g *gathered, keys []plan.Key) error {
-	return atOnce(ctx, keys, func(ctx context.Context, key plan.Key) error {
+	return atOnce(keys, func(key plan.Key) error {
 		return r.store(ctx, g, key, g.object(key).Records)
 	})
 }
@@ -33,14 +34,20 @@ func (r *Reconciler) storeRecords(ctx context.Context, g *gathered, keys []plan.
 // writesAtOnce is how many objects are written to at once. One waits for the API server alone.
 const writesAtOnce = 8
 
-// atOnce does something for objects that do not depend on each other. Each key may be there once.
-func atOnce(ctx context.Context, keys []plan.Key, do func(context.Context, plan.Key) error) error {
-	group, ctx := errgroup.WithContext(ctx)
+// atOnce does something for objects that do not depend on each other, for all of them whatever happens to one. Each key may be
+// there once.
+func atOnce(keys []plan.Key, do func(plan.Key) error) error {
+	var group errgroup.Group
 	group.SetLimit(writesAtOnce)
-	for _, key := range keys {
-		group.Go(func() error { return do(ctx, key) })
+	errs := make([]error, len(keys))
+	for i, key := range keys {
+		group.Go(func() error {
+			errs[i] = do(key)
+			return nil
+		})
 	}
-	return group.Wait()
+	_ = group.Wait() // its functions return none
+	return errors.Join(errs...)
 }
 
 // store writes an object's registrations in the environment and leaves the rest of its status as it is.

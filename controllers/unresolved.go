@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
@@ -49,14 +50,16 @@ func (r *Reconciler) passEndpoint(ctx context.Context, unit Unit) error {
 	if err != nil {
 		return err
 	}
+	return r.reportWaiting(ctx, w, unit, nil)
+}
+
+// reportWaiting writes the status of the triggers whose primary is a unit that leads to no environment.
+func (r *Reconciler) reportWaiting(ctx context.Context, w *world, unit Unit, cause *problem) error {
+	var errs []error
 	for _, t := range w.triggers {
-		view := w.viewTrigger(t)
-		if view.primary != unit {
-			continue
-		}
-		if err := r.reportUnresolved(ctx, &triggerState{triggerView: view, isPrimary: true}, nil); err != nil {
-			return err
+		if view := w.viewTrigger(t); view.primary == unit {
+			errs = append(errs, r.reportUnresolved(ctx, &triggerState{triggerView: view, isPrimary: true}, cause))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
