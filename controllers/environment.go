@@ -80,7 +80,9 @@ func (r *Reconciler) round(ctx context.Context, g *gathered, env *environment) (
 		g.objects[i].Records = p.Verdicts[g.objects[i].Key].Records
 	}
 	if err := r.storeHandovers(ctx, g, p); err != nil {
-		return plan.Plan{}, nil, err
+		g.failures = append(g.failures, err)
+		g.freeze(p)
+		return p, nil, ctx.Err()
 	}
 	done, err := r.applySome(ctx, g, env, &in, p.Steps)
 	// What was done is done, also where the pass ends here.
@@ -107,22 +109,37 @@ func (r *Reconciler) storeHandovers(ctx context.Context, g *gathered, p plan.Pla
 	if len(p.Handovers) == 0 {
 		return nil
 	}
+	err := atOnce(g.takers(p), func(key plan.Key) error {
+		v := p.Verdicts[key]
+		return r.store(ctx, g, key, slices.Concat(v.Records, v.Giving))
+	})
+	if err != nil {
+		return err
+	}
+	return r.storeRecords(ctx, g, p.Handovers)
+}
+
+// takers are the objects that get what others give.
+func (g *gathered) takers(p plan.Plan) []plan.Key {
 	given := map[string]bool{}
 	for _, key := range p.Handovers {
 		for _, rec := range p.Verdicts[key].Giving {
 			given[rec.ID] = true
 		}
 	}
-	for _, key := range g.order {
-		v := p.Verdicts[key]
-		if !takes(v.Records, g.stored(key), given) {
-			continue
-		}
-		if err := r.store(ctx, g, key, slices.Concat(v.Records, v.Giving)); err != nil {
-			return err
-		}
+	return slices.DeleteFunc(slices.Clone(g.order), func(key plan.Key) bool {
+		return !takes(p.Verdicts[key].Records, g.stored(key), given)
+	})
+}
+
+// freeze sets aside all that take part in a hand-over which could not be stored. For this pass they keep what their status says: a
+// trigger that one of them gives up must not be deleted while the one that wants it cannot be written to.
+func (g *gathered) freeze(p plan.Plan) {
+	for _, key := range slices.Concat(g.takers(p), p.Handovers) {
+		o := g.object(key)
+		o.Stance, o.Records = plan.Holds, g.stored(key)
+		g.setAside[key] = true
 	}
-	return r.storeRecords(ctx, g, p.Handovers)
 }
 
 // takes says whether an object gets a record that another one gives.
