@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	flags.SetOutput(usage)
 	listen := flags.String("listen", "127.0.0.1:8085", "address to serve on; port 0 picks a free one")
 	options.RegisterFlags(flags)
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(simulator.Arguments(args)); err != nil {
 		return fmt.Errorf("parse flags: %w", err)
 	}
 	if flags.NArg() > 0 {

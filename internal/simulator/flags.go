@@ -21,6 +21,19 @@ func (o *Options) RegisterFlags(flags *flag.FlagSet) {
 	o.registerLimits(flags)
 }
 
+// Arguments lets --normalize stand alone, for its plainest meaning, equivalent. The flag package knows flags with a value and flags
+// without one, and none that may be either.
+func Arguments(args []string) []string {
+	args = slices.Clone(args)
+	for i, arg := range args {
+		alone := i+1 == len(args) || strings.HasPrefix(args[i+1], "-")
+		if alone && strings.TrimLeft(arg, "-") == "normalize" {
+			args[i] = arg + "=" + string(NormalizeEquivalent)
+		}
+	}
+	return args
+}
+
 func (o *Options) registerIdentity(flags *flag.FlagSet) {
 	flags.Var(parsedValue[string]{&o.Cloud, nonEmpty}, "cloud", "cloud name of the product environment")
 	flags.Var(parsedValue[string]{&o.APIKey, nonEmpty}, "api-key", "API key that is accepted")

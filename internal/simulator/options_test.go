@@ -53,6 +53,25 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+func TestNormalizeMayStandAlone(t *testing.T) {
+	for name, args := range map[string][]string{
+		"at the end":              {"--normalize"},
+		"before another flag":     {"-normalize", "--put-limit-check"},
+		"with the word behind it": {"--normalize", "equivalent", "--put-limit-check"},
+		"with the word in it":     {"--normalize=equivalent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseFlags(simulator.Arguments(args)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Normalize != simulator.NormalizeEquivalent {
+				t.Errorf("%v: %q", args, got.Normalize)
+			}
+		})
+	}
+}
+
 func TestRefusedFlags(t *testing.T) {
 	cases := map[string]struct{ arg, want string }{
 		"an unknown word names the allowed ones":   {"--normalize=some", "must be one of off, equivalent, lossy"},
