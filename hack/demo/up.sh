@@ -3,7 +3,7 @@
 #
 # Starts the demo in the background: a Kubernetes control plane, a simulated Cloudinary, and the manager, all on free
 # ports of 127.0.0.1. Writes .local/demo.env, to be sourced. What runs already is left alone, so that a second start takes
-# seconds, and one after a crash heals.
+# seconds, and one after a crash heals. SIM_FLAGS='--echo=openapi --list-lag=5s' makes the simulator another Cloudinary.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=hack/demo/lib.sh
@@ -22,7 +22,8 @@ start_simulator() {
   sim_url="http://127.0.0.1:$port"
   cloudinary_url="cloudinary://$sim_key:$sim_secret@demo?upload_prefix=$sim_url"
   localcluster run --name cloudinary-sim --ready "$sim_url/_sim/calls" -- \
-    bin/cloudinary-sim "--listen=127.0.0.1:$port" --cloud=demo "--api-key=$sim_key" "--api-secret=$sim_secret"
+    bin/cloudinary-sim "--listen=127.0.0.1:$port" --cloud=demo "--api-key=$sim_key" "--api-secret=$sim_secret" \
+    ${sim_flags[@]+"${sim_flags[@]}"} # an empty array is unset to bash 3
 }
 
 # The namespace and the Secret that config/samples expects.
@@ -63,6 +64,9 @@ export CLOUDINARY_SIM_URL='$sim_url'
 export PATH='$assets':"\$PATH"
 ENV
 }
+
+# SIM_FLAGS, separated by spaces, are further flags of the simulator.
+read -r -a sim_flags <<<"${SIM_FLAGS:-}"
 
 begin=$SECONDS
 umask 077 # Kubeconfigs and demo.env hold keys.
