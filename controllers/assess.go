@@ -39,7 +39,7 @@ type endpointView struct {
 	environment cloudinary.Environment // zero until the Secret can be used
 	primary     Unit
 	problem     *problem // Accepted=False
-	warning     string   // said in Accepted=True
+	warnings    []string // said in Accepted=True
 }
 
 // viewEndpoint resolves an endpoint's URL and credentials.
@@ -50,7 +50,10 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 		secret:               plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name},
 	}
 	v.primary = secretUnit(v.secret)
-	v.url, v.warning, v.problem = w.endpointURL(ep)
+	var warning string
+	if v.url, warning, v.problem = w.endpointURL(ep); warning != "" {
+		v.warnings = append(v.warnings, warning)
+	}
 	state, known := w.secret(v.secret)
 	switch {
 	case !known: // its unit will read it
@@ -58,6 +61,10 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 		v.problem = state.problem
 	default:
 		v.environment = state.credentials.Environment()
+		if state.deleting && ep.DeletionTimestamp == nil {
+			v.warnings = append(v.warnings, fmt.Sprintf(
+				"Secret %s is being deleted, and is held while an endpoint names it; refer to another Secret, or delete the endpoints", v.secret))
+		}
 		if w.accepted(state.credentials) {
 			v.primary = environmentUnit(v.environment)
 		}
@@ -192,8 +199,8 @@ func (v *triggerView) checkSpec() *problem {
 	}
 	v.settings = s
 	v.warnings = eventTypeWarnings(v.Spec.EventTypes)
-	if v.endpoint.warning != "" {
-		v.warnings = append(v.warnings, fmt.Sprintf("NotificationEndpoint %s: %s", v.endpointKey, v.endpoint.warning))
+	for _, w := range v.endpoint.warnings {
+		v.warnings = append(v.warnings, fmt.Sprintf("NotificationEndpoint %s: %s", v.endpointKey, w))
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ type problem struct {
 type secretState struct {
 	uid, resourceVersion string
 	credentials          cloudinary.Credentials
+	deleting             bool
 	problem              *problem // missing, malformed or insecure; the credentials are empty then
 }
 

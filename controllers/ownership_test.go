@@ -325,3 +325,26 @@ func TestRotationMissesNothing(t *testing.T) {
 	ready(f, trigger)
 	f.placesBecome("upload "+hook, "delete "+hook)
 }
+
+func TestSecretDeletedWhileInUseIsHeldAndSaysSo(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	f.start()
+	secret, ep, trigger := f.secret("cloudinary"), f.endpoint("media", hook), f.trigger("images", "media", "upload")
+	f.create(secret, ep, trigger)
+	ready(f, trigger)
+	f.delete(secret)
+	f.eventually(func() error {
+		message := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+		if !strings.Contains(message, "is being deleted") {
+			return fmt.Errorf("message %q does not speak of the Secret", message)
+		}
+		return nil
+	})
+	t.Log("and it serves until nothing needs it")
+	change(f, trigger, func(t *v1alpha1.CloudinaryTrigger) { t.Spec.EventTypes = []string{"upload", "delete"} })
+	ready(f, trigger)
+	f.delete(ep, trigger)
+	f.gone(trigger, ep, secret)
+	f.placesBecome()
+}

@@ -187,10 +187,7 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 	var errs []error
 	for i := range g.endpoints {
 		ep := &g.endpoints[i]
-		a := assessment{accepted: ep.problem, note: acceptedNote(nil), done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
-		if ep.warning != "" {
-			a.note = acceptedNote([]string{ep.warning})
-		}
+		a := assessment{accepted: ep.problem, note: acceptedNote(ep.warnings), done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
 		var used *int32
 		if !env.listed.IsZero() {
 			n := int32(min(len(urls), maxURLs))

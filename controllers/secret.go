@@ -182,7 +182,7 @@ func (r *Reconciler) secretOutside(key plan.Key) secretState {
 }
 
 func (r *Reconciler) parseSecret(s *corev1.Secret) secretState {
-	state := secretState{uid: string(s.UID), resourceVersion: s.ResourceVersion}
+	state := secretState{uid: string(s.UID), resourceVersion: s.ResourceVersion, deleting: s.DeletionTimestamp != nil}
 	creds, err := cloudinary.ParseSecret(s.Data)
 	switch {
 	case err != nil:
@@ -201,7 +201,7 @@ func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, caus
 	errs := []error{r.reportWaiting(ctx, w, unit, cause)}
 	for _, ep := range w.endpoints {
 		if view := w.viewEndpoint(ep); view.primary == unit {
-			a := assessment{accepted: view.problem, note: acceptedNote(nil), done: endpointDone, synced: cause, unknown: passing(cause)}
+			a := assessment{accepted: view.problem, note: acceptedNote(view.warnings), done: endpointDone, synced: cause, unknown: passing(cause)}
 			errs = append(errs, r.finishEndpoint(ctx, w, &view, a, nil))
 		}
 	}
