@@ -66,6 +66,11 @@ type gathered struct {
 type triggerState struct {
 	triggerView
 	isPrimary bool
+	before    []v1alpha1.Registration // what it held when the pass began
+}
+
+func newTriggerState(v triggerView, isPrimary bool) *triggerState {
+	return &triggerState{triggerView: v, isPrimary: isPrimary, before: v.Status.Registrations}
 }
 
 // gather finds every object in which the environment appears, by spec or by status.
@@ -92,7 +97,7 @@ func (r *Reconciler) gather(ctx context.Context, env cloudinary.Environment) (*g
 		if view.primary != unit && !holds {
 			continue
 		}
-		g.triggers[view.key] = &triggerState{triggerView: view, isPrimary: view.primary == unit}
+		g.triggers[view.key] = newTriggerState(view, view.primary == unit)
 		g.order = append(g.order, view.key)
 		for _, rec := range recordsIn(t.Status.Registrations, env) {
 			g.members = append(g.members, rec.Secret)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -252,6 +253,7 @@ func TestDeletionInEveryOrder(t *testing.T) {
 		t.Run(strings.Join(order, ", "), func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, simulator.Options{})
+			f.options.SyncInterval = time.Hour // each step must wake the next; no sync comes to the rescue
 			f.start()
 			secret, ep, trigger := f.secret("cloudinary"), f.endpoint("media", hook), f.trigger("images", "media", "upload")
 			f.create(secret, ep, trigger)

@@ -32,14 +32,22 @@ func (r *Reconciler) report(ctx context.Context, g *gathered, env *environment, 
 
 // reportElsewhere writes what a trigger still holds in an environment that is not its primary, and lets its primary say the rest.
 func (r *Reconciler) reportElsewhere(ctx context.Context, g *gathered, t *triggerState, o *plan.Object) error {
-	before := len(g.stored(o.Key))
 	if err := r.store(ctx, g, o.Key, o.Records); err != nil {
 		return err
 	}
-	if len(o.Records) != before {
-		r.wake(t.primary)
+	if len(o.Records) != len(recordsIn(t.before, g.environment)) {
+		r.released(t)
 	}
 	return nil
+}
+
+// released wakes what may have waited for a trigger to let go of something: its primary, with its endpoint, and the Secrets.
+// A change of status alone wakes nothing.
+func (r *Reconciler) released(t *triggerState) {
+	r.wake(t.primary)
+	for _, reg := range t.before {
+		r.wake(secretUnit(secretOf(reg)))
+	}
 }
 
 func (r *Reconciler) reportTrigger(ctx context.Context, g *gathered, env *environment, t *triggerState, o *plan.Object, v plan.Verdict) error {
@@ -118,8 +126,8 @@ func (r *Reconciler) finishTrigger(ctx context.Context, t *triggerState, a asses
 		Registrations:      registrations,
 		Observed:           observedTriggers(observed),
 	}
-	if len(registrations) == 0 && len(t.Status.Registrations) > 0 {
-		r.wake(t.primary) // an endpoint or a Secret may have waited for it
+	if len(registrations) == 0 && len(t.before) > 0 {
+		r.released(t)
 	}
 	if t.DeletionTimestamp != nil && len(registrations) == 0 {
 		return r.letGo(ctx, t)

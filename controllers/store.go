@@ -162,9 +162,7 @@ func (r *Reconciler) letGo(ctx context.Context, t *triggerState) error {
 	if err := r.removeFinalizer(ctx, t.CloudinaryTrigger); err != nil {
 		return err
 	}
-	for _, reg := range t.Status.Registrations {
-		r.wake(secretUnit(secretOf(reg)))
-	}
+	r.released(t)
 	return nil
 }
 

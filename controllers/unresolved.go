@@ -58,7 +58,7 @@ func (r *Reconciler) reportWaiting(ctx context.Context, w *world, unit Unit, cau
 	var errs []error
 	for _, t := range w.triggers {
 		if view := w.viewTrigger(t); view.primary == unit {
-			errs = append(errs, r.reportUnresolved(ctx, &triggerState{triggerView: view, isPrimary: true}, cause))
+			errs = append(errs, r.reportUnresolved(ctx, newTriggerState(view, true), cause))
 		}
 	}
 	return errors.Join(errs...)
