@@ -217,10 +217,12 @@ func TestAnotherEnvironment(t *testing.T) {
 	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.CredentialsSecretRef.Name = "other" })
 	there.placesBecome("upload " + hook)
 	f.placesBecome()
-	ready(f, trigger)
-	if n := len(trigger.Status.Registrations); n != 1 {
-		t.Errorf("%d registrations, want that in the new environment alone", n)
-	}
+	f.eventually(func() error { // the trigger's spec is as before, and so was its Ready
+		if ready(f, trigger); len(trigger.Status.Registrations) != 1 {
+			return fmt.Errorf("%d registrations, want that in the new environment alone", len(trigger.Status.Registrations))
+		}
+		return nil
+	})
 	t.Log("the Secret that nobody needs any more is let go of")
 	f.delete(secret)
 	f.gone(secret)
