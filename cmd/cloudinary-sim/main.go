@@ -75,9 +75,9 @@ func cloudinaryURL(options simulator.Options, addr net.Addr) string {
 	return address.String()
 }
 
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+func serve(ctx context.Context, listener net.Listener, environment *simulator.Simulator) error {
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           environment,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		// Longer than the longest delay that can be injected.
@@ -94,11 +94,13 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
+	err := server.Shutdown(grace)
+	if err != nil {
 		// A call that is being delayed for longer than the grace is cut.
-		return errors.Join(server.Close(), ignoreDeadline(err))
+		err = errors.Join(server.Close(), ignoreDeadline(err))
 	}
-	return nil
+	environment.Close(grace)
+	return err
 }
 
 func ignoreDeadline(err error) error {

@@ -18,10 +18,11 @@ func (s *Simulator) carryOut(req request) answer {
 	if !strings.HasPrefix(req.path, "/v1_1/") {
 		return failure(http.StatusNotFound, messageNotFound)
 	}
+	if req.route.pattern == routeUploadTags {
+		return s.uploadTags(req)
+	}
 	if req.route.cloud != s.options.Cloud || !s.authenticated(req.header) {
-		reply := failure(http.StatusUnauthorized, messageUnauthorized)
-		reply.header = http.Header{"Www-Authenticate": {`Basic realm="Cloudinary API"`}}
-		return reply
+		return unauthorized()
 	}
 	s.mu.Lock()
 	allowed := s.budget.spend(s.options.Clock())
@@ -34,6 +35,12 @@ func (s *Simulator) carryOut(req request) answer {
 		return failure(http.StatusRequestEntityTooLarge, messageTooLarge)
 	}
 	return s.dispatch(req)
+}
+
+func unauthorized() answer {
+	reply := failure(http.StatusUnauthorized, messageUnauthorized)
+	reply.header = http.Header{"Www-Authenticate": {`Basic realm="Cloudinary API"`}}
+	return reply
 }
 
 func (s *Simulator) dispatch(req request) answer {
@@ -59,6 +66,14 @@ func (s *Simulator) dispatch(req request) answer {
 			return s.test(req)
 		}
 		return notAllowed(http.MethodPost)
+	case routeAsset:
+		switch req.method {
+		case http.MethodGet:
+			return s.readAsset(req)
+		case http.MethodPost:
+			return s.updateAsset(req)
+		}
+		return notAllowed(http.MethodGet, http.MethodPost)
 	default:
 		return failure(http.StatusNotFound, messageNotFound)
 	}
@@ -67,8 +82,7 @@ func (s *Simulator) dispatch(req request) answer {
 func (s *Simulator) authenticated(header http.Header) bool {
 	r := http.Request{Header: header}
 	if key, secret, ok := r.BasicAuth(); ok {
-		accepted := append([]Credentials{{APIKey: s.options.APIKey, APISecret: s.options.APISecret}}, s.options.AdditionalCredentials...)
-		return slices.ContainsFunc(accepted, func(c Credentials) bool { return same(c.APIKey, key) && same(c.APISecret, secret) })
+		return slices.ContainsFunc(s.options.credentials(), func(c Credentials) bool { return same(c.APIKey, key) && same(c.APISecret, secret) })
 	}
 	scheme, token, ok := strings.Cut(header.Get("Authorization"), " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") {

@@ -24,7 +24,8 @@ type request struct {
 type route struct {
 	pattern string
 	cloud   string
-	id      string
+	id      string // of a trigger
+	asset   assetKey
 }
 
 // Patterns by which calls are counted and faults are matched.
@@ -32,7 +33,10 @@ const (
 	routeTriggers = "/v1_1/{cloud}/triggers"
 	routeTrigger  = "/v1_1/{cloud}/triggers/{id}"
 	routeTest     = "/v1_1/{cloud}/triggers/{id}/test"
-	routeUnknown  = "(unknown)"
+	routeAsset    = "/v1_1/{cloud}/resources/{resource_type}/{type}/{public_id}"
+	// routeUploadTags is a call of the Upload API.
+	routeUploadTags = "/v1_1/{cloud}/{resource_type}/tags"
+	routeUnknown    = "(unknown)"
 )
 
 func matchRoute(path string) route {
@@ -41,22 +45,29 @@ func matchRoute(path string) route {
 		return route{pattern: routeUnknown}
 	}
 	matched := route{pattern: routeUnknown, cloud: parts[1]}
-	rest := parts[2:]
-	if len(rest) == 0 || rest[0] != "triggers" {
-		return matched
-	}
-	if len(rest) > 1 && rest[1] == "" {
-		return matched
-	}
-	switch {
-	case len(rest) == 1:
-		matched.pattern = routeTriggers
-	case len(rest) == 2:
-		matched.pattern, matched.id = routeTrigger, rest[1]
-	case len(rest) == 3 && rest[2] == "test":
-		matched.pattern, matched.id = routeTest, rest[1]
+	switch rest := parts[2:]; {
+	case len(rest) > 0 && rest[0] == "triggers":
+		matchTrigger(&matched, rest[1:])
+	case len(rest) > 3 && rest[0] == "resources" && validResourceType(rest[1]):
+		matched.pattern = routeAsset
+		matched.asset = assetKey{resourceType: rest[1], deliveryType: rest[2], publicID: strings.Join(rest[3:], "/")}
+	case len(rest) == 2 && rest[1] == "tags" && validResourceType(rest[0]):
+		matched.pattern = routeUploadTags
+		matched.asset = assetKey{resourceType: rest[0]}
 	}
 	return matched
+}
+
+func matchTrigger(matched *route, rest []string) {
+	switch {
+	case len(rest) == 0:
+		matched.pattern = routeTriggers
+	case rest[0] == "":
+	case len(rest) == 1:
+		matched.pattern, matched.id = routeTrigger, rest[0]
+	case len(rest) == 2 && rest[1] == "test":
+		matched.pattern, matched.id = routeTest, rest[0]
+	}
 }
 
 // answer is what is sent back.

@@ -13,7 +13,10 @@ import (
 	"slices"
 )
 
-const controlPrefix = "/_sim/"
+const (
+	controlPrefix = "/_sim/"
+	pathNotify    = "/_sim/notify"
+)
 
 // Call is a kind of Admin API call: calls are counted by it.
 type Call struct {
@@ -93,6 +96,14 @@ func (s *Simulator) control(req request) answer {
 			http.MethodPost:   s.controlAddFault,
 			http.MethodDelete: s.controlClearFaults,
 		},
+		pathNotify:      {http.MethodPost: s.controlNotify},
+		"/_sim/signing": {http.MethodGet: s.controlSigning, http.MethodPost: s.controlChangeSigning},
+		"/_sim/ed25519": {http.MethodGet: s.controlEd25519},
+		"/_sim/deliveries": {
+			http.MethodGet:    s.controlDeliveries,
+			http.MethodDelete: s.controlClearDeliveries,
+		},
+		"/_sim/deliveries/retry": {http.MethodPost: s.controlRetry},
 	}
 	methods, known := handlers[req.path]
 	if !known {
@@ -129,7 +140,7 @@ func (s *Simulator) controlClearFaults(request) answer {
 }
 
 func (s *Simulator) controlAddFault(req request) answer {
-	f, err := decodeFault(req.body)
+	f, err := decodeOne[Fault](req.body, maxBodyBytes, "fault")
 	if err != nil {
 		return failure(http.StatusBadRequest, err.Error())
 	}
@@ -139,22 +150,25 @@ func (s *Simulator) controlAddFault(req request) answer {
 	return s.controlFaults(req)
 }
 
-func decodeFault(body []byte) (Fault, error) {
-	if len(body) > maxBodyBytes {
-		return Fault{}, fmt.Errorf("the body has more than %d bytes", maxBodyBytes)
+// decodeOne reads one object and nothing else, with no member that it does not know.
+func decodeOne[T any](body []byte, limit int, noun string) (T, error) {
+	var value T
+	if len(body) > limit {
+		return value, fmt.Errorf("the body has more than %d bytes", limit)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	var f Fault
-	err := decoder.Decode(&f)
-	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return Fault{}, fmt.Errorf("%s: must be of type %s, not %s", wrongType.Field, wrongType.Type, wrongType.Value)
+	err := decoder.Decode(&value)
+	wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case ok && wrongType.Field == "":
+		return value, fmt.Errorf("the body must be an object, not %s", wrongType.Value)
+	case ok:
+		return value, fmt.Errorf("%s: must be of type %s, not %s", wrongType.Field, wrongType.Type, wrongType.Value)
+	case err != nil:
+		return value, fmt.Errorf("the body is not a %s: %w", noun, err)
+	case !onlySpace(body[decoder.InputOffset():]):
+		return value, fmt.Errorf("the body holds more than one %s", noun)
 	}
-	if err != nil {
-		return Fault{}, fmt.Errorf("the body is not a fault: %w", err)
-	}
-	if !onlySpace(body[decoder.InputOffset():]) {
-		return Fault{}, errors.New("the body holds more than one fault")
-	}
-	return f, nil
+	return value, nil
 }

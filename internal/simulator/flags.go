@@ -19,6 +19,7 @@ func (o *Options) RegisterFlags(flags *flag.FlagSet) {
 	o.registerIdentity(flags)
 	o.registerSwitches(flags)
 	o.registerLimits(flags)
+	o.Delivery.registerFlags(flags)
 }
 
 // Arguments lets --normalize stand alone, for its plainest meaning, equivalent. The flag package knows flags with a value and flags

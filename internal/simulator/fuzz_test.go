@@ -26,6 +26,9 @@ func FuzzBodies(f *testing.F) {
 		`uri=https://a.example&event_type=upload&filter={"var":null}&payload_template=[`,
 		`%%%=;&`,
 		`{"count":1,"delay":"-1s"}`,
+		`{"tags":["a",1],"api_secret":"s"}`,
+		`{"tags":"a,,b","notification_url":"http://127.0.0.1:1"}`,
+		`command=add&tag=a&public_ids[0]=a/b&public_ids[]=c&timestamp=1728048600&api_key=123456789012345&signature=`,
 		`{"status":200,"headers":{"":""},"body":null}`,
 	}
 	for _, seed := range seeds {
@@ -40,6 +43,8 @@ func FuzzBodies(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// Nothing is sent, wherever a trigger points.
+		sim.Close(t.Context())
 		contentType := "application/json"
 		if form {
 			contentType = "application/x-www-form-urlencoded"
@@ -65,5 +70,12 @@ func FuzzBodies(f *testing.F) {
 		call(http.MethodGet, "/v1_1/demo/triggers", nil)
 		call(http.MethodDelete, "/v1_1/demo/triggers/"+id, body)
 		call(http.MethodPost, "/_sim/faults", body)
+		call(http.MethodPost, "/_sim/signing", body)
+		if _, err := sim.Notify(simulator.Notification{EventType: "upload", Payload: []byte(`{"public_id":"a/b"}`)}); err == nil {
+			t.Error("accepted by a simulator that was closed")
+		}
+		call(http.MethodPost, "/v1_1/demo/resources/image/upload/a/b", body)
+		call(http.MethodGet, "/v1_1/demo/resources/image/upload/a/b", nil)
+		call(http.MethodPost, "/v1_1/demo/image/tags", body)
 	})
 }

@@ -51,12 +51,29 @@ func start(t *testing.T, options simulator.Options) *world {
 	t.Helper()
 	c := &clock{now: time.Date(2024, 10, 4, 13, 30, 0, 0, time.UTC)}
 	options.Clock, options.Sleep = c.Now, c.sleep
+	return serve(t, options, c)
+}
+
+// startNow starts one whose clock runs.
+func startNow(t *testing.T, options simulator.Options) *world {
+	t.Helper()
+	return serve(t, options, &clock{})
+}
+
+func serve(t *testing.T, options simulator.Options, c *clock) *world {
+	t.Helper()
 	sim, err := simulator.New(options)
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
 	server := httptest.NewServer(sim)
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		// At once: what is being sent is cut.
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		sim.Close(ended)
+		server.Close()
+	})
 	return &world{sim: sim, url: server.URL, clock: c}
 }
 

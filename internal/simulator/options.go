@@ -20,6 +20,10 @@ const (
 	DefaultURLLimit        = 30
 	DefaultRateLimit       = 2000
 	DefaultRateLimitWindow = time.Hour
+
+	DefaultDeliveryTimeout     = 20 * time.Second
+	DefaultDeliveryConcurrency = 32
+	DefaultDeliveryHistory     = 10000
 )
 
 // UpdateSemantics says what a PUT does to the fields that it leaves out.
@@ -172,10 +176,18 @@ type Options struct {
 	// Latency is added to every Admin API call.
 	Latency time.Duration
 
+	// Delivery says how notifications are sent.
+	Delivery DeliveryOptions
+
 	// Clock tells the time. Absent: the system's.
 	Clock func() time.Time
 	// Sleep waits for latency and injected delays. Absent: a timer.
 	Sleep func(context.Context, time.Duration)
+}
+
+// credentials are all that are accepted, the first ones first.
+func (o *Options) credentials() []Credentials {
+	return append([]Credentials{{APIKey: o.APIKey, APISecret: o.APISecret}}, o.AdditionalCredentials...)
 }
 
 func orDefault[T comparable](value *T, fallback T) {
@@ -204,6 +216,7 @@ func (o *Options) setDefaults() {
 	orDefault(&o.RateLimitWindow, DefaultRateLimitWindow)
 	orDefault(&o.RateLimitStatus, StatusEnhanceYourCalm)
 	orDefault(&o.Timestamps, TimestampsZ)
+	o.Delivery.setDefaults()
 	if o.Clock == nil {
 		o.Clock = time.Now //nolint:forbidigo // the one place where the injected clock gets its default
 	}
@@ -239,6 +252,7 @@ func (o *Options) validate() error {
 		notNegative("list-lag", o.ListLag),
 		notNegative("latency", o.Latency),
 		notNegative("rate-limit-window", o.RateLimitWindow),
+		o.Delivery.validate(),
 		o.validateNames(),
 	)
 }

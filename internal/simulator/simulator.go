@@ -4,6 +4,7 @@ package simulator
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -18,21 +19,29 @@ import (
 )
 
 const (
-	maxBodyBytes      = 128 << 10
+	maxBodyBytes = 128 << 10
+	// Above what a receiver of notifications accepts, so that its refusal can be seen.
+	maxNotifyBytes    = 8 << 20
 	maxDiscardedBytes = 8 << 20
 )
 
 // Simulator is a simulated product environment: an http.Handler for the Admin API under /v1_1/ and the control API under /_sim/.
+// Where it was made to notify, Close ends what is under way.
 type Simulator struct {
 	options       Options
 	environmentID string
 	eventTypes    []string
+	ed25519       ed25519.PrivateKey
+	courier       *courier
 
 	mu     sync.Mutex // guards everything below
 	store  *store
 	budget *budget
 	calls  map[Call]int
 	faults []Fault
+	// signing is how notifications are signed from now on.
+	signing Signing
+	assets  *assets
 }
 
 // New makes an empty product environment. An error names every option that is wrong by its flag.
@@ -43,28 +52,48 @@ func New(options Options) (*Simulator, error) {
 	}
 	registerOperators()
 	id := sha256.Sum256([]byte(options.Cloud))
+	key, err := ed25519Key(options.Delivery.Ed25519Seed)
+	if err != nil {
+		return nil, fmt.Errorf("simulator options: %w", err)
+	}
 	s := &Simulator{
+		ed25519:       key,
 		options:       options,
 		environmentID: hex.EncodeToString(id[:16]),
 		eventTypes:    append(knownEventTypes(), options.ExtraEventTypes...),
 	}
+	s.courier = newCourier(options, s.sign)
 	s.Reset()
 	return s, nil
 }
 
-// Reset forgets the triggers, the calls, the faults and what of the call budget was used.
+// Reset forgets the triggers, the assets, the calls, the faults, the deliveries, another way of signing, and what of the call budget
+// was used.
 func (s *Simulator) Reset() {
+	s.courier.forgetAll()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.store = newStore(s.options.ListLag)
 	s.budget = &budget{limit: s.options.RateLimit, window: s.options.RateLimitWindow, status: s.options.RateLimitStatus}
 	s.calls = map[Call]int{}
 	s.faults = nil
+	s.signing = s.options.signing()
+	s.assets = newAssets()
+}
+
+// Close ends the deliveries: those under way may finish until the context ends, those that wait for a retry are not sent any more.
+// Nothing is delivered afterwards.
+func (s *Simulator) Close(ctx context.Context) {
+	s.courier.close(ctx)
 }
 
 // ServeHTTP implements http.Handler.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := readBody(r.Body)
+	limit := maxBodyBytes
+	if r.URL.Path == pathNotify {
+		limit = maxNotifyBytes
+	}
+	body, err := readBody(r.Body, limit)
 	if err != nil {
 		// The client is gone, or sent less than it said.
 		s.write(w, failure(http.StatusBadRequest, messageInvalid))
@@ -83,8 +112,8 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // readBody keeps enough of a body to see that it is too large, and reads on so that such a client gets to read its answer.
-func readBody(from io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(from, maxBodyBytes+1))
+func readBody(from io.Reader, limit int) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(from, int64(limit)+1))
 	if err != nil {
 		return nil, fmt.Errorf("read body: %w", err)
 	}
@@ -113,7 +142,9 @@ func (s *Simulator) serveAdmin(ctx context.Context, w http.ResponseWriter, req r
 	case !f.afterEffect():
 		reply = s.carryOut(req)
 	}
-	s.addRateLimit(&reply)
+	if req.route.pattern != routeUploadTags {
+		s.addRateLimit(&reply)
+	}
 	s.record(req, reply.status)
 	s.write(w, reply)
 }

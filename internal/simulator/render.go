@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package simulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/cbroglie/mustache"
+)
+
+// maxSections keeps a template from looping over lists within lists within lists. The bound is the simulator's own.
+const maxSections = 2
+
+// render fills the texts of a template, at any depth; members that are no texts stay. An error means the template cannot be rendered.
+func render(template, data map[string]any, escaping TemplateEscaping) (body []byte, err error) {
+	// The library is not known to panic, but a template must never end a server.
+	defer func() {
+		if recover() != nil {
+			body, err = nil, fmt.Errorf("%w: cannot be rendered", errTemplate)
+		}
+	}()
+	filled, err := fill(template, data, escaping)
+	if err != nil {
+		return nil, err
+	}
+	return compact(filled)
+}
+
+func fill(value any, data map[string]any, escaping TemplateEscaping) (any, error) {
+	var err error
+	switch v := value.(type) {
+	case string:
+		return fillText(v, data, escaping)
+	case []any:
+		list := make([]any, len(v))
+		for i, element := range v {
+			if list[i], err = fill(element, data, escaping); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case map[string]any:
+		object := make(map[string]any, len(v))
+		for name, element := range v {
+			if object[name], err = fill(element, data, escaping); err != nil {
+				return nil, err
+			}
+		}
+		return object, nil
+	default:
+		return value, nil
+	}
+}
+
+func fillText(text string, data map[string]any, escaping TemplateEscaping) (string, error) {
+	parsed, err := mustache.ParseStringPartialsRaw(text, &mustache.StaticProvider{}, escaping == EscapeNone)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errTemplate, err)
+	}
+	if err := checkTags(parsed.Tags(), 0); err != nil {
+		return "", err
+	}
+	filled, err := parsed.Render(data)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errTemplate, err)
+	}
+	return filled, nil
+}
+
+// checkTags refuses what parses but cannot be rendered: partials, since there are none, and sections that nest too deeply.
+func checkTags(tags []mustache.Tag, depth int) error {
+	for _, tag := range tags {
+		switch tag.Type() {
+		case mustache.Partial:
+			return fmt.Errorf("%w: there is no partial %q", errTemplate, tag.Name())
+		case mustache.Section, mustache.InvertedSection:
+			if depth == maxSections {
+				return fmt.Errorf("%w: sections nest too deeply", errTemplate)
+			}
+			if err := checkTags(tag.Tags(), depth+1); err != nil {
+				return err
+			}
+		case mustache.Variable, mustache.Invalid:
+		}
+	}
+	return nil
+}
+
+// namespaces are what a template may name.
+func namespaces(eventType string, payload any) map[string]any {
+	fields, _ := payload.(map[string]any)
+	failure, _ := fields["error"].(map[string]any)
+	return map[string]any{
+		"event": printable(merged(map[string]any{"type": eventType}, fields, "timestamp", "request_id")),
+		"asset": printable(merged(
+			renamed(fields, map[string]string{"id": "asset_id", "delivery_type": "type", "folder": "asset_folder"}),
+			fields, "public_id", "resource_type", "format", "version", "width", "height", "bytes", "url", "secure_url", "tags", "context",
+			"metadata",
+		)),
+		"folder": printable(renamed(fields, map[string]string{"path": "folder_path", "name": "folder_name"})),
+		"eager":  printable(merged(renamed(fields, map[string]string{"transformations": "eager"}), fields, "batch_id", "status")),
+		"error":  printable(merged(map[string]any{}, failure, "message", "code")),
+		"raw":    printable(payload),
+	}
+}
+
+func renamed(fields map[string]any, names map[string]string) map[string]any {
+	object := map[string]any{}
+	for name, field := range names {
+		if value, ok := fields[field]; ok {
+			object[name] = value
+		}
+	}
+	return object
+}
+
+func merged(object, fields map[string]any, names ...string) map[string]any {
+	for _, name := range names {
+		if value, ok := fields[name]; ok {
+			object[name] = value
+		}
+	}
+	return object
+}
+
+// The library prints what a placeholder names as Go does. These print lists and objects as JSON, and null as nothing.
+type (
+	printedList   []any
+	printedObject map[string]any
+	printedNull   struct{}
+)
+
+// String is called by the library.
+func (l printedList) String() string { return compactText(l) }
+
+// String is called by the library.
+func (o printedObject) String() string { return compactText(o) }
+
+// String is called by the library, on a nil pointer.
+func (*printedNull) String() string { return "" }
+
+func printable(value any) any {
+	switch v := value.(type) {
+	case nil:
+		return (*printedNull)(nil)
+	case []any:
+		list := make(printedList, 0, len(v))
+		for _, element := range v {
+			list = append(list, printable(element))
+		}
+		return list
+	case map[string]any:
+		object := make(printedObject, len(v))
+		for name, element := range v {
+			object[name] = printable(element)
+		}
+		return object
+	default:
+		return value
+	}
+}
+
+func compactText(value any) string {
+	text, err := compact(value)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// compact writes JSON without spaces, and without the escapes that only HTML needs.
+func compact(value any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
+}
