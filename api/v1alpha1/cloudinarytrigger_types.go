@@ -17,6 +17,7 @@ import (
 // +kubebuilder:printcolumn:name="Event Types",type=string,JSONPath=`.spec.eventTypes`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Last Fired",type=date,JSONPath=`.status.lastNotification.receivedAt`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type CloudinaryTrigger struct {
@@ -183,6 +184,10 @@ type CloudinaryTriggerStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Observed []ObservedTrigger `json:"observed,omitempty"`
+
+	// lastNotification is the last notification of this trigger that the bundled receiver stored, brought up to date at most once a minute.
+	// +optional
+	LastNotification *NotificationStatus `json:"lastNotification,omitempty"`
 }
 
 // Registration is what one object holds in one product environment, under one Secret, at one URL.

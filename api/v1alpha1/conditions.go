@@ -11,7 +11,7 @@ const (
 	//
 	// Reasons with status True: Accepted. With status False: EndpointNotFound, EndpointNotAllowed,
 	// EndpointNotAccepted, EndpointDeleting, SecretNotFound, SecretInvalid, InvalidURL, BaseURLMissing,
-	// InsecureAPIBase, InvalidFilter, InvalidPayloadTemplate, Conflict, AlreadyExists, URLLimitReached, Rejected.
+	// InsecureAPIBase, InvalidFilter, InvalidPayloadTemplate, PublicKeyMissing, InvalidPublicKey, Conflict, AlreadyExists, URLLimitReached, Rejected.
 	ConditionAccepted = "Accepted"
 
 	// ConditionSynced says whether Cloudinary has exactly what the spec says.
@@ -30,6 +30,47 @@ const (
 
 	// ConditionStalled is True where nothing will change before a person acts. Its reason is that of Ready.
 	ConditionStalled = "Stalled"
+
+	// ConditionVerifying says whether the notifications that arrive at the bundled receiver for an endpoint prove to be Cloudinary's.
+	// Written by the receiver, no part of Ready, absent before it has anything to say.
+	//
+	// Reasons with status True: Verified. With status False: VerificationKeysMissing. With status Unknown, only after there was verified
+	// traffic, since anybody can send requests: SignaturesDoNotMatch, AlgorithmNotAllowed, OnlySignatureV2, TimestampsRefused.
+	ConditionVerifying = "Verifying"
+
+	// ConditionDelivering says whether notifications reach their targets. Written by the receiver, no part of Ready, absent
+	// before there is anything to deliver.
+	//
+	// Reasons with status True: Delivered. With status False: TargetFailing, DeadLetters.
+	ConditionDelivering = "Delivering"
+)
+
+// Reasons of Verifying.
+const (
+	// ReasonVerified means the last notification that could be judged was verified.
+	ReasonVerified = "Verified"
+	// ReasonVerificationKeysMissing means the receiver has no key to verify with: the endpoint's credentials were not accepted by Cloudinary
+	// yet, or the manager is not there. Requests are answered 503 until it has one, so that Cloudinary tries again.
+	ReasonVerificationKeysMissing = "VerificationKeysMissing"
+	// ReasonSignaturesDoNotMatch means nothing verifies any more: most likely Cloudinary signs with an API secret that is not in the
+	// Secret (any more). Add it as signing.<API_KEY>.
+	ReasonSignaturesDoNotMatch = "SignaturesDoNotMatch"
+	// ReasonAlgorithmNotAllowed means only signatures arrive that spec.receiver.verification.algorithms does not allow.
+	ReasonAlgorithmNotAllowed = "AlgorithmNotAllowed"
+	// ReasonOnlySignatureV2 means only X-Cld-Signature_v2 arrives, and no public key is configured.
+	ReasonOnlySignatureV2 = "OnlySignatureV2"
+	// ReasonTimestampsRefused means only notifications arrive that are too old, or from the future: check the clock of the receiver's node.
+	ReasonTimestampsRefused = "TimestampsRefused"
+)
+
+// Reasons of Delivering.
+const (
+	// ReasonDelivered means each target has what it was to get, or is about to.
+	ReasonDelivered = "Delivered"
+	// ReasonTargetFailing means a target's last deliveries failed; they are tried again, ever less often, until spec.receiver.retry.maxAge.
+	ReasonTargetFailing = "TargetFailing"
+	// ReasonDeadLetters means notifications were given up. They are kept: annotate the endpoint with notifications.cloudinary.dev/redrive.
+	ReasonDeadLetters = "DeadLetters"
 )
 
 // Reasons of status True.
@@ -64,6 +105,11 @@ const (
 	ReasonInvalidURL = "InvalidURL"
 	// ReasonBaseURLMissing means spec.receiver has no baseURL and the manager no --receiver-base-url.
 	ReasonBaseURLMissing = "BaseURLMissing"
+	// ReasonPublicKeyMissing means spec.authScheme is eddsa_v2, and the endpoint's bundled receiver has no public key: it would refuse
+	// every notification.
+	ReasonPublicKeyMissing = "PublicKeyMissing"
+	// ReasonInvalidPublicKey means one of spec.receiver.verification.ed25519PublicKeys is no Ed25519 public key.
+	ReasonInvalidPublicKey = "InvalidPublicKey"
 	// ReasonInvalidFilter means spec.filter is not a JSONLogic rule, or too large or too deep.
 	ReasonInvalidFilter = "InvalidFilter"
 	// ReasonInvalidPayloadTemplate means spec.payloadTemplate is not valid Mustache in JSON, or too large.
@@ -113,4 +159,8 @@ const (
 	// AnnotationAbandon with the value "true" ends the wait of an object that is being deleted: it goes, and
 	// the ids it leaves behind at Cloudinary are named in a Kubernetes Event.
 	AnnotationAbandon = "notifications.cloudinary.dev/abandon"
+
+	// AnnotationRedrive on an endpoint, with any new value, makes the receiver deliver the endpoint's dead letters again. What was
+	// carried out last stands in status.receiver.lastHandledRedrive.
+	AnnotationRedrive = "notifications.cloudinary.dev/redrive"
 )

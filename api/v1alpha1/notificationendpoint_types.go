@@ -16,6 +16,8 @@ import (
 // +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.status.url`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Last Received",type=date,JSONPath=`.status.receiver.lastNotification.receivedAt`
+// +kubebuilder:printcolumn:name="Delivering",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Delivering")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type NotificationEndpoint struct {
@@ -90,6 +92,23 @@ type ReceiverSpec struct {
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^[!-~]+$') && !self.matches('%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)')",message="baseURL is not a valid URL, for example because of a space, a character that is not ASCII or a malformed percent-encoding; percent-encode such characters"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//(:|[^/?#]*:(0+|[0-9]{6,})?([/?#]|$))')",message="baseURL must have a host name, and where there is a colon after it a port from 1 to 65535"
 	BaseURL string `json:"baseURL,omitempty"`
+
+	// verification says which signatures are good enough. Absent: SHA-1 and SHA-256, at most 2 hours old.
+	// +optional
+	Verification *Verification `json:"verification,omitempty"`
+
+	// deliverTo are the targets that get each notification, independently of each other. Absent: notifications are verified,
+	// stored and counted, and go nowhere.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	DeliverTo []DeliveryTarget `json:"deliverTo,omitempty"`
+
+	// retry says how long a delivery is tried. Absent: 72 hours.
+	// +optional
+	Retry *RetryPolicy `json:"retry,omitempty"`
 }
 
 // AllowedTriggers says which CloudinaryTriggers may use an endpoint.
@@ -120,6 +139,7 @@ const (
 type NotificationEndpointStatus struct {
 	// conditions say whether the spec can be honoured (Accepted), whether the product environment was read with its
 	// credentials (Synced), and whether both hold (Ready). Reconciling and Stalled are there for tools that follow kstatus.
+	// Verifying and Delivering are the bundled receiver's: whether notifications prove to be Cloudinary's, and reach their targets.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -141,6 +161,10 @@ type NotificationEndpointStatus struct {
 	// environment is the product environment the credentials belong to.
 	// +optional
 	Environment *EnvironmentStatus `json:"environment,omitempty"`
+
+	// receiver is how the endpoint's notifications fare, as the bundled receiver has it. Numbers are brought up to date at most once a minute.
+	// +optional
+	Receiver *ReceiverStatus `json:"receiver,omitempty"`
 }
 
 // EnvironmentStatus is a product environment as an endpoint sees it.

@@ -28,6 +28,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CloudinaryTriggerSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CloudinaryTriggerStatus"):
 		return &apiv1alpha1.CloudinaryTriggerStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DeliveryFailure"):
+		return &apiv1alpha1.DeliveryFailureApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DeliveryStatus"):
+		return &apiv1alpha1.DeliveryStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DeliveryTarget"):
+		return &apiv1alpha1.DeliveryTargetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EndpointReference"):
 		return &apiv1alpha1.EndpointReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EnvironmentStatus"):
@@ -44,18 +50,32 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.NotificationEndpointSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NotificationEndpointStatus"):
 		return &apiv1alpha1.NotificationEndpointStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("NotificationStatus"):
+		return &apiv1alpha1.NotificationStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ObservedTrigger"):
 		return &apiv1alpha1.ObservedTriggerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReceiverSpec"):
 		return &apiv1alpha1.ReceiverSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ReceiverStatus"):
+		return &apiv1alpha1.ReceiverStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RegisteredTrigger"):
 		return &apiv1alpha1.RegisteredTriggerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Registration"):
 		return &apiv1alpha1.RegistrationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RejectionStatus"):
+		return &apiv1alpha1.RejectionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Repair"):
 		return &apiv1alpha1.RepairApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RetryPolicy"):
+		return &apiv1alpha1.RetryPolicyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServiceTarget"):
+		return &apiv1alpha1.ServiceTargetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TargetStatus"):
+		return &apiv1alpha1.TargetStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TriggerBookkeeping"):
 		return &apiv1alpha1.TriggerBookkeepingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Verification"):
+		return &apiv1alpha1.VerificationApplyConfiguration{}
 
 	}
 	return nil

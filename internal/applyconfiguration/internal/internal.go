@@ -104,6 +104,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: lastNotification
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.NotificationStatus
     - name: observed
       type:
         list:
@@ -121,6 +124,57 @@ var schemaYAML = typed.YAMLObject(`types:
             namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Registration
           elementRelationship: atomic
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeletionPolicy
+  scalar: string
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryFailure
+  map:
+    fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: message
+      type:
+        scalar: string
+    - name: statusCode
+      type:
+        scalar: numeric
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryFormat
+  scalar: string
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryState
+  scalar: string
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryStatus
+  map:
+    fields:
+    - name: attempts
+      type:
+        scalar: numeric
+    - name: message
+      type:
+        scalar: string
+    - name: state
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryState
+    - name: target
+      type:
+        scalar: string
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryTarget
+  map:
+    fields:
+    - name: event
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.EventTarget
+    - name: eventTypes
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: name
+      type:
+        scalar: string
+    - name: service
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ServiceTarget
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Duration
   scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.EndpointReference
   map:
@@ -146,6 +200,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: urlsUsed
       type:
         scalar: numeric
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.EventTarget
+  map:
+    elementType:
+      scalar: untyped
+      list:
+        elementType:
+          namedType: __untyped_atomic_
+        elementRelationship: atomic
+      map:
+        elementType:
+          namedType: __untyped_deduced_
+        elementRelationship: separable
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.FieldDifference
   map:
     fields:
@@ -229,7 +295,30 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: -1
+    - name: receiver
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ReceiverStatus
     - name: url
+      type:
+        scalar: string
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.NotificationStatus
+  map:
+    fields:
+    - name: deliveries
+      type:
+        list:
+          elementType:
+            namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryStatus
+          elementRelationship: associative
+          keys:
+          - target
+    - name: eventType
+      type:
+        scalar: string
+    - name: receivedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: summary
       type:
         scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ObservedTrigger
@@ -255,6 +344,51 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: baseURL
       type:
         scalar: string
+    - name: deliverTo
+      type:
+        list:
+          elementType:
+            namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryTarget
+          elementRelationship: associative
+          keys:
+          - name
+    - name: retry
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.RetryPolicy
+    - name: verification
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Verification
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ReceiverStatus
+  map:
+    fields:
+    - name: duplicates
+      type:
+        scalar: numeric
+    - name: lastHandledRedrive
+      type:
+        scalar: string
+    - name: lastNotification
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.NotificationStatus
+    - name: received
+      type:
+        scalar: numeric
+    - name: rejected
+      type:
+        list:
+          elementType:
+            namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.RejectionStatus
+          elementRelationship: associative
+          keys:
+          - reason
+    - name: targets
+      type:
+        list:
+          elementType:
+            namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.TargetStatus
+          elementRelationship: associative
+          keys:
+          - name
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.RegisteredTrigger
   map:
     fields:
@@ -300,6 +434,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: url
       type:
         scalar: string
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.RejectionStatus
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+    - name: lastAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Repair
   map:
     fields:
@@ -313,6 +459,59 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
     - name: updates
+      type:
+        scalar: numeric
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.RetryPolicy
+  map:
+    fields:
+    - name: maxAge
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Duration
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ServiceTarget
+  map:
+    fields:
+    - name: format
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryFormat
+    - name: name
+      type:
+        scalar: string
+    - name: path
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
+    - name: timeout
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Duration
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.SignatureAlgorithm
+  scalar: string
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.TargetStatus
+  map:
+    fields:
+    - name: deadLetters
+      type:
+        scalar: numeric
+    - name: delivered
+      type:
+        scalar: numeric
+    - name: discarded
+      type:
+        scalar: numeric
+    - name: lastDeliveredAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastFailure
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryFailure
+    - name: name
+      type:
+        scalar: string
+    - name: retrying
+      type:
+        scalar: numeric
+    - name: waiting
       type:
         scalar: numeric
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.TriggerBookkeeping
@@ -336,6 +535,24 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: sentHash
       type:
         scalar: string
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Verification
+  map:
+    fields:
+    - name: algorithms
+      type:
+        list:
+          elementType:
+            namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.SignatureAlgorithm
+          elementRelationship: associative
+    - name: ed25519PublicKeys
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: maxAge
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Duration
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:

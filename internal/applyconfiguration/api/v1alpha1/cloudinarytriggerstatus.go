@@ -24,6 +24,8 @@ type CloudinaryTriggerStatusApplyConfiguration struct {
 	Registrations []RegistrationApplyConfiguration `json:"registrations,omitempty"`
 	// observed compares the spec with Cloudinary, by event type, where spec.managementPolicy is Observe.
 	Observed []ObservedTriggerApplyConfiguration `json:"observed,omitempty"`
+	// lastNotification is the last notification of this trigger that the bundled receiver stored, brought up to date at most once a minute.
+	LastNotification *NotificationStatusApplyConfiguration `json:"lastNotification,omitempty"`
 }
 
 // CloudinaryTriggerStatusApplyConfiguration constructs a declarative configuration of the CloudinaryTriggerStatus type for use with
@@ -76,5 +78,13 @@ func (b *CloudinaryTriggerStatusApplyConfiguration) WithObserved(values ...*Obse
 		}
 		b.Observed = append(b.Observed, *values[i])
 	}
+	return b
+}
+
+// WithLastNotification sets the LastNotification field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastNotification field is set to the value of the last call.
+func (b *CloudinaryTriggerStatusApplyConfiguration) WithLastNotification(value *NotificationStatusApplyConfiguration) *CloudinaryTriggerStatusApplyConfiguration {
+	b.LastNotification = value
 	return b
 }

@@ -15,6 +15,7 @@ import (
 type NotificationEndpointStatusApplyConfiguration struct {
 	// conditions say whether the spec can be honoured (Accepted), whether the product environment was read with its
 	// credentials (Synced), and whether both hold (Ready). Reconciling and Stalled are there for tools that follow kstatus.
+	// Verifying and Delivering are the bundled receiver's: whether notifications prove to be Cloudinary's, and reach their targets.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the metadata.generation that the conditions speak of; -1 before the manager's first look.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
@@ -22,6 +23,8 @@ type NotificationEndpointStatusApplyConfiguration struct {
 	URL *string `json:"url,omitempty"`
 	// environment is the product environment the credentials belong to.
 	Environment *EnvironmentStatusApplyConfiguration `json:"environment,omitempty"`
+	// receiver is how the endpoint's notifications fare, as the bundled receiver has it. Numbers are brought up to date at most once a minute.
+	Receiver *ReceiverStatusApplyConfiguration `json:"receiver,omitempty"`
 }
 
 // NotificationEndpointStatusApplyConfiguration constructs a declarative configuration of the NotificationEndpointStatus type for use with
@@ -64,5 +67,13 @@ func (b *NotificationEndpointStatusApplyConfiguration) WithURL(value string) *No
 // If called multiple times, the Environment field is set to the value of the last call.
 func (b *NotificationEndpointStatusApplyConfiguration) WithEnvironment(value *EnvironmentStatusApplyConfiguration) *NotificationEndpointStatusApplyConfiguration {
 	b.Environment = value
+	return b
+}
+
+// WithReceiver sets the Receiver field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Receiver field is set to the value of the last call.
+func (b *NotificationEndpointStatusApplyConfiguration) WithReceiver(value *ReceiverStatusApplyConfiguration) *NotificationEndpointStatusApplyConfiguration {
+	b.Receiver = value
 	return b
 }

@@ -12,6 +12,13 @@ type ReceiverSpecApplyConfiguration struct {
 	// baseURL is the address under which the bundled receiver is reached from the internet, for example https://hooks.example.com.
 	// A path is kept; a query or a fragment is not allowed. Absent: the manager's --receiver-base-url.
 	BaseURL *string `json:"baseURL,omitempty"`
+	// verification says which signatures are good enough. Absent: SHA-1 and SHA-256, at most 2 hours old.
+	Verification *VerificationApplyConfiguration `json:"verification,omitempty"`
+	// deliverTo are the targets that get each notification, independently of each other. Absent: notifications are verified,
+	// stored and counted, and go nowhere.
+	DeliverTo []DeliveryTargetApplyConfiguration `json:"deliverTo,omitempty"`
+	// retry says how long a delivery is tried. Absent: 72 hours.
+	Retry *RetryPolicyApplyConfiguration `json:"retry,omitempty"`
 }
 
 // ReceiverSpecApplyConfiguration constructs a declarative configuration of the ReceiverSpec type for use with
@@ -25,5 +32,34 @@ func ReceiverSpec() *ReceiverSpecApplyConfiguration {
 // If called multiple times, the BaseURL field is set to the value of the last call.
 func (b *ReceiverSpecApplyConfiguration) WithBaseURL(value string) *ReceiverSpecApplyConfiguration {
 	b.BaseURL = &value
+	return b
+}
+
+// WithVerification sets the Verification field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Verification field is set to the value of the last call.
+func (b *ReceiverSpecApplyConfiguration) WithVerification(value *VerificationApplyConfiguration) *ReceiverSpecApplyConfiguration {
+	b.Verification = value
+	return b
+}
+
+// WithDeliverTo adds the given value to the DeliverTo field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the DeliverTo field.
+func (b *ReceiverSpecApplyConfiguration) WithDeliverTo(values ...*DeliveryTargetApplyConfiguration) *ReceiverSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithDeliverTo")
+		}
+		b.DeliverTo = append(b.DeliverTo, *values[i])
+	}
+	return b
+}
+
+// WithRetry sets the Retry field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Retry field is set to the value of the last call.
+func (b *ReceiverSpecApplyConfiguration) WithRetry(value *RetryPolicyApplyConfiguration) *ReceiverSpecApplyConfiguration {
+	b.Retry = value
 	return b
 }

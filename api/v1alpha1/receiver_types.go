@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Verification says which signatures of a notification are good enough.
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.algorithms) || !('Ed25519' in self.algorithms) || has(self.ed25519PublicKeys)",message="algorithms names Ed25519, which needs ed25519PublicKeys"
+type Verification struct {
+	// maxAge is how old a notification may be, by its X-Cld-Timestamp, from 10m to 24h. Cloudinary tries again for up to
+	// 9 minutes, possibly with the first timestamp. Absent: 2h, as in Cloudinary's SDKs.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m') && duration(self) <= duration('24h')",message="maxAge must be from 10m to 24h: Cloudinary tries again for 9 minutes, possibly with the first timestamp"
+	MaxAge Duration `json:"maxAge,omitempty"`
+
+	// algorithms are the only ones that count. Absent: SHA1 and SHA256, whichever Cloudinary uses, and Ed25519 if there is a
+	// public key. SHA-256 is a setting of the Cloudinary account; where it is on, SHA1 can be left out here.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=3
+	Algorithms []SignatureAlgorithm `json:"algorithms,omitempty"`
+
+	// ed25519PublicKeys are the keys that X-Cld-Signature_v2 is checked with: PEM, or the 32 bytes in base64 or hex. Cloudinary has
+	// not published what exactly it signs; the assumption made is in the documentation. Absent: notifications that carry no other
+	// signature are refused.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:items:MinLength=43
+	// +kubebuilder:validation:items:MaxLength=512
+	Ed25519PublicKeys []string `json:"ed25519PublicKeys,omitempty"`
+}
+
+// SignatureAlgorithm is how a notification is signed.
+// +kubebuilder:validation:Enum=SHA1;SHA256;Ed25519
+type SignatureAlgorithm string
+
+// The signature algorithms.
+const (
+	// SignatureSHA1 is X-Cld-Signature with 40 hex digits, Cloudinary's default.
+	SignatureSHA1 SignatureAlgorithm = "SHA1"
+	// SignatureSHA256 is X-Cld-Signature with 64 hex digits, a setting of the Cloudinary account.
+	SignatureSHA256 SignatureAlgorithm = "SHA256"
+	// SignatureEd25519 is X-Cld-Signature_v2.
+	SignatureEd25519 SignatureAlgorithm = "Ed25519"
+)
+
+// DeliveryTarget is something that gets an endpoint's notifications.
+// +kubebuilder:validation:XValidation:rule="has(self.service) != has(self.event)",message="exactly one of service and event must be set"
+type DeliveryTarget struct {
+	// name of the target within the endpoint. What waits for a target waits under this name: renaming one lets go of that.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="name must be lower-case letters, digits and hyphens, with a letter or digit at both ends"
+	Name string `json:"name,omitempty"`
+
+	// service is a Service in the same namespace that gets the notification by POST, and answers 2xx once it has it.
+	// +optional
+	Service *ServiceTarget `json:"service,omitempty"`
+
+	// event makes a Kubernetes Event on the CloudinaryTrigger that fired, for kubectl describe and for what watches Events.
+	// More than 25 at once, or one in 15 seconds, are counted and left out.
+	// +optional
+	Event *EventTarget `json:"event,omitempty"`
+
+	// eventTypes are the only ones that the target gets, in Cloudinary's words; unknown stands for notifications that
+	// do not say. Absent: all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^[a-z][a-z0-9_]*$'))",message="eventTypes are Cloudinary's names: lower-case letters, digits and underscores, starting with a letter, for example upload"
+	EventTypes []string `json:"eventTypes,omitempty"`
+}
+
+// ServiceTarget is a Service that gets notifications.
+type ServiceTarget struct {
+	// name of the Service, in the endpoint's namespace. One of type ExternalName is refused.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+
+	// port of the Service.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+
+	// path of the request, with a query if need be. Absent: /
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.matches('^/[!-~]*$') && !self.contains('#') && isURL('http://service' + self)",message="path must start with / and be a valid URL path, without a fragment; percent-encode what is not plain ASCII"
+	Path string `json:"path,omitempty"`
+
+	// format of the request. Original or absent: the body byte for byte, with Cloudinary's headers, so that its signature
+	// can be verified again. CloudEvents: the same body as a CloudEvent 1.0 in binary mode.
+	// +optional
+	Format DeliveryFormat `json:"format,omitempty"`
+
+	// timeout is how long the Service may take to answer, from 1s to 60s. Absent: 15s.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('60s')",message="timeout must be from 1s to 60s"
+	Timeout Duration `json:"timeout,omitempty"`
+}
+
+// DeliveryFormat is the form in which a Service gets notifications.
+// +kubebuilder:validation:Enum=Original;CloudEvents
+type DeliveryFormat string
+
+// The formats.
+const (
+	FormatOriginal    DeliveryFormat = "Original"
+	FormatCloudEvents DeliveryFormat = "CloudEvents"
+)
+
+// EventTarget makes Kubernetes Events.
+// +kubebuilder:validation:MinProperties=0
+type EventTarget struct{}
+
+// RetryPolicy says how long a delivery is tried.
+// +kubebuilder:validation:MinProperties=1
+type RetryPolicy struct {
+	// maxAge is how long after its receipt a notification is tried, from 1m to 720h; then it is a dead letter, kept until it
+	// is redriven or discarded. Absent: 72h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('720h')",message="maxAge must be from 1m to 720h"
+	MaxAge Duration `json:"maxAge,omitempty"`
+}
+
+// Duration is a span of time such as 90s, 2h or 1h30m: numbers with the units h, m and s.
+// +kubebuilder:validation:MinLength=2
+// +kubebuilder:validation:MaxLength=24
+// +kubebuilder:validation:Pattern=`^([0-9]{1,5}(h|m|s)){1,3}$`
+type Duration string
+
+// ReceiverStatus is how an endpoint's notifications fare.
+// +kubebuilder:validation:MinProperties=1
+type ReceiverStatus struct {
+	// received is how many notifications were verified and stored, duplicates left out.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Received *int64 `json:"received,omitempty"`
+
+	// duplicates is how many were verified and known already: Cloudinary sends again what it got no answer for in time.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Duplicates *int64 `json:"duplicates,omitempty"`
+
+	// rejected is how many requests were refused, by reason.
+	// +optional
+	// +listType=map
+	// +listMapKey=reason
+	// +kubebuilder:validation:MaxItems=32
+	Rejected []RejectionStatus `json:"rejected,omitempty"`
+
+	// lastNotification is the last one that was stored.
+	// +optional
+	LastNotification *NotificationStatus `json:"lastNotification,omitempty"`
+
+	// targets is how the deliveries go, by target.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Targets []TargetStatus `json:"targets,omitempty"`
+
+	// lastHandledRedrive is the value of the annotation notifications.cloudinary.dev/redrive that was carried out last.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	LastHandledRedrive string `json:"lastHandledRedrive,omitempty"`
+}
+
+// RejectionStatus is how many requests were refused for one reason.
+type RejectionStatus struct {
+	// reason is one of a fixed set, listed in the documentation.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// count of the requests.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Count int64 `json:"count,omitempty"`
+
+	// lastAt is when the last one came.
+	// +required
+	LastAt *metav1.Time `json:"lastAt,omitempty"`
+}
+
+// NotificationStatus is one notification and what became of it.
+type NotificationStatus struct {
+	// eventType is the notification's event type.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	EventType string `json:"eventType,omitempty"`
+
+	// receivedAt is when it was stored.
+	// +required
+	ReceivedAt *metav1.Time `json:"receivedAt,omitempty"`
+
+	// summary says what happened to which asset.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Summary string `json:"summary,omitempty"`
+
+	// deliveries is what became of it, by target.
+	// +optional
+	// +listType=map
+	// +listMapKey=target
+	// +kubebuilder:validation:MaxItems=16
+	Deliveries []DeliveryStatus `json:"deliveries,omitempty"`
+}
+
+// DeliveryStatus is what became of one notification at one target.
+type DeliveryStatus struct {
+	// target is the target's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Target string `json:"target,omitempty"`
+
+	// state is Pending, Delivered, Retrying, DeadLettered or Discarded.
+	// +required
+	State DeliveryState `json:"state,omitempty"`
+
+	// attempts is how often it was tried, as far as the receiver knows since its start.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Attempts *int32 `json:"attempts,omitempty"`
+
+	// message is how the last attempt failed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Message string `json:"message,omitempty"`
+}
+
+// DeliveryState is what became of a delivery.
+// +kubebuilder:validation:Enum=Pending;Delivered;Retrying;DeadLettered;Discarded
+type DeliveryState string
+
+// The states of a delivery.
+const (
+	DeliveryPending      DeliveryState = "Pending"
+	DeliveryDelivered    DeliveryState = "Delivered"
+	DeliveryRetrying     DeliveryState = "Retrying"
+	DeliveryDeadLettered DeliveryState = "DeadLettered"
+	// DeliveryDiscarded means the target was removed, or its budget of Kubernetes Events was used up.
+	DeliveryDiscarded DeliveryState = "Discarded"
+)
+
+// TargetStatus is how the deliveries to one target go.
+type TargetStatus struct {
+	// name of the target.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// delivered is how many notifications it has.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Delivered *int64 `json:"delivered,omitempty"`
+
+	// waiting is how many are still to be delivered, those that are retried included.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Waiting *int64 `json:"waiting,omitempty"`
+
+	// retrying is how many of the waiting ones have failed at least once.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Retrying *int64 `json:"retrying,omitempty"`
+
+	// deadLetters is how many were given up and are kept. The annotation notifications.cloudinary.dev/redrive on the endpoint,
+	// with any new value, has them delivered again.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	DeadLetters *int64 `json:"deadLetters,omitempty"`
+
+	// discarded is how many were let go of: Kubernetes Events over the budget, and what waited for a target that was removed.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Discarded *int64 `json:"discarded,omitempty"`
+
+	// lastDeliveredAt is when the last one was delivered.
+	// +optional
+	LastDeliveredAt *metav1.Time `json:"lastDeliveredAt,omitempty"`
+
+	// lastFailure is the last attempt that failed, even if a later one went well.
+	// +optional
+	LastFailure *DeliveryFailure `json:"lastFailure,omitempty"`
+}
+
+// DeliveryFailure is an attempt that failed.
+type DeliveryFailure struct {
+	// at is when it failed.
+	// +required
+	At *metav1.Time `json:"at,omitempty"`
+
+	// statusCode is what the target answered; absent where it did not.
+	// +optional
+	// +kubebuilder:validation:Minimum=100
+	// +kubebuilder:validation:Maximum=999
+	StatusCode int32 `json:"statusCode,omitempty"`
+
+	// message says what went wrong, and what to do.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Message string `json:"message,omitempty"`
+}
