@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package notification knows what Cloudinary's notifications look like. It is pure: bytes and times go in, answers come out.
+// Package notification knows Cloudinary's notifications: who signed one and when, what it is about, which others it
+// repeats or must wait for, and the vocabulary of event types. It is pure: bytes and times go in, answers come out.
 //
-// For now it holds the vocabulary of event types; signatures, the age window, decoding and the keys for order and
-// deduplication belong here too. It must not read a clock, and must know neither HTTP nor Kubernetes.
+// It must not read a clock, and must know neither HTTP nor Kubernetes. Nothing of a body is looked into before its
+// signature matched: Policy.Verify comes before Decode, and Decode before all that takes a Notification.
 package notification
 
 import "slices"

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package notification
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/cbroglie/mustache"
+	"github.com/google/go-cmp/cmp"
+)
+
+func parsed(t *testing.T, text string) any {
+	t.Helper()
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+func TestTemplateTypePaths(t *testing.T) {
+	for name, tc := range map[string]struct {
+		template string
+		want     [][]string
+	}{
+		"the placeholder":             {`{"kind":"{{event.type}}"}`, [][]string{{"kind"}}},
+		"space inside the braces":     {`{"kind":"{{ event.type\t}}"}`, [][]string{{"kind"}}},
+		"three braces":                {`{"kind":"{{{ event.type }}}"}`, [][]string{{"kind"}}},
+		"an ampersand":                {`{"kind":"{{& event.type}}"}`, [][]string{{"kind"}}},
+		"space before the ampersand":  {`{"kind":"{{ &event.type}}"}`, [][]string{{"kind"}}},
+		"deeper, and in an array":     {`{"a":{"b":[1,{"c":"{{event.type}}"}]}}`, [][]string{{"a", "b", "1", "c"}}},
+		"several, sorted":             {`{"z":"{{event.type}}","a":{"b":"{{event.type}}","a":"{{event.type}}"}}`, [][]string{{"a", "a"}, {"a", "b"}, {"z"}}},
+		"text beside it":              {`{"kind":"cld.{{event.type}}"}`, nil},
+		"another placeholder":         {`{"kind":"{{event.timestamp}}"}`, nil},
+		"two of them":                 {`{"kind":"{{event.type}}{{event.type}}"}`, nil},
+		"a section":                   {`{"kind":"{{#event.type}}"}`, nil},
+		"braces that do not match":    {`{"kind":"{{{event.type}}"}`, nil},
+		"one brace":                   {`{"kind":"{event.type}"}`, nil},
+		"the name":                    {`{"{{event.type}}":"x"}`, nil},
+		"nothing but the placeholder": {`"{{event.type}}"`, nil},
+		"no template":                 {`null`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 10 { // maps have no order
+				if diff := cmp.Diff(tc.want, TemplateTypePaths(parsed(t, tc.template))); diff != "" {
+					t.Fatalf("(-want +got)\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestPathsOfOneTemplateDoNotShareMemory(t *testing.T) {
+	paths := TemplateTypePaths(parsed(t, `{"a":{"b":{"c":{"d":"{{event.type}}","e":"{{event.type}}","f":"{{event.type}}"}}}}`))
+	want := [][]string{{"a", "b", "c", "d"}, {"a", "b", "c", "e"}, {"a", "b", "c", "f"}}
+	if diff := cmp.Diff(want, paths); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// What is taken for the placeholder must be one for Mustache too.
+func TestPlaceholdersRender(t *testing.T) {
+	for _, text := range []string{"{{event.type}}", "{{ event.type }}", "{{{event.type}}}", "{{{ event.type }}}", "{{&event.type}}", "{{& event.type }}"} {
+		got, err := mustache.Render(text, map[string]any{"event": map[string]any{"type": "upload"}})
+		if err != nil || got != "upload" || !isTypePlaceholder(text) {
+			t.Errorf("%s renders %q and %v, and is a placeholder: %t", text, got, err, isTypePlaceholder(text))
+		}
+	}
+}
+
+func TestEventType(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body  string
+		paths [][]string
+		sole  string
+		want  string
+		why   string
+	}{
+		"the body says":             {body: uploadBody, want: "upload"},
+		"the body before all":       {body: `{"notification_type":"delete","kind":"upload"}`, paths: [][]string{{"kind"}}, sole: "rename", want: "delete"},
+		"the templated member":      {body: templated, paths: [][]string{{"kind"}}, sole: "rename", want: "upload"},
+		"a member deep down":        {body: templated, paths: [][]string{{"detail", "event", "0"}}, want: "upload"},
+		"beyond the array's end":    {body: templated, paths: [][]string{{"detail", "event", "1"}}, want: "unknown"},
+		"an index, but no array":    {body: templated, paths: [][]string{{"kind", "0"}}, want: "unknown"},
+		"an index as a name":        {body: `{"0":"upload"}`, paths: [][]string{{"0"}}, want: "upload"},
+		"an index with a zero":      {body: `["upload"]`, paths: [][]string{{"00"}}, want: "unknown"},
+		"the first that has one":    {body: `{"b":1,"c":"Not One","d":"move"}`, paths: [][]string{{"a"}, {"b"}, {"c"}, {"d"}}, want: "move"},
+		"a name twice":              {body: `{"kind":"upload","kind":"delete"}`, paths: [][]string{{"kind"}}, want: "delete"},
+		"an escaped name":           {body: `{"k\u0069nd":"up\u006coad"}`, paths: [][]string{{"kind"}}, want: "upload"},
+		"a name that is no ASCII":   {body: `{"тип":"upload"}`, paths: [][]string{{"тип"}}, want: "upload"},
+		"none at the path":          {body: `{"kind":""}`, paths: [][]string{{"kind"}}, sole: "rename", want: "rename", why: "a missing placeholder renders empty"},
+		"only one comes this way":   {body: moderationBody, sole: "moderation", want: "moderation"},
+		"nobody says":               {body: moderationBody, want: "unknown"},
+		"a body that is no object":  {body: `null`, paths: [][]string{{"kind"}}, want: "unknown"},
+		"a text that is no type":    {body: `{"kind":"upload\nforged=1"}`, paths: [][]string{{"kind"}}, want: "unknown"},
+		"a type of the body's that": {body: `{"notification_type":"Not One","kind":"upload"}`, paths: [][]string{{"kind"}}, want: "upload"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, err := Decode([]byte(tc.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := EventType([]byte(tc.body), n, tc.paths, tc.sole); got != tc.want {
+				t.Errorf("%q, want %q: %s", got, tc.want, tc.why)
+			}
+		})
+	}
+}
+
+func TestEventTypeNeverReflects(t *testing.T) {
+	body := []byte(`{"kind":"` + strings.Repeat("a", 65) + `"}`)
+	if got := EventType(body, Notification{}, [][]string{{"kind"}}, ""); got != UnknownEventType {
+		t.Errorf("%q would become a label", got)
+	}
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package notification
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// maxNoteBytes is how long the note of a Kubernetes Event may be.
+	maxNoteBytes = 1024
+	// maxQuotedBytes leaves room for the rest of the note. It is more than a public id has at Cloudinary.
+	maxQuotedBytes = 256
+	ellipsis       = "…"
+)
+
+// Note is what a Kubernetes Event says of a notification: what happened to which asset, in one line of at most 1024
+// bytes. Texts of the notification stand in quotes with control characters escaped, so that nobody can write a line
+// of their own. It tells nothing of who did it, and of a URL no more than scheme, host and path.
+func Note(eventType string, n Notification) string {
+	if !looksLikeEventType(eventType) {
+		eventType = UnknownEventType
+	}
+	var b strings.Builder
+	b.WriteString(eventType)
+	b.WriteString(": ")
+	switch {
+	case n.Assets > 1:
+		b.WriteString(strconv.Itoa(n.Assets) + " assets")
+	case n.Assets == 1:
+		describeAsset(&b, &n)
+	case n.Folder != "":
+		b.WriteString("folder " + quoted(n.Folder))
+	default:
+		b.WriteString("names no asset")
+	}
+	if n.Moderation != "" {
+		b.WriteString(", moderation " + word(n.Moderation))
+	}
+	if n.Failed > 0 {
+		b.WriteString(", " + strconv.Itoa(n.Failed) + " of " + strconv.Itoa(n.Derived) + " derived assets failed")
+	} else if n.Derived > 0 {
+		b.WriteString(", derived assets: " + strconv.Itoa(n.Derived))
+	}
+	return cut(b.String(), maxNoteBytes)
+}
+
+func describeAsset(b *strings.Builder, n *Notification) {
+	if n.ResourceType == "" {
+		b.WriteString("asset ")
+	} else {
+		b.WriteString(word(n.ResourceType) + " ")
+	}
+	if n.PublicID == "" {
+		b.WriteString("with id " + word(n.AssetID))
+	} else {
+		b.WriteString(quoted(n.PublicID))
+	}
+	if n.PreviousID != "" {
+		b.WriteString(", before " + quoted(n.PreviousID))
+	}
+	var details []string
+	if n.DeliveryType != "" && n.DeliveryType != "upload" {
+		details = append(details, word(n.DeliveryType))
+	}
+	if n.Format != "" {
+		details = append(details, word(n.Format))
+	}
+	if n.Bytes > 0 {
+		details = append(details, strconv.FormatInt(n.Bytes, 10)+" bytes")
+	}
+	if len(details) > 0 {
+		b.WriteString(" (" + strings.Join(details, ", ") + ")")
+	}
+}
+
+// word returns text as it is where it is one of Cloudinary's plain words, and in quotes otherwise.
+func word(text string) string {
+	for i := range len(text) {
+		if c := text[i]; (c < 'a' || c > 'z') && !isDigit(c) && c != '_' {
+			return quoted(text)
+		}
+	}
+	return cut(text, maxQuotedBytes)
+}
+
+func quoted(text string) string {
+	return strconv.Quote(cut(withoutQuery(text), maxQuotedBytes))
+}
+
+// withoutQuery takes from a URL what may give access: the public id of a fetched asset is the URL it came from.
+func withoutQuery(text string) string {
+	if plain, err := url.PathUnescape(text); err == nil && strings.Contains(plain, "://") {
+		text = plain
+	}
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		return text
+	}
+	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	host, path, _ := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = host[i+1:]
+	}
+	if path != "" {
+		path = "/" + path
+	}
+	return scheme + "://" + host + path
+}
+
+// cut shortens text to at most limit bytes, the ellipsis included, between two characters.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	end := limit - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + ellipsis
+}
