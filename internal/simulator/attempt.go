@@ -58,6 +58,7 @@ func (c *courier) exchange(ctx context.Context, d *delivery, header http.Header)
 		return 0, "", withoutURL(err).Error()
 	}
 	req.Header = header
+	forward(req, c.options.Forwards)
 	resp, err := c.client.Do(req)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

@@ -367,3 +367,17 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 		return !strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "simulator.(*courier)")
 	})
 }
+
+func TestForward(t *testing.T) {
+	to := startTarget(t, answering(http.StatusOK))
+	base, _, _ := strings.Cut(strings.TrimPrefix(to.url, "http://"), "/")
+	w := start(t, simulator.Options{Delivery: simulator.DeliveryOptions{
+		Forwards: []simulator.Forward{{From: "https://hooks.example.com", To: "http://" + base}},
+	}})
+	w.trigger(t, uploadTrigger("https://hooks.example.com/v1/notifications/shop/media?x=y"))
+	w.notify(t, uploaded)
+	w.awaitStates(t, "delivered")
+	if got := to.received()[0]; got.host != "hooks.example.com" || got.uri != "/v1/notifications/shop/media?x=y" {
+		t.Errorf("the receiver was asked for %s at %s", got.uri, got.host)
+	}
+}

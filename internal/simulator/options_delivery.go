@@ -84,6 +84,8 @@ type DeliveryOptions struct {
 	// History is how many deliveries that ended are remembered.
 	History          int
 	TemplateEscaping TemplateEscaping
+	// Forwards take the place of load balancers in front of receivers.
+	Forwards []Forward
 }
 
 func (o *DeliveryOptions) setDefaults() {
@@ -108,6 +110,7 @@ func (o *DeliveryOptions) validate() error {
 		notNegative("delivery-timeout", o.Timeout),
 		named("delivery-concurrency", o.Concurrency, between(1, maxConcurrency)),
 		named("delivery-history", o.History, between(1, maxDeliveryHistory)),
+		named("forward", o.Forwards, validForwards),
 	)
 }
 
@@ -125,6 +128,15 @@ func between(low, high int) func(int) error {
 		}
 		return nil
 	}
+}
+
+func validForwards(forwards []Forward) error {
+	for _, f := range forwards {
+		if _, err := parseForward(f.From + "=" + f.To); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func validSchedule(s Schedule) error {
@@ -174,6 +186,14 @@ func (o *DeliveryOptions) registerFlags(flags *flag.FlagSet) {
 	flags.Var(parsedValue[int]{&o.History, parseBetween(1, maxDeliveryHistory)}, "delivery-history",
 		"deliveries that are remembered after they ended")
 	enum(flags, &o.TemplateEscaping, "template-escaping", "what {{name}} in a payload template escapes", EscapeHTML, EscapeNone)
+	flags.Func("forward", "what is sent to the first `address=address` goes to the second, as from a load balancer in front of a receiver (repeatable)",
+		func(text string) error {
+			f, err := parseForward(text)
+			if err == nil {
+				o.Forwards = append(o.Forwards, f)
+			}
+			return err
+		})
 }
 
 func parseSeed(text string) (string, error) {

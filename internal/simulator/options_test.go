@@ -36,6 +36,7 @@ func TestFlags(t *testing.T) {
 		"--url-limit=10", "--rate-limit=500", "--rate-limit-window=1m", "--rate-limit-status=429", "--timestamps=offset", "--latency=20ms",
 		"--signature-algorithm=sha256", "--ed25519-seed="+seed, "--retry-schedule=1s, 5m", "--retry-timestamp=fresh", "--delivery-timeout=2s",
 		"--delivery-concurrency=3", "--delivery-history=7", "--template-escaping=none",
+		"--forward=https://hooks.example.com/=http://127.0.0.1:8080",
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +53,7 @@ func TestFlags(t *testing.T) {
 		Delivery: simulator.DeliveryOptions{
 			SignatureAlgorithm: simulator.SignatureSHA256, Ed25519Seed: seed, RetrySchedule: simulator.Schedule{time.Second, 5 * time.Minute},
 			RetryTimestamp: simulator.RetryFresh, Timeout: 2 * time.Second, Concurrency: 3, History: 7, TemplateEscaping: simulator.EscapeNone,
+			Forwards: []simulator.Forward{{From: "https://hooks.example.com", To: "http://127.0.0.1:8080"}},
 		},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(simulator.Options{}, "Clock", "Sleep")); diff != "" {
@@ -130,6 +132,8 @@ func TestRefusedFlags(t *testing.T) {
 		"a seed that is no hex":                    {"--ed25519-seed=" + strings.Repeat("x", 64), "must be 64 hex digits"},
 		"an empty seed":                            {"--ed25519-seed=", "must be 64 hex digits"},
 		"no time to deliver":                       {"--delivery-timeout=0s", "above 0"},
+		"a forward to nowhere":                     {"--forward=https://hooks.example.com", "two addresses without a path"},
+		"a forward with a path":                    {"--forward=https://a=http://b/c", "two addresses without a path"},
 		"nothing at once":                          {"--delivery-concurrency=0", "from 1 to 1000"},
 		"too much history":                         {"--delivery-history=1000000", "from 1 to 100000"},
 	}

@@ -21,10 +21,11 @@ import (
 
 // received is a request that a target got.
 type received struct {
-	method string
-	path   string
-	header http.Header
-	body   string
+	host, uri string
+	method    string
+	path      string
+	header    http.Header
+	body      string
 }
 
 // target is notified. It answers as it is told, by the number of the request, from 1 on.
@@ -43,7 +44,7 @@ func startTarget(t *testing.T, answer func(n int, w http.ResponseWriter, r *http
 			t.Errorf("read notification: %v", err)
 		}
 		to.mu.Lock()
-		to.got = append(to.got, received{method: r.Method, path: r.URL.Path, header: r.Header, body: string(body)})
+		to.got = append(to.got, received{method: r.Method, path: r.URL.Path, host: r.Host, uri: r.RequestURI, header: r.Header, body: string(body)})
 		n := len(to.got)
 		to.mu.Unlock()
 		if answer != nil {
