@@ -54,6 +54,9 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 	if v.url, warning, v.problem = w.endpointURL(ep); warning != "" {
 		v.warnings = append(v.warnings, warning)
 	}
+	if v.problem == nil {
+		v.problem = publicKeyProblem(ep)
+	}
 	state, known := w.secret(v.secret)
 	switch {
 	case !known: // its unit will read it
@@ -196,6 +199,9 @@ func (v *triggerView) checkSpec() *problem {
 			return &problem{v1alpha1.ReasonInvalidPayloadTemplate, fmt.Sprintf("spec.%v", err)}
 		}
 		s.PayloadTemplate, _ = plan.CanonicalJSON(t.Raw) // CheckTemplate has read it
+	}
+	if p := v.signatureProblem(); p != nil {
+		return p
 	}
 	v.settings = s
 	v.warnings = eventTypeWarnings(v.Spec.EventTypes)

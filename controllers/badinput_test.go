@@ -115,6 +115,47 @@ func badInputs() map[string]badInput {
 				change(f, ep, func(ep e) { ep.Spec.Receiver.BaseURL = "https://hooks.example.com" })
 			},
 		},
+		"the receiver's public key is none": {
+			why:    "a key that cannot be read would refuse every signature",
+			reason: v1alpha1.ReasonInvalidPublicKey, says: []string{"spec.receiver.verification.ed25519PublicKeys[1]", "Ed25519"}, hides: "hunter2", endpoint: v1alpha1.ReasonInvalidPublicKey,
+			prepare: func(_ *fixture, _ s, ep e, _ c) { receives(ep, publicKey(1), strings.Repeat("hunter2!", 6)) },
+			heal: func(f *fixture, _ s, ep e, _ c) {
+				change(f, ep, func(ep e) { receives(ep, publicKey(1), publicKey(2)) })
+			},
+		},
+		"only signatures v2 are sent, and the receiver has no public key": {
+			why:    "it would refuse every notification",
+			reason: v1alpha1.ReasonPublicKeyMissing, says: []string{"spec.authScheme", "eddsa_v2", "spec.receiver.verification.ed25519PublicKeys", "or set"},
+			prepare: func(_ *fixture, _ s, ep e, t c) {
+				receives(ep)
+				t.Spec.AuthScheme = v1alpha1.AuthSchemeEdDSAV2
+			},
+			heal: func(f *fixture, _ s, ep e, _ c) { change(f, ep, func(ep e) { receives(ep, publicKey(1)) }) },
+		},
+		"only signatures v2 are sent, and the receiver allows only digests": {
+			why:    "it would refuse every notification",
+			reason: v1alpha1.ReasonAlgorithmNotAllowed, says: []string{"spec.authScheme", "eddsa_v2", "spec.receiver.verification.algorithms", "Ed25519"},
+			prepare: func(_ *fixture, _ s, ep e, t c) {
+				receives(ep, publicKey(1)).Algorithms = []v1alpha1.SignatureAlgorithm{"SHA1", "SHA256"}
+				t.Spec.AuthScheme = v1alpha1.AuthSchemeEdDSAV2
+			},
+			heal: func(f *fixture, _ s, _ e, t c) {
+				change(f, t, func(t c) { t.Spec.AuthScheme = v1alpha1.AuthSchemeDefault })
+			},
+		},
+		"only digests are sent, and the receiver allows only Ed25519": {
+			why:    "it would refuse every notification",
+			reason: v1alpha1.ReasonAlgorithmNotAllowed, says: []string{"spec.authScheme", "legacy_hmac", "spec.receiver.verification.algorithms", "SHA256"},
+			prepare: func(_ *fixture, _ s, ep e, t c) {
+				receives(ep, publicKey(1)).Algorithms = []v1alpha1.SignatureAlgorithm{"Ed25519"}
+				t.Spec.AuthScheme = v1alpha1.AuthSchemeLegacyHMAC
+			},
+			heal: func(f *fixture, _ s, ep e, _ c) {
+				change(f, ep, func(ep e) {
+					receives(ep, publicKey(1)).Algorithms = []v1alpha1.SignatureAlgorithm{"Ed25519", "SHA256"}
+				})
+			},
+		},
 		"the Admin API is not https": {
 			why:    "a tenant could aim the manager at internal addresses",
 			reason: v1alpha1.ReasonInsecureAPIBase, says: []string{"https", "--allow-insecure-api-base"}, endpoint: v1alpha1.ReasonInsecureAPIBase,

@@ -19,6 +19,8 @@ type problem struct {
 type secretState struct {
 	uid, resourceVersion string
 	credentials          cloudinary.Credentials
+	signing              []cloudinary.SigningKey
+	refused              bool // Cloudinary's last answer to the credentials was 401 or 403
 	deleting             bool
 	problem              *problem // missing, malformed or insecure; the credentials are empty then
 }
@@ -53,9 +55,11 @@ func (d *directory) secret(k plan.Key) (secretState, bool) {
 func (d *directory) setSecret(k plan.Key, s secretState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if old, ok := d.secrets[k]; !ok || old.resourceVersion != s.resourceVersion || old.uid != s.uid {
+	old, ok := d.secrets[k]
+	if !ok || old.resourceVersion != s.resourceVersion || old.uid != s.uid {
 		delete(d.probes, k) // what changed is tried at once
 	}
+	s.refused = old.refused && old.credentials == s.credentials
 	d.secrets[k] = s
 }
 
@@ -78,9 +82,15 @@ func (d *directory) setAccepted(c cloudinary.Credentials, accepted bool) {
 	defer d.mu.Unlock()
 	if accepted {
 		d.accepted[d.fingerprints.Fingerprint(c)] = true
-		return
+	} else {
+		delete(d.accepted, d.fingerprints.Fingerprint(c))
 	}
-	delete(d.accepted, d.fingerprints.Fingerprint(c))
+	for k, s := range d.secrets {
+		if s.problem == nil && s.credentials == c {
+			s.refused = !accepted
+			d.secrets[k] = s
+		}
+	}
 }
 
 // beginTrial says whether these credentials are this caller's to try; if so endTrial must follow.

@@ -20,7 +20,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	if g.empty() {
 		r.directory.forgetEnvironment(unit.Environment)
 		r.Metrics.forgetEnvironment(unit.Environment)
-		return 0, nil
+		return r.keepLastKeys(ctx, g)
 	}
 	env := r.directory.environment(unit.Environment)
 	env.mu.Lock()
@@ -30,8 +30,13 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 		return 0, err
 	}
 	r.wakeOutsiders(g)
+	if _, err := r.keepKeys(ctx, g); errors.Is(err, errNotLeader) {
+		return 0, err
+	} else if err != nil {
+		g.failures = append(g.failures, err) // triggers do not wait for keys
+	}
 	if env.listed.IsZero() {
-		return r.wait(env), r.reportUnread(ctx, g, env)
+		return r.wait(env), errors.Join(append(g.failures, r.reportUnread(ctx, g, env))...)
 	}
 	last, err := r.converge(ctx, g, env)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
 // readWorld reads all objects from the cache. They are shared with it and must not be changed.
@@ -53,8 +54,9 @@ type gathered struct {
 	triggers    map[plan.Key]*triggerState
 	order       []plan.Key
 	objects     []plan.Object
-	index       map[plan.Key]int // of objects
-	members     []plan.Key       // Secrets, sorted
+	index       map[plan.Key]int     // of objects
+	members     []plan.Key           // Secrets, sorted
+	keys        *verification.Update // what is to be done about the receiver's keys; nil: no endpoint with a receiver is accepted
 
 	// setAside are objects to which the API server lets nothing be written now: no step is taken for them in this pass, and the
 	// others go on. failures are why.

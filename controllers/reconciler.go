@@ -39,6 +39,10 @@ type Options struct {
 	AllowInsecureAPIBase bool
 	// UserAgent is sent with each call.
 	UserAgent string
+	// VerificationNamespace has the Secret with the receiver's verification keys; empty: no keys are kept.
+	VerificationNamespace string
+	// VerificationKeyGrace is how long a key counts that is in no Secret any more.
+	VerificationKeyGrace time.Duration
 	// Namespaces are those that are watched; empty: all.
 	Namespaces []string
 }
@@ -52,7 +56,7 @@ func (o *Options) watches(namespace string) bool {
 func DefaultOptions() Options {
 	return Options{
 		SyncInterval: time.Minute, MinListInterval: 5 * time.Second, SettleTime: 30 * time.Second,
-		CallTimeout: 15 * time.Second, URLLimit: 30,
+		CallTimeout: 15 * time.Second, URLLimit: 30, VerificationKeyGrace: 30 * time.Minute,
 	}
 }
 
@@ -82,6 +86,7 @@ type Reconciler struct {
 	Options Options
 
 	directory *directory
+	keys      keyStore
 	queue     workqueue.TypedRateLimitingInterface[Unit]
 }
 

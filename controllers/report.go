@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -195,7 +196,8 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 	var errs []error
 	for i := range g.endpoints {
 		ep := &g.endpoints[i]
-		a := assessment{accepted: ep.problem, note: acceptedNote(ep.warnings), done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
+		note := acceptedNote(slices.Concat(ep.warnings, r.keyNotes(g, ep)))
+		a := assessment{accepted: ep.problem, note: note, done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
 		var used *int32
 		if !env.listed.IsZero() {
 			n := int32(min(len(urls), maxURLs))

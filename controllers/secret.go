@@ -184,6 +184,10 @@ func (r *Reconciler) secretOutside(key plan.Key) secretState {
 func (r *Reconciler) parseSecret(s *corev1.Secret) secretState {
 	state := secretState{uid: string(s.UID), resourceVersion: s.ResourceVersion, deleting: s.DeletionTimestamp != nil}
 	creds, err := cloudinary.ParseSecret(s.Data)
+	signing, signingErr := cloudinary.ParseSigningKeys(s.Data)
+	if err == nil {
+		err = signingErr
+	}
 	switch {
 	case err != nil:
 		state.problem = &problem{v1alpha1.ReasonSecretInvalid, fmt.Sprintf("Secret %s/%s: %v", s.Namespace, s.Name, err)}
@@ -191,7 +195,7 @@ func (r *Reconciler) parseSecret(s *corev1.Secret) secretState {
 		state.problem = &problem{v1alpha1.ReasonInsecureAPIBase, fmt.Sprintf(
 			"Secret %s/%s: upload_prefix is not https; use https, or start the manager with --allow-insecure-api-base", s.Namespace, s.Name)}
 	default:
-		state.credentials = creds
+		state.credentials, state.signing = creds, signing
 	}
 	return state
 }

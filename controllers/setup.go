@@ -40,7 +40,8 @@ const (
 	maxErrorDelay = time.Minute
 )
 
-// SetupWithManager registers the controller. Status changes alone wake nothing: the manager makes them itself.
+// SetupWithManager registers the controller. Status changes alone wake nothing: the manager makes them itself, or the receiver does, whose
+// part of status is nothing to the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.directory = newDirectory()
 	secrets := &metav1.PartialObjectMetadata{}
@@ -66,8 +67,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // keepQueue lets a pass wake others.
-func (r *Reconciler) keepQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[Unit]) error {
+func (r *Reconciler) keepQueue(ctx context.Context, queue workqueue.TypedRateLimitingInterface[Unit]) error {
 	r.queue = queue
+	r.sweep(ctx)
 	return nil
 }
 

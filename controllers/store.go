@@ -4,23 +4,17 @@ package controllers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
-
-// fieldManager owns the manager's part of status; the receiver owns another.
-const fieldManager = client.FieldOwner("cloudinary-operator-manager")
 
 const annotationTrue = "true"
 
@@ -61,56 +55,6 @@ func (r *Reconciler) store(ctx context.Context, g *gathered, key plan.Key, recor
 	status := t.Status.DeepCopy()
 	status.Registrations = withRecords(t.Status.Registrations, g.environment, records)
 	return r.writeTriggerStatus(ctx, t, *status)
-}
-
-// writeTriggerStatus writes the manager's part of a trigger's status if it differs. The resourceVersion goes with it: a
-// conflict means that the decision rests on something old.
-func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, status v1alpha1.CloudinaryTriggerStatus) error {
-	if equality.Semantic.DeepEqual(t.Status, status) {
-		return nil
-	}
-	var s applyv1alpha1.CloudinaryTriggerStatusApplyConfiguration
-	if err := convert(status, &s); err != nil {
-		return err
-	}
-	ac := applyv1alpha1.CloudinaryTrigger(t.Name, t.Namespace).
-		WithUID(t.UID).WithResourceVersion(t.ResourceVersion).WithStatus(&s)
-	if err := r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership); err != nil {
-		return fmt.Errorf("write status of trigger %s: %w", t.key, err)
-	}
-	written := t.DeepCopy()
-	written.Status = status
-	written.ResourceVersion = *ac.ResourceVersion
-	t.CloudinaryTrigger = written
-	return nil
-}
-
-func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *endpointView, status v1alpha1.NotificationEndpointStatus) error {
-	if equality.Semantic.DeepEqual(ep.Status, status) {
-		return nil
-	}
-	var s applyv1alpha1.NotificationEndpointStatusApplyConfiguration
-	if err := convert(status, &s); err != nil {
-		return err
-	}
-	ac := applyv1alpha1.NotificationEndpoint(ep.Name, ep.Namespace).
-		WithUID(ep.UID).WithResourceVersion(ep.ResourceVersion).WithStatus(&s)
-	if err := r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership); err != nil {
-		return fmt.Errorf("write status of endpoint %s: %w", ep.key, err)
-	}
-	return nil
-}
-
-// convert turns a status into its apply configuration: both have the same JSON.
-func convert(from, to any) error {
-	raw, err := json.Marshal(from)
-	if err != nil {
-		return fmt.Errorf("encode status: %w", err)
-	}
-	if err := json.Unmarshal(raw, to); err != nil {
-		return fmt.Errorf("decode status: %w", err)
-	}
-	return nil
 }
 
 // ensureFinalizer makes sure that an object cannot go while it holds something at Cloudinary.

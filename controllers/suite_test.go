@@ -85,6 +85,7 @@ func newFixture(t *testing.T, simOptions simulator.Options) *fixture {
 	f.options.MinListInterval = 50 * time.Millisecond
 	f.options.SettleTime = time.Second
 	f.options.ReceiverBaseURL = "https://hooks.example.com"
+	f.options.VerificationNamespace = f.namespace
 	return f
 }
 

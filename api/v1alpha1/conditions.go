@@ -11,7 +11,8 @@ const (
 	//
 	// Reasons with status True: Accepted. With status False: EndpointNotFound, EndpointNotAllowed,
 	// EndpointNotAccepted, EndpointDeleting, SecretNotFound, SecretInvalid, InvalidURL, BaseURLMissing,
-	// InsecureAPIBase, InvalidFilter, InvalidPayloadTemplate, PublicKeyMissing, InvalidPublicKey, Conflict, AlreadyExists, URLLimitReached, Rejected.
+	// InsecureAPIBase, InvalidFilter, InvalidPayloadTemplate, PublicKeyMissing, InvalidPublicKey, AlgorithmNotAllowed, Conflict, AlreadyExists,
+	// URLLimitReached, Rejected.
 	ConditionAccepted = "Accepted"
 
 	// ConditionSynced says whether Cloudinary has exactly what the spec says.
@@ -55,7 +56,8 @@ const (
 	// ReasonSignaturesDoNotMatch means nothing verifies any more: most likely Cloudinary signs with an API secret that is not in the
 	// Secret (any more). Add it as signing.<API_KEY>.
 	ReasonSignaturesDoNotMatch = "SignaturesDoNotMatch"
-	// ReasonAlgorithmNotAllowed means only signatures arrive that spec.receiver.verification.algorithms does not allow.
+	// ReasonAlgorithmNotAllowed means only signatures arrive that spec.receiver.verification.algorithms does not allow. On Accepted of a
+	// trigger it means that its spec.authScheme has no other ones sent.
 	ReasonAlgorithmNotAllowed = "AlgorithmNotAllowed"
 	// ReasonOnlySignatureV2 means only X-Cld-Signature_v2 arrives, and no public key is configured.
 	ReasonOnlySignatureV2 = "OnlySignatureV2"
@@ -106,7 +108,7 @@ const (
 	// ReasonBaseURLMissing means spec.receiver has no baseURL and the manager no --receiver-base-url.
 	ReasonBaseURLMissing = "BaseURLMissing"
 	// ReasonPublicKeyMissing means spec.authScheme is eddsa_v2, and the endpoint's bundled receiver has no public key: it would refuse
-	// every notification.
+	// every notification. What is at Cloudinary stays as it is.
 	ReasonPublicKeyMissing = "PublicKeyMissing"
 	// ReasonInvalidPublicKey means one of spec.receiver.verification.ed25519PublicKeys is no Ed25519 public key.
 	ReasonInvalidPublicKey = "InvalidPublicKey"

@@ -29,6 +29,7 @@ func TestKubectlFindsTheKindsAndShowsWhatMatters(t *testing.T) {
 				"Event Types string .spec.eventTypes",
 				`Ready string .status.conditions[?(@.type=="Ready")].status`,
 				`Reason string .status.conditions[?(@.type=="Ready")].reason`,
+				"Last Fired date .status.lastNotification.receivedAt",
 				"Age date .metadata.creationTimestamp",
 			},
 			WideColumns: []string{`Message string .status.conditions[?(@.type=="Ready")].message`},
@@ -40,9 +41,13 @@ func TestKubectlFindsTheKindsAndShowsWhatMatters(t *testing.T) {
 				"URL string .status.url",
 				`Ready string .status.conditions[?(@.type=="Ready")].status`,
 				`Reason string .status.conditions[?(@.type=="Ready")].reason`,
+				"Last Received date .status.receiver.lastNotification.receivedAt",
 				"Age date .metadata.creationTimestamp",
 			},
-			WideColumns: []string{`Message string .status.conditions[?(@.type=="Ready")].message`},
+			WideColumns: []string{
+				`Delivering string .status.conditions[?(@.type=="Delivering")].reason`,
+				`Message string .status.conditions[?(@.type=="Ready")].message`,
+			},
 		},
 	} {
 		t.Run(plural, func(t *testing.T) {

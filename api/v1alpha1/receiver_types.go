@@ -100,7 +100,7 @@ type ServiceTarget struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="self.matches('^/[!-~]*$') && !self.contains('#') && isURL('http://service' + self)",message="path must start with / and be a valid URL path, without a fragment; percent-encode what is not plain ASCII"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^/[!-~]*$') && !self.contains('#') && isURL('http://service' + self) && !self.matches('%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)')",message="path must start with / and be a valid URL path, without a fragment; percent-encode what is not plain ASCII"
 	Path string `json:"path,omitempty"`
 
 	// format of the request. Original or absent: the body byte for byte, with Cloudinary's headers, so that its signature

@@ -66,6 +66,7 @@ func validationCases() map[string]validationCase {
 	all := map[string]validationCase{}
 	for _, cases := range []map[string]validationCase{
 		endpointRefCases(), eventTypesCases(), triggerOptionCases(), endpointCases(), urlCases(), baseURLCases(),
+		verificationCases(), durationCases(), targetCases(), serviceCases(),
 	} {
 		for name, tc := range cases {
 			if _, twice := all[name]; twice {
@@ -260,66 +261,6 @@ func baseURLCases() map[string]validationCase {
 	}
 }
 
-// Status is written by the manager alone; what is tested is that its bounds hold and that what it relies on is kept.
-func TestStatusValidation(t *testing.T) {
-	namespace := env.NewNamespace(t)
-	cases := map[string]validationCase{
-		"observedGeneration may be 0":            {trigger, "status.observedGeneration", int64(0), ""},
-		"observedGeneration is not below -1":     {trigger, "status.observedGeneration", int64(-2), "observedGeneration in body should be greater than or equal to -1"},
-		"conditions may be 16":                   {trigger, "status.conditions", conditions(16), ""},
-		"conditions are not 17":                  {trigger, "status.conditions", conditions(17), "status.conditions: Too many: 17: must have at most 16 items"},
-		"conditions differ in their type":        {trigger, "status.conditions", append(conditions(1), conditions(1)...), "status.conditions[1]: Duplicate value"},
-		"registrations may be 32":                {trigger, "status.registrations", repeat(32, registration()), ""},
-		"registrations are not 33":               {trigger, "status.registrations", repeat(33, registration()), "status.registrations: Too many: 33: must have at most 32 items"},
-		"a registration is kept whole":           {trigger, "status.registrations", []any{registration()}, ""},
-		"a registration has triggers":            {trigger, "status.registrations", []any{registration("triggers", []any{})}, "registrations[0].triggers in body should have at least 1 items"},
-		"a registration may have 256 triggers":   {trigger, "status.registrations", []any{registration("triggers", repeat(256, registered()))}, ""},
-		"a registration does not have 257":       {trigger, "status.registrations", []any{registration("triggers", repeat(257, registered()))}, "status.registrations[0].triggers: Too many: 257"},
-		"a registration's url may be 2500 bytes": {trigger, "status.registrations", []any{registration("url", text(2500))}, ""},
-		"a registration's url is not 2501 bytes": {trigger, "status.registrations", []any{registration("url", text(2501))}, "status.registrations[0].url: Too long: may not be more than 2500"},
-		"an origin is Created or Adopted":        {trigger, "status.registrations", []any{registration("triggers", []any{registered("origin", "Found")})}, `supported values: "Created", "Adopted"`},
-		"an id may be absent, with an intent":    {trigger, "status.registrations", []any{registration("triggers", []any{registered("id", absent)})}, ""},
-		"an id may be 128 bytes":                 {trigger, "status.registrations", []any{registration("triggers", []any{registered("id", text(128))})}, ""},
-		"an id is not 129 bytes":                 {trigger, "status.registrations", []any{registration("triggers", []any{registered("id", text(129))})}, "id: Too long: may not be more than 128"},
-		"bookkeeping is not empty": {
-			trigger, "status.registrations", []any{registration("triggers", []any{registered("bookkeeping", map[string]any{})})}, "bookkeeping in body should have at least 1 properties",
-		},
-		"a hash is not 65 bytes": {
-			trigger, "status.registrations", []any{registration("triggers", []any{registered("bookkeeping", bookkeeping("sentHash", text(65)))})}, "sentHash: Too long: may not be more than 64",
-		},
-		"echoed fields are a set": {
-			trigger, "status.registrations", []any{registration("triggers", []any{registered("bookkeeping", bookkeeping("echoedFields", []any{"filter", "filter"}))})}, `Duplicate value: "filter"`,
-		},
-		"a differing value may be empty":          {trigger, "status.observed", []any{observed("want", "")}, ""},
-		"a differing value may be 256 characters": {trigger, "status.observed", []any{observed("have", text(256))}, ""},
-		"a differing value is not 257 characters": {trigger, "status.observed", []any{observed("have", text(257))}, "have: Too long: may not be more than 256"},
-		"an endpoint's url may be 2500 bytes":     {endpoint, "status.url", text(2500), ""},
-		"an endpoint's url is not 2501 bytes":     {endpoint, "status.url", text(2501), "status.url: Too long: may not be more than 2500"},
-		"an environment is kept whole":            {endpoint, "status.environment", environment(), ""},
-		"an environment may have no triggers yet": {endpoint, "status.environment", environment("urlsUsed", int64(0)), ""},
-		"an environment names its cloud":          {endpoint, "status.environment", environment("cloudName", absent), "status.environment.cloudName: Required value"},
-		"an environment does not use negative URLs": {
-			endpoint, "status.environment", environment("urlsUsed", int64(-1)), "environment.urlsUsed in body should be greater than or equal to 0",
-		},
-	}
-	objects := map[string]*unstructured.Unstructured{}
-	for _, kind := range []string{trigger, endpoint} {
-		objects[kind] = base(kind)
-		objects[kind].SetNamespace(namespace)
-		if err := env.Client.Create(t.Context(), objects[kind]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			object := objects[tc.object].DeepCopy()
-			set(t, object, tc.field, tc.value)
-			err := env.Client.Status().Update(t.Context(), object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
-			checkOutcome(t, object, tc, err)
-		})
-	}
-}
-
 // checkOutcome looks at the message where one is expected, and else at the value that came back.
 func checkOutcome(t *testing.T, object *unstructured.Unstructured, tc validationCase, err error) {
 	t.Helper()
@@ -378,49 +319,6 @@ func fullTriggerSpec() map[string]any {
 	}
 }
 
-func registration(changes ...any) map[string]any {
-	return changed(map[string]any{
-		"apiBase":   "https://api.cloudinary.com",
-		"cloudName": "demo",
-		"secretRef": map[string]any{"namespace": "shop", "name": "cloudinary"},
-		"url":       "https://hooks.example.com/cloudinary",
-		"triggers":  []any{registered()},
-	}, changes)
-}
-
-func registered(changes ...any) map[string]any {
-	return changed(map[string]any{
-		"eventType":   "upload",
-		"id":          strings.Repeat("0a", 16),
-		"origin":      "Created",
-		"intendedAt":  "2026-01-02T03:04:05.000006Z",
-		"bookkeeping": bookkeeping(),
-	}, changes)
-}
-
-func bookkeeping(changes ...any) map[string]any {
-	return changed(map[string]any{
-		"sentHash":      text(64),
-		"sentAt":        "2026-01-02T03:04:05.000006Z",
-		"confirmedHash": text(64),
-		"echoedFields":  []any{"additive", "filter"},
-		"repair": map[string]any{
-			"readHash": text(64), "updates": int64(1), "replacements": int64(0), "lastAt": "2026-01-02T03:04:05.000006Z",
-		},
-	}, changes)
-}
-
-func observed(changes ...any) map[string]any {
-	difference := changed(map[string]any{"field": "additive", "want": "true", "have": "false"}, changes)
-	return map[string]any{"eventType": "upload", "differences": []any{difference}}
-}
-
-func environment(changes ...any) map[string]any {
-	return changed(map[string]any{
-		"apiBase": "https://api.cloudinary.com", "cloudName": "demo", "urlsUsed": int64(3), "urlLimit": int64(30),
-	}, changes)
-}
-
 // changed sets or, by absent, removes the fields that are given as name, value, name, value.
 func changed(object map[string]any, changes []any) map[string]any {
 	for i := 0; i < len(changes); i += 2 {
@@ -442,17 +340,6 @@ func set(t *testing.T, object *unstructured.Unstructured, field string, value an
 	if err := unstructured.SetNestedField(object.Object, value, path...); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func conditions(n int) []any {
-	list := make([]any, n)
-	for i := range list {
-		list[i] = map[string]any{
-			"type": fmt.Sprintf("Type%d", i), "status": "True", "reason": "Reason", "message": "message",
-			"observedGeneration": int64(1), "lastTransitionTime": "2026-01-02T03:04:05Z",
-		}
-	}
-	return list
 }
 
 func eventTypes(n int) []any {

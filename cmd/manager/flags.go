@@ -41,6 +41,10 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.IntVar(&o.URLLimit, "url-limit", o.URLLimit, "How many different notification URLs a product environment may hold.")
 	flags.StringVar(&o.ReceiverBaseURL, "receiver-base-url", "",
 		"The address under which the bundled receiver is reached from the internet, for endpoints whose spec.receiver has no baseURL.")
+	flags.StringVar(&o.VerificationNamespace, "verification-namespace", "",
+		"The namespace of the Secret with the verification keys for the bundled receiver. Default: that of the lease, see --leader-election-namespace.")
+	flags.DurationVar(&o.VerificationKeyGrace, "verification-key-grace", o.VerificationKeyGrace,
+		"How long notifications may still be signed with a key that is in no Secret any more; 0: not at all.")
 	flags.BoolVar(&o.AllowInsecureAPIBase, "allow-insecure-api-base", false,
 		"Permit Secrets whose Admin API is not https. Only for trials: whoever may write such a Secret can aim the manager at internal addresses.")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "Path of a kubeconfig. Default: KUBECONFIG, then the Pod's service account, then ~/.kube/config.")
@@ -67,6 +71,7 @@ func (o *options) check(rest []string) error {
 	}
 	for name, d := range map[string]time.Duration{
 		"--min-list-interval": o.MinListInterval, "--settle-time": o.SettleTime, "--call-timeout": o.CallTimeout - 1,
+		"--verification-key-grace": o.VerificationKeyGrace,
 	} {
 		if d < 0 {
 			problems = append(problems, fmt.Errorf("%s is too short", name))

@@ -83,6 +83,9 @@ func newManager(o *options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
 	o.Namespaces = slices.Sorted(maps.Keys(namespaces))
+	if o.VerificationNamespace == "" {
+		o.VerificationNamespace = ownNamespace(o)
+	}
 	if err := addController(mgr, o, fence); err != nil {
 		return nil, err
 	}
@@ -153,16 +156,24 @@ func splitNamespaces(flag string) map[string]cache.Config {
 
 const podNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
+// ownNamespace is where the manager keeps what is its own: as the flag says, else the Pod's; empty outside a cluster.
+func ownNamespace(o *options) string {
+	if o.leaderElectionNamespace != "" {
+		return o.leaderElectionNamespace
+	}
+	raw, err := os.ReadFile(podNamespaceFile)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(raw))
+}
+
 // newLock makes the leader's lock. Its identity is the container's, if the Pod says which it is: a container that was killed and
 // restarted in its Pod goes on at once, since there is never more than one of it.
 func newLock(config *rest.Config, o *options) (*lease.Lock, error) {
-	namespace := o.leaderElectionNamespace
+	namespace := ownNamespace(o)
 	if namespace == "" {
-		raw, err := os.ReadFile(podNamespaceFile)
-		if err != nil {
-			return nil, errors.New("--leader-election-namespace must be given outside a cluster, or --leader-elect=false")
-		}
-		namespace = strings.TrimSpace(string(raw))
+		return nil, errors.New("--leader-election-namespace must be given outside a cluster, or --leader-elect=false")
 	}
 	identity := os.Getenv("POD_UID")
 	if identity == "" {

@@ -12,7 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// The keys of a Secret's data that hold credentials. Other keys are not looked at.
+// The keys of a Secret's data that hold credentials. Others are not looked at here; those that begin with SigningKeyPrefix are
+// ParseSigningKeys' matter.
 const (
 	KeyCloudinaryURL = "CLOUDINARY_URL"
 	KeyCloudName     = "cloud_name"
@@ -31,7 +32,7 @@ const (
 
 // SecretError says what is wrong with a Secret's data: which key, what, and what to do, never what it holds.
 type SecretError struct {
-	Key     string // one of the Key constants
+	Key     string // one of the Key constants, or begins with SigningKeyPrefix
 	Problem string // continues a sentence that begins with the key, e.g. "is missing: …"
 }
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
+)
+
+// process is a reconciler as one process has it, without a manager around it.
+func (f *fixture) process() *Reconciler {
+	return &Reconciler{Client: api.Client, Live: api.Client, Now: time.Now, Options: f.options, directory: newDirectory()}
+}
+
+func keyOfCloud(name string) func([]verification.Key) []verification.Key {
+	return func([]verification.Key) []verification.Key {
+		return []verification.Key{{ID: name, Secret: "secret of " + name}}
+	}
+}
+
+func TestEnvironmentsDoNotLoseEachOthersKeys(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	const processes, clouds, rounds = 2, 8, 5
+	var wait sync.WaitGroup
+	for p := range processes { // the passes of one process, and those of one that has just lost the lease
+		r := f.process()
+		for c := range clouds {
+			wait.Go(func() {
+				env := verification.Environment{APIBase: "https://api.example.com", CloudName: fmt.Sprintf("cloud-%d-%d", p, c)}
+				for i := range rounds {
+					for {
+						_, err := r.changeEntry(t.Context(), env, keyOfCloud(fmt.Sprint(i)))
+						if err == nil {
+							break
+						}
+						if t.Context().Err() != nil {
+							t.Error(err)
+							return
+						}
+					}
+				}
+			})
+		}
+	}
+	wait.Wait()
+	kept := f.keysSecret()
+	f.get(kept)
+	entries, errs := verification.DecodeSecret(kept.Data)
+	if len(errs) > 0 || len(entries) != processes*clouds {
+		t.Fatalf("%d entries of %d, errors %v", len(entries), processes*clouds, errs)
+	}
+	for env, keys := range entries {
+		if len(keys.Keys) != 1 || keys.Keys[0].ID != fmt.Sprint(rounds-1) {
+			t.Errorf("%v has %v", env, keys.Keys)
+		}
+	}
+}
+
+func TestAnEntryIsWrittenWhereItChangesAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	r, env := f.process(), f.verificationEnvironment()
+	none := func([]verification.Key) []verification.Key { return nil }
+	_, err := r.changeEntry(t.Context(), env, none)
+	f.must(err)
+	if err := api.Client.Get(t.Context(), client.ObjectKeyFromObject(f.keysSecret()), f.keysSecret()); !apierrors.IsNotFound(err) {
+		t.Errorf("a Secret without an entry was created (%v)", err)
+	}
+	_, err = r.changeEntry(t.Context(), env, keyOfCloud("1"))
+	f.must(err)
+	kept := f.keysSecret()
+	f.get(kept)
+	before := kept.ResourceVersion
+	_, err = f.process().changeEntry(t.Context(), env, keyOfCloud("1"))
+	f.must(err)
+	if f.get(kept); kept.ResourceVersion != before {
+		t.Error("an unchanged entry was written")
+	}
+	_, err = r.changeEntry(t.Context(), env, none)
+	f.must(err)
+	f.get(kept)
+	if diff := cmp.Diff(map[string][]byte(nil), kept.Data); diff != "" {
+		t.Errorf("the entry is still there:\n%s", diff)
+	}
+}
+
+type leaseLeft time.Duration
+
+func (l leaseLeft) Remaining(time.Time) time.Duration { return time.Duration(l) }
+
+func TestAManagerWithoutTheLeaseWritesNoKeys(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	r := f.process()
+	r.Fence = leaseLeft(minLease / 2)
+	if _, err := r.changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("1")); !errors.Is(err, errNotLeader) {
+		t.Errorf("error is %v, want that it is not the leader", err)
+	}
+	if got := f.keys(); got != nil {
+		t.Errorf("keys are %q", got)
+	}
+}
+
+func TestANamespaceThatDoesNotExistIsNoHotLoop(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	f.options.VerificationNamespace = "there-is-none"
+	_, err := f.process().changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("1"))
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		t.Errorf("error is %v; one that is taken for a race is tried again at once", err)
+	}
+}
+
+// What config/rbac grants in the manager's own namespace is enough to keep the keys, and shows no other Secret there.
+func TestTheRoleForTheKeysIsEnoughAndNoMore(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	raw, err := os.ReadFile("../config/rbac/verification_keys.yaml")
+	f.must(err)
+	role := &rbacv1.Role{}
+	f.must(yaml.NewYAMLOrJSONDecoder(bytes.NewReader(raw), 4096).Decode(role))
+	role.Namespace = f.namespace
+	user := "keeper-of-" + f.namespace
+	f.create(role, f.secret("cloudinary"), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name, Namespace: f.namespace},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	})
+	config := rest.CopyConfig(api.Config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: user}
+	limited, err := client.New(config, client.Options{Scheme: api.Scheme})
+	f.must(err)
+	r := f.process()
+	r.Client, r.Live = limited, limited
+	f.eventually(func() error { // the API server's own view of roles lags
+		_, err := r.changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("1"))
+		return err
+	})
+	_, err = r.changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("2"))
+	f.must(err)
+	if got := f.keys(); len(got) != 1 || got[0] != "2 secret of 2" {
+		t.Errorf("keys are %q", got)
+	}
+	if err := limited.Get(t.Context(), client.ObjectKeyFromObject(f.secret("cloudinary")), &corev1.Secret{}); !apierrors.IsForbidden(err) {
+		t.Errorf("another Secret can be read (%v)", err)
+	}
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+)
+
+// publicKeys are the keys that the endpoint's receiver checks X-Cld-Signature_v2 with.
+func publicKeys(ep *v1alpha1.NotificationEndpoint) []string {
+	if ep.Spec.Receiver == nil || ep.Spec.Receiver.Verification == nil {
+		return nil
+	}
+	return ep.Spec.Receiver.Verification.Ed25519PublicKeys
+}
+
+func publicKeyProblem(ep *v1alpha1.NotificationEndpoint) *problem {
+	for i, text := range publicKeys(ep) {
+		if _, err := notification.ParseEd25519PublicKey(text); err != nil {
+			return &problem{v1alpha1.ReasonInvalidPublicKey, fmt.Sprintf(
+				"spec.receiver.verification.ed25519PublicKeys[%d]: %v; put an Ed25519 public key there, as PEM or as its 32 bytes in base64 or hex, or remove it", i, err)}
+		}
+	}
+	return nil
+}
+
+// signatureProblem says that the endpoint's receiver would refuse all that this trigger has sent:
+//
+//	authScheme        | is sent with                          | refused where the receiver
+//	------------------+---------------------------------------+----------------------------------------
+//	default           | both signatures                       | never: it goes by the one it can check
+//	legacy_hmac       | X-Cld-Signature, SHA-1 or SHA-256     | allows neither
+//	eddsa_v2          | X-Cld-Signature_v2                    | has no public key, or does not allow Ed25519
+//
+// Which of SHA-1 and SHA-256 it is, is a setting of the Cloudinary account that nobody here can see.
+func (v *triggerView) signatureProblem() *problem {
+	receiver := v.endpoint.Spec.Receiver
+	if receiver == nil {
+		return nil
+	}
+	allows := func(algorithms ...v1alpha1.SignatureAlgorithm) bool {
+		if receiver.Verification == nil || len(receiver.Verification.Algorithms) == 0 {
+			return true
+		}
+		return slices.ContainsFunc(algorithms, func(a v1alpha1.SignatureAlgorithm) bool {
+			return slices.Contains(receiver.Verification.Algorithms, a)
+		})
+	}
+	switch scheme := v.Spec.AuthScheme; {
+	case scheme == v1alpha1.AuthSchemeEdDSAV2 && len(publicKeys(v.endpoint.NotificationEndpoint)) == 0:
+		return &problem{v1alpha1.ReasonPublicKeyMissing, fmt.Sprintf(
+			"spec.authScheme: eddsa_v2 makes Cloudinary send X-Cld-Signature_v2 alone, and the receiver of NotificationEndpoint %s has no public key to check it with; "+
+				"add the key to its spec.receiver.verification.ed25519PublicKeys, or set spec.authScheme to default or legacy_hmac", v.endpointKey)}
+	case scheme == v1alpha1.AuthSchemeEdDSAV2 && !allows(v1alpha1.SignatureEd25519):
+		return algorithmProblem(scheme, "X-Cld-Signature_v2 alone", v, "add Ed25519 there, or set spec.authScheme to default or legacy_hmac")
+	case scheme == v1alpha1.AuthSchemeLegacyHMAC && !allows(v1alpha1.SignatureSHA1, v1alpha1.SignatureSHA256):
+		return algorithmProblem(scheme, "X-Cld-Signature alone", v, "add SHA1 or SHA256 there, or set spec.authScheme to default or eddsa_v2")
+	default:
+		return nil
+	}
+}
+
+func algorithmProblem(scheme v1alpha1.AuthScheme, sent string, v *triggerView, wayOut string) *problem {
+	return &problem{v1alpha1.ReasonAlgorithmNotAllowed, fmt.Sprintf(
+		"spec.authScheme: %s makes Cloudinary send %s, which spec.receiver.verification.algorithms of NotificationEndpoint %s does not allow; %s",
+		scheme, sent, v.endpointKey, wayOut)}
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
+)
+
+// fieldManager owns the manager's part of status. The receiver owns the rest: status.receiver and the conditions Verifying and Delivering of
+// an endpoint, status.lastNotification of a trigger. The manager compares and applies its own part alone, so that it neither
+// takes the rest over nor writes because of it.
+const fieldManager = client.FieldOwner("cloudinary-operator-manager")
+
+// triggerPart is the manager's part of a trigger's status. It names what is the manager's, and not what is not, so that a field
+// which is added for the receiver is left alone.
+func triggerPart(s v1alpha1.CloudinaryTriggerStatus) v1alpha1.CloudinaryTriggerStatus {
+	return v1alpha1.CloudinaryTriggerStatus{
+		Conditions: managedConditions(s.Conditions), ObservedGeneration: s.ObservedGeneration,
+		Registrations: s.Registrations, Observed: s.Observed,
+	}
+}
+
+// endpointPart is the manager's part of an endpoint's status.
+func endpointPart(s v1alpha1.NotificationEndpointStatus) v1alpha1.NotificationEndpointStatus {
+	return v1alpha1.NotificationEndpointStatus{
+		Conditions: managedConditions(s.Conditions), ObservedGeneration: s.ObservedGeneration,
+		URL: s.URL, Environment: s.Environment,
+	}
+}
+
+// managedConditions are sorted: in what order the API server keeps those of two owners says nothing.
+func managedConditions(all []metav1.Condition) []metav1.Condition {
+	own := slices.DeleteFunc(slices.Clone(all), func(c metav1.Condition) bool { return !managed(c.Type) })
+	slices.SortFunc(own, func(a, b metav1.Condition) int { return strings.Compare(a.Type, b.Type) })
+	return own
+}
+
+// writeTriggerStatus writes the manager's part of a trigger's status if it differs. The resourceVersion goes with it: a
+// conflict means that the decision rests on something old.
+func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, status v1alpha1.CloudinaryTriggerStatus) error {
+	next := triggerPart(status)
+	if equality.Semantic.DeepEqual(triggerPart(t.Status), next) {
+		return nil
+	}
+	var s applyv1alpha1.CloudinaryTriggerStatusApplyConfiguration
+	if err := convert(next, &s); err != nil {
+		return err
+	}
+	version := ""
+	read, err := r.pastTheReceiver(ctx, t.CloudinaryTrigger, func(o client.Object) error {
+		ac := applyv1alpha1.CloudinaryTrigger(t.Name, t.Namespace).
+			WithUID(o.GetUID()).WithResourceVersion(o.GetResourceVersion()).WithStatus(&s)
+		err := r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership)
+		version = *ac.ResourceVersion
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write status of trigger %s: %w", t.key, err)
+	}
+	written, ok := read.DeepCopyObject().(*v1alpha1.CloudinaryTrigger)
+	if !ok {
+		return fmt.Errorf("%T is no trigger", read)
+	}
+	next.LastNotification = written.Status.LastNotification
+	written.Status, written.ResourceVersion = next, version
+	t.CloudinaryTrigger = written
+	return nil
+}
+
+func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *endpointView, status v1alpha1.NotificationEndpointStatus) error {
+	next := endpointPart(status)
+	if equality.Semantic.DeepEqual(endpointPart(ep.Status), next) {
+		return nil
+	}
+	var s applyv1alpha1.NotificationEndpointStatusApplyConfiguration
+	if err := convert(next, &s); err != nil {
+		return err
+	}
+	_, err := r.pastTheReceiver(ctx, ep.NotificationEndpoint, func(o client.Object) error {
+		ac := applyv1alpha1.NotificationEndpoint(ep.Name, ep.Namespace).
+			WithUID(o.GetUID()).WithResourceVersion(o.GetResourceVersion()).WithStatus(&s)
+		return r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership)
+	})
+	if err != nil {
+		return fmt.Errorf("write status of endpoint %s: %w", ep.key, err)
+	}
+	return nil
+}
+
+// statusTries is how often a write is tried against a receiver that writes the same object. It does so once a minute.
+const statusTries = 5
+
+// pastTheReceiver writes, and where the resourceVersion that was read is old reads the object anew. If all that the manager goes by is as it
+// was, the decision stands and is written with the new resourceVersion: without this a notification that comes in the wrong
+// moment would cost a pass, and what a call to Cloudinary has just brought. Else the conflict is returned. It returns the object that
+// the write rests on.
+func (r *Reconciler) pastTheReceiver(ctx context.Context, read client.Object, write func(client.Object) error) (client.Object, error) {
+	for try := 1; ; try++ {
+		err := write(read)
+		if err == nil || !apierrors.IsConflict(err) || try == statusTries {
+			return read, err
+		}
+		live, readErr := r.readAgain(ctx, read)
+		if readErr != nil || !sameBasis(read, live) {
+			return read, err
+		}
+		read = live
+	}
+}
+
+func (r *Reconciler) readAgain(ctx context.Context, o client.Object) (client.Object, error) {
+	var live client.Object
+	switch o.(type) {
+	case *v1alpha1.CloudinaryTrigger:
+		live = &v1alpha1.CloudinaryTrigger{}
+	case *v1alpha1.NotificationEndpoint:
+		live = &v1alpha1.NotificationEndpoint{}
+	default:
+		return nil, fmt.Errorf("%T has no status of ours", o)
+	}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o), live); err != nil {
+		return nil, fmt.Errorf("read %s/%s again: %w", o.GetNamespace(), o.GetName(), err)
+	}
+	return live, nil
+}
+
+// sameBasis says whether two versions of an object are equal in everything that the manager goes by.
+func sameBasis(a, b client.Object) bool {
+	return a.GetUID() == b.GetUID() && a.GetGeneration() == b.GetGeneration() &&
+		a.GetDeletionTimestamp().Equal(b.GetDeletionTimestamp()) &&
+		slices.Equal(a.GetFinalizers(), b.GetFinalizers()) &&
+		a.GetAnnotations()[v1alpha1.AnnotationAbandon] == b.GetAnnotations()[v1alpha1.AnnotationAbandon] &&
+		equality.Semantic.DeepEqual(partOf(a), partOf(b))
+}
+
+func partOf(o client.Object) any {
+	switch o := o.(type) {
+	case *v1alpha1.CloudinaryTrigger:
+		return triggerPart(o.Status)
+	case *v1alpha1.NotificationEndpoint:
+		return endpointPart(o.Status)
+	default:
+		return nil
+	}
+}
+
+// convert turns a status into its apply configuration: both have the same JSON.
+func convert(from, to any) error {
+	raw, err := json.Marshal(from)
+	if err != nil {
+		return fmt.Errorf("encode status: %w", err)
+	}
+	if err := json.Unmarshal(raw, to); err != nil {
+		return fmt.Errorf("decode status: %w", err)
+	}
+	return nil
+}
