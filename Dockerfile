@@ -2,6 +2,7 @@
 #
 #   docker build --build-arg VERSION=v0.1.0 -t cloudinary-operator .
 #   docker build --target simulator -t cloudinary-sim .
+#   docker build --target sample-listener -t sample-listener .
 
 FROM --platform=$BUILDPLATFORM golang:1.26.8 AS build
 WORKDIR /src
@@ -13,7 +14,7 @@ COPY . .
 ARG TARGETOS TARGETARCH
 ARG VERSION=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/ ./cmd/...
+    GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/ ./cmd/... ./config/samples/listener
 
 FROM gcr.io/distroless/static-debian12:nonroot AS base
 ARG VERSION=unknown
@@ -30,9 +31,16 @@ LABEL org.opencontainers.image.title="cloudinary-sim" \
 COPY --from=build /out/cloudinary-sim /cloudinary-sim
 ENTRYPOINT ["/cloudinary-sim"]
 
-# The last stage is what is built where no target is named.
+# What stands behind a target, as a sample: config/samples/listener.
+FROM base AS sample-listener
+LABEL org.opencontainers.image.title="sample-listener" \
+      org.opencontainers.image.description="Verifies a forwarded notification of Cloudinary's again, and tags the uploaded asset"
+COPY --from=build /out/listener /listener
+ENTRYPOINT ["/listener"]
+
+# The manager and the receiver. The last stage is what is built where no target is named.
 FROM base AS operator
 LABEL org.opencontainers.image.title="cloudinary-operator" \
-      org.opencontainers.image.description="Keeps Cloudinary's webhook triggers equal to Kubernetes manifests"
-COPY --from=build /out/manager /manager
+      org.opencontainers.image.description="Keeps Cloudinary's webhook triggers equal to Kubernetes manifests, and delivers their notifications"
+COPY --from=build /out/manager /out/receiver /
 ENTRYPOINT ["/manager"]

@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
@@ -31,7 +32,7 @@ func TestAnAPIServerAcceptsTheManifestsWithoutAWarning(t *testing.T) {
 	if err := os.WriteFile(kubeconfig, env.Kubeconfig, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, folder := range []string{"crd", "default", "samples"} {
+	for _, folder := range []string{"crd", "default", "trial", "samples", "samples/listener"} {
 		t.Run(folder, func(t *testing.T) {
 			// A dry run creates nothing, so what lives in a namespace needs it before. Ours must be the
 			// one with the pod-security labels, which make the server warn of what they forbid.
@@ -46,7 +47,7 @@ func TestAnAPIServerAcceptsTheManifestsWithoutAWarning(t *testing.T) {
 			}
 			for name, labels := range namespaces {
 				namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
-				if err := env.Client.Create(t.Context(), namespace); err != nil {
+				if err := env.Client.Create(t.Context(), namespace); client.IgnoreAlreadyExists(err) != nil {
 					t.Fatalf("create namespace %s: %v", name, err)
 				}
 			}
@@ -55,7 +56,8 @@ func TestAnAPIServerAcceptsTheManifestsWithoutAWarning(t *testing.T) {
 	}
 }
 
-func TestOnlyTheManagerMayWriteStatus(t *testing.T) {
+// What the receiver may write of it is bounded by a policy: see TestTheReceiverMayWriteItsPartOfAStatusAlone.
+func TestOnlyManagerAndReceiverMayWriteStatus(t *testing.T) {
 	writes := func(verb string) bool { return !slices.Contains([]string{"get", "list", "watch"}, verb) }
 	ofStatus := func(resource string) bool { return strings.HasSuffix(resource, "/status") }
 	var writers []string
@@ -66,7 +68,7 @@ func TestOnlyTheManagerMayWriteStatus(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"cloudinary-operator-manager"}; !slices.Equal(writers, want) {
+	if want := []string{manager, receiver}; !slices.Equal(writers, want) {
 		t.Errorf("status may be written by %q, want %q: a trigger whose id stands in a status is taken for the operator's own", writers, want)
 	}
 }

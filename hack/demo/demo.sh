@@ -62,6 +62,8 @@ finish() {
   if [ "$code" -ne 0 ]; then
     printf '\ndemo: failed. The end of the manager'\''s log, %s:\n' "$demo_dir/log/manager.log" >&2
     tail -n 30 "$demo_dir/log/manager.log" >&2 || true
+    printf '\nand of the receiver'\''s:\n' >&2
+    tail -n 30 "$demo_dir/log/receiver.log" >&2 || true
   fi
   if [ -z "$was_up" ]; then
     hack/demo/down.sh || code=1
@@ -79,7 +81,7 @@ clean_up() {
 }
 
 start() {
-  step "A Kubernetes control plane, a simulated Cloudinary, and the manager"
+  step "A Kubernetes control plane, a simulated Cloudinary, manager and receiver"
   if [ -z "$was_up" ] && [ -e "$demo_dir/pids" ]; then
     # What an interrupted run has left would be taken for this one's.
     localcluster down
@@ -144,6 +146,58 @@ become_recorded() {
   die "the status of the CloudinaryTrigger $1 does not hold the id $2"
 }
 
+# become WHAT COMMAND waits until a command succeeds.
+become() {
+  local tries
+  for ((tries = 0; tries < 150; tries++)); do
+    eval "$2" >/dev/null 2>&1 && return 0
+    sleep 0.2
+  done
+  die "$1: not within 30 s"
+}
+
+# received prints how many notifications the target has that verified from the bytes it got.
+received() { curl -s "$TARGET_URL/received" | grep -c '"verified":true' || true; }
+
+notify='curl -sS --fail-with-body -X POST "$CLOUDINARY_SIM_URL/_sim/notify" -d'
+
+deliver() {
+  local text
+  curl -sS -X DELETE "$CLOUDINARY_SIM_URL/_sim/deliveries" >/dev/null
+  step "An image is uploaded: Cloudinary sends a signed request, and the receiver answers 200 once it is stored"
+  shown "$notify '{\"event_type\": \"upload\"}'"
+  become "the notification was answered 200" 'curl -s "$CLOUDINARY_SIM_URL/_sim/deliveries?state=delivered" | bin/show-deliveries'
+  shown 'curl -s "$CLOUDINARY_SIM_URL/_sim/deliveries" | bin/show-deliveries'
+
+  step "The Service has it, and has verified it again from the bytes it got"
+  become "the target has the notification" '[ "$(received)" -eq 1 ]'
+  shown 'curl -s "$TARGET_URL/received"'
+
+  step "kubectl describe tells of it"
+  become "kubectl describe shows the Event" 'kubectl describe -n shop cldt/uploads | grep "uploaded\|sample"'
+  become "status shows the delivery" 'kubectl get -n shop cldt uploads -o jsonpath="{.status.lastNotification.deliveries[?(@.target==\"catalog\")].state}" | grep Delivered'
+  shown 'kubectl describe -n shop cldt/uploads'
+
+  step "A forged request is refused, and says why"
+  shown "$notify '{\"event_type\": \"upload\", \"signing\": {\"api_secret\": \"guessed\"}}'"
+  become "the forged request was refused" 'curl -s "$CLOUDINARY_SIM_URL/_sim/deliveries?state=retrying" | bin/show-deliveries | grep bad_signature'
+  text=$(curl -s "$CLOUDINARY_SIM_URL/_sim/deliveries?state=retrying" | bin/show-deliveries)
+  printf '%s\n' "$text"
+  curl -sS -X DELETE "$CLOUDINARY_SIM_URL/_sim/deliveries" >/dev/null
+  [ "$(received)" -eq 1 ] || die "the target has a notification that was forged"
+
+  step "A target that is down gets its notification once it is back"
+  shown 'bin/localcluster --dir "$demo_dir" stop target'
+  shown "$notify '{\"event_type\": \"upload\"}'"
+  shown "kubectl wait --for=jsonpath='{.status.conditions[?(@.type==\"Delivering\")].reason}'=TargetFailing --timeout=60s -n shop nep/media"
+  shown "kubectl get -n shop nep/media -o jsonpath='{.status.conditions[?(@.type==\"Delivering\")].message}{\"\\n\"}'"
+  say "starting the target again"
+  hack/demo/up.sh 2>/dev/null
+  become "the target has what was sent while it was down" '[ "$(received)" -eq 1 ]'
+  shown 'curl -s "$TARGET_URL/received"'
+  shown "kubectl wait --for=condition=Delivering --timeout=60s -n shop nep/media"
+}
+
 refuse() {
   step "A manifest that cannot be honoured says why, and touches nothing"
   shown 'kubectl apply --server-side -f hack/demo/unknown-endpoint.yaml'
@@ -191,6 +245,7 @@ trap 'exit 130' INT TERM
 start
 apply_samples
 repair
+deliver
 refuse
 describe
 delete

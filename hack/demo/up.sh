@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Starts the demo in the background: a Kubernetes control plane, a simulated Cloudinary, and the manager, all on free
-# ports of 127.0.0.1. Writes .local/demo.env, to be sourced. What runs already is left alone, so that a second start takes
+# Starts the demo in the background: a Kubernetes control plane, a simulated Cloudinary, the manager, the receiver and a target for it,
+# on free ports of 127.0.0.1, the target on those of the machine. Writes .local/demo.env, to be sourced. What runs already is left alone, so that a second start takes
 # seconds, and one after a crash heals. SIM_FLAGS='--echo=openapi --list-lag=5s' makes the simulator another Cloudinary.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -23,6 +23,7 @@ start_simulator() {
   cloudinary_url="cloudinary://$sim_key:$sim_secret@demo?upload_prefix=$sim_url"
   localcluster run --name cloudinary-sim --ready "$sim_url/_sim/calls" -- \
     bin/cloudinary-sim "--listen=127.0.0.1:$port" --cloud=demo "--api-key=$sim_key" "--api-secret=$sim_secret" \
+    "--forward=https://hooks.example.com=$receiver_url" `# The load balancer in front of the receiver.` \
     ${sim_flags[@]+"${sim_flags[@]}"} # an empty array is unset to bash 3
 }
 
@@ -55,12 +56,49 @@ start_manager() {
     --sync-interval=5s `# The default is a minute; nobody wants to watch that pass.`
 }
 
+# The receiver, too, has the rights of its service account alone.
+start_receiver() {
+  local health kubeconfig="$state/receiver.kubeconfig"
+  health=$(localcluster port receiver/health)
+  localcluster kubeconfig --as system:serviceaccount:cloudinary-operator-system:cloudinary-operator-receiver >"$kubeconfig"
+  localcluster run --name receiver --ready "http://127.0.0.1:$health/readyz" -- \
+    bin/receiver "--kubeconfig=$kubeconfig" --namespace=cloudinary-operator-system \
+    "--store-dir=$state/receiver" "--notifications-bind-address=${receiver_url#http://}" \
+    "--metrics-bind-address=127.0.0.1:$(localcluster port receiver/metrics)" --metrics-secure=false \
+    "--health-probe-bind-address=127.0.0.1:$health" \
+    --service-routing=Endpoints `# There is no node, and so nothing that a cluster IP could lead through.` \
+    --shutdown-delay=0s
+}
+
+# The Service of config/samples leads to a program on this machine. Pods would be found by the Service's selector; there are none.
+start_target() {
+  local address port
+  port=$(localcluster port target)
+  address=$(bin/target -print-address) || die "the demo's target needs an address that a Service can lead to"
+  target_url="http://$address:$port"
+  localcluster run --name target --ready "$target_url/received" -- \
+    bin/target "-listen=$address:$port" "-secret=$sim_secret"
+  kubectl apply --server-side --force-conflicts -f - >/dev/null <<YAML
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: catalog-demo
+  namespace: shop
+  labels: {kubernetes.io/service-name: catalog}
+addressType: IPv4
+ports: [{name: http, port: $port}]
+endpoints: [{addresses: ["$address"], conditions: {ready: true}}]
+YAML
+}
+
 write_env() {
   cat >"$state/demo.env" <<ENV
 # Written by hack/demo/up.sh.
 export KUBECONFIG='$KUBECONFIG'
 export CLOUDINARY_URL='$cloudinary_url'
 export CLOUDINARY_SIM_URL='$sim_url'
+export RECEIVER_URL='$receiver_url'
+export TARGET_URL='$target_url'
 export PATH='$assets':"\$PATH"
 ENV
 }
@@ -75,18 +113,27 @@ build localcluster ./hack/localcluster
 build show-triggers ./hack/demo/show-triggers
 build cloudinary-sim ./cmd/cloudinary-sim
 build manager ./cmd/manager
+build receiver ./cmd/receiver
+build show-deliveries ./hack/demo/show-deliveries
+build target ./hack/demo/target
 
 mkdir -p "$demo_dir"
 state=$(cd "$demo_dir" && pwd)
 export KUBECONFIG="$state/kubeconfig" PATH="$assets:$PATH"
+receiver_url="http://127.0.0.1:$(localcluster port receiver)"
 start_cluster
 start_simulator
 write_credentials
 start_manager
+start_receiver
+start_target
 write_env
 say "The demo runs (after $((SECONDS - begin)) s). To look around:"
 say "  . $demo_dir/demo.env"
 say "  kubectl apply --server-side -k config/samples"
 say "  kubectl get cldt,nep --all-namespaces"
 say "  curl -s -u $sim_key:$sim_secret \"\$CLOUDINARY_SIM_URL/v1_1/demo/triggers\" | bin/show-triggers"
+say "  curl -s -X POST -d '{\"event_type\":\"upload\"}' \"\$CLOUDINARY_SIM_URL/_sim/notify\"   # something is uploaded"
+say "  curl -s \"\$CLOUDINARY_SIM_URL/_sim/deliveries\" | bin/show-deliveries"
+say "  kubectl describe -n shop cldt/uploads; curl -s \"\$TARGET_URL/received\""
 say "To stop it: make demo-down"

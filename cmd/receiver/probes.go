@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+const probeTimeout = 5 * time.Second
+
+// serveProbes answers /healthz while the process lives, and /readyz once notifications can be taken. It ends with the process.
+func (r *receiver) serveProbes(ctx context.Context) error {
+	if r.options.probeAddress == "0" {
+		return nil
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := r.ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+	})
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.options.probeAddress)
+	if err != nil {
+		return fmt.Errorf("listen for probes: %w", err)
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: probeTimeout, ReadTimeout: probeTimeout, WriteTimeout: probeTimeout}
+	go func() { _ = server.Serve(listener) }() // ends with the process
+	return nil
+}
+
+// ready says what keeps notifications from being taken.
+func (r *receiver) ready() error {
+	switch {
+	case r.stopping.Load():
+		return errors.New("stopping")
+	case !r.serving.Load():
+		return errors.New("the store is not open: another receiver may have it")
+	case r.watcher.Table() == nil:
+		return errors.New("the endpoints are not known yet")
+	default:
+		return nil
+	}
+}

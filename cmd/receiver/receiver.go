@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery/service"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/events"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/metrics"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/report"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/watch"
+)
+
+// apiQPS and apiBurst bound calls to the API server: ten Events and five writes of status a second, and looking up Services.
+const (
+	apiQPS   = 50
+	apiBurst = 100
+)
+
+// receiver is the program's parts.
+type receiver struct {
+	options  *options
+	log      logr.Logger
+	instance string // the Pod's name
+
+	client     *kube.Client
+	store      *queue.Store
+	failed     chan error // the store's end
+	watcher    *watch.Watcher
+	handler    *webhookreceiver.Handler
+	dispatcher *delivery.Dispatcher
+	services   *service.Sender
+	recorder   *report.Recorder
+	writer     *report.Writer
+	metrics    *metrics.Metrics
+	registry   *prometheus.Registry
+
+	serving, stopping atomic.Bool
+}
+
+// newReceiver opens the store, which it waits for where another receiver has it, and puts the parts together. Nothing runs yet
+// but the probes: they tell the kubelet that this process lives and is not ready.
+func newReceiver(ctx context.Context, o *options, log logr.Logger) (*receiver, error) {
+	r := &receiver{options: o, log: log, failed: make(chan error, 1), registry: prometheus.NewRegistry()}
+	var err error
+	if r.instance, err = os.Hostname(); err != nil {
+		return nil, fmt.Errorf("find the host's name: %w", err)
+	}
+	if r.client, err = connect(o.kubeconfig); err != nil {
+		return nil, err
+	}
+	// The metrics come first: the store counts from its opening on. What they read at a scrape is there by then.
+	if r.metrics, err = metrics.New(r.registry, metrics.Options{
+		Reasons: reasons(), Version: version, Durable: o.storeDurable, Now: time.Now,
+		Queue:    func() queue.Stats { return r.store.Stats() },
+		MaxBytes: o.store.MaxBytes, MaxNotifications: o.store.MaxNotifications,
+		Lanes:       func(visit func(delivery.LaneStats)) { r.dispatcher.Lanes(visit) },
+		DeadLetters: func(visit func(queue.Endpoint, string, int)) { r.writer.DeadLetters(visit) },
+		InFlight:    func() (int, int64) { return r.handler.InFlight() },
+	}); err != nil {
+		return nil, err
+	}
+	if err := r.serveProbes(ctx); err != nil {
+		return nil, err
+	}
+	if !o.storeDurable {
+		log.Info("the store does not outlive this Pod: notifications that were not delivered are lost with it", "dir", o.store.Dir)
+	}
+	o.store.Logger = log.WithName("store")
+	o.store.OnItem = func(i queue.Item) { r.dispatcher.Announce(i) }
+	o.store.OnCommit = r.metrics.Committed
+	o.store.OnFatal = r.storeFailed
+	if r.store, err = queue.Open(ctx, o.store); err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	if err := r.assemble(); err != nil {
+		return nil, errors.Join(err, r.store.Close())
+	}
+	return r, nil
+}
+
+func connect(kubeconfig string) (*kube.Client, error) {
+	var c *rest.Config
+	var err error
+	if kubeconfig != "" {
+		c, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
+	} else {
+		c, err = config.GetConfig()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster: %w", err)
+	}
+	c.QPS, c.Burst = apiQPS, apiBurst
+	c.UserAgent = "cloudinary-receiver/" + version
+	return kube.New(c)
+}
+
+// storeFailed is told that nothing can be stored any more: the process ends, and is started again.
+func (r *receiver) storeFailed(err error) {
+	select {
+	case r.failed <- err:
+	default:
+	}
+}
+
+// assemble makes the parts that need the store, each from those before it.
+func (r *receiver) assemble() error {
+	var err error
+	if r.watcher, err = watch.New(watch.Options{
+		Client: r.client, Namespaces: splitList(r.options.watchNamespaces), SecretNamespace: r.options.namespace,
+		SnapshotDir: r.options.store.Dir, OnTable: r.routesChanged, Now: time.Now, Logger: r.log.WithName("routes"),
+	}); err != nil {
+		return err
+	}
+	if r.recorder, err = report.NewRecorder(report.RecorderOptions{
+		Store: r.store, Reasons: reasons(), Now: time.Now, Logger: r.log.WithName("report"),
+	}); err != nil {
+		return err
+	}
+	r.assembleDelivery()
+	o := r.options.handler
+	o.Routes, o.Store, o.Recorder = r.watcher.Table, r.store, &recorder{receiver: r, log: r.log.WithName("notifications")}
+	r.handler = webhookreceiver.NewHandler(o)
+	return nil
+}
+
+func (r *receiver) assembleDelivery() {
+	r.services = service.New(service.Options{
+		Resolver:      service.NewResolver(service.ResolverOptions{Reader: r.client, Mode: service.Mode(r.options.serviceRouting)}),
+		AllowLoopback: r.options.allowLoopbackServices,
+	})
+	eventOptions := events.DefaultOptions()
+	eventOptions.Client, eventOptions.Instance = r.client, r.instance
+	eventOptions.Suppressed = func(e *route.Endpoint, why events.Suppression) { r.metrics.Suppressed(e, why) }
+	r.dispatcher = delivery.New(delivery.Options{
+		Queue: r.store, Routes: r.watcher.Table, Service: r.services, Event: events.NewSender(eventOptions),
+		Observer: r, Logger: r.log.WithName("delivery"), Grace: r.options.shutdownTimeout,
+	})
+	writer := report.DefaultWriterOptions()
+	writer.Recorder, writer.Objects, writer.Client, writer.Events = r.recorder, r.watcher, r.client, r.client
+	writer.Instance, writer.Lanes, writer.Queue, writer.Logger = r.instance, r.dispatcher.Lanes, r.store, r.log.WithName("report")
+	r.writer = report.NewWriter(writer)
+}
+
+// AttemptEnded tells of deliveries to status and metrics.
+func (r *receiver) AttemptEnded(a delivery.Attempt) {
+	r.recorder.AttemptEnded(a)
+	r.metrics.AttemptEnded(a)
+}
+
+// routesChanged is told of each new table before a request is served by it.
+func (r *receiver) routesChanged(table *route.Table) {
+	r.recorder.Sync(table)
+	r.metrics.Sync(table)
+	r.dispatcher.RoutesChanged()
+}
+
+func reasons() []string {
+	var all []string
+	for _, reason := range webhookreceiver.Reasons() {
+		all = append(all, string(reason))
+	}
+	return all
+}
+
+func splitList(flag string) []string {
+	var names []string
+	for name := range strings.SplitSeq(flag, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
+)
+
+// recorder tells of requests to status, metrics and log.
+type recorder struct {
+	*receiver
+	log logr.Logger
+}
+
+// Stored is the one line of the log for each notification; the body is no part of it.
+func (r *recorder) Stored(e *route.Endpoint, id queue.ID, record *queue.Record, n *notification.Notification) {
+	r.recorder.Stored(e, id, record, n)
+	r.metrics.Stored(e)
+	trigger := ""
+	if t := e.TriggerFor(record.EventType); t != nil {
+		trigger = t.Key.String()
+	}
+	r.log.Info("Stored", "id", uint64(id), "endpoint", e.Key.String(), "eventType", record.EventType, "trigger", trigger, "targets", len(record.Targets))
+}
+
+// Duplicate is a notification that is stored already.
+func (r *recorder) Duplicate(e *route.Endpoint) {
+	r.recorder.Duplicate(e)
+	r.metrics.Duplicate(e)
+}
+
+// Rejected counts a request that was refused. Anybody can send those, so they are no line of the log by default.
+func (r *recorder) Rejected(e *route.Endpoint, reason webhookreceiver.Reason) {
+	r.metrics.Rejected(e, string(reason))
+	if e != nil {
+		r.recorder.Rejected(e, string(reason))
+	}
+	if log := r.log.V(1); log.Enabled() {
+		log.Info("Refused", "reason", reason)
+	}
+}
+
+// Answered counts an answer.
+func (r *recorder) Answered(status int, took time.Duration) { r.metrics.Answered(status, took) }

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command receiver measures the receiver beside a bare net/http handler that reads the body and answers 200, with wrk as the
+// load. The contenders are processes of their own and take turns in rounds; of each number the median counts. It prints tables in Markdown
+// and judges nothing: it fails only where something breaks, or answers other than 200.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		fail(serve(os.Args[2:]))
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	fail(err)
+}
+
+func fail(err error) {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	os.Exit(1)
+}
+
+// options are the benchmark's flags.
+type options struct {
+	receiver    string
+	dir         string
+	rounds      int
+	duration    time.Duration
+	connections []int
+	endpoints   int
+	bodyBytes   int
+	contenders  []string
+	profile     string
+}
+
+func parseFlags(args []string, usage io.Writer) (*options, error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(usage)
+	o := &options{connections: []int{1, 8, 64, 256}, contenders: contenderNames()}
+	flags.StringVar(&o.receiver, "receiver", "bin/receiver", "the receiver's program")
+	flags.StringVar(&o.dir, "dir", "", "where the stores are, on the disk that is to be measured; default: a new folder beside the temporary ones")
+	flags.IntVar(&o.rounds, "rounds", 3, "how often each contender has its turn at each number of connections")
+	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long a turn takes")
+	flags.IntVar(&o.endpoints, "endpoints", 1000, "number of endpoints")
+	flags.IntVar(&o.bodyBytes, "body", 2048, "bytes of a body, at least 600")
+	flags.StringVar(&o.profile, "profile", "", "write CPU profiles of the contenders but durable to this folder, each turn over the last")
+	flags.Func("connections", "comma-separated numbers of connections (default 1,8,64,256)", func(list string) error {
+		o.connections = nil
+		for text := range strings.SplitSeq(list, ",") {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 {
+				return fmt.Errorf("%q is not a number of connections", text)
+			}
+			o.connections = append(o.connections, n)
+		}
+		return nil
+	})
+	flags.Func("contenders", "comma-separated from "+strings.Join(contenderNames(), ", "), func(list string) error {
+		o.contenders = strings.Split(list, ",")
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if o.bodyBytes < 600 || o.endpoints < 1 || o.rounds < 1 {
+		return nil, errors.New("--body must be at least 600, --endpoints and --rounds at least 1")
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	o, err := parseFlags(args, progress)
+	if err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("wrk"); err != nil {
+		return errors.New("wrk is needed as the load: install the package wrk (Debian, Ubuntu, Homebrew)")
+	}
+	if o.dir == "" {
+		if o.dir, err = os.MkdirTemp("", "bench-receiver-"); err != nil {
+			return fmt.Errorf("make a folder: %w", err)
+		}
+		defer func() { _ = os.RemoveAll(o.dir) }()
+	}
+	l, err := newLoad(o)
+	if err != nil {
+		return err
+	}
+	fsync, err := measureSync(o.dir)
+	if err != nil {
+		return err
+	}
+	var results []result
+	for round := range o.rounds {
+		for _, connections := range o.connections {
+			for _, name := range o.contenders {
+				r, err := turn(ctx, o, l, name, connections)
+				if err != nil {
+					return fmt.Errorf("%s at %d connections: %w", name, connections, err)
+				}
+				fmt.Fprintf(progress, "round %d: %-8s %4d connections: %8.0f req/s, p99 %s\n", round+1, name, connections, r.rate, r.p99)
+				results = append(results, r)
+			}
+		}
+	}
+	return report(out, o, fsync, results)
+}

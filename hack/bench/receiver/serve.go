@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
+)
+
+// serve is the contenders that are not the receiver's program: a bare handler, and the receiver's handler with a store that keeps
+// nothing, or with the queue.
+func serve(args []string) error {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	contender := flags.String("contender", bare, "bare, verify or store")
+	dir := flags.String("dir", "", "the folder of the store")
+	profile := flags.String("profile", "", "write a CPU profile to this file")
+	addr := flags.String("addr", "127.0.0.1:9000", "the address to listen at")
+	endpoints := flags.Int("endpoints", 1, "number of endpoints")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *profile != "" {
+		stop, err := startProfile(*profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	server, err := newServer(*contender, *dir, *endpoints)
+	if err != nil {
+		return err
+	}
+	server.Addr = *addr
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		_ = server.Close()
+	}()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+func startProfile(file string) (stop func(), _ error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
+}
+
+func newServer(contender, dir string, endpoints int) (*http.Server, error) {
+	var to webhookreceiver.Store = &nowhere{}
+	switch contender {
+	case bare:
+		return &http.Server{Handler: http.HandlerFunc(bareHandler), ReadHeaderTimeout: 10 * time.Second}, nil
+	case store:
+		s, err := queue.Open(context.Background(), queue.Options{Dir: dir})
+		if err != nil {
+			return nil, fmt.Errorf("open the store: %w", err)
+		}
+		to = s
+	}
+	handler, err := verifyingHandler(endpoints, to)
+	if err != nil {
+		return nil, err
+	}
+	return webhookreceiver.NewServer(handler), nil
+}
+
+// bareHandler is the least that a receiver could do.
+func bareHandler(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.ReadAll(r.Body); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+func verifyingHandler(endpoints int, to webhookreceiver.Store) (http.Handler, error) {
+	var compiled []*route.Endpoint
+	for _, c := range configs(endpoints) {
+		e, _, err := c.Compile(time.Now())
+		if err != nil {
+			return nil, fmt.Errorf("make an endpoint: %w", err)
+		}
+		compiled = append(compiled, e)
+	}
+	table := route.NewTable(compiled)
+	o := webhookreceiver.DefaultOptions()
+	o.Routes = func() *route.Table { return table }
+	o.Store, o.Recorder = to, noRecord{}
+	return webhookreceiver.NewHandler(o), nil
+}
+
+// configs are the endpoints of all contenders: with a key, and without a target.
+func configs(endpoints int) []route.Config {
+	all := make([]route.Config, 0, endpoints)
+	for i := range endpoints {
+		all = append(all, route.Config{
+			Key: types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("e%d", i)},
+			UID: types.UID(fmt.Sprintf("00000000-0000-0000-0000-%012d", i)), Generation: 1,
+			Keys:   []verification.Key{{ID: "123456789012345", Secret: apiSecret}},
+			MaxAge: route.DefaultMaxAge, RetryMaxAge: route.DefaultRetryMaxAge,
+		})
+	}
+	return all
+}
+
+// nowhere is a store that keeps nothing.
+type nowhere struct{ n atomic.Uint64 }
+
+func (s *nowhere) Put(context.Context, *queue.Record) (queue.PutResult, error) {
+	return queue.PutResult{ID: queue.ID(s.n.Add(1))}, nil
+}
+
+type noRecord struct{}
+
+func (noRecord) Stored(*route.Endpoint, queue.ID, *queue.Record, *notification.Notification) {}
+func (noRecord) Duplicate(*route.Endpoint)                                                   {}
+func (noRecord) Rejected(*route.Endpoint, webhookreceiver.Reason)                            {}
+func (noRecord) Answered(int, time.Duration)                                                 {}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package queue
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"unicode/utf8"
+	"unique"
+)
+
+// Finish implements Queue.
+func (s *Store) Finish(ctx context.Context, outcomes ...Outcome) error {
+	if len(outcomes) == 0 {
+		return s.failure()
+	}
+	// The operation may outlive this call.
+	o := &op{apply: applyFinish, outcomes: slices.Clone(outcomes), done: make(chan struct{}, 1)}
+	err, _ := s.do(ctx, o)
+	return err
+}
+
+func applyFinish(s *Store, g *group, o *op) {
+	g.finishes = true
+	for i := range o.outcomes {
+		out := &o.outcomes[i]
+		e := s.index.entries[out.ID]
+		if e == nil {
+			continue
+		}
+		target := slices.Index(e.route.targets, out.Target)
+		if target < 0 {
+			continue
+		}
+		switch is := e.state(target).kind; {
+		case is == targetPending && out.Kind == Dead:
+			s.settle(g, e, target, targetState{kind: targetDead, reason: unique.Make(cutReason(out.Reason))})
+		case is == targetPending, is == targetDead && out.Kind == Discarded:
+			s.settle(g, e, target, targetState{kind: targetDone})
+		}
+	}
+	s.evictDead(g)
+}
+
+// settle writes how a target now stands, or that the whole notification is done with.
+func (s *Store) settle(g *group, e *entry, target int, to targetState) {
+	if to.kind == targetDone && int(e.pending)+int(e.dead) == 1 {
+		s.finishEntry(g, e)
+		return
+	}
+	s.index.set(e, target, to)
+	s.writeState(g, e)
+}
+
+func (s *Store) finishEntry(g *group, e *entry) {
+	s.index.remove(e)
+	if !e.lost {
+		s.remove(g, keyOf(e.id, kindRecord))
+		s.ledger.remove(e.id, kindRecord)
+	}
+	if e.stored {
+		s.remove(g, keyOf(e.id, kindState))
+		s.ledger.remove(e.id, kindState)
+	}
+	s.writeStub(g, e, s.o.Now().Unix())
+	s.freed += int64(e.size)
+}
+
+func (s *Store) writeState(g *group, e *entry) {
+	key := keyOf(e.id, kindState)
+	s.set(g, key[:], encodeStates(e.states))
+	if !e.stored {
+		e.stored = true
+		s.ledger.add(e.id, kindState)
+	}
+}
+
+// evictDead discards the oldest dead letters beyond the share that they may take up.
+func (s *Store) evictDead(g *group) {
+	const together = 1000
+	for n := 0; n < together && s.tooManyDead(); n++ {
+		e := s.index.dead.first
+		g.evicted += int(e.dead)
+		s.evicted += int(e.dead)
+		s.finishEntry(g, e)
+	}
+}
+
+func (s *Store) tooManyDead() bool {
+	return s.index.deadBytes > s.o.MaxBytes/2 || s.index.dead.n > s.o.MaxNotifications/2
+}
+
+type deadItem struct {
+	id     ID
+	target int
+}
+
+// Redrive implements Queue.
+func (s *Store) Redrive(ctx context.Context, e Endpoint, target string) (int, error) {
+	const together = 1000
+	n := 0
+	for chunk := range slices.Chunk(s.deadItems(e, target), together) {
+		o := &op{apply: applyRedrive, dead: chunk, done: make(chan struct{}, 1)}
+		if err, whole := s.do(ctx, o); err != nil || !whole {
+			return n, err
+		}
+		n += o.n
+	}
+	return n, s.failure()
+}
+
+// deadItems lists an endpoint's dead letters in order of ID.
+func (s *Store) deadItems(e Endpoint, target string) []deadItem {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []deadItem
+	for id, entry := range s.index.entries {
+		if entry.dead == 0 || entry.route.endpoint != e {
+			continue
+		}
+		for i, name := range entry.route.targets {
+			if (target == "" || target == name) && entry.state(i).kind == targetDead {
+				found = append(found, deadItem{id: id, target: i})
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b deadItem) int {
+		if a.id != b.id {
+			return cmpID(a.id, b.id)
+		}
+		return a.target - b.target
+	})
+	return found
+}
+
+func cmpID(a, b ID) int {
+	if a < b {
+		return -1
+	}
+	return 1
+}
+
+func applyRedrive(s *Store, g *group, o *op) {
+	var hint *entry
+	for _, d := range o.dead {
+		e := s.index.entries[d.id]
+		if e == nil || e.state(d.target).kind != targetDead {
+			continue
+		}
+		hint = s.index.revive(e, d.target, hint)
+		s.writeState(g, e)
+		g.items = append(g.items, e.item(d.target))
+		o.n++
+	}
+}
+
+func cutReason(reason string) string {
+	if len(reason) <= maxReason {
+		return reason
+	}
+	n := maxReason
+	for n > 0 && !utf8.RuneStart(reason[n]) {
+		n--
+	}
+	return reason[:n]
+}
+
+const valueVersion = 1
+
+func encodeStates(states []targetState) []byte {
+	b := []byte{valueVersion}
+	for _, t := range states {
+		b = append(b, byte(t.kind))
+		if t.kind == targetDead {
+			b = appendString(b, t.reason.Value())
+		}
+	}
+	return b
+}
+
+func decodeStates(b []byte, n int) ([]targetState, error) {
+	d := decoder{b: b}
+	if d.byte() != valueVersion {
+		return nil, errMalformed
+	}
+	states := make([]targetState, n)
+	for i := range states {
+		states[i].kind = targetKind(d.byte())
+		switch states[i].kind {
+		case targetDead:
+			states[i].reason = unique.Make(string(d.sized()))
+		case targetPending, targetDone:
+		default:
+			return nil, errMalformed
+		}
+	}
+	if len(d.b) > 0 {
+		return nil, errMalformed
+	}
+	return states, d.err
+}
+
+const stubLen = 1 + 16 + 4
+
+func encodeStub(key *dedupKey, expires int64) (b [stubLen]byte) {
+	b[0] = valueVersion
+	copy(b[1:], key[:])
+	binary.LittleEndian.PutUint32(b[17:], uint32(expires)) //nolint:gosec // see expirySeconds
+	return b
+}
+
+func decodeStub(b []byte) (key dedupKey, expires int64, err error) {
+	if len(b) != stubLen || b[0] != valueVersion {
+		return key, 0, errMalformed
+	}
+	copy(key[:], b[1:])
+	return key, int64(binary.LittleEndian.Uint32(b[17:])), nil
+}

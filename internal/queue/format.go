@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package queue
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// The store's directory:
+//
+//	FORMAT    {"name":"cloudinary-operator-queue","version":1}; written first, atomically, and never changed
+//	LOCK      locked while a process has the store open
+//	MARK      the number of the last write known to be on disk; see mark.go
+//	BALLAST   room that is given up when the volume is full; see disk.go
+//	REPAIR    what takes the place of a damaged file, while it is made
+//	db/       the engine's files (Pebble, format major version as in engineFormat)
+//
+// "lost+found" and what begins with "routes.json" may be there too: the one is the file system's, the other the receiver's.
+//
+// Keys begin with an ID of 8 bytes, big endian, then the kind of entry in one byte, so that what is written together
+// lies together, and the files of the engine hardly overlap:
+//
+//	<ID> 1    a record, until all targets are done with it
+//	<ID> 2    how its targets stand, if one of them is done with it or has it as a dead letter
+//	<ID> 3    a stub, which is left of a finished notification until its deduplication key expires
+//	<top> 1   the link: what the store holds as a whole; part of every write
+//	<top> 2 <name>  a state; top is eight bytes 0xFF
+//
+// Values begin with a version, 1. Integers are little endian, lengths and counts uvarints, a string or list is led by its length:
+//
+//	record:  version, CRC-32C of what follows, key [32], expiry of the key in Unix nanoseconds [8], time of receipt likewise [8],
+//	         order key [8], length of the route, route (namespace, name, event type, targets), header lines (name, value), body
+//	state:   version, for each target in order: 0 pending, 1 done, 2 dead and the reason
+//	stub:    version, first 16 bytes of the key, expiry in Unix seconds [4]
+//	link:    version, number of the write [8], next ID [8], number of entries [8], fingerprint of all entries [8]
+//	         (the sum of a hash of each one's ID and kind), CRC-32C of the preceding [4]
+const (
+	formatName    = "cloudinary-operator-queue"
+	formatVersion = 1
+
+	formatFile  = "FORMAT"
+	lockFile    = "LOCK"
+	markFile    = "MARK"
+	ballastFile = "BALLAST"
+	repairFile  = "REPAIR"
+	engineDir   = "db"
+	tempSuffix  = ".tmp"
+)
+
+type kind byte
+
+const (
+	kindRecord kind = 1
+	kindState  kind = 2
+	kindStub   kind = 3
+
+	topLink  byte = 1
+	topState byte = 2
+)
+
+const keyLen = 9
+
+type entryKey [keyLen]byte
+
+func keyOf(id ID, k kind) (key entryKey) {
+	binary.BigEndian.PutUint64(key[:], uint64(id))
+	key[8] = byte(k)
+	return key
+}
+
+func topKey(k byte, name string) []byte {
+	return append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, k}, name...)
+}
+
+// Kinds of entries count up from 0, which none has: the key of an ID with kind 0 comes before all of the ID's.
+//
+// topStart is after every entry of a notification.
+func topStart() []byte { return topKey(0, "") }
+
+func splitKey(key []byte) (ID, kind, bool) {
+	if len(key) < keyLen || key[0] == 0xff {
+		return 0, 0, false
+	}
+	return ID(binary.BigEndian.Uint64(key)), kind(key[8]), true
+}
+
+type format struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+}
+
+// checkFormat tells whether a directory holds a store, or makes it the directory of a new one if it is empty.
+func checkFormat(fs vfs.FS, dir string, failpoint func(string)) error {
+	names, err := fs.List(dir)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", dir, err)
+	}
+	if slices.Contains(names, formatFile) {
+		return readFormat(fs, fs.PathJoin(dir, formatFile))
+	}
+	foreign := slices.DeleteFunc(names, mayPrecedeFormat)
+	if len(foreign) > 0 {
+		slices.Sort(foreign)
+		return fmt.Errorf("%s is not empty and has no %s file, so it is not a queue's, or no longer a whole one (found %s): name an empty directory, or move what is there away",
+			dir, formatFile, strings.Join(foreign[:min(len(foreign), 3)], ", "))
+	}
+	content, err := json.Marshal(format{Name: formatName, Version: formatVersion})
+	if err != nil {
+		return err
+	}
+	if err := writeFileAtomically(fs, dir, formatFile, append(content, '\n')); err != nil {
+		return err
+	}
+	failpoint(FailAfterFormat)
+	return nil
+}
+
+func mayPrecedeFormat(name string) bool {
+	return name == "lost+found" || name == lockFile || name == formatFile+tempSuffix || strings.HasPrefix(name, "routes.json")
+}
+
+func readFormat(fs vfs.FS, path string) error {
+	content, err := readFile(fs, path, 4096)
+	if err != nil {
+		return err
+	}
+	var f format
+	if err := json.Unmarshal(content, &f); err != nil || f.Name != formatName || f.Version < 1 {
+		return fmt.Errorf("%s is not that of a queue, or is damaged; a whole one reads {\"name\":%q,\"version\":%d}", path, formatName, formatVersion)
+	}
+	if f.Version > formatVersion {
+		return fmt.Errorf("%s says version %d, and this receiver knows versions up to %d: upgrade the receiver", path, f.Version, formatVersion)
+	}
+	return nil
+}
+
+func readFile(fs vfs.FS, path string, limit int64) ([]byte, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	content, err := io.ReadAll(io.LimitReader(f, limit))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return content, nil
+}
+
+// writeFileAtomically leaves either the whole file or none, also after a crash.
+func writeFileAtomically(fs vfs.FS, dir, name string, content []byte) error {
+	path := fs.PathJoin(dir, name)
+	f, err := fs.Create(path+tempSuffix, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", path, err)
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := fs.Rename(path+tempSuffix, path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return syncDir(fs, dir)
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", dir, err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+const lockEvery = 100 * time.Millisecond
+
+// Open opens the store in a directory, or makes one if the directory is empty. While another process has it open, it waits. What
+// is there but cannot be read is an error that says what to do, and is left as it is.
+func Open(ctx context.Context, options Options) (*Store, error) {
+	o := options.withDefaults()
+	if err := o.FS.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the queue's directory: %w", err)
+	}
+	lock, err := waitForLock(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(o)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s.lock = lock
+	s.start()
+	return s, nil
+}
+
+func waitForLock(ctx context.Context, o Options) (io.Closer, error) {
+	path := o.FS.PathJoin(o.Dir, lockFile)
+	for waiting := false; ; waiting = true {
+		lock, err := o.FS.Lock(path)
+		if err == nil {
+			return lock, nil
+		}
+		if pathErr := (*os.PathError)(nil); errors.As(err, &pathErr) {
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		if !waiting {
+			o.Logger.Info("waiting for another process to let go of the queue", "directory", o.Dir)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("lock %s, which another process holds: %w", path, ctx.Err())
+		case <-time.After(lockEvery):
+		}
+	}
+}
+
+func open(o Options) (_ *Store, err error) {
+	if err := checkFormat(o.FS, o.Dir, o.Failpoint); err != nil {
+		return nil, err
+	}
+	s := &Store{
+		o: o, log: o.Logger, failed: make(chan struct{}), index: newIndex(), stubs: stubBlocks{},
+		keys: keySet{limit: o.MaxKeys}, linkKey: topKey(topLink, ""),
+		inbox: inbox{wake: make(chan struct{}, 1)},
+		disk:  &diskGuard{fs: o.FS, dir: o.Dir, minimum: o.MinFreeBytes, now: o.Now, log: o.Logger},
+	}
+	known, err := s.checkEngine()
+	if err != nil {
+		return nil, err
+	}
+	if s.db, err = s.openEngine(false); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.db.Close())
+		}
+	}()
+	if err := s.load(known); err != nil {
+		return nil, err
+	}
+	o.Failpoint(FailAfterCreate)
+	if s.mark, _, _, err = openMark(o.FS, o.FS.PathJoin(o.Dir, markFile)); err != nil {
+		return nil, err
+	}
+	s.disk.refill()
+	s.durable.Store(uint64(s.ledger.nextID - 1))
+	return s, nil
+}
+
+func (s *Store) engineDir() string { return s.o.FS.PathJoin(s.o.Dir, engineDir) }
+
+func (s *Store) openEngine(readOnly bool) (*pebble.DB, error) {
+	logger := &engineLogger{log: s.log, fatal: s.fail}
+	fs := vfs.FS(s.o.FS)
+	if !readOnly {
+		fs = s.disk.guard()
+	}
+	o := engineOptions(fs, logger, s.noteDamage)
+	o.ReadOnly = readOnly
+	if s.o.tune != nil {
+		s.o.tune(o)
+	}
+	s.engineOptions = o
+	db, err := pebble.Open(s.engineDir(), o)
+	if err != nil {
+		return nil, s.openError(err)
+	}
+	return db, nil
+}
+
+// openError says what can be done about a store that the engine cannot open.
+func (s *Store) openError(err error) error {
+	switch {
+	case pebble.IsCorruptionError(err) || errors.Is(err, pebble.ErrDBDoesNotExist):
+		return fmt.Errorf("the queue's store in %s is damaged and was left as it is: restore %s from a copy, or move it away to begin with an empty queue, by which what was not yet delivered is lost: %w",
+			s.engineDir(), s.o.Dir, err)
+	default:
+		return fmt.Errorf("open the queue's store in %s: %w", s.engineDir(), err)
+	}
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package queue
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// Put implements Queue.
+func (s *Store) Put(ctx context.Context, r *Record) (PutResult, error) {
+	if err := s.checkSize(r); err != nil {
+		return PutResult{}, err
+	}
+	o := s.ops.Get().(*op) //nolint:errcheck,forcetypeassert // nothing else is in the pool
+	if n := encodedLen(r); cap(o.record) < n {
+		o.record = make([]byte, 0, n)
+	}
+	o.record = appendRecord(o.record[:0], r)
+	o.apply = applyPut
+	err, whole := s.do(ctx, o)
+	if !whole {
+		return PutResult{}, err
+	}
+	result := o.result
+	s.recycle(o)
+	return result, err
+}
+
+func (s *Store) recycle(o *op) {
+	const keep = 64 << 10
+	record := o.record
+	if cap(record) > keep {
+		record = nil
+	}
+	*o = op{done: o.done, record: record}
+	s.ops.Put(o)
+}
+
+func (s *Store) checkSize(r *Record) error {
+	if len(r.Targets) > maxTargets {
+		return fmt.Errorf("%w: %d targets, %d are possible", ErrTooLarge, len(r.Targets), maxTargets)
+	}
+	if n := int64(encodedLen(r)); n > min(s.o.MaxBytes, maxRecordBytes) {
+		return fmt.Errorf("%w: %d bytes, %d are possible", ErrTooLarge, n, min(s.o.MaxBytes, maxRecordBytes))
+	}
+	return nil
+}
+
+func applyPut(s *Store, g *group, o *op) {
+	h, err := decodeHead(o.record)
+	if err != nil {
+		o.err = fmt.Errorf("encode a notification: %w", err)
+		return
+	}
+	now := s.o.Now().Unix()
+	remember := h.keyExpires > now
+	if remember && s.keys.has(&h.key, now) {
+		o.result.Duplicate = true
+		return
+	}
+	if !s.disk.room(len(o.record)) {
+		o.err = ErrDiskFull
+		return
+	}
+	e, err := s.index.newEntry(s.ledger.nextID, &h, len(o.record))
+	if err != nil {
+		o.err = fmt.Errorf("encode a notification: %w", err)
+		return
+	}
+	if e.pending > 0 && (s.index.bytes+int64(e.size) > s.o.MaxBytes || len(s.index.entries) >= s.o.MaxNotifications) {
+		s.index.forgetRoute(e.route)
+		o.err = ErrFull
+		return
+	}
+	s.ledger.nextID++
+	o.result.ID = e.id
+	if remember {
+		s.keys.add(&h.key, h.keyExpires)
+	}
+	if e.pending == 0 {
+		s.writeStub(g, e, now)
+		return
+	}
+	key := keyOf(e.id, kindRecord)
+	s.set(g, key[:], o.record)
+	s.ledger.add(e.id, kindRecord)
+	s.index.add(e)
+	for i := range e.route.targets {
+		g.items = append(g.items, e.item(i))
+	}
+}
+
+// writeStub leaves the deduplication key of a notification that is done with.
+func (s *Store) writeStub(g *group, e *entry, now int64) {
+	if e.keyExpires <= now || e.keyExpires > math.MaxUint32 {
+		return
+	}
+	key, stub := keyOf(e.id, kindStub), encodeStub(&e.key, e.keyExpires)
+	s.set(g, key[:], stub[:])
+	s.ledger.add(e.id, kindStub)
+	s.stubs.add(e.id, e.keyExpires)
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package queue keeps notifications on disk from the moment they are answered with 200 until each of their targets is done
+// with them, and knows for a while which ones it has already seen. Accepting, deduplicating, finishing and setting aside are each one
+// atomic, durable write; whatever waits is written together. What was damaged on disk is reported, never handed out as if
+// whole, and a store that cannot be read is never made anew.
+//
+// It must not deliver, retry, verify or interpret: a body is bytes to it. It starts no work of its own accord but to tidy up.
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var (
+	// ErrFull means that as many notifications, or bytes of them, are unfinished as the limits allow. It passes when some
+	// are finished.
+	ErrFull = errors.New("the queue is full")
+	// ErrDiskFull means that the volume has too little room left to accept anything. It passes when there is room.
+	ErrDiskFull = errors.New("the queue's volume is full")
+	// ErrTooLarge means that this one notification exceeds what the queue could ever hold.
+	ErrTooLarge = errors.New("the notification is too large for the queue")
+	// ErrClosed means that Close was called.
+	ErrClosed = errors.New("the queue is closed")
+	// ErrFailed means that a write failed in a way after which nothing is known about the disk. Nothing is accepted any
+	// more; the process has to be started anew.
+	ErrFailed = errors.New("the queue's store has failed")
+	// ErrNotFound means that nothing unfinished has this ID.
+	ErrNotFound = errors.New("no such notification")
+	// ErrDamaged means that something was stored and cannot be read.
+	ErrDamaged = errors.New("damaged on disk")
+)
+
+// ID tells notifications apart and orders them by acceptance. IDs are never reused; zero is none.
+type ID uint64
+
+// Endpoint names the NotificationEndpoint that a notification came in for.
+type Endpoint struct{ Namespace, Name string }
+
+// Header is one line of a request's header.
+type Header struct{ Name, Value string }
+
+// Record is a notification as it was received.
+type Record struct {
+	// Key is the deduplication key. Its first 16 bytes alone must tell two keys apart.
+	Key [32]byte
+	// KeyExpires is until when a second record with the same key is a duplicate, to the second. The zero time: not at all.
+	KeyExpires time.Time
+	Endpoint   Endpoint
+	ReceivedAt time.Time
+	EventType  string
+	// OrderKey is the same for notifications that are to be delivered in order; 0: unordered.
+	OrderKey uint64
+	// Header holds the original header lines that go along, in order.
+	Header []Header
+	Body   []byte
+	// Targets are the names of those that are to get it, each once, at most 256. With none, the notification is stored and finished in
+	// one: only its key stays.
+	Targets []string
+}
+
+// PutResult tells what became of a record.
+type PutResult struct {
+	// ID is that of the new notification; zero for a duplicate.
+	ID ID
+	// Duplicate means that a record with this key is already there, durably, so nothing was stored.
+	Duplicate bool
+}
+
+// Item is one notification for one target: what is needed to plan its delivery.
+type Item struct {
+	ID         ID
+	Endpoint   Endpoint
+	Target     string
+	EventType  string
+	OrderKey   uint64
+	ReceivedAt time.Time
+	// Size is how many bytes the notification takes up, as the limits count.
+	Size int
+	// Dead means that it is a dead letter: kept, not to be delivered before a redrive.
+	Dead bool
+	// Reason says why it is dead.
+	Reason string
+}
+
+// Kind is how a target was done with a notification.
+type Kind uint8
+
+// The kinds of outcomes.
+const (
+	// Delivered ends the notification for the target.
+	Delivered Kind = iota + 1
+	// Dead makes it a dead letter of the target.
+	Dead
+	// Discarded ends it undelivered. It is the only outcome that a dead letter can have.
+	Discarded
+)
+
+// Outcome is how one target was done with one notification.
+type Outcome struct {
+	ID     ID
+	Target string
+	Kind   Kind
+	// Reason says why it is dead, in words that may be shown; 256 bytes of it are kept.
+	Reason string
+}
+
+// Stats is the state of a queue in numbers.
+type Stats struct {
+	// Pending and Dead count items, so a notification once for each target.
+	Pending, Dead int
+	// Notifications counts unfinished ones, and Bytes what they take up, as the limits count.
+	Notifications int
+	Bytes         int64
+	// DiskBytes is the room that the store takes up on its volume.
+	DiskBytes int64
+	// Keys is how many deduplication keys are remembered.
+	Keys int
+	// OldestPending is when the oldest pending notification was received; zero if there is none.
+	OldestPending time.Time
+	// Damaged counts notifications found damaged since Open.
+	Damaged int
+	// ForgottenKeys counts deduplication keys forgotten before they expired, since Open.
+	ForgottenKeys int
+	// EvictedDead counts dead letters discarded to make room for new notifications, since Open.
+	EvictedDead int
+}
+
+// Queue is a durable queue with deduplication and dead letters. Its methods may be called concurrently.
+type Queue interface { //nolint:interfacebloat // one contract, held as a whole by the conformance suite
+	// Put stores a record. When it returns nil, the record is durable, or a duplicate of one that is. The record must not be
+	// changed meanwhile. When ctx ends first, the record may be stored all the same.
+	Put(ctx context.Context, r *Record) (PutResult, error)
+	// Get reads an unfinished notification. The result is the caller's.
+	Get(id ID) (*Record, error)
+	// Finish notes how targets were done with notifications; when it returns nil, durably. An outcome for something that is
+	// not there, or not pending any more, changes nothing, except that a dead letter can be discarded.
+	Finish(ctx context.Context, outcomes ...Outcome) error
+	// Redrive makes an endpoint's dead letters pending again, for one target, or with "" for all, and returns how many.
+	Redrive(ctx context.Context, e Endpoint, target string) (int, error)
+	// Items calls yield for each unfinished item in order of ID, pending or dead, until it returns false.
+	Items(yield func(Item) bool)
+	// Stats may be called often.
+	Stats() Stats
+	// State returns the small value last stored under a name; nil if there is none.
+	State(name string) ([]byte, error)
+	// SetState durably stores a small value under a name.
+	SetState(name string, value []byte) error
+	// Close waits for what is being written. Everything that was accepted is then on disk.
+	Close() error
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+const (
+	sweepEvery = time.Second
+	// stubBlock is how many IDs are swept together.
+	stubBlock = 1024
+	// blocksPerSweep times stubBlock is more than can be accepted in the same time.
+	blocksPerSweep = 64
+	// segmentsPerSweep has all 256 segments of the key set looked through in half a minute.
+	segmentsPerSweep = 8
+)
+
+// stubBlocks knows, for each range of IDs, how many stubs there are and when the last one expires.
+type stubBlocks map[ID]stubRange
+
+type stubRange struct {
+	n       int
+	expires int64
+}
+
+func (b stubBlocks) add(id ID, expires int64) {
+	r := b[id/stubBlock]
+	b[id/stubBlock] = stubRange{n: r.n + 1, expires: max(r.expires, expires)}
+}
+
+func (b stubBlocks) remove(id ID) {
+	r := b[id/stubBlock]
+	if r.n--; r.n <= 0 {
+		delete(b, id/stubBlock)
+		return
+	}
+	b[id/stubBlock] = r
+}
+
+// expired lists up to n blocks in which all stubs have expired.
+func (b stubBlocks) expired(now int64, n int) []ID {
+	var blocks []ID
+	for block, r := range b {
+		if r.expires <= now && len(blocks) < n {
+			blocks = append(blocks, block)
+		}
+	}
+	return blocks
+}
+
+// sweep tidies up until Close: keys that expired, their stubs, the room on the volume.
+func (s *Store) sweep() {
+	defer close(s.swept)
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-s.stop:
+		case <-s.failed:
+		}
+		cancel()
+	}()
+	for segment := 0; ; segment += segmentsPerSweep {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		s.expireKeys(segment, segmentsPerSweep)
+		if err := s.sweepStubs(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error(err, "cannot remove expired deduplication keys")
+		}
+		s.makeRoom(ctx)
+	}
+}
+
+func (s *Store) expireKeys(from, n int) {
+	now := s.o.Now().Unix()
+	for i := from; i < from+n; i++ {
+		s.mu.Lock()
+		s.keys.expire(i, now)
+		s.mu.Unlock()
+	}
+}
+
+// sweepStubs removes the stubs of keys that are not remembered any more.
+func (s *Store) sweepStubs(ctx context.Context) error {
+	s.mu.Lock()
+	until := max(s.o.Now().Unix(), int64(s.keys.floor))
+	blocks := s.stubs.expired(until, blocksPerSweep)
+	repairs := s.repairs
+	s.mu.Unlock()
+	for _, block := range blocks {
+		ids, err := s.expiredStubs(block, until)
+		if err != nil {
+			return err
+		}
+		s.o.Failpoint(FailBeforeSweep)
+		o := &op{apply: applySweep, stubs: ids, n: repairs, done: make(chan struct{}, 1)}
+		if err, _ := s.do(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) expiredStubs(block ID, until int64) (ids []ID, err error) {
+	lower, upper := keyOf(block*stubBlock, 0), keyOf((block+1)*stubBlock, 0)
+	iter, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:], UpperBound: upper[:]})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closeErr := iter.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	for valid := iter.First(); valid; valid = iter.Next() {
+		id, k, ok := splitKey(iter.Key())
+		if !ok || k != kindStub {
+			continue
+		}
+		value, err := iter.ValueAndErr()
+		if err != nil {
+			return nil, err
+		}
+		_, expires, err := decodeStub(value)
+		if err != nil {
+			return nil, fmt.Errorf("stub %d: %w: %w", id, ErrDamaged, err)
+		}
+		if expires <= until {
+			ids = append(ids, id)
+		}
+	}
+	return ids, iter.Error()
+}
+
+// applySweep removes stubs, unless a repair since they were listed has changed what is there.
+func applySweep(s *Store, g *group, o *op) {
+	if o.n != s.repairs {
+		return
+	}
+	for _, id := range o.stubs {
+		s.remove(g, keyOf(id, kindStub))
+		s.ledger.remove(id, kindStub)
+		s.stubs.remove(id)
+	}
+}
+
+// makeRoom has the engine give back the room of what was finished, if the volume is short of it. It would do so by itself
+// only after more was written, which is refused by then.
+func (s *Store) makeRoom(ctx context.Context) {
+	const worthwhile = 1 << 20
+	s.disk.refill()
+	s.mu.Lock()
+	freed := s.freed
+	s.mu.Unlock()
+	if freed < worthwhile || !s.disk.short() {
+		return
+	}
+	if err := s.compact(ctx); err != nil && ctx.Err() == nil {
+		s.log.Error(err, "cannot free room on the queue's volume")
+		return
+	}
+	s.mu.Lock()
+	s.freed -= freed
+	s.mu.Unlock()
+}
+
+func (s *Store) compact(ctx context.Context) error {
+	if err := s.db.Flush(); err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	if err := s.db.Compact(ctx, []byte{0}, topStart(), false); err != nil {
+		return fmt.Errorf("compact: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"math"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+)
+
+// entry is one notification that waits in a lane. There may be a million: every byte counts.
+type entry struct {
+	id       queue.ID
+	order    uint64
+	since    int64 // when its age began, in Unix nanoseconds
+	size     uint32
+	attempts uint32
+}
+
+// retry is an entry that has failed.
+type retry struct {
+	entry
+	due    int64
+	reason string
+}
+
+// flight is an attempt that has begun and not ended.
+type flight struct {
+	retry
+	probe  bool
+	pooled bool // took from the budget that all lanes share
+}
+
+func (f *flight) retried() bool { return f.attempts > 1 }
+
+// terms are what the routes say of a lane at present.
+type terms struct {
+	// open says that attempts may begin.
+	open bool
+	// What is older than maxAge is ended as kind, but not before floor.
+	maxAge time.Duration
+	floor  int64
+	kind   queue.Kind
+	// gone says why it is discarded, if it is.
+	gone string
+}
+
+// waitForEver has a lane do nothing.
+func waitForEver() terms { return terms{maxAge: math.MaxInt64} }
+
+func (t *terms) deadline(e *entry) int64 {
+	if e.since > math.MaxInt64-int64(t.maxAge) {
+		return math.MaxInt64
+	}
+	return max(e.since+int64(t.maxAge), t.floor)
+}
+
+// laterHeap is a heap of what is not due, by when it will be.
+type laterHeap []retry
+
+func (h laterHeap) Len() int           { return len(h) }
+func (h laterHeap) Less(i, j int) bool { return h[i].due < h[j].due }
+func (h laterHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *laterHeap) Push(r any)        { *h = append(*h, r.(retry)) } //nolint:forcetypeassert // a heap of these alone
+func (h *laterHeap) Pop() any {
+	old := *h
+	r := old[len(old)-1]
+	old[len(old)-1] = retry{}
+	*h = old[:len(old)-1]
+	return r
+}
+
+// maxMessage is what a status has room for.
+const maxMessage = 256
+
+// clip shortens text to what a status has room for, between two characters.
+func clip(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	end := maxMessage
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
+)
+
+func TestRoutes(t *testing.T) {
+	bubble(t, nil, func(w *world) {
+		w.routes.Store(nil)
+		w.put(0) // 1
+		w.start()
+		after(1000 * time.Hour)
+		if len(w.target.tried()) != 0 || len(w.queue.noted()) != 0 {
+			w.t.Error("something was done before the routes were loaded")
+		}
+		w.routes.Store(table("a", "event"))
+		w.RoutesChanged()
+		after(time.Second)
+		wantNoted(w, "1 delivered")
+		w.queue.put(shop, 0, 100, time.Now(), "event") // 2
+		synctest.Wait()
+		if got := w.event.ids(); len(got) != 1 || got[0] != 2 {
+			w.t.Errorf("the sender of Events was given %v, want 2", got)
+		}
+	})
+}
+
+func TestRemovedTarget(t *testing.T) {
+	bubble(t, nil, func(w *world) {
+		w.target.set(always(unavailable))
+		w.start()
+		for range 3000 {
+			w.put(0)
+		}
+		after(time.Minute)
+		w.routes.Store(table("b"))
+		w.RoutesChanged()
+		synctest.Wait()
+		before := len(w.target.tried())
+		after(DefaultRemovedAfter - time.Second)
+		if len(w.queue.noted()) != 0 || len(w.target.tried()) != before || w.lane().Routed || w.lane().Waiting != 3000 {
+			w.t.Errorf("before the grace was over: %d noted, %d attempts, %+v", len(w.queue.noted()), len(w.target.tried())-before, w.lane())
+		}
+		after(2 * time.Second)
+		noted := w.queue.noted()
+		if len(noted) != 3000 || noted[2999] == "" {
+			w.t.Fatalf("%d were discarded, want 3000", len(noted))
+		}
+		for _, line := range noted {
+			var id int
+			if _, err := fmt.Sscanf(line, "%d discarded: the target was removed", &id); err != nil {
+				w.t.Fatalf("noted %q", line)
+			}
+		}
+	})
+}
+
+func TestRemovedEndpointMayComeBack(t *testing.T) {
+	bubble(t, nil, func(w *world) {
+		w.start()
+		w.routes.Store(table())
+		w.put(7)
+		after(71 * time.Hour)
+		wantNoted(w)
+		w.put(7)
+		w.routes.Store(table("a"))
+		w.RoutesChanged()
+		synctest.Wait()
+		w.routes.Store(table())
+		w.put(0)
+		after(72*time.Hour + time.Second)
+		wantNoted(w, "1 delivered", "2 delivered", "3 discarded: the endpoint was removed")
+	})
+}
+
+func TestChangedTargetIsTriedSoon(t *testing.T) {
+	bubble(t, nil, func(w *world) {
+		w.target.set(func(_ context.Context, d *Delivery) Result {
+			if d.Target.Service.Port != 8080 {
+				return Result{Message: "Service shop/a has no TCP port 80"}
+			}
+			return delivered
+		})
+		w.start()
+		for range 10 {
+			w.put(7)
+			w.put(0)
+		}
+		after(20 * time.Minute)
+		fixed := table("a")
+		fixed.All(func(e *route.Endpoint) bool { e.Targets[0].Service.Port = 8080; return true })
+		w.routes.Store(fixed)
+		w.RoutesChanged()
+		after(time.Second)
+		if got := len(w.queue.noted()); got != 20 {
+			w.t.Errorf("%d of 20 delivered at once after the target was put right", got)
+		}
+	})
+}

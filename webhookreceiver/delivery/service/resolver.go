@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
+)
+
+// Address is where a request goes.
+type Address struct {
+	// HostPort is what is dialled.
+	HostPort string
+	// Host is the Host header: the Service's name in the cluster's DNS.
+	Host string
+}
+
+// Resolver says where a Service is.
+type Resolver interface {
+	// Resolve returns one address of a port of a Service, possibly another one each time. An error that is a *ResolveError
+	// has a text that is fit for a status.
+	Resolve(ctx context.Context, namespace, name string, port int32) (Address, error)
+	// Forget is called when an address did not work.
+	Forget(namespace, name string, port int32)
+}
+
+// ResolveError means that a Service cannot be a target as it is. It is tried again: a manifest may be on its way.
+type ResolveError struct{ Message string }
+
+// Error says what is wrong and what to do.
+func (e *ResolveError) Error() string { return e.Message }
+
+func unusable(format string, args ...any) error {
+	return &ResolveError{Message: fmt.Sprintf(format, args...)}
+}
+
+// Mode is what connections are made to.
+type Mode string
+
+// The modes.
+const (
+	// ClusterIP connects to the Service's address, and leaves it to the cluster which Pod answers. Those of a headless
+	// Service are connected to directly.
+	ClusterIP Mode = "ClusterIP"
+	// Endpoints connects to the Pods that are ready, chosen at random for each attempt.
+	Endpoints Mode = "Endpoints"
+)
+
+const (
+	knownFor    = 30 * time.Second
+	unknownFor  = 5 * time.Second
+	maxResolved = 4096
+	lookupTime  = 10 * time.Second
+)
+
+// Reader asks the API server. A kube.Client is one.
+type Reader interface {
+	Get(ctx context.Context, key types.NamespacedName, into kube.Object) error
+	List(ctx context.Context, namespace, labels string, into runtime.Object) error
+}
+
+// ResolverOptions say how a ClusterResolver works. Reader is needed.
+type ResolverOptions struct {
+	// Reader gets Services and lists EndpointSlices, nothing else.
+	Reader Reader
+	// Mode is ClusterIP if empty.
+	Mode Mode
+	// Overrides are addresses as host:port that take the place of a Service's, by namespace/name:port. For development.
+	Overrides map[string]string
+	// Now tells the time. Nil: the system's.
+	Now func() time.Time
+}
+
+// ClusterResolver finds Services by the Kubernetes API. It remembers what it found for half a minute.
+type ClusterResolver struct {
+	o       ResolverOptions
+	lookups singleflight.Group
+
+	mu    sync.Mutex
+	known map[string]resolved
+}
+
+type resolved struct {
+	addresses []string
+	err       error
+	until     time.Time
+}
+
+// NewResolver makes a ClusterResolver.
+func NewResolver(o ResolverOptions) *ClusterResolver {
+	if o.Now == nil {
+		o.Now = time.Now //nolint:forbidigo // the one place where the injected clock gets its default
+	}
+	return &ClusterResolver{o: o, known: map[string]resolved{}}
+}
+
+func keyOf(namespace, name string, port int32) string {
+	return namespace + "/" + name + ":" + strconv.Itoa(int(port))
+}
+
+// Resolve implements Resolver.
+func (r *ClusterResolver) Resolve(ctx context.Context, namespace, name string, port int32) (Address, error) {
+	host := name + "." + namespace + ".svc"
+	if port != 80 {
+		host += ":" + strconv.Itoa(int(port))
+	}
+	key := keyOf(namespace, name, port)
+	if to, ok := r.o.Overrides[key]; ok {
+		return Address{HostPort: to, Host: host}, nil
+	}
+	found, ok := r.recall(key)
+	if !ok {
+		var err error
+		if found, err = r.lookup(ctx, key, types.NamespacedName{Namespace: namespace, Name: name}, port); err != nil {
+			return Address{}, err
+		}
+	}
+	if found.err != nil {
+		return Address{}, found.err
+	}
+	return Address{HostPort: found.addresses[rand.IntN(len(found.addresses))], Host: host}, nil //nolint:gosec // which of them does not matter
+}
+
+// Forget implements Resolver.
+func (r *ClusterResolver) Forget(namespace, name string, port int32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if found, ok := r.known[keyOf(namespace, name, port)]; ok {
+		found.until = time.Time{}
+		r.known[keyOf(namespace, name, port)] = found
+	}
+}
+
+func (r *ClusterResolver) recall(key string) (resolved, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found, ok := r.known[key]
+	return found, ok && r.o.Now().Before(found.until)
+}
+
+func (r *ClusterResolver) remember(key string, found resolved) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.known) >= maxResolved {
+		clear(r.known) // all of it can be had again
+	}
+	r.known[key] = found
+}
+
+// lookup asks the API server, once for all who want to know the same. The question outlives a caller that gives up.
+func (r *ClusterResolver) lookup(ctx context.Context, key string, service types.NamespacedName, port int32) (resolved, error) {
+	answer := r.lookups.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTime)
+		defer cancel()
+		found, ok := r.recall(key)
+		if ok {
+			return found, nil // just now
+		}
+		asked := resolved{until: r.o.Now().Add(knownFor)}
+		asked.addresses, asked.err = r.addresses(ctx, service, port)
+		if asked.err != nil {
+			asked.until = r.o.Now().Add(unknownFor)
+		}
+		if known := (*ResolveError)(nil); asked.err != nil && len(found.addresses) > 0 && !errors.As(asked.err, &known) {
+			// The API server does not say. Where the Service was is most likely where it is.
+			asked.addresses, asked.err = found.addresses, nil
+		}
+		r.remember(key, asked)
+		return asked, nil
+	})
+	select {
+	case a := <-answer:
+		return a.Val.(resolved), a.Err //nolint:forcetypeassert // see above
+	case <-ctx.Done():
+		return resolved{}, ctx.Err()
+	}
+}
+
+func (r *ClusterResolver) addresses(ctx context.Context, key types.NamespacedName, port int32) ([]string, error) {
+	var s corev1.Service
+	if err := r.o.Reader.Get(ctx, key, &s); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, unusable("Service %s does not exist", key)
+		}
+		return nil, fmt.Errorf("get Service %s: %w", key, err)
+	}
+	if s.Spec.Type == corev1.ServiceTypeExternalName {
+		return nil, unusable("Service %s has the type ExternalName, which is refused: name a Service that selects Pods", key)
+	}
+	i := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
+		return p.Port == port && cmp.Or(p.Protocol, corev1.ProtocolTCP) == corev1.ProtocolTCP
+	})
+	if i < 0 {
+		return nil, unusable("Service %s has no TCP port %d", key, port)
+	}
+	if r.o.Mode == Endpoints || s.Spec.ClusterIP == corev1.ClusterIPNone {
+		return r.endpoints(ctx, key, &s.Spec.Ports[i])
+	}
+	if s.Spec.ClusterIP == "" {
+		return nil, unusable("Service %s has no cluster IP yet", key)
+	}
+	return []string{net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(port)))}, nil
+}
+
+// endpoints lists the Pods that are ready.
+func (r *ClusterResolver) endpoints(ctx context.Context, key types.NamespacedName, port *corev1.ServicePort) ([]string, error) {
+	var list discoveryv1.EndpointSliceList
+	err := r.o.Reader.List(ctx, key.Namespace, discoveryv1.LabelServiceName+"="+key.Name, &list)
+	if err != nil {
+		return nil, fmt.Errorf("list EndpointSlices of Service %s: %w", key, err)
+	}
+	var found []string
+	for i := range list.Items {
+		found = append(found, readyIn(&list.Items[i], port)...)
+	}
+	if len(found) == 0 {
+		return nil, unusable("Service %s has no ready endpoints", key)
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}
+
+func readyIn(slice *discoveryv1.EndpointSlice, port *corev1.ServicePort) []string {
+	number, ok := portIn(slice, port)
+	if !ok {
+		return nil
+	}
+	var found []string
+	for i := range slice.Endpoints {
+		e := &slice.Endpoints[i]
+		if e.Conditions.Ready != nil && !*e.Conditions.Ready {
+			continue
+		}
+		for _, a := range e.Addresses {
+			if _, err := netip.ParseAddr(a); err == nil { // not a name: DNS is not asked
+				found = append(found, net.JoinHostPort(a, number))
+			}
+		}
+	}
+	return found
+}
+
+// portIn is the Pods' number of a Service's port. The two have the same name, which may be empty.
+func portIn(slice *discoveryv1.EndpointSlice, port *corev1.ServicePort) (string, bool) {
+	for i := range slice.Ports {
+		p := &slice.Ports[i]
+		if p.Port != nil && (p.Name == nil && port.Name == "" || p.Name != nil && *p.Name == port.Name) &&
+			(p.Protocol == nil || *p.Protocol == corev1.ProtocolTCP) {
+			return strconv.Itoa(int(*p.Port)), true
+		}
+	}
+	return "", false
+}

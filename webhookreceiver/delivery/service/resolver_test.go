@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
+)
+
+// reader is an API server that has one Service.
+type reader struct {
+	service *corev1.Service
+	slices  []discoveryv1.EndpointSlice
+	err     error
+	hang    bool
+
+	mu   sync.Mutex
+	gets int
+}
+
+func (r *reader) Get(ctx context.Context, key types.NamespacedName, into kube.Object) error {
+	r.mu.Lock()
+	r.gets++
+	r.mu.Unlock()
+	if r.hang {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if r.err != nil {
+		return r.err
+	}
+	if r.service == nil || key.Namespace != "shop" || key.Name != "catalog" {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: "services"}, key.Name)
+	}
+	r.service.DeepCopyInto(into.(*corev1.Service))
+	return nil
+}
+
+func (r *reader) List(_ context.Context, namespace, labels string, into runtime.Object) error {
+	if namespace != "shop" || labels != "kubernetes.io/service-name=catalog" {
+		return fmt.Errorf("listed %s in %s", labels, namespace)
+	}
+	into.(*discoveryv1.EndpointSliceList).Items = r.slices
+	return nil
+}
+
+func aService(change func(*corev1.ServiceSpec)) *corev1.Service {
+	s := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "catalog"},
+		Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeClusterIP, ClusterIP: "10.96.0.7",
+			Ports: []corev1.ServicePort{
+				{Name: "dns", Port: 80, Protocol: corev1.ProtocolUDP},
+				{Name: "http", Port: 80, Protocol: corev1.ProtocolTCP, TargetPort: intstr.FromString("web")},
+				{Name: "admin", Port: 8080, TargetPort: intstr.FromInt32(9090)},
+			},
+		},
+	}
+	if change != nil {
+		change(&s.Spec)
+	}
+	return s
+}
+
+func headless(s *corev1.ServiceSpec) { s.ClusterIP = corev1.ClusterIPNone }
+
+// pods is a slice with the ports http: 8081 and admin: 9090.
+func pods(endpoints ...discoveryv1.Endpoint) []discoveryv1.EndpointSlice {
+	return []discoveryv1.EndpointSlice{{
+		Ports: []discoveryv1.EndpointPort{
+			{Name: new("dns"), Port: new(int32(53)), Protocol: new(corev1.ProtocolUDP)},
+			{Name: new("http"), Port: new(int32(8081)), Protocol: new(corev1.ProtocolTCP)},
+			{Name: new("admin"), Port: new(int32(9090))},
+		},
+		Endpoints: endpoints,
+	}}
+}
+
+func pod(address string, ready *bool) discoveryv1.Endpoint {
+	return discoveryv1.Endpoint{Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: ready}}
+}
+
+func TestResolve(t *testing.T) {
+	cases := map[string]struct {
+		reader  *reader
+		options ResolverOptions
+		port    int32
+		want    Address
+		message string
+	}{
+		"a cluster IP": {
+			reader: &reader{service: aService(nil)}, port: 80, want: Address{HostPort: "10.96.0.7:80", Host: "catalog.shop.svc"},
+		},
+		"another port": {
+			reader: &reader{service: aService(nil)}, port: 8080, want: Address{HostPort: "10.96.0.7:8080", Host: "catalog.shop.svc:8080"},
+		},
+		"a cluster IP in IPv6": {
+			reader: &reader{service: aService(func(s *corev1.ServiceSpec) { s.ClusterIP = "fd00::7" })}, port: 80,
+			want: Address{HostPort: "[fd00::7]:80", Host: "catalog.shop.svc"},
+		},
+		"a headless Service": {
+			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", new(false)), pod("10.244.0.2", new(true)))}, port: 80,
+			want: Address{HostPort: "10.244.0.2:8081", Host: "catalog.shop.svc"},
+		},
+		"readiness unknown means ready": {
+			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.2", nil))}, port: 8080,
+			want: Address{HostPort: "10.244.0.2:9090", Host: "catalog.shop.svc:8080"},
+		},
+		"Pods where that is asked for": {
+			reader: &reader{service: aService(nil), slices: pods(pod("fd00::2", nil))}, options: ResolverOptions{Mode: Endpoints}, port: 80,
+			want: Address{HostPort: "[fd00::2]:8081", Host: "catalog.shop.svc"},
+		},
+		"one that takes its place": {
+			reader: &reader{}, options: ResolverOptions{Overrides: map[string]string{"shop/catalog:80": "localhost:3000"}}, port: 80,
+			want: Address{HostPort: "localhost:3000", Host: "catalog.shop.svc"},
+		},
+		"no Service": {reader: &reader{}, port: 80, message: "Service shop/catalog does not exist"},
+		"ExternalName": {
+			reader: &reader{service: aService(func(s *corev1.ServiceSpec) {
+				s.Type, s.ExternalName = corev1.ServiceTypeExternalName, "169.254.169.254"
+			})}, port: 80,
+			message: "Service shop/catalog has the type ExternalName, which is refused: name a Service that selects Pods",
+		},
+		"a port that it does not have": {reader: &reader{service: aService(nil)}, port: 443, message: "Service shop/catalog has no TCP port 443"},
+		"no cluster IP yet": {
+			reader: &reader{service: aService(func(s *corev1.ServiceSpec) { s.ClusterIP = "" })}, port: 80, message: "Service shop/catalog has no cluster IP yet",
+		},
+		"no Pod that is ready": {
+			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", new(false)))}, port: 80, message: "Service shop/catalog has no ready endpoints",
+		},
+		"endpoints that are names": {
+			reader: &reader{service: aService(headless), slices: pods(pod("metadata.example", nil))}, port: 80, message: "Service shop/catalog has no ready endpoints",
+		},
+		"not allowed": {
+			reader: &reader{err: apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "catalog", errors.New("no"))}, port: 80,
+			message: "the receiver may not read Service shop/catalog or its EndpointSlices: grant it get of services and list of endpointslices",
+		},
+		"an API server that fails": {
+			reader: &reader{err: errors.New("dial tcp 10.0.0.1:443: secret")}, port: 80, message: "the API server did not say where Service shop/catalog is",
+		},
+		"an API server that hangs": {
+			reader: &reader{hang: true}, port: 80, message: "the API server did not say in time where Service shop/catalog is",
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			c.options.Reader = c.reader
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			if c.reader.hang {
+				cancel()
+				ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
+			}
+			defer cancel()
+			got, err := NewResolver(c.options).Resolve(ctx, "shop", "catalog", c.port)
+			message := ""
+			if err != nil {
+				message = resolveMessage(err, "shop", "catalog")
+			}
+			if got != c.want || message != c.message {
+				t.Errorf("%+v, %q, want %+v, %q", got, message, c.want, c.message)
+			}
+		})
+	}
+}
+
+func TestResolverSpreadsOverPods(t *testing.T) {
+	r := NewResolver(ResolverOptions{Reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", nil), pod("10.244.0.2", nil))}})
+	got := map[string]bool{}
+	for range 100 {
+		a, err := r.Resolve(t.Context(), "shop", "catalog", 80)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[a.HostPort] = true
+	}
+	if len(got) != 2 {
+		t.Errorf("100 attempts went to %v, want both", got)
+	}
+}
+
+func TestResolverRemembers(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	api := &reader{service: aService(nil)}
+	r := NewResolver(ResolverOptions{Reader: api, Now: func() time.Time { return now }})
+	ask := func(name string, want int) {
+		t.Helper()
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { _, _ = r.Resolve(t.Context(), "shop", name, 80) })
+		}
+		wg.Wait()
+		if api.gets != want {
+			t.Errorf("the API server was asked %d times in all, want %d", api.gets, want)
+		}
+	}
+	ask("catalog", 1)
+	now = now.Add(29 * time.Second)
+	ask("catalog", 1)
+	now = now.Add(time.Second)
+	ask("catalog", 2)
+	r.Forget("shop", "catalog", 80)
+	ask("catalog", 3)
+	ask("missing", 4)
+	now = now.Add(4 * time.Second)
+	ask("missing", 4)
+	now = now.Add(time.Second)
+	ask("missing", 5)
+
+	for i := range 2 * maxResolved {
+		_, _ = r.Resolve(t.Context(), "shop", fmt.Sprint(i), 80)
+	}
+	if len(r.known) > maxResolved {
+		t.Errorf("%d Services are remembered, want %d at most", len(r.known), maxResolved)
+	}
+}
+
+func TestResolverGoesOnWhileTheAPIServerIsAway(t *testing.T) {
+	now := time.Unix(1_795_000_000, 0)
+	api := &reader{service: aService(nil)}
+	r := NewResolver(ResolverOptions{Reader: api, Now: func() time.Time { return now }})
+	resolve := func() (Address, error) { return r.Resolve(t.Context(), "shop", "catalog", 80) }
+	if _, err := resolve(); err != nil {
+		t.Fatal(err)
+	}
+	api.err = errors.New("connection refused")
+	now = now.Add(time.Hour)
+	if a, err := resolve(); err != nil || a.HostPort != "10.96.0.7:80" {
+		t.Errorf("%v, %v, want the address that was there before", a, err)
+	}
+	r.Forget("shop", "catalog", 80)
+	if a, err := resolve(); err != nil || a.HostPort != "10.96.0.7:80" {
+		t.Errorf("after it did not work: %v, %v", a, err)
+	}
+	api.err, api.service = nil, nil
+	now = now.Add(time.Minute)
+	if _, err := resolve(); err == nil {
+		t.Error("a Service that is gone is still resolved")
+	}
+}

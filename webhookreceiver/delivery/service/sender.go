@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package service sends notifications to Services of the cluster over HTTP: as they came, or as CloudEvents.
+//
+// It must not follow where an answer points to, ask DNS or the environment where to go, or send to an address that is not the
+// cluster's: loopback, link-local and multicast addresses are refused when the connection is made, whatever named them. No text
+// of an answer gets into a message.
+package service
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
+)
+
+const (
+	// maxAnswer is how much of an answer is read; nothing in it matters but that it ends.
+	maxAnswer        = 64 << 10
+	maxAnswerHeaders = 64 << 10
+	maxDial          = 5 * time.Second
+
+	maxIdleConns        = 256
+	maxIdleConnsPerHost = 16
+	idleConnTimeout     = 60 * time.Second
+)
+
+// Options say how a Sender reaches Services. Resolver is needed.
+type Options struct {
+	Resolver Resolver
+	// AllowLoopback has targets on this machine allowed, for development.
+	AllowLoopback bool
+	// Now tells the time. Nil: the system's.
+	Now func() time.Time
+}
+
+// Sender sends to Services. It is a delivery.Sender.
+type Sender struct {
+	resolver  Resolver
+	transport *http.Transport
+	now       func() time.Time
+}
+
+// New makes a Sender with connections of its own.
+func New(o Options) *Sender {
+	if o.Now == nil {
+		o.Now = time.Now //nolint:forbidigo // the one place where the injected clock gets its default
+	}
+	dialer := &net.Dialer{Timeout: maxDial, KeepAlive: 30 * time.Second, ControlContext: guard(o.AllowLoopback)}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &Sender{
+		resolver: o.Resolver, now: o.Now,
+		transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			Protocols:              protocols,
+			DisableCompression:     true, // an answer is not looked at
+			MaxIdleConns:           maxIdleConns,
+			MaxIdleConnsPerHost:    maxIdleConnsPerHost,
+			IdleConnTimeout:        idleConnTimeout,
+			MaxResponseHeaderBytes: maxAnswerHeaders,
+		},
+	}
+}
+
+// Close closes the connections that are not in use.
+func (s *Sender) Close() { s.transport.CloseIdleConnections() }
+
+// Send makes one request. It lasts for the target's timeout at most.
+func (s *Sender) Send(ctx context.Context, d *delivery.Delivery) delivery.Result {
+	target := d.Target.Service
+	timeout := target.Timeout
+	if timeout <= 0 {
+		timeout = route.DefaultServiceTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+
+	address, err := s.resolver.Resolve(ctx, d.Endpoint.Key.Namespace, target.Name, target.Port)
+	if err != nil {
+		return delivery.Result{Message: resolveMessage(err, d.Endpoint.Key.Namespace, target.Name)}
+	}
+	req, err := newRequest(ctx, d, address)
+	if err != nil {
+		// The message of err may have the path, and so what is secret in it.
+		return delivery.Result{Message: "the path of the target is not a valid URL path"}
+	}
+	res, err := s.transport.RoundTrip(req)
+	if err != nil {
+		s.resolver.Forget(d.Endpoint.Key.Namespace, target.Name, target.Port)
+		return delivery.Result{Message: failureMessage(err, address.HostPort, timeout)}
+	}
+	defer res.Body.Close()
+	_, err = io.CopyN(io.Discard, res.Body, maxAnswer)
+	return s.judge(res, err, timeout)
+}
+
+func newRequest(ctx context.Context, d *delivery.Delivery, a Address) (*http.Request, error) {
+	path := d.Target.Service.Path
+	if path == "" {
+		path = "/"
+	}
+	if path[0] != '/' {
+		return nil, errPath
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+a.HostPort+path, bytes.NewReader(d.Record.Body))
+	if err != nil {
+		return nil, err
+	}
+	req.Host = a.Host
+	if d.Target.Service.CloudEvents {
+		cloudEventHeader(req.Header, d)
+	} else {
+		originalHeader(req.Header, d)
+	}
+	return req, nil
+}
+
+var errPath = errors.New("a path starts with a slash")
+
+// judge says what an answer means; read is how reading its body ended.
+func (s *Sender) judge(res *http.Response, read error, timeout time.Duration) delivery.Result {
+	code := res.StatusCode
+	result := delivery.Result{StatusCode: code, Message: "answered " + strconv.Itoa(code)}
+	switch {
+	case code >= 200 && code <= 299:
+		// A target that breaks off its answer may have broken off more than that.
+		if read != nil && !errors.Is(read, io.EOF) {
+			result.Message += ", but " + brokenOff(read, timeout)
+			return result
+		}
+		return delivery.Result{Verdict: delivery.Delivered, StatusCode: code}
+	case code >= 300 && code <= 399:
+		result.Message += ": redirects are not followed; set the path that it points to"
+	case code >= 400 && code <= 499 && code != http.StatusRequestTimeout && code != http.StatusTooEarly && code != http.StatusTooManyRequests:
+		result.Verdict = delivery.Refused
+	default:
+		result.RetryAfter = retryAfter(res.Header, s.now())
+	}
+	return result
+}
+
+// retryAfter reads the header of that name: seconds, or a time by the clock that the answer's Date is from.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return max(until.Sub(now), 0)
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"reflect"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
+)
+
+// destination is what a lane belongs to.
+type destination struct {
+	endpoint queue.Endpoint
+	target   string
+}
+
+// track is a lane with what it takes to run it: a lock, a timer, and what the routes last said.
+type track struct {
+	destination
+
+	// Guarded by the pool.
+	inPool  bool
+	itsTurn bool
+
+	mu      sync.Mutex
+	lane    lane
+	dropped bool // and another may be in its place
+	timer   clock.Timer
+	alarm   int64 // when the timer goes off; 0: it does not
+
+	seen         *route.Target // as it was when it was last there
+	missingSince int64         // since when it is not; 0: it is
+	openSince    int64         // since when it is, as far as this process knows; 0: it is not
+}
+
+// place is where the routes say a lane leads; target is nil where it leads nowhere.
+type place struct {
+	loaded   bool
+	endpoint *route.Endpoint
+	target   *route.Target
+}
+
+func lookup(table *route.Table, d destination) place {
+	p := place{loaded: table != nil}
+	p.endpoint = table.Lookup(types.NamespacedName{Namespace: d.endpoint.Namespace, Name: d.endpoint.Name})
+	if p.endpoint != nil {
+		p.target = p.endpoint.Target(d.target)
+	}
+	return p
+}
+
+// notice has everything tried soon where the target is not what it was.
+func (t *track) notice(target *route.Target) {
+	if target == nil || target == t.seen {
+		return
+	}
+	if t.seen != nil && !reflect.DeepEqual(target.Service, t.seen.Service) {
+		t.lane.hasten()
+	}
+	t.seen = target
+}
+
+// terms says what a place means for the lane at a time.
+func (t *track) terms(p place, now int64, removedAfter time.Duration) terms {
+	if !p.loaded {
+		t.openSince = 0
+		return waitForEver()
+	}
+	if p.target != nil {
+		t.missingSince = 0
+		if t.openSince == 0 {
+			t.openSince = now
+		}
+		maxAge := p.endpoint.RetryMaxAge
+		orDefault(&maxAge, route.DefaultRetryMaxAge)
+		return terms{open: true, maxAge: maxAge, floor: t.openSince + int64(min(maxAge, openGrace)), kind: queue.Dead}
+	}
+	t.openSince = 0
+	if t.missingSince == 0 {
+		t.missingSince = now
+	}
+	closed := terms{floor: t.missingSince + int64(removedAfter), kind: queue.Discarded, gone: "the target was removed"}
+	if p.endpoint == nil {
+		closed.maxAge, closed.gone = orphanedAfter, "the endpoint was removed"
+	}
+	return closed
+}
+
+func (d *destination) String() string { return d.endpoint.Namespace + "/" + d.endpoint.Name }
+
+// duration is a time.Duration without the zeros at its end.
+func duration(d time.Duration) string {
+	text := d.String()
+	if d >= time.Minute && d%time.Minute == 0 {
+		text = text[:len(text)-len("0s")]
+	}
+	if d >= time.Hour && d%time.Hour == 0 {
+		text = text[:len(text)-len("0m")]
+	}
+	return text
+}

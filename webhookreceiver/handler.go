@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package webhookreceiver
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
+)
+
+// PathPrefix is where the path of an endpoint starts: <PathPrefix><namespace>/<name>. Whatever comes before it is
+// ignored, since a proxy may or may not cut off the path of a base URL.
+const PathPrefix = "/v1/notifications/"
+
+// Store is where a notification has to be before it is answered 200.
+type Store interface {
+	// Put returns once the record is on disk, or found to be there already.
+	Put(ctx context.Context, r *queue.Record) (queue.PutResult, error)
+}
+
+// Recorder is told what became of each request. It must be quick, and neither keep the record's body nor its headers.
+type Recorder interface {
+	Stored(e *route.Endpoint, id queue.ID, r *queue.Record, n *notification.Notification)
+	Duplicate(e *route.Endpoint)
+	// Rejected has no endpoint where the request is for none that exists.
+	Rejected(e *route.Endpoint, reason Reason)
+	// Answered is called for each request, with the answer's status and how long it took.
+	Answered(status int, took time.Duration)
+}
+
+// Options are what a Handler works with, and its bounds.
+type Options struct {
+	// Routes is nil until the endpoints are known.
+	Routes   func() *route.Table
+	Store    Store
+	Recorder Recorder
+	Now      func() time.Time
+
+	MaxBodyBytes     int64         // of one request
+	MaxInFlightBytes int64         // of all bodies in memory
+	MaxInFlight      int           // requests
+	StoreTimeout     time.Duration // until a request that is not stored yet is answered 503
+}
+
+// DefaultOptions has the bounds of the program's flags.
+func DefaultOptions() Options {
+	return Options{
+		Now:          time.Now,
+		MaxBodyBytes: 3 << 20, MaxInFlightBytes: 32 << 20, MaxInFlight: 2048, StoreTimeout: 1500 * time.Millisecond,
+	}
+}
+
+// Handler answers Cloudinary's requests.
+type Handler struct {
+	Options
+	bodies *bodies
+	slots  chan struct{}
+}
+
+// NewHandler makes a handler.
+func NewHandler(o Options) *Handler {
+	return &Handler{Options: o, bodies: newBodies(o.MaxBodyBytes, o.MaxInFlightBytes), slots: make(chan struct{}, o.MaxInFlight)}
+}
+
+// InFlight is how many requests, and bytes of bodies, are under way.
+func (h *Handler) InFlight() (requests int, bytes int64) {
+	return len(h.slots), h.bodies.budget.used.Load()
+}
+
+// ServeHTTP answers 200 with no body, or an error with its reason.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begin := h.Now()
+	endpoint, reason := h.serve(r)
+	status := http.StatusOK
+	if reason == "" {
+		w.Header()["Content-Length"] = zeroLength
+		w.WriteHeader(status)
+	} else {
+		status = reason.status()
+		h.Recorder.Rejected(endpoint, reason)
+		refuse(w, r, reason)
+	}
+	h.Recorder.Answered(status, h.Now().Sub(begin))
+}
+
+// zeroLength is shared by all answers, which do not change it.
+var zeroLength = []string{"0"}
+
+func refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
+	status := reason.status()
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfterSeconds)
+	}
+	if reason == ReasonMethod {
+		w.Header().Set("Allow", http.MethodPost)
+	}
+	if r.ContentLength != 0 {
+		// What is left of the body is not worth reading.
+		w.Header().Set("Connection", "close")
+	}
+	// The reason is one of a fixed set: nothing of the request comes back.
+	http.Error(w, string(reason), status)
+}
+
+// serve does all there is to do for a request; the reason is empty if its notification is stored.
+func (h *Handler) serve(r *http.Request) (*route.Endpoint, Reason) {
+	routes := h.Routes()
+	if routes == nil {
+		return nil, ReasonNotLoaded
+	}
+	endpoint := routes.Lookup(keyOf(r.URL.Path))
+	switch {
+	case endpoint == nil:
+		return nil, ReasonUnknownEndpoint
+	case r.Method != http.MethodPost:
+		return endpoint, ReasonMethod
+	case endpoint.Policy == nil:
+		return endpoint, Reason(notification.RejectedNoKeys)
+	}
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	default:
+		return endpoint, ReasonOverloaded
+	}
+	read, reason := h.bodies.read(r, endpoint.Key)
+	if reason != "" {
+		return endpoint, reason
+	}
+	defer h.bodies.release(&read)
+	return endpoint, h.take(r, endpoint, read.bytes)
+}
+
+// take verifies and stores a notification.
+func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, body []byte) Reason {
+	now := h.Now()
+	signed := signedOf(r.Header, body)
+	if _, rejection := endpoint.Policy.Verify(signed, now); rejection != "" {
+		return Reason(rejection)
+	}
+	n, err := notification.Decode(body)
+	if err != nil {
+		return Reason(notification.RejectedNotJSON)
+	}
+	identity := n
+	if endpoint.DoubtfulIdentity {
+		identity = notification.Notification{}
+	}
+	eventType := notification.EventType(body, n, endpoint.TypePaths, endpoint.SoleTemplatedType)
+	record := queue.Record{
+		Key:        notification.DeduplicationKey(string(endpoint.UID), body, signed.Timestamp, identity),
+		KeyExpires: now.Add(endpoint.MaxAge + keyGrace),
+		Endpoint:   queue.Endpoint{Namespace: endpoint.Key.Namespace, Name: endpoint.Key.Name},
+		ReceivedAt: now,
+		EventType:  eventType,
+		OrderKey:   orderKey(n),
+		Header:     forwarded(r.Header),
+		Body:       body,
+		Targets:    endpoint.TargetsFor(eventType),
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), h.StoreTimeout)
+	defer cancel()
+	put, err := h.Store.Put(ctx, &record)
+	switch {
+	case err != nil:
+		return reasonOf(err)
+	case put.Duplicate:
+		h.Recorder.Duplicate(endpoint)
+	default:
+		h.Recorder.Stored(endpoint, put.ID, &record, &n)
+	}
+	return ""
+}
+
+// keyGrace is how much longer a deduplication key is held than its notification could be accepted for: clocks differ by as much.
+const keyGrace = notification.DefaultMaxFuture
+
+func reasonOf(err error) Reason {
+	switch {
+	case errors.Is(err, queue.ErrFull):
+		return ReasonQueueFull
+	case errors.Is(err, queue.ErrDiskFull):
+		return ReasonDiskFull
+	default:
+		return ReasonStoreFailed
+	}
+}
+
+// orderKey is 0 where the notification has none.
+func orderKey(n notification.Notification) uint64 {
+	key, ordered := notification.OrderKey(n)
+	if !ordered {
+		return 0
+	}
+	return binary.BigEndian.Uint64(key[:]) | 1
+}
+
+// keyOf finds the endpoint in a path; the zero key is no endpoint's.
+func keyOf(path string) types.NamespacedName {
+	i := strings.LastIndex(path, PathPrefix)
+	if i < 0 {
+		return types.NamespacedName{}
+	}
+	namespace, name, _ := strings.Cut(path[i+len(PathPrefix):], "/")
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
+
+// The headers of a notification, as net/http writes their names.
+const (
+	headerTimestamp   = "X-Cld-Timestamp"
+	headerSignature   = "X-Cld-Signature"
+	headerSignatureV2 = "X-Cld-Signature_v2"
+	headerPrefix      = "X-Cld-"
+)
+
+func signedOf(header http.Header, body []byte) notification.Signed {
+	timestamp, signature, v2 := header[headerTimestamp], header[headerSignature], header[headerSignatureV2]
+	return notification.Signed{
+		Body: body, Timestamp: first(timestamp), Signature: first(signature), SignatureV2: first(v2),
+		Repeated: len(timestamp) > 1 || len(signature) > 1 || len(v2) > 1,
+	}
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
+
+// Bounds on what is kept of the headers. Cloudinary sends five.
+const (
+	maxForwarded      = 16
+	maxForwardedBytes = 1024 // of one value
+)
+
+// forwarded are the headers that Cloudinary wrote, sorted: those of proxies on the way are none of a target's business.
+func forwarded(header http.Header) []queue.Header {
+	kept := make([]queue.Header, 0, 5)
+	for name, values := range header {
+		if name != "Content-Type" && name != "User-Agent" && !strings.HasPrefix(name, headerPrefix) {
+			continue
+		}
+		for _, value := range values {
+			if len(kept) < maxForwarded && len(value) <= maxForwardedBytes {
+				kept = append(kept, queue.Header{Name: name, Value: value})
+			}
+		}
+	}
+	slices.SortFunc(kept, func(a, b queue.Header) int { return strings.Compare(a.Name, b.Name) })
+	return kept
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package webhookreceiver
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1" //nolint:gosec // it is what Cloudinary signs with
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
+)
+
+var now = time.Unix(1_795_000_000, 0)
+
+const secret = "shhh"
+
+// store keeps what it is given, and fails on demand.
+type store struct {
+	mu      sync.Mutex
+	err     error
+	block   chan struct{}
+	records []queue.Record
+	seen    map[[32]byte]bool
+}
+
+func (s *store) Put(ctx context.Context, r *queue.Record) (queue.PutResult, error) {
+	if s.block != nil {
+		select {
+		case <-s.block:
+		case <-ctx.Done():
+			return queue.PutResult{}, ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return queue.PutResult{}, s.err
+	}
+	if s.seen[r.Key] {
+		return queue.PutResult{Duplicate: true}, nil
+	}
+	if s.seen == nil {
+		s.seen = map[[32]byte]bool{}
+	}
+	s.seen[r.Key] = true
+	kept := *r
+	kept.Body = bytes.Clone(r.Body)
+	s.records = append(s.records, kept)
+	return queue.PutResult{ID: queue.ID(len(s.records))}, nil
+}
+
+// recorder counts.
+type recorder struct {
+	mu                 sync.Mutex
+	stored, duplicates int
+	rejected           map[Reason]int
+}
+
+func (r *recorder) Stored(*route.Endpoint, queue.ID, *queue.Record, *notification.Notification) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stored++
+}
+
+func (r *recorder) Duplicate(*route.Endpoint) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.duplicates++
+}
+
+func (r *recorder) Rejected(_ *route.Endpoint, reason Reason) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rejected == nil {
+		r.rejected = map[Reason]int{}
+	}
+	r.rejected[reason]++
+}
+
+func (r *recorder) Answered(int, time.Duration) {}
+
+func testEndpoint(t *testing.T) *route.Endpoint {
+	t.Helper()
+	c := route.Config{
+		Key: types.NamespacedName{Namespace: "shop", Name: "media"}, UID: "uid-1", MaxAge: route.DefaultMaxAge, RetryMaxAge: time.Hour,
+		Keys: []verification.Key{{ID: "1", Secret: "other"}, {ID: "2", Secret: secret}},
+		Targets: []route.Target{
+			{Name: "catalog", Service: &route.Service{Name: "catalog", Port: 80, Path: "/"}},
+			{Name: "deletions", Event: true, EventTypes: []string{"delete"}},
+		},
+	}
+	e, _, err := c.Compile(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// world is a handler over real HTTP, with what is behind it.
+type world struct {
+	*Handler
+	store    *store
+	recorder *recorder
+	url      string
+}
+
+func newWorld(t *testing.T, change func(*Options)) *world {
+	t.Helper()
+	table := route.NewTable([]*route.Endpoint{testEndpoint(t), {Key: types.NamespacedName{Namespace: "shop", Name: "keyless"}}})
+	w := &world{store: &store{}, recorder: &recorder{}}
+	o := DefaultOptions()
+	o.Routes, o.Store, o.Recorder, o.Now = func() *route.Table { return table }, w.store, w.recorder, func() time.Time { return now }
+	if change != nil {
+		change(&o)
+	}
+	w.Handler = NewHandler(o)
+	server := httptest.NewUnstartedServer(w.Handler)
+	server.Config = NewServer(w.Handler)
+	server.Start()
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	return w
+}
+
+// signed is a request as Cloudinary makes it.
+func signed(t *testing.T, url, body string, at time.Time) *http.Request {
+	t.Helper()
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	sum := sha1.Sum([]byte(body + timestamp + secret)) //nolint:gosec // see above
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "Cloudinary")
+	r.Header.Set("X-Cld-Timestamp", timestamp)
+	r.Header.Set("X-Cld-Signature", hex.EncodeToString(sum[:]))
+	return r
+}
+
+func send(t *testing.T, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, strings.TrimSpace(string(text))
+}
+
+const path = "/v1/notifications/shop/media"
+
+func TestAnswers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		options func(*Options)
+		store   error
+		path    string
+		body    string
+		at      time.Time
+		change  func(*http.Request)
+		status  int
+		reason  Reason
+	}{
+		"a good one":                              {status: 200},
+		"under the path of a base URL":            {path: "/hooks" + path, status: 200},
+		"an array":                                {body: `[1]`, status: 200},
+		"as large as may be":                      {options: func(o *Options) { o.MaxBodyBytes = 100_000 }, body: jsonOf(100_000), status: 200},
+		"a byte too large":                        {options: func(o *Options) { o.MaxBodyBytes = 100_000 }, body: jsonOf(100_001), status: 413, reason: ReasonBodyTooLarge},
+		"too large, of a length not said":         {options: func(o *Options) { o.MaxBodyBytes = 100_000 }, body: jsonOf(100_001), change: func(r *http.Request) { r.ContentLength = -1 }, status: 413, reason: ReasonBodyTooLarge},
+		"of a length not said":                    {body: jsonOf(50_000), change: func(r *http.Request) { r.ContentLength = -1 }, status: 200},
+		"a GET":                                   {change: func(r *http.Request) { r.Method, r.Body, r.ContentLength = http.MethodGet, nil, 0 }, status: 405, reason: ReasonMethod},
+		"an endpoint that does not exist":         {path: "/v1/notifications/shop/other", status: 404, reason: ReasonUnknownEndpoint},
+		"a path below an endpoint's":              {path: path + "/more", status: 404, reason: ReasonUnknownEndpoint},
+		"another path":                            {path: "/", status: 404, reason: ReasonUnknownEndpoint},
+		"an endpoint without keys":                {path: "/v1/notifications/shop/keyless", status: 503, reason: "no_keys"},
+		"no routes yet":                           {options: func(o *Options) { o.Routes = func() *route.Table { return nil } }, status: 503, reason: ReasonNotLoaded},
+		"no signature":                            {change: func(r *http.Request) { r.Header.Del("X-Cld-Signature") }, status: 401, reason: "missing_signature"},
+		"another signature":                       {change: func(r *http.Request) { r.Header.Set("X-Cld-Signature", strings.Repeat("0", 40)) }, status: 401, reason: "bad_signature"},
+		"two signatures":                          {change: func(r *http.Request) { r.Header.Add("X-Cld-Signature", strings.Repeat("0", 40)) }, status: 401, reason: "malformed_signature"},
+		"only the second kind":                    {change: func(r *http.Request) { r.Header.Del("X-Cld-Signature"); r.Header.Set("X-Cld-Signature_v2", "00") }, status: 401, reason: "only_v2"},
+		"too old":                                 {at: now.Add(-2 * time.Hour), status: 401, reason: "stale"},
+		"from the future":                         {at: now.Add(6 * time.Minute), status: 401, reason: "future"},
+		"no JSON":                                 {body: `{"a":`, status: 400, reason: "not_json"},
+		"two JSON values":                         {body: `{}{}`, status: 400, reason: "not_json"},
+		"nothing":                                 {body: ` `, status: 400, reason: "not_json"},
+		"the queue is full":                       {store: fmt.Errorf("put: %w", queue.ErrFull), status: 503, reason: ReasonQueueFull},
+		"the disk is full":                        {store: queue.ErrDiskFull, status: 503, reason: ReasonDiskFull},
+		"the store has failed":                    {store: queue.ErrFailed, status: 503, reason: ReasonStoreFailed},
+		"anything else that the store says":       {store: errors.New("what"), status: 503, reason: ReasonStoreFailed},
+		"more bytes than may be in memory":        {options: func(o *Options) { o.MaxInFlightBytes = 40_000 }, body: jsonOf(50_000), status: 503, reason: ReasonOverloaded},
+		"more requests than may be under way":     {options: func(o *Options) { o.MaxInFlight = 0 }, status: 503, reason: ReasonOverloaded},
+		"as many bytes of one endpoint as can be": {options: func(o *Options) { o.MaxInFlightBytes = 300_000 }, body: jsonOf(100_000), status: 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, tc.options)
+			w.store.err = tc.store
+			if tc.path == "" {
+				tc.path = path
+			}
+			if tc.body == "" {
+				tc.body = `{"notification_type":"upload"}`
+			}
+			if tc.at.IsZero() {
+				tc.at = now
+			}
+			r := signed(t, w.url+tc.path, tc.body, tc.at)
+			if tc.change != nil {
+				tc.change(r)
+			}
+			answer, text := send(t, r)
+			if answer.StatusCode != tc.status || text != string(tc.reason) {
+				t.Errorf("answered %d %q, want %d %q", answer.StatusCode, text, tc.status, tc.reason)
+			}
+			if (answer.Header.Get("Retry-After") != "") != (tc.status == 503) {
+				t.Errorf("Retry-After is %q with status %d", answer.Header.Get("Retry-After"), tc.status)
+			}
+			want := &recorder{stored: 1}
+			if tc.reason != "" {
+				want = &recorder{rejected: map[Reason]int{tc.reason: 1}}
+			}
+			if w.recorder.stored != want.stored || !cmp.Equal(w.recorder.rejected, want.rejected) {
+				t.Errorf("recorded %d stored and %v rejected", w.recorder.stored, w.recorder.rejected)
+			}
+			requests, bytes := w.InFlight()
+			if requests != 0 || bytes != 0 {
+				t.Errorf("%d requests and %d bytes are still counted", requests, bytes)
+			}
+		})
+	}
+}
+
+// jsonOf is a JSON string of so many bytes.
+func jsonOf(bytes int) string { return `"` + strings.Repeat("x", bytes-2) + `"` }
+
+func TestWhatIsStored(t *testing.T) {
+	w := newWorld(t, nil)
+	body := ` {"notification_type":"delete","resources":[{"public_id":"a","asset_id":"x"}],"a":1.0}`
+	r := signed(t, w.url+path, body, now.Add(-time.Minute))
+	r.Header.Set("X-Forwarded-For", "192.0.2.1")
+	r.Header.Set("Authorization", "Bearer somebody's")
+	r.Header.Set("X-Cld-Signature_v2", "unchecked")
+	if answer, text := send(t, r); answer.StatusCode != 200 || text != "" || answer.ContentLength != 0 {
+		t.Fatalf("answered %d %q", answer.StatusCode, text)
+	}
+	got := w.store.records[0]
+	if got.OrderKey == 0 {
+		t.Error("a notification about one asset has no order key")
+	}
+	timestamp := strconv.FormatInt(now.Add(-time.Minute).Unix(), 10)
+	want := queue.Record{
+		Key: got.Key, OrderKey: got.OrderKey, KeyExpires: now.Add(2*time.Hour + 5*time.Minute),
+		Endpoint: queue.Endpoint{Namespace: "shop", Name: "media"}, ReceivedAt: now, EventType: "delete",
+		Header: []queue.Header{
+			{Name: "Content-Type", Value: "application/json"}, {Name: "User-Agent", Value: "Cloudinary"},
+			{Name: "X-Cld-Signature", Value: r.Header.Get("X-Cld-Signature")}, {Name: "X-Cld-Signature_v2", Value: "unchecked"},
+			{Name: "X-Cld-Timestamp", Value: timestamp},
+		},
+		Body: []byte(body), Targets: []string{"catalog", "deletions"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheSameAgainIsAnswered200AndStoredOnce(t *testing.T) {
+	w := newWorld(t, nil)
+	withID := `{"notification_type":"upload","request_id":"0123456789abcdef"}`
+	without := `{"notification_type":"upload"}`
+	for _, r := range []*http.Request{
+		signed(t, w.url+path, withID, now), signed(t, w.url+path, withID, now), signed(t, w.url+path, withID, now.Add(-time.Minute)),
+		signed(t, w.url+path, without, now), signed(t, w.url+path, without, now), signed(t, w.url+path, without, now.Add(-time.Minute)),
+	} {
+		if answer, text := send(t, r); answer.StatusCode != 200 {
+			t.Fatalf("answered %d %q", answer.StatusCode, text)
+		}
+	}
+	if len(w.store.records) != 3 || w.recorder.duplicates != 3 {
+		t.Errorf("%d stored, %d duplicates; want the one with an id once, and the other once for each timestamp", len(w.store.records), w.recorder.duplicates)
+	}
+}
+
+func TestAStoreThatHangsIsAnswered503InTime(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.StoreTimeout = 50 * time.Millisecond })
+	w.store.block = make(chan struct{})
+	begin := time.Now()
+	answer, text := send(t, signed(t, w.url+path, `{}`, now))
+	if answer.StatusCode != 503 || text != string(ReasonStoreFailed) || time.Since(begin) > 2*time.Second {
+		t.Errorf("answered %d %q after %s", answer.StatusCode, text, time.Since(begin))
+	}
+}
+
+// Moving a digit from the timestamp to the body leaves the digest as it is.
+func TestADigitMovedFromTimestampToBodyIsRefused(t *testing.T) {
+	w := newWorld(t, nil)
+	r := signed(t, w.url+path, `{"a":1`, now)
+	timestamp := r.Header.Get("X-Cld-Timestamp")
+	moved := `{"a":1` + timestamp[:1]
+	r.Header.Set("X-Cld-Timestamp", timestamp[1:])
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(moved)), int64(len(moved))
+	if answer, text := send(t, r); answer.StatusCode != 401 || text != "malformed_timestamp" {
+		t.Errorf("answered %d %q", answer.StatusCode, text)
+	}
+}
+
+func TestEveryReasonHasAStatusThatIsNoSuccess(t *testing.T) {
+	seen := map[Reason]bool{}
+	for _, r := range Reasons() {
+		if s := r.status(); s < 400 || s > 599 {
+			t.Errorf("%s has status %d", r, s)
+		}
+		if seen[r] {
+			t.Errorf("%s is there twice", r)
+		}
+		seen[r] = true
+	}
+}

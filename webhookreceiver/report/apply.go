@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+)
+
+// FieldManager owns the receiver's part of status.
+const FieldManager = "cloudinary-receiver"
+
+// write writes what the endpoint's status should be by now.
+func (o *endpointObject) write(ctx context.Context, w *Writer, now time.Time) error {
+	if o.released {
+		return o.release(ctx, w)
+	}
+	v := w.Recorder.view(o.e, w.waiting()[queue.Endpoint{Namespace: o.e.key.Namespace, Name: o.e.key.Name}])
+	d := o.judge(v, now)
+	if d.equals(o) {
+		return errUnchanged
+	}
+	if err := w.applyEndpoint(ctx, o, d.receiver, d.conditions); err != nil {
+		return err
+	}
+	o.receiver, o.conditions = d.receiver, d.conditions
+	o.seen, o.unsettled = v.version, d.unsettled
+	return nil
+}
+
+// release takes back what was written for an endpoint that is there still, and has no receiver any more.
+func (o *endpointObject) release(ctx context.Context, w *Writer) error {
+	object := w.Objects.Endpoint(o.e.key)
+	if object != nil && object.Spec.Receiver == nil && has(&object.Status) {
+		if err := w.applyEndpoint(ctx, o, nil, nil); err != nil && judge(err) != gone {
+			return err
+		}
+	}
+	o.receiver, o.conditions = nil, nil // so that it is forgotten
+	return nil
+}
+
+// has says whether there is anything of the receiver's in a status.
+func has(s *v1alpha1.NotificationEndpointStatus) bool {
+	return s.Receiver != nil || len(own(s.Conditions)) > 0
+}
+
+func (w *Writer) applyEndpoint(
+	ctx context.Context, o *endpointObject, receiver *v1alpha1.ReceiverStatus, conditions []metav1.Condition,
+) error {
+	// The API server does not look at the UID in a write of status alone, so the resourceVersion goes with it: an object of the
+	// same name made since is left alone.
+	object := w.Objects.Endpoint(o.e.key)
+	if object == nil || object.UID != o.uid {
+		return errGone
+	}
+	status := v1alpha1.NotificationEndpointStatus{Receiver: receiver, Conditions: conditions}
+	ac := part("NotificationEndpoint", object, status)
+	return w.Client.ApplyStatus(ctx, &v1alpha1.NotificationEndpoint{}, o.e.key, ac, FieldManager)
+}
+
+func (o *triggerObject) write(ctx context.Context, w *Writer, _ time.Time) error {
+	o.e.mu.Lock()
+	last := o.t.last.status()
+	seen := o.t.last.version
+	o.e.mu.Unlock()
+	if last == nil || equality.Semantic.DeepEqual(last, o.last) {
+		return errUnchanged
+	}
+	object := w.Objects.Trigger(o.t.key)
+	if object == nil || object.UID != o.uid {
+		return errGone
+	}
+	status := v1alpha1.CloudinaryTriggerStatus{LastNotification: last}
+	ac := part("CloudinaryTrigger", object, status)
+	if err := w.Client.ApplyStatus(ctx, &v1alpha1.CloudinaryTrigger{}, o.t.key, ac, FieldManager); err != nil {
+		return err
+	}
+	o.last, o.seen = last, seen
+	return nil
+}
+
+// configuration is what is applied: which object, and the part of its status that is the receiver's. It is an apply configuration as the
+// generated ones are; those bring the whole of client-go's clientset along.
+type configuration struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   identity `json:"metadata"`
+	Status     any      `json:"status"`
+}
+
+type identity struct {
+	Namespace       string    `json:"namespace"`
+	Name            string    `json:"name"`
+	UID             types.UID `json:"uid"`
+	ResourceVersion string    `json:"resourceVersion"`
+}
+
+// part makes a configuration of the fields of status that are set: the types' optional fields are left out where they are zero.
+func part(kind string, of kube.Object, status any) configuration {
+	return configuration{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: kind,
+		Metadata: identity{Namespace: of.GetNamespace(), Name: of.GetName(), UID: of.GetUID(), ResourceVersion: of.GetResourceVersion()},
+		Status:   status,
+	}
+}
+
+// errGone means that the object is not there any more, or that another one has its name.
+var errGone = errors.New("the object is gone")
+
+// errUnchanged means that what was to be written is there already: it changed back.
+var errUnchanged = errors.New("nothing to write")
+
+// verdict is what the answer to a write means.
+type verdict int
+
+const (
+	written verdict = iota
+	unchanged
+	gone
+	outdated
+	refused
+	unreachable
+)
+
+// judge sorts answers.
+func judge(err error) verdict {
+	switch {
+	case err == nil:
+		return written
+	case errors.Is(err, errUnchanged):
+		return unchanged
+	case apierrors.IsNotFound(err) || errors.Is(err, errGone):
+		return gone
+	case apierrors.IsConflict(err):
+		return outdated
+	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
+		return refused
+	default:
+		return unreachable
+	}
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package route
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
+)
+
+// Configs works out what is served: every endpoint with a receiver, the triggers that notify it, and the keys of its product
+// environment as far as they are known. An endpoint that is being deleted is served until it is gone: Cloudinary may still notify it.
+// The answer is sorted by namespace and name.
+func Configs(
+	endpoints []*v1alpha1.NotificationEndpoint, triggers []*v1alpha1.CloudinaryTrigger, keys map[verification.Environment]verification.Keys,
+) []Config {
+	byEndpoint := map[types.NamespacedName][]*v1alpha1.CloudinaryTrigger{}
+	for _, t := range triggers {
+		byEndpoint[endpointOf(t)] = append(byEndpoint[endpointOf(t)], t)
+	}
+	var configs []Config
+	for _, ep := range endpoints {
+		if ep.Spec.Receiver == nil {
+			continue
+		}
+		c := config(ep)
+		for _, t := range byEndpoint[c.Key] {
+			if allowed(ep, t) {
+				c.Triggers = append(c.Triggers, triggerConfig(t))
+			}
+		}
+		slices.SortFunc(c.Triggers, func(a, b TriggerConfig) int { return compare(a.Key, b.Key) })
+		if env := ep.Status.Environment; env != nil {
+			c.Keys = keys[verification.Environment{APIBase: env.APIBase, CloudName: env.CloudName}].Keys
+		}
+		configs = append(configs, c)
+	}
+	slices.SortFunc(configs, func(a, b Config) int { return compare(a.Key, b.Key) })
+	return configs
+}
+
+func compare(a, b types.NamespacedName) int {
+	if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Name, b.Name)
+}
+
+func endpointOf(t *v1alpha1.CloudinaryTrigger) types.NamespacedName {
+	key := types.NamespacedName{Namespace: t.Spec.EndpointRef.Namespace, Name: t.Spec.EndpointRef.Name}
+	if key.Namespace == "" {
+		key.Namespace = t.Namespace
+	}
+	return key
+}
+
+func allowed(ep *v1alpha1.NotificationEndpoint, t *v1alpha1.CloudinaryTrigger) bool {
+	if t.Namespace == ep.Namespace {
+		return true
+	}
+	return ep.Spec.AllowedTriggers != nil && ep.Spec.AllowedTriggers.Namespaces.From == v1alpha1.NamespacesFromAll
+}
+
+// config is what the endpoint itself says.
+func config(ep *v1alpha1.NotificationEndpoint) Config {
+	r := ep.Spec.Receiver
+	c := Config{
+		Key: types.NamespacedName{Namespace: ep.Namespace, Name: ep.Name}, UID: ep.UID, Generation: ep.Generation,
+		MaxAge: DefaultMaxAge, RetryMaxAge: DefaultRetryMaxAge, Redrive: ep.Annotations[v1alpha1.AnnotationRedrive],
+	}
+	if v := r.Verification; v != nil {
+		c.MaxAge = duration(v.MaxAge, DefaultMaxAge)
+		c.PublicKeys = v.Ed25519PublicKeys
+		for _, a := range v.Algorithms {
+			c.Algorithms = append(c.Algorithms, notification.Algorithm(a))
+		}
+	}
+	if r.Retry != nil {
+		c.RetryMaxAge = duration(r.Retry.MaxAge, DefaultRetryMaxAge)
+	}
+	for i := range r.DeliverTo {
+		c.Targets = append(c.Targets, target(&r.DeliverTo[i]))
+	}
+	return c
+}
+
+func target(d *v1alpha1.DeliveryTarget) Target {
+	t := Target{Name: d.Name, Event: d.Event != nil, EventTypes: d.EventTypes}
+	if s := d.Service; s != nil {
+		t.Service = &Service{
+			Name: s.Name, Port: s.Port, Path: s.Path, CloudEvents: s.Format == v1alpha1.FormatCloudEvents,
+			Timeout: duration(s.Timeout, DefaultServiceTimeout),
+		}
+		if t.Service.Path == "" {
+			t.Service.Path = "/"
+		}
+	}
+	return t
+}
+
+// duration reads what the CRD's pattern has let through.
+func duration(text v1alpha1.Duration, otherwise time.Duration) time.Duration {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d <= 0 {
+		return otherwise
+	}
+	return d
+}
+
+func triggerConfig(t *v1alpha1.CloudinaryTrigger) TriggerConfig {
+	c := TriggerConfig{Trigger: Trigger{
+		Key: types.NamespacedName{Namespace: t.Namespace, Name: t.Name}, UID: t.UID, EventTypes: t.Spec.EventTypes,
+	}}
+	if t.Spec.PayloadTemplate == nil {
+		return c
+	}
+	var template map[string]any
+	if err := json.Unmarshal(t.Spec.PayloadTemplate.Raw, &template); err != nil || len(template) == 0 {
+		return c // {} equals absent; anything else the manager refuses
+	}
+	c.Templated, c.TypePaths = true, notification.TemplateTypePaths(template)
+	c.Identity = identityOf(template)
+	return c
+}
+
+// identityOf says whether a template's bodies have an id of their own where notification.DeduplicationKey looks for one.
+func identityOf(template map[string]any) Identity {
+	if _, written := template["notification_context"]; written {
+		return DoubtfulIdentity
+	}
+	id, written := template["request_id"]
+	switch text, _ := id.(string); {
+	case !written:
+		return NoIdentity
+	case notification.Placeholder(text) == "event.request_id":
+		return RequestIdentity
+	default:
+		return DoubtfulIdentity
+	}
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package route
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
+)
+
+// Config is what an Endpoint is made from, in a form that can be kept on disk. It has the keys, so it is as secret as they are.
+type Config struct {
+	Key        types.NamespacedName `json:"key"`
+	UID        types.UID            `json:"uid"`
+	Generation int64                `json:"generation"`
+
+	Keys       []verification.Key       `json:"keys,omitempty"`
+	Algorithms []notification.Algorithm `json:"algorithms,omitempty"`
+	PublicKeys []string                 `json:"publicKeys,omitempty"`
+
+	MaxAge      time.Duration `json:"maxAge"`
+	RetryMaxAge time.Duration `json:"retryMaxAge"`
+
+	Targets  []Target        `json:"targets,omitempty"`
+	Triggers []TriggerConfig `json:"triggers,omitempty"`
+	Redrive  string          `json:"redrive,omitempty"`
+}
+
+// TriggerConfig is a trigger that notifies the endpoint.
+type TriggerConfig struct {
+	Trigger
+	// Templated says that the trigger replaces the body, and TypePaths where that has the event type.
+	Templated bool       `json:"templated,omitempty"`
+	TypePaths [][]string `json:"typePaths,omitempty"`
+	Identity  Identity   `json:"identity,omitempty"`
+}
+
+// Identity says whether bodies made from a template have an id of their own.
+type Identity string
+
+// The kinds of identity.
+const (
+	// NoIdentity means that the template does not write the members that could have an id.
+	NoIdentity Identity = ""
+	// RequestIdentity means that the body has the id of the API call as request_id.
+	RequestIdentity Identity = "request"
+	// DoubtfulIdentity means that the template writes something else there, so that what looks like an id may be the same for
+	// two notifications.
+	DoubtfulIdentity Identity = "doubtful"
+)
+
+// doubtfulIdentity says whether what looks like an id in a body may be none. Two event types of one API call share its request_id: only
+// bodies that say their type are told apart by it.
+func doubtfulIdentity(triggers []TriggerConfig) bool {
+	shared := 0
+	for i := range triggers {
+		t := &triggers[i]
+		switch {
+		case t.Identity == DoubtfulIdentity:
+			return true
+		case t.Identity == RequestIdentity && len(t.TypePaths) == 0:
+			shared += len(t.EventTypes)
+		}
+	}
+	return shared > 1
+}
+
+// What counts where a manifest does not say.
+const (
+	DefaultMaxAge         = notification.DefaultMaxAge
+	DefaultRetryMaxAge    = 72 * time.Hour
+	DefaultServiceTimeout = 15 * time.Second
+)
+
+// Compile makes an Endpoint. Keys that have ended by now are left out; until is when the first of the others ends, or zero.
+func (c *Config) Compile(now time.Time) (_ *Endpoint, until time.Time, _ error) {
+	e := &Endpoint{
+		Key: c.Key, UID: c.UID, Generation: c.Generation,
+		MaxAge: c.MaxAge, RetryMaxAge: c.RetryMaxAge, Targets: c.Targets, Redrive: c.Redrive,
+	}
+	eventTypes, templated := map[string]bool{}, ""
+	for i := range c.Triggers {
+		t := &c.Triggers[i]
+		e.Triggers = append(e.Triggers, t.Trigger)
+		e.TypePaths = append(e.TypePaths, t.TypePaths...)
+		for _, eventType := range t.EventTypes {
+			eventTypes[eventType] = true
+			if t.Templated && eventType != allEventTypes {
+				templated = eventType
+			}
+		}
+	}
+	if len(eventTypes) == 1 {
+		e.SoleTemplatedType = templated
+	}
+	e.DoubtfulIdentity = doubtfulIdentity(c.Triggers)
+	policy, until, err := c.policy(now)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("endpoint %s: %w", c.Key, err)
+	}
+	e.Policy = policy
+	return e, until, nil
+}
+
+// policy is nil where there is no key to verify anything with.
+func (c *Config) policy(now time.Time) (_ *notification.Policy, until time.Time, _ error) {
+	o := notification.PolicyOptions{Algorithms: c.Algorithms, MaxAge: c.MaxAge}
+	for _, key := range c.Keys {
+		if key.NotAfter != nil && !now.Before(*key.NotAfter) {
+			continue
+		}
+		if key.NotAfter != nil && (until.IsZero() || key.NotAfter.Before(until)) {
+			until = *key.NotAfter
+		}
+		o.Keys = append(o.Keys, notification.Key{ID: key.ID, Secret: []byte(key.Secret)})
+	}
+	for i, text := range c.PublicKeys {
+		key, err := notification.ParseEd25519PublicKey(text)
+		if err != nil {
+			return nil, until, fmt.Errorf("public key %d: %w", i, err)
+		}
+		o.Ed25519 = append(o.Ed25519, ed25519.PublicKey(key))
+	}
+	if len(o.Keys) == 0 && len(o.Ed25519) == 0 {
+		return nil, until, nil
+	}
+	p, err := notification.NewPolicy(o)
+	return p, until, err
+}

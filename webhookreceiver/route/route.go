@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package route is what the receiver knows of the endpoints it serves: an immutable table, made anew when an endpoint, a
+// trigger or a verification key changes. It is pure: it neither watches nor serves.
+package route
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+)
+
+// Table has the endpoints that are served. It does not change; one that is nil has none.
+type Table struct {
+	endpoints map[types.NamespacedName]*Endpoint
+}
+
+// NewTable makes a table of endpoints.
+func NewTable(endpoints []*Endpoint) *Table {
+	t := &Table{endpoints: make(map[types.NamespacedName]*Endpoint, len(endpoints))}
+	for _, e := range endpoints {
+		t.endpoints[e.Key] = e
+	}
+	return t
+}
+
+// Lookup returns an endpoint, or nil where there is none.
+func (t *Table) Lookup(key types.NamespacedName) *Endpoint {
+	if t == nil {
+		return nil
+	}
+	return t.endpoints[key]
+}
+
+// Len is how many endpoints there are.
+func (t *Table) Len() int {
+	if t == nil {
+		return 0
+	}
+	return len(t.endpoints)
+}
+
+// All visits the endpoints in no particular order, until visit returns false.
+func (t *Table) All(visit func(*Endpoint) bool) {
+	if t == nil {
+		return
+	}
+	for _, e := range t.endpoints {
+		if !visit(e) {
+			return
+		}
+	}
+}
+
+// Endpoint is a NotificationEndpoint with a receiver, as the receiver needs it.
+type Endpoint struct {
+	Key        types.NamespacedName
+	UID        types.UID
+	Generation int64
+
+	// Policy judges signatures; nil where there is no key to judge with yet.
+	Policy *notification.Policy
+	// MaxAge is how old a notification may be.
+	MaxAge time.Duration
+	// RetryMaxAge is how long after its receipt a delivery is tried.
+	RetryMaxAge time.Duration
+
+	// Targets in the order of the spec.
+	Targets []Target
+	// Triggers are those that notify this endpoint, sorted by namespace and name.
+	Triggers []Trigger
+	// TypePaths are where templated bodies of this endpoint have their event type.
+	TypePaths [][]string
+	// SoleTemplatedType is the one event type whose body is templated, if there is exactly one.
+	SoleTemplatedType string
+	// DoubtfulIdentity says that what looks like an id in a body may have been put there by a template, the same for two
+	// notifications: then only a timestamp tells them apart.
+	DoubtfulIdentity bool
+	// Redrive is the value of the annotation that asks for dead letters to be delivered again.
+	Redrive string
+}
+
+// Target returns a target by name, or nil.
+func (e *Endpoint) Target(name string) *Target {
+	for i := range e.Targets {
+		if e.Targets[i].Name == name {
+			return &e.Targets[i]
+		}
+	}
+	return nil
+}
+
+// TargetsFor returns the names of the targets that take an event type, in the order of the spec.
+func (e *Endpoint) TargetsFor(eventType string) []string {
+	var names []string
+	for i := range e.Targets {
+		if e.Targets[i].Takes(eventType) {
+			names = append(names, e.Targets[i].Name)
+		}
+	}
+	return names
+}
+
+// TriggerFor returns the trigger that fired: the first with the event type, else the first for all, else nil.
+func (e *Endpoint) TriggerFor(eventType string) *Trigger {
+	var all *Trigger
+	for i := range e.Triggers {
+		t := &e.Triggers[i]
+		if slices.Contains(t.EventTypes, eventType) {
+			return t
+		}
+		if all == nil && slices.Contains(t.EventTypes, allEventTypes) {
+			all = t
+		}
+	}
+	return all
+}
+
+// allEventTypes is Cloudinary's word for every event type.
+const allEventTypes = "all"
+
+// Target is something that gets an endpoint's notifications. Exactly one of Service and Event is set.
+type Target struct {
+	Name    string
+	Service *Service
+	Event   bool
+	// EventTypes are the only ones it takes; none: all.
+	EventTypes []string
+}
+
+// Takes says whether the target gets notifications of an event type.
+func (t *Target) Takes(eventType string) bool {
+	return len(t.EventTypes) == 0 || slices.Contains(t.EventTypes, eventType)
+}
+
+// Service is a Service in the endpoint's namespace.
+type Service struct {
+	Name string
+	Port int32
+	// Path starts with a slash and may have a query.
+	Path string
+	// CloudEvents is binary mode; otherwise body and headers go out as they came.
+	CloudEvents bool
+	// Timeout of one request, its answer included.
+	Timeout time.Duration
+}
+
+// Trigger is a CloudinaryTrigger that notifies an endpoint.
+type Trigger struct {
+	Key        types.NamespacedName
+	UID        types.UID
+	EventTypes []string
+}

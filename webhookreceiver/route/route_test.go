@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package route
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
+)
+
+func endpoint(namespace, name string, change func(*v1alpha1.NotificationEndpoint)) *v1alpha1.NotificationEndpoint {
+	ep := &v1alpha1.NotificationEndpoint{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID("uid-" + name), Generation: 3},
+		Spec:       v1alpha1.NotificationEndpointSpec{Receiver: &v1alpha1.ReceiverSpec{}},
+		Status: v1alpha1.NotificationEndpointStatus{
+			Environment: &v1alpha1.EnvironmentStatus{APIBase: "https://api.cloudinary.com", CloudName: "demo"},
+		},
+	}
+	if change != nil {
+		change(ep)
+	}
+	return ep
+}
+
+func trigger(namespace, name, endpoint, template string, eventTypes ...string) *v1alpha1.CloudinaryTrigger {
+	t := &v1alpha1.CloudinaryTrigger{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID("uid-" + name)},
+		Spec:       v1alpha1.CloudinaryTriggerSpec{EndpointRef: v1alpha1.EndpointReference{Name: endpoint}, EventTypes: eventTypes},
+	}
+	if ns, n, found := strings.Cut(endpoint, "/"); found {
+		t.Spec.EndpointRef = v1alpha1.EndpointReference{Namespace: ns, Name: n}
+	}
+	if template != "" {
+		t.Spec.PayloadTemplate = &runtime.RawExtension{Raw: []byte(template)}
+	}
+	return t
+}
+
+func TestConfigs(t *testing.T) {
+	keys := map[verification.Environment]verification.Keys{
+		{APIBase: "https://api.cloudinary.com", CloudName: "demo"}: {Keys: []verification.Key{{ID: "1", Secret: "s"}}},
+	}
+	endpoints := []*v1alpha1.NotificationEndpoint{
+		endpoint("shop", "media", func(ep *v1alpha1.NotificationEndpoint) {
+			ep.Annotations = map[string]string{v1alpha1.AnnotationRedrive: "again"}
+			ep.Spec.Receiver = &v1alpha1.ReceiverSpec{
+				Verification: &v1alpha1.Verification{MaxAge: "1h30m", Algorithms: []v1alpha1.SignatureAlgorithm{v1alpha1.SignatureSHA256}},
+				Retry:        &v1alpha1.RetryPolicy{MaxAge: "24h"},
+				DeliverTo: []v1alpha1.DeliveryTarget{
+					{Name: "catalog", Service: &v1alpha1.ServiceTarget{Name: "catalog", Port: 80}, EventTypes: []string{"upload"}},
+					{Name: "bus", Service: &v1alpha1.ServiceTarget{Name: "bus", Port: 81, Path: "/x?y", Format: v1alpha1.FormatCloudEvents, Timeout: "3s"}},
+					{Name: "describe", Event: &v1alpha1.EventTarget{}},
+				},
+			}
+		}),
+		endpoint("elsewhere", "open", func(ep *v1alpha1.NotificationEndpoint) {
+			ep.Spec.AllowedTriggers = &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}}
+			ep.Status.Environment.CloudName = "unknown"
+		}),
+		endpoint("shop", "theirs", func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.Receiver = nil }),
+	}
+	triggers := []*v1alpha1.CloudinaryTrigger{
+		trigger("shop", "uploads", "media", "", "upload", "delete"),
+		trigger("shop", "tags", "media", `{"e":{"t":"{{event.type}}"}}`, "resource_tags_changed"),
+		trigger("shop", "nothing-templated", "media", `{}`, "rename"),
+		trigger("intruder", "denied", "shop/media", "", "upload"),
+		trigger("shop", "abroad", "elsewhere/open", "", "all"),
+	}
+	at := func(namespace, name string) types.NamespacedName {
+		return types.NamespacedName{Namespace: namespace, Name: name}
+	}
+	want := []Config{{
+		Key: at("elsewhere", "open"), UID: "uid-open", Generation: 3, MaxAge: 2 * time.Hour, RetryMaxAge: 72 * time.Hour,
+		Triggers: []TriggerConfig{{Trigger: Trigger{Key: at("shop", "abroad"), UID: "uid-abroad", EventTypes: []string{"all"}}}},
+	}, {
+		Key: at("shop", "media"), UID: "uid-media", Generation: 3, MaxAge: 90 * time.Minute, RetryMaxAge: 24 * time.Hour, Redrive: "again",
+		Keys: []verification.Key{{ID: "1", Secret: "s"}}, Algorithms: []notification.Algorithm{notification.SHA256},
+		Targets: []Target{
+			{Name: "catalog", Service: &Service{Name: "catalog", Port: 80, Path: "/", Timeout: 15 * time.Second}, EventTypes: []string{"upload"}},
+			{Name: "bus", Service: &Service{Name: "bus", Port: 81, Path: "/x?y", CloudEvents: true, Timeout: 3 * time.Second}},
+			{Name: "describe", Event: true},
+		},
+		Triggers: []TriggerConfig{
+			{Trigger: Trigger{Key: at("shop", "nothing-templated"), UID: "uid-nothing-templated", EventTypes: []string{"rename"}}},
+			{
+				Trigger:   Trigger{Key: at("shop", "tags"), UID: "uid-tags", EventTypes: []string{"resource_tags_changed"}},
+				Templated: true, TypePaths: [][]string{{"e", "t"}},
+			},
+			{Trigger: Trigger{Key: at("shop", "uploads"), UID: "uid-uploads", EventTypes: []string{"upload", "delete"}}},
+		},
+	}}
+	got := Configs(endpoints, triggers, keys)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("configs (-want +got):\n%s", diff)
+	}
+
+	dir := t.TempDir()
+	if err := SaveSnapshot(dir, got); err != nil {
+		t.Fatal(err)
+	}
+	again, err := LoadSnapshot(dir)
+	if diff := cmp.Diff(want, again); diff != "" || err != nil {
+		t.Errorf("after a restart (-want +got), error %v:\n%s", err, diff)
+	}
+	if info, err := os.Stat(filepath.Join(dir, SnapshotName)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the snapshot has keys, and the mode %v (%v)", info.Mode(), err)
+	}
+}
+
+func TestSnapshotsThatCannotBeRead(t *testing.T) {
+	for name, text := range map[string]string{
+		"cut off": `{"version":1,"endpoi`, "of a later version": `{"version":2,"endpoints":[]}`, "empty": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, SnapshotName), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := LoadSnapshot(dir); err == nil || got != nil {
+				t.Errorf("read %v without an error", got)
+			}
+		})
+	}
+	if got, err := LoadSnapshot(t.TempDir()); err != nil || got != nil {
+		t.Errorf("without a snapshot: %v, %v", got, err)
+	}
+}
+
+func TestCompile(t *testing.T) {
+	now := time.Unix(1_795_000_000, 0)
+	soon, later, past := now.Add(time.Minute), now.Add(time.Hour), now.Add(-time.Second)
+	base := func() Config {
+		return Config{MaxAge: time.Hour, Keys: []verification.Key{{ID: "1", Secret: "live"}}}
+	}
+	for name, tc := range map[string]struct {
+		change func(*Config)
+		policy string
+		until  time.Time
+		failed bool
+	}{
+		"a key":                     {func(*Config) {}, "policy with 1 keys and 0 public keys", time.Time{}, false},
+		"no key":                    {func(c *Config) { c.Keys = nil }, "", time.Time{}, false},
+		"only a key that has ended": {func(c *Config) { c.Keys[0].NotAfter = &past }, "", time.Time{}, false},
+		"a key that ends":           {func(c *Config) { c.Keys[0].NotAfter = &soon }, "policy with 1 keys and 0 public keys", soon, false},
+		"two that end": {func(c *Config) {
+			c.Keys = []verification.Key{{Secret: "a", NotAfter: &later}, {Secret: "b", NotAfter: &soon}, {Secret: "c", NotAfter: &past}}
+		}, "policy with 2 keys and 0 public keys", soon, false},
+		"a public key":             {func(c *Config) { c.PublicKeys = []string{strings.Repeat("ab", 32)} }, "policy with 1 keys and 1 public keys", time.Time{}, false},
+		"a public key that is not": {func(c *Config) { c.PublicKeys = []string{"?"} }, "", time.Time{}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := base()
+			tc.change(&c)
+			e, until, err := c.Compile(now)
+			if (err != nil) != tc.failed {
+				t.Fatalf("error %v", err)
+			}
+			if err != nil {
+				return
+			}
+			policy := ""
+			if e.Policy != nil {
+				policy = e.Policy.String()
+			}
+			if policy != tc.policy || !until.Equal(tc.until) {
+				t.Errorf("%q until %v, want %q until %v", policy, until, tc.policy, tc.until)
+			}
+		})
+	}
+}
+
+// compiledTriggers makes an endpoint of triggers as they are in manifests.
+func compiledTriggers(t *testing.T, triggers ...*v1alpha1.CloudinaryTrigger) *Endpoint {
+	t.Helper()
+	configs := Configs([]*v1alpha1.NotificationEndpoint{endpoint("shop", "media", nil)}, triggers, nil)
+	e, _, err := configs[0].Compile(time.Unix(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestWhatTemplatesTell(t *testing.T) {
+	for name, tc := range map[string]struct {
+		triggers []*v1alpha1.CloudinaryTrigger
+		paths    [][]string
+		sole     string
+		doubtful bool
+		why      string
+	}{
+		"no template": {triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", "", "upload")}},
+		"one templated event type alone": {
+			triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"id":"{{asset.public_id}}"}`, "upload")}, sole: "upload",
+		},
+		"one templated beside another": {
+			triggers: []*v1alpha1.CloudinaryTrigger{
+				trigger("shop", "a", "media", `{"id":"{{asset.public_id}}"}`, "upload"), trigger("shop", "b", "media", "", "moderation"),
+			},
+			why: "the default body of a moderation may lack its type, too",
+		},
+		"all, templated": {triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"x":"y"}`, "all")}},
+		"the id of the call": {
+			triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"request_id":"{{event.request_id}}"}`, "upload")}, sole: "upload",
+		},
+		"the id of the call, for two types": {
+			triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"request_id":"{{event.request_id}}"}`, "upload", "eager")},
+			doubtful: true, why: "an upload and its eager notification share the call, and have equal bodies",
+		},
+		"the id of the call and the type, for two types": {
+			triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"request_id":"{{{event.request_id}}}","t":"{{ event.type }}"}`, "upload", "eager")},
+			paths:    [][]string{{"t"}},
+		},
+		"a constant as an id": {
+			triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"request_id":"constant-value"}`, "upload")}, sole: "upload", doubtful: true,
+		},
+		"an instant of the template's": {
+			triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"notification_context":{"triggered_at":"2024-01-01T00:00:00Z"}}`, "upload")},
+			sole:     "upload", doubtful: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := compiledTriggers(t, tc.triggers...)
+			if diff := cmp.Diff(tc.paths, e.TypePaths, cmpopts.EquateEmpty()); diff != "" || e.SoleTemplatedType != tc.sole || e.DoubtfulIdentity != tc.doubtful {
+				t.Errorf("paths %v, sole %q, doubtful %v; want %v, %q, %v: %s", e.TypePaths, e.SoleTemplatedType, e.DoubtfulIdentity, tc.paths, tc.sole, tc.doubtful, tc.why)
+			}
+		})
+	}
+}
+
+func TestWhichTriggerFired(t *testing.T) {
+	e := compiledTriggers(t,
+		trigger("shop", "b", "media", "", "upload", "delete"), trigger("shop", "a", "media", "", "all"), trigger("shop", "c", "media", "", "upload"))
+	for eventType, want := range map[string]string{"upload": "b", "delete": "b", "rename": "a", "unknown": "a"} {
+		if got := e.TriggerFor(eventType); got == nil || got.Key.Name != want {
+			t.Errorf("%s was fired by %v, want %s", eventType, got, want)
+		}
+	}
+	if got := compiledTriggers(t, trigger("shop", "c", "media", "", "upload")).TriggerFor("rename"); got != nil {
+		t.Errorf("rename was fired by %v, want none", got)
+	}
+}

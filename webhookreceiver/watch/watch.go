@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package watch keeps the receiver's routes as the API server has them: endpoints, triggers, and the one Secret with
+// verification keys. It reads no other Secret, writes nothing at the API server, and serves the routes of the last run until it
+// has read the present ones.
+package watch
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
+)
+
+// Options is what a Watcher works with.
+type Options struct {
+	Client *kube.Client
+	// Namespaces are those whose endpoints and triggers are served; none: all.
+	Namespaces []string
+	// SecretNamespace is where the manager keeps the verification keys.
+	SecretNamespace string
+	// SnapshotDir keeps the routes over a restart. It must be there.
+	SnapshotDir string
+	// OnTable is told of each new table, after Table has it.
+	OnTable func(*route.Table)
+	Now     func() time.Time
+	Logger  logr.Logger
+}
+
+// Watcher keeps a table of routes.
+type Watcher struct {
+	Options
+	table    atomic.Pointer[route.Table]
+	dirty    chan struct{}
+	compiled map[types.NamespacedName]compiled
+	saved    []route.Config
+
+	endpoints *kube.Informer[*v1alpha1.NotificationEndpoint]
+	triggers  *kube.Informer[*v1alpha1.CloudinaryTrigger]
+	secrets   *kube.Informer[*corev1.Secret]
+}
+
+// compiled is an endpoint and what it was made from, so that a change of one does not make all of them anew.
+type compiled struct {
+	config   route.Config
+	endpoint *route.Endpoint
+	until    time.Time
+}
+
+// settle is how long further changes are waited for, so that many at once make one table.
+const settle = 50 * time.Millisecond
+
+// New makes a watcher. It watches nothing before Run.
+func New(o Options) (*Watcher, error) {
+	w := &Watcher{Options: o, dirty: make(chan struct{}, 1), compiled: map[types.NamespacedName]compiled{}}
+	scope := kube.Scope{Namespaces: o.Namespaces}
+	var errs [3]error
+	w.endpoints, errs[0] = kube.NewInformer(o.Client, &v1alpha1.NotificationEndpoint{}, &v1alpha1.NotificationEndpointList{}, scope, nil, w.wake)
+	w.triggers, errs[1] = kube.NewInformer(o.Client, &v1alpha1.CloudinaryTrigger{}, &v1alpha1.CloudinaryTriggerList{}, scope, stripTrigger, w.wake)
+	// The one Secret that the receiver may read.
+	scope = kube.Scope{Namespaces: []string{o.SecretNamespace}, Fields: "metadata.name=" + verification.SecretName}
+	w.secrets, errs[2] = kube.NewInformer(o.Client, &corev1.Secret{}, &corev1.SecretList{}, scope, nil, w.wake)
+	return w, errors.Join(errs[:]...)
+}
+
+// stripTrigger drops what only the manager needs.
+func stripTrigger(t *v1alpha1.CloudinaryTrigger) {
+	t.Spec.Filter = nil
+	t.Status.Registrations, t.Status.Observed = nil, nil
+}
+
+// Endpoint and Trigger return an object as it was seen last, or nil. It must not be changed.
+func (w *Watcher) Endpoint(key types.NamespacedName) *v1alpha1.NotificationEndpoint {
+	found, _ := w.endpoints.Get(key)
+	return found
+}
+
+// Trigger is like Endpoint.
+func (w *Watcher) Trigger(key types.NamespacedName) *v1alpha1.CloudinaryTrigger {
+	found, _ := w.triggers.Get(key)
+	return found
+}
+
+// Table is the present table, nil until there is one.
+func (w *Watcher) Table() *route.Table { return w.table.Load() }
+
+// Restore serves the routes that were saved last, if there are any. It may be called before Run.
+func (w *Watcher) Restore() {
+	configs, err := route.LoadSnapshot(w.SnapshotDir)
+	if err != nil {
+		w.Logger.Error(err, "the routes of the last run are not served")
+		return
+	}
+	if configs == nil {
+		return
+	}
+	w.saved = configs
+	w.serve(configs)
+	w.Logger.Info("serving the routes of the last run until the API server has answered", "endpoints", len(configs))
+}
+
+// Run keeps the table up to date until ctx ends.
+func (w *Watcher) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { w.endpoints.Run(ctx) })
+	running.Go(func() { w.triggers.Run(ctx) })
+	running.Go(func() { w.secrets.Run(ctx) })
+	for !w.endpoints.HasSynced() || !w.triggers.HasSynced() || !w.secrets.HasSynced() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(settle):
+		}
+	}
+	w.wake()
+	w.follow(ctx)
+	return nil
+}
+
+func (w *Watcher) wake() {
+	select {
+	case w.dirty <- struct{}{}:
+	default: // it will be looked at anyway
+	}
+}
+
+func (w *Watcher) follow(ctx context.Context) {
+	keyEnds := time.NewTimer(time.Hour)
+	defer keyEnds.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.dirty:
+		case <-keyEnds.C:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(settle):
+		}
+		until := w.rebuild()
+		wait := time.Hour
+		if !until.IsZero() {
+			wait = max(settle, until.Sub(w.Now()))
+		}
+		keyEnds.Reset(wait)
+	}
+}
+
+// rebuild makes the table anew from what was read. until is when the first key of an endpoint ends.
+func (w *Watcher) rebuild() (until time.Time) {
+	configs := route.Configs(w.endpoints.All(), w.triggers.All(), w.keys())
+	until = w.serve(configs)
+	if !reflect.DeepEqual(configs, w.saved) {
+		if err := route.SaveSnapshot(w.SnapshotDir, configs); err != nil {
+			// Only a restart without an API server would miss it.
+			w.Logger.Error(err, "the routes are not saved")
+		} else {
+			w.saved = configs
+		}
+	}
+	return until
+}
+
+func (w *Watcher) keys() map[verification.Environment]verification.Keys {
+	for _, secret := range w.secrets.All() {
+		keys, problems := verification.DecodeSecret(secret.Data)
+		if len(problems) > 0 {
+			w.Logger.Error(errors.Join(problems...), "some verification keys cannot be used", "secret", secret.Name)
+		}
+		return keys // there is only one
+	}
+	return nil
+}
+
+// serve puts a table of these endpoints in the place of the present one.
+func (w *Watcher) serve(configs []route.Config) (until time.Time) {
+	now := w.Now()
+	next := make(map[types.NamespacedName]compiled, len(configs))
+	endpoints := make([]*route.Endpoint, 0, len(configs))
+	for i := range configs {
+		c := w.compile(configs[i], now)
+		next[configs[i].Key] = c
+		if c.endpoint == nil {
+			continue
+		}
+		endpoints = append(endpoints, c.endpoint)
+		if !c.until.IsZero() && (until.IsZero() || c.until.Before(until)) {
+			until = c.until
+		}
+	}
+	w.compiled = next
+	table := route.NewTable(endpoints)
+	w.table.Store(table)
+	if w.OnTable != nil {
+		w.OnTable(table)
+	}
+	return until
+}
+
+// compile makes an endpoint, or takes the one there is if nothing has changed. One that cannot be made keeps its last good form, since
+// its notifications would be lost otherwise; the manager tells why in its conditions.
+func (w *Watcher) compile(config route.Config, now time.Time) compiled {
+	before, known := w.compiled[config.Key]
+	if known && (before.until.IsZero() || now.Before(before.until)) && reflect.DeepEqual(before.config, config) {
+		return before
+	}
+	endpoint, until, err := config.Compile(now)
+	if err != nil {
+		w.Logger.Error(err, "an endpoint is not served as it is", "endpoint", config.Key)
+		return compiled{config: config, endpoint: before.endpoint}
+	}
+	if !known || (before.endpoint != nil && (before.endpoint.Policy == nil) != (endpoint.Policy == nil)) {
+		w.Logger.Info("serving an endpoint", "endpoint", config.Key, "keys", len(config.Keys), "targets", len(config.Targets))
+	}
+	return compiled{config: config, endpoint: endpoint, until: until}
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package watch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
+)
+
+const system = "cloudinary-operator-system"
+
+var env *testenv.Env
+
+func TestMain(m *testing.M) { os.Exit(testenv.Run(m, func(e *testenv.Env) { env = e })) }
+
+// clock goes on only when it is told to.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = t
+}
+
+// start runs a watcher with the API server of config until the test or stop ends it.
+func start(t *testing.T, config *rest.Config, dir string, now *clock) (w *Watcher, stop func()) {
+	t.Helper()
+	c, err := kube.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err = New(Options{Client: c, SecretNamespace: system, SnapshotDir: dir, Now: now.Now, Logger: logr.Discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Restore()
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := w.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	stop = func() { cancel(); running.Wait() }
+	t.Cleanup(stop)
+	return w, stop
+}
+
+func create(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	for _, o := range objects {
+		if err := env.Client.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = env.Client.Delete(context.Background(), o) })
+	}
+}
+
+func namespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
+
+// secretOf is the manager's Secret with one environment's keys.
+func secretOf(t *testing.T, keys ...verification.Key) *corev1.Secret {
+	t.Helper()
+	e := verification.Environment{APIBase: "https://api.cloudinary.com", CloudName: "demo"}
+	raw, err := verification.Keys{Environment: e, Keys: keys}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: verification.SecretName},
+		Data:       map[string][]byte{verification.EntryName(e): raw},
+	}
+}
+
+// takes says whether an endpoint takes what is signed with a secret.
+func takes(e *route.Endpoint, secret string, now time.Time) bool {
+	if e == nil || e.Policy == nil {
+		return false
+	}
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	sum := sha256.Sum256([]byte("{}" + timestamp + secret))
+	_, rejection := e.Policy.Verify(notification.Signed{Body: []byte("{}"), Timestamp: timestamp, Signature: hex.EncodeToString(sum[:])}, now)
+	return rejection == ""
+}
+
+func become(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for range 400 {
+		if is() {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Fatalf("%s: not within 10 s", what)
+}
+
+func TestRoutesFollowTheAPIServerAndOutliveIt(t *testing.T) {
+	begin := time.Unix(1_795_000_000, 0)
+	now := &clock{now: begin}
+	dir := t.TempDir()
+	w, stop := start(t, env.Config, dir, now)
+	media := types.NamespacedName{Namespace: "watch-shop", Name: "media"}
+
+	become(t, "an empty table once all is read", func() bool { return w.Table() != nil })
+	ep := &v1alpha1.NotificationEndpoint{
+		ObjectMeta: metav1.ObjectMeta{Namespace: media.Namespace, Name: media.Name},
+		Spec: v1alpha1.NotificationEndpointSpec{
+			CredentialsSecretRef: v1alpha1.LocalSecretReference{Name: "cloudinary"}, Receiver: &v1alpha1.ReceiverSpec{BaseURL: "https://hooks.example.com"},
+		},
+	}
+	create(t, namespace(media.Namespace), namespace(system), ep)
+	become(t, "the endpoint is served, without a key", func() bool { e := w.Table().Lookup(media); return e != nil && e.Policy == nil })
+
+	ep.Status.Environment = &v1alpha1.EnvironmentStatus{APIBase: "https://api.cloudinary.com", CloudName: "demo"}
+	if err := env.Client.Status().Update(t.Context(), ep); err != nil {
+		t.Fatal(err)
+	}
+	secret := secretOf(t, verification.Key{ID: "1", Secret: "old"})
+	// Another Secret of that namespace is none of the receiver's business.
+	create(t, secret, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "other"}})
+	become(t, "its key is there", func() bool { return takes(w.Table().Lookup(media), "old", begin) })
+	if n := len(w.secrets.All()); n != 1 {
+		t.Errorf("%d Secrets are kept, want the one with the keys", n)
+	}
+
+	// Both keys count until the old one ends.
+	ends := begin.Add(time.Minute)
+	secret.Data = secretOf(t, verification.Key{ID: "2", Secret: "new"}, verification.Key{ID: "1", Secret: "old", NotAfter: &ends}).Data
+	if err := env.Client.Update(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	become(t, "the new key is there", func() bool { return takes(w.Table().Lookup(media), "new", begin) })
+	if !takes(w.Table().Lookup(media), "old", begin) {
+		t.Error("the old key does not count any more")
+	}
+
+	// The API server goes away; a restart serves what was there.
+	stop()
+	nowhere := rest.CopyConfig(env.Config)
+	nowhere.Host = "http://127.0.0.1:1"
+	w, _ = start(t, nowhere, dir, now)
+	if e := w.Table().Lookup(media); !takes(e, "new", begin) || !takes(e, "old", begin) {
+		t.Error("the routes of the last run are not served")
+	}
+	now.set(ends)
+	w, _ = start(t, nowhere, dir, now)
+	if e := w.Table().Lookup(media); !takes(e, "new", ends) || takes(e, "old", ends) {
+		t.Error("a key that ended while nothing ran counts, or the other does not")
+	}
+}
