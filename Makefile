@@ -13,6 +13,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 PKG ?= ./...
 ## TESTFLAGS: passed to go test, such as TESTFLAGS='-run TestPlan -v'.
 TESTFLAGS ?=
+## BENCHFLAGS: passed to the benchmark, such as BENCHFLAGS='--connections 64 --rounds 1'.
+BENCHFLAGS ?=
 ## FUZZTIME: how long each fuzz target runs.
 FUZZTIME ?= 10s
 ## IMG: the image that deploy uses instead of the one in config/manager/deployment.yaml.
@@ -99,6 +101,11 @@ vulncheck: ## Look for known vulnerabilities in what is called. Needs vuln.go.de
 .PHONY: bench-manager
 bench-manager: ## Measure the manager at 900 triggers: calls, time to Ready, memory.
 	@assets=$$(hack/kubernetes/build.sh) && KUBEBUILDER_ASSETS="$$assets" go run ./hack/bench/manager
+
+.PHONY: bench-receiver
+bench-receiver: ## Measure the receiver beside a bare HTTP handler: rate, latency, memory. Needs wrk; takes 7 minutes.
+	@mkdir -p bin && $(GO_BUILD) -o bin/receiver ./cmd/receiver && $(GO_BUILD) -o bin/bench-receiver ./hack/bench/receiver && \
+	bin/bench-receiver --receiver bin/receiver $(BENCHFLAGS)
 
 ##@ Manifests and image
 

@@ -55,7 +55,7 @@ type Options struct {
 // DefaultOptions has the bounds of the program's flags.
 func DefaultOptions() Options {
 	return Options{
-		Now:          time.Now,
+		Now:          time.Now, //nolint:forbidigo // the one place where the injected clock gets its default
 		MaxBodyBytes: 3 << 20, MaxInFlightBytes: 32 << 20, MaxInFlight: 2048, StoreTimeout: 1500 * time.Millisecond,
 	}
 }
@@ -65,11 +65,15 @@ type Handler struct {
 	Options
 	bodies *bodies
 	slots  chan struct{}
+	// zeroLength is a header's value, shared by all answers, which do not change it.
+	zeroLength []string
 }
 
 // NewHandler makes a handler.
 func NewHandler(o Options) *Handler {
-	return &Handler{Options: o, bodies: newBodies(o.MaxBodyBytes, o.MaxInFlightBytes), slots: make(chan struct{}, o.MaxInFlight)}
+	return &Handler{
+		Options: o, bodies: newBodies(o.MaxBodyBytes, o.MaxInFlightBytes), slots: make(chan struct{}, o.MaxInFlight), zeroLength: []string{"0"},
+	}
 }
 
 // InFlight is how many requests, and bytes of bodies, are under way.
@@ -83,7 +87,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	endpoint, reason := h.serve(r)
 	status := http.StatusOK
 	if reason == "" {
-		w.Header()["Content-Length"] = zeroLength
+		w.Header()["Content-Length"] = h.zeroLength
 		w.WriteHeader(status)
 	} else {
 		status = reason.status()
@@ -92,9 +96,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Recorder.Answered(status, h.Now().Sub(begin))
 }
-
-// zeroLength is shared by all answers, which do not change it.
-var zeroLength = []string{"0"}
 
 func refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
 	status := reason.status()

@@ -20,7 +20,7 @@ import (
 // parts run in the background. The first that ends with an error is heard of in broken.
 type parts struct {
 	group  errgroup.Group
-	broken chan error
+	broken chan struct{}
 }
 
 func (p *parts) start(ctx context.Context, name string, run func(context.Context) error) {
@@ -31,7 +31,7 @@ func (p *parts) start(ctx context.Context, name string, run func(context.Context
 		}
 		err = fmt.Errorf("%s: %w", name, err)
 		select {
-		case p.broken <- err:
+		case p.broken <- struct{}{}:
 		default:
 		}
 		return err
@@ -47,7 +47,7 @@ func (r *receiver) run(ctx context.Context) error {
 	}
 	r.watcher.Restore()
 
-	broken := make(chan error, 1)
+	broken := make(chan struct{}, 1)
 	background, deliveries := parts{broken: broken}, parts{broken: broken}
 	live := context.WithoutCancel(ctx)
 	backgroundCtx, stopBackground := context.WithCancel(live)
@@ -79,7 +79,7 @@ func (r *receiver) run(ctx context.Context) error {
 }
 
 // wait returns when it is time to stop: nil after a signal, else why.
-func (r *receiver) wait(ctx context.Context, server *http.Server, served, broken <-chan error) error {
+func (r *receiver) wait(ctx context.Context, server *http.Server, served <-chan error, broken <-chan struct{}) error {
 	select {
 	case <-ctx.Done():
 		r.drain(server)

@@ -3,7 +3,6 @@
 package route
 
 import (
-	"crypto/ed25519"
 	"fmt"
 	"time"
 
@@ -124,7 +123,7 @@ func (c *Config) policy(now time.Time) (_ *notification.Policy, until time.Time,
 		if err != nil {
 			return nil, until, fmt.Errorf("public key %d: %w", i, err)
 		}
-		o.Ed25519 = append(o.Ed25519, ed25519.PublicKey(key))
+		o.Ed25519 = append(o.Ed25519, key)
 	}
 	if len(o.Keys) == 0 && len(o.Ed25519) == 0 {
 		return nil, until, nil

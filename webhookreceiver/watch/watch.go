@@ -176,14 +176,15 @@ func (w *Watcher) rebuild() (until time.Time) {
 }
 
 func (w *Watcher) keys() map[verification.Environment]verification.Keys {
-	for _, secret := range w.secrets.All() {
-		keys, problems := verification.DecodeSecret(secret.Data)
-		if len(problems) > 0 {
-			w.Logger.Error(errors.Join(problems...), "some verification keys cannot be used", "secret", secret.Name)
-		}
-		return keys // there is only one
+	secret, ok := w.secrets.Get(types.NamespacedName{Namespace: w.SecretNamespace, Name: verification.SecretName})
+	if !ok {
+		return nil
 	}
-	return nil
+	keys, problems := verification.DecodeSecret(secret.Data)
+	if len(problems) > 0 {
+		w.Logger.Error(errors.Join(problems...), "some verification keys cannot be used", "secret", secret.Name)
+	}
+	return keys
 }
 
 // serve puts a table of these endpoints in the place of the present one.

@@ -21,22 +21,21 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
-		fail(serve(os.Args[2:]))
-		return
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	fail(err)
-}
-
-func fail(err error) {
+	err := command(os.Args[1:])
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "bench:", err)
 	os.Exit(1)
+}
+
+func command(args []string) error {
+	if len(args) > 0 && args[0] == "serve" {
+		return serve(args[1:])
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, args, os.Stdout, os.Stderr)
 }
 
 // options are the benchmark's flags.
@@ -109,18 +108,27 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
+	results, err := rounds(ctx, o, l, progress)
+	if err != nil {
+		return err
+	}
+	return report(out, o, fsync, results)
+}
+
+// rounds lets the contenders take turns.
+func rounds(ctx context.Context, o *options, l *load, progress io.Writer) ([]result, error) {
 	var results []result
 	for round := range o.rounds {
 		for _, connections := range o.connections {
 			for _, name := range o.contenders {
 				r, err := turn(ctx, o, l, name, connections)
 				if err != nil {
-					return fmt.Errorf("%s at %d connections: %w", name, connections, err)
+					return nil, fmt.Errorf("%s at %d connections: %w", name, connections, err)
 				}
 				fmt.Fprintf(progress, "round %d: %-8s %4d connections: %8.0f req/s, p99 %s\n", round+1, name, connections, r.rate, r.p99)
 				results = append(results, r)
 			}
 		}
 	}
-	return report(out, o, fsync, results)
+	return results, nil
 }

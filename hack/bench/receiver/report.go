@@ -26,26 +26,32 @@ func report(out io.Writer, o *options, fsync time.Duration, results []result) er
 	for _, connections := range o.connections {
 		base := 0.0
 		for _, name := range o.contenders {
-			var rates, idle, top []float64
-			var p50, p99 []time.Duration
-			for _, r := range results {
-				if r.contender == name && r.connections == connections {
-					rates, p50, p99 = append(rates, r.rate), append(p50, r.p50), append(p99, r.p99)
-					idle, top = append(idle, r.idleRSS), append(top, r.topRSS)
-				}
+			m := medians(results, name, connections)
+			if name == bare {
+				base = m.rate
 			}
 			ratio := "-"
-			if name == bare {
-				base = median(rates)
-			}
 			if base > 0 {
-				ratio = fmt.Sprintf("%.2f", median(rates)/base)
+				ratio = fmt.Sprintf("%.2f", m.rate/base)
 			}
-			if _, err := fmt.Fprintf(out, "| %d | %s | %.0f | %s | %s | %s | %.0f → %.0f |\n", connections, name, median(rates), ratio,
-				median(p50).Round(10*time.Microsecond), median(p99).Round(10*time.Microsecond), median(idle), slices.Max(top)); err != nil {
+			if _, err := fmt.Fprintf(out, "| %d | %s | %.0f | %s | %s | %s | %.0f → %.0f |\n", connections, name, m.rate, ratio,
+				m.p50.Round(10*time.Microsecond), m.p99.Round(10*time.Microsecond), m.idleRSS, m.topRSS); err != nil {
 				return fmt.Errorf("print the table: %w", err)
 			}
 		}
 	}
 	return nil
+}
+
+// medians of a contender's turns at a number of connections; of the memory the most.
+func medians(results []result, name string, connections int) result {
+	var rates, idle, top []float64
+	var p50, p99 []time.Duration
+	for _, r := range results {
+		if r.contender == name && r.connections == connections {
+			rates, p50, p99 = append(rates, r.rate), append(p50, r.p50), append(p99, r.p99)
+			idle, top = append(idle, r.idleRSS), append(top, r.topRSS)
+		}
+	}
+	return result{rate: median(rates), p50: median(p50), p99: median(p99), idleRSS: slices.Max(idle), topRSS: slices.Max(top)}
 }

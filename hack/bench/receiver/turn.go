@@ -55,8 +55,11 @@ func turn(ctx context.Context, o *options, l *load, name string, connections int
 	if err := cmd.Start(); err != nil {
 		return result{}, fmt.Errorf("start: %w", err)
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // it is ended by a signal
+		close(exited)
+	}()
 	defer func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
@@ -94,7 +97,7 @@ func start(ctx context.Context, o *options, name, dir string) (*exec.Cmd, string
 		if o.profile != "" {
 			args = append(args, "--profile", filepath.Join(o.profile, name+".pprof"))
 		}
-		return exec.CommandContext(ctx, self, args...), addr, nil //nolint:gosec // our own program and words
+		return exec.CommandContext(ctx, self, args...), addr, nil
 	}
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	store := filepath.Join(dir, "store")
@@ -108,7 +111,6 @@ func start(ctx context.Context, o *options, name, dir string) (*exec.Cmd, string
 		"--kubeconfig", kubeconfig, "--namespace", namespace, "--store-dir", store, "--notifications-bind-address", addr,
 		"--metrics-bind-address", "0", "--health-probe-bind-address", "0",
 	}
-	//nolint:gosec // the program that is to be measured
 	return exec.CommandContext(ctx, o.receiver, args...), addr, nil
 }
 
