@@ -76,7 +76,7 @@ finish() {
 # Whatever the walk-through has left where somebody's demo goes on running.
 clean_up() {
   kubectl delete --ignore-not-found --timeout=60s -f hack/demo/unknown-endpoint.yaml -f config/samples/cloudinarytrigger.yaml \
-    -f config/samples/notificationendpoint.yaml >/dev/null
+    -f config/samples/notificationendpoint.yaml -f config/samples/service.yaml >/dev/null
   [ -n "$had_catalog" ] || kubectl delete --ignore-not-found --timeout=60s namespace catalog >/dev/null
 }
 
