@@ -50,6 +50,8 @@ type Options struct {
 	MaxInFlightBytes int64         // of all bodies in memory
 	MaxInFlight      int           // requests
 	StoreTimeout     time.Duration // until a request that is not stored yet is answered 503
+	// MaxEndpointRate is how many requests a second one endpoint may get; as many may come at once. 0: any number.
+	MaxEndpointRate int
 }
 
 // DefaultOptions has the bounds of the program's flags.
@@ -65,6 +67,7 @@ type Handler struct {
 	Options
 	bodies *bodies
 	slots  chan struct{}
+	rates  rates
 	// zeroLength is a header's value, shared by all answers, which do not change it.
 	zeroLength []string
 }
@@ -127,6 +130,8 @@ func (h *Handler) serve(r *http.Request) (*route.Endpoint, Reason) {
 		return endpoint, ReasonMethod
 	case endpoint.Policy == nil:
 		return endpoint, Reason(notification.RejectedNoKeys)
+	case !h.rates.allow(endpoint.Key, h.MaxEndpointRate, h.Now):
+		return endpoint, ReasonRateLimited
 	}
 	select {
 	case h.slots <- struct{}{}:

@@ -260,6 +260,27 @@ func TestAnswers(t *testing.T) {
 // jsonOf is a JSON string of so many bytes.
 func jsonOf(bytes int) string { return `"` + strings.Repeat("x", bytes-2) + `"` }
 
+func TestOneEndpointsLimitIsNoneOfAnothers(t *testing.T) {
+	at := now
+	w := newWorld(t, func(o *Options) { o.MaxEndpointRate, o.Now = 2, func() time.Time { return at } })
+	statuses := func() (all []int) {
+		for range 3 {
+			all = append(all, send(t, signed(t, w.url+path, `{}`, now)).status)
+		}
+		return all
+	}
+	if diff := cmp.Diff([]int{200, 200, 503}, statuses()); diff != "" {
+		t.Errorf("with two a second (-want +got):\n%s", diff)
+	}
+	at = at.Add(time.Second)
+	if diff := cmp.Diff([]int{200, 200, 503}, statuses()); diff != "" {
+		t.Errorf("a second later (-want +got):\n%s", diff)
+	}
+	if !w.rates.allow(types.NamespacedName{Namespace: "shop", Name: "other"}, 2, w.Now) {
+		t.Error("another endpoint is limited, too")
+	}
+}
+
 func TestWhatIsStored(t *testing.T) {
 	w := newWorld(t, nil)
 	body := ` {"notification_type":"delete","resources":[{"public_id":"a","asset_id":"x"}],"a":1.0}`

@@ -26,6 +26,8 @@ const (
 	ReasonBodyIncomplete Reason = "body_incomplete"
 	// ReasonOverloaded means more requests, or more bytes of bodies, are under way than the receiver may hold in memory.
 	ReasonOverloaded Reason = "overloaded"
+	// ReasonRateLimited means more requests came for this endpoint than --max-endpoint-rate allows.
+	ReasonRateLimited Reason = "rate_limited"
 	// ReasonQueueFull means the store holds as much as it may; targets have to take something first.
 	ReasonQueueFull Reason = "queue_full"
 	// ReasonDiskFull means the disk under the store is full.
@@ -41,7 +43,7 @@ const retryAfterSeconds = "10"
 func Reasons() []Reason {
 	reasons := []Reason{
 		ReasonMethod, ReasonUnknownEndpoint, ReasonNotLoaded, ReasonBodyTooLarge, ReasonBodyIncomplete,
-		ReasonOverloaded, ReasonQueueFull, ReasonDiskFull, ReasonStoreFailed,
+		ReasonOverloaded, ReasonRateLimited, ReasonQueueFull, ReasonDiskFull, ReasonStoreFailed,
 	}
 	for _, r := range notification.Rejections() {
 		reasons = append(reasons, Reason(r))
@@ -62,7 +64,7 @@ func (r Reason) status() int {
 		return http.StatusRequestTimeout
 	case Reason(notification.RejectedNotJSON):
 		return http.StatusBadRequest
-	case ReasonNotLoaded, ReasonOverloaded, ReasonQueueFull, ReasonDiskFull, ReasonStoreFailed, Reason(notification.RejectedNoKeys):
+	case ReasonNotLoaded, ReasonOverloaded, ReasonRateLimited, ReasonQueueFull, ReasonDiskFull, ReasonStoreFailed, Reason(notification.RejectedNoKeys):
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusUnauthorized

@@ -65,6 +65,8 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.Int64Var(&o.handler.MaxBodyBytes, "max-body-bytes", o.handler.MaxBodyBytes, "The largest notification. Beyond: 413.")
 	flags.Int64Var(&o.handler.MaxInFlightBytes, "max-in-flight-bytes", o.handler.MaxInFlightBytes, "How many bytes of notifications may be in memory at once. Beyond: 503.")
 	flags.IntVar(&o.handler.MaxInFlight, "max-in-flight-requests", o.handler.MaxInFlight, "How many notifications may be worked on at once. Beyond: 503.")
+	flags.IntVar(&o.handler.MaxEndpointRate, "max-endpoint-rate", 0,
+		"How many requests a second one endpoint may get on average, so that one cannot use up all there is; as many may come at once. Beyond: 503. 0: any number.")
 	flags.IntVar(&o.maxConnections, "max-connections", defaultMaxConnections, "How many connections may be open at once. Beyond, they wait to be accepted.")
 
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "The address of the metrics, or 0 for none.")
@@ -97,6 +99,9 @@ func (o *options) check(rest []string) error {
 	}
 	if o.handler.MaxInFlightBytes < 2*o.handler.MaxBodyBytes {
 		problems = append(problems, errors.New("--max-in-flight-bytes must be at least twice --max-body-bytes: one endpoint may use half of it"))
+	}
+	if o.handler.MaxEndpointRate < 0 {
+		problems = append(problems, fmt.Errorf("--max-endpoint-rate is %d, must not be negative", o.handler.MaxEndpointRate))
 	}
 	if o.store.MinFreeBytes < 0 || o.shutdownDelay < 0 || o.shutdownTimeout < 0 {
 		problems = append(problems, errors.New("--store-min-free-bytes, --shutdown-delay and --shutdown-timeout must not be negative"))
