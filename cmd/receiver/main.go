@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -50,6 +51,9 @@ func run(ctx context.Context, name string, args []string) error {
 	log.SetLogger(logger)
 	logger.Info("Starting", "version", version)
 	r, err := newReceiver(ctx, f, logger)
+	if errors.Is(err, context.Canceled) {
+		return nil // it was told to stop while it waited for the store
+	}
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/metricsserver"
@@ -60,17 +59,20 @@ func (r *receiver) run(ctx context.Context) error {
 	background.start(backgroundCtx, "metrics", r.serveMetrics)
 	deliveries.start(deliveriesCtx, "deliveries", r.dispatcher.Run)
 
-	server := webhookreceiver.NewServer(r.handler)
+	server, limited := webhookreceiver.NewServer(r.askingToClose(r.handler)), webhookreceiver.NewListener(listener, r.options.maxConnections)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(netutil.LimitListener(listener, r.options.maxConnections)) }()
+	go func() {
+		served <- server.Serve(limited)
+		close(served)
+	}()
 	r.serving.Store(true)
 	r.log.Info("Serving notifications", "address", listener.Addr().String())
 
-	cause := r.wait(ctx, server, served, broken)
+	cause := r.wait(ctx, served, broken)
 	r.stopping.Store(true)
 	ends, cancel := context.WithTimeout(live, r.options.shutdownTimeout)
 	defer cancel()
-	cause = errors.Join(cause, server.Shutdown(ends))
+	cause = errors.Join(cause, shutdown(ends, server, limited, served))
 	stopDeliveries()
 	cause = errors.Join(cause, deliveries.group.Wait())
 	r.services.Close()
@@ -79,10 +81,10 @@ func (r *receiver) run(ctx context.Context) error {
 }
 
 // wait returns when it is time to stop: nil after a signal, else why.
-func (r *receiver) wait(ctx context.Context, server *http.Server, served <-chan error, broken <-chan struct{}) error {
+func (r *receiver) wait(ctx context.Context, served <-chan error, broken <-chan struct{}) error {
 	select {
 	case <-ctx.Done():
-		r.drain(server)
+		r.drain()
 		return nil
 	case err := <-r.failed:
 		return fmt.Errorf("the store has failed, and has to be opened anew: %w", err)
@@ -93,13 +95,39 @@ func (r *receiver) wait(ctx context.Context, server *http.Server, served <-chan 
 	}
 }
 
-// drain goes on serving while senders learn that this receiver goes away. Answers ask them to close their connections, so that none is
-// closed under a request.
-func (r *receiver) drain(server *http.Server) {
+// drain goes on serving while senders learn that this receiver goes away.
+func (r *receiver) drain() {
 	r.stopping.Store(true)
 	r.log.Info("Stopping", "delay", r.options.shutdownDelay)
-	server.SetKeepAlivesEnabled(false)
 	time.Sleep(r.options.shutdownDelay)
+}
+
+// lastRequests is how long a connection has to bring its request, once no more are accepted.
+const lastRequests = time.Second
+
+// shutdown accepts no more connections, and lets the requests of those that were accepted end. The server's own Shutdown would close one
+// that has just brought its request without an answer, so it is left with those that are idle.
+func shutdown(ends context.Context, server *http.Server, accepted *webhookreceiver.Listener, served <-chan error) error {
+	_ = accepted.Close() // it may be what has failed
+	failed := <-served
+	if errors.Is(failed, net.ErrClosed) {
+		failed = nil
+	}
+	last, cancel := context.WithTimeout(ends, lastRequests)
+	defer cancel()
+	accepted.Drain(last)
+	return errors.Join(failed, server.Shutdown(ends))
+}
+
+// askingToClose has answers say, once the receiver stops, that their connection is closed, so that none is closed under the next
+// request. The server's own way, SetKeepAlivesEnabled, would close those that are idle at once, and requests on their way with them.
+func (r *receiver) askingToClose(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if r.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, req)
+	})
 }
 
 func (r *receiver) serveMetrics(ctx context.Context) error {

@@ -39,6 +39,7 @@ func BenchmarkPut(b *testing.B) {
 }
 
 func benchmarkPut(b *testing.B, writers int) {
+	b.Helper()
 	var groups, ops atomic.Int64
 	s, err := Open(b.Context(), Options{Dir: b.TempDir(), MaxBytes: 1 << 40, MaxNotifications: 1 << 30, OnCommit: func(c Commit) {
 		groups.Add(1)

@@ -90,7 +90,7 @@ func (d *diskGuard) minimumOf(usage vfs.DiskUsage) int64 {
 		return d.minimum
 	}
 	total := int64(usage.TotalBytes) //nolint:gosec // fits
-	return min(max(total/100, minFree), total/2)
+	return min(max(total/100, minFree), total/4)
 }
 
 // short tells whether what was finished should be given back soon.

@@ -3,6 +3,7 @@
 package queue
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -37,6 +38,13 @@ func engineOptions(fs vfs.FS, l *engineLogger, onDamage func()) *pebble.Options 
 		L0StopWritesThreshold:       1000,
 		MaxOpenFiles:                256,
 		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 1 },
+	}
+	// What is not a notification's goes into files of its own. It changes with every write, and would make all files overlap.
+	o.Experimental.SpanPolicyFunc = func(start []byte) (pebble.SpanPolicy, []byte, error) {
+		if top := topStart(); bytes.Compare(start, top) < 0 {
+			return pebble.SpanPolicy{}, top, nil
+		}
+		return pebble.SpanPolicy{}, nil, nil
 	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = blockSize

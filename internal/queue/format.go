@@ -31,8 +31,9 @@ import (
 //	<ID> 1    a record, until all targets are done with it
 //	<ID> 2    how its targets stand, if one of them is done with it or has it as a dead letter
 //	<ID> 3    a stub, which is left of a finished notification until its deduplication key expires
-//	<top> 1   the link: what the store holds as a whole; part of every write
-//	<top> 2 <name>  a state; top is eight bytes 0xFF
+//	<ID> 4    the link, which every write leaves at the highest ID given so far: what the store holds as a whole. The last one
+//	          counts; older ones go away with the stubs around them
+//	<top> 1 <name>  a state; top is eight bytes 0xFF
 //
 // Values begin with a version, 1. Integers are little endian, lengths and counts uvarints, a string or list is led by its length:
 //
@@ -40,8 +41,8 @@ import (
 //	         order key [8], length of the route, route (namespace, name, event type, targets), header lines (name, value), body
 //	state:   version, for each target in order: 0 pending, 1 done, 2 dead and the reason
 //	stub:    version, first 16 bytes of the key, expiry in Unix seconds [4]
-//	link:    version, number of the write [8], next ID [8], number of entries [8], fingerprint of all entries [8]
-//	         (the sum of a hash of each one's ID and kind), CRC-32C of the preceding [4]
+//	link:    version, number of the write [8], next ID [8], number of entries but links [8], fingerprint of those
+//	         (the sum of a hash of each one's ID and kind) [8], CRC-32C of the preceding [4]
 const (
 	formatName    = "cloudinary-operator-queue"
 	formatVersion = 1
@@ -61,9 +62,9 @@ const (
 	kindRecord kind = 1
 	kindState  kind = 2
 	kindStub   kind = 3
+	kindLink   kind = 4
 
-	topLink  byte = 1
-	topState byte = 2
+	topState byte = 1
 )
 
 const keyLen = 9

@@ -19,7 +19,7 @@ func (s *Store) checkEngine() (known uint64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("look for %s: %w", path, err)
 	}
-	if err := s.o.FS.MkdirAll(s.engineDir(), 0o755); err != nil {
+	if err := makeDir(s.o.FS, s.engineDir()); err != nil {
 		return 0, fmt.Errorf("make the engine's directory: %w", err)
 	}
 	desc, err := pebble.Peek(s.engineDir(), s.o.FS)
@@ -33,7 +33,7 @@ func (s *Store) checkEngine() (known uint64, err error) {
 		return 0, nil // a new store, or one whose making was interrupted
 	}
 	if marked {
-		m, number, _, err := openMark(s.o.FS, path)
+		m, number, err := openMark(s.o.FS, path)
 		if err != nil {
 			return 0, err
 		}
@@ -85,7 +85,7 @@ func (s *Store) checkReadOnly(known uint64, whole bool) error {
 	if err != nil {
 		return err
 	}
-	link, found, err := readLink(db, s.linkKey)
+	link, found, err := readLink(db)
 	switch {
 	case pebble.IsCorruptionError(err):
 		err = nil // a damaged block is cut out when the store is loaded
@@ -104,7 +104,7 @@ func (s *Store) checkReadOnly(known uint64, whole bool) error {
 func (s *Store) checkEntries(db *pebble.DB, link ledger) error {
 	is := ledger{}
 	gaps, err := scanAll(db, everything(), entries(func(id ID, k kind, _ []byte) error {
-		is.add(id, k)
+		is.count(id, k)
 		return nil
 	}))
 	if err == nil && (len(gaps) > 0 || is.entries != link.entries || is.sum != link.sum) {
@@ -118,15 +118,23 @@ func (s *Store) lossError(what string) error {
 		s.engineDir(), what, s.o.Dir, ErrDamaged)
 }
 
-// readLink reads what the store should hold as a whole. A link that makes no sense is not found.
-func readLink(db *pebble.DB, key []byte) (l ledger, found bool, err error) {
-	value, closer, err := db.Get(key)
-	switch {
-	case errors.Is(err, pebble.ErrNotFound):
-		return ledger{}, false, nil
-	case err != nil:
+// readLink finds the last link. One that makes no sense is not found.
+func readLink(db *pebble.DB) (l ledger, found bool, err error) {
+	iter, err := db.NewIter(&pebble.IterOptions{UpperBound: topStart()})
+	if err != nil {
 		return ledger{}, false, err
 	}
-	l, err = decodeLink(value)
-	return l, err == nil, errors.Join(err, closer.Close())
+	defer func() { err = errors.Join(err, iter.Close()) }()
+	for valid := iter.Last(); valid; valid = iter.Prev() {
+		if _, k, ok := splitKey(iter.Key()); !ok || k != kindLink {
+			continue
+		}
+		value, err := iter.ValueAndErr()
+		if err != nil {
+			return ledger{}, false, err
+		}
+		l, err = decodeLink(value)
+		return l, err == nil, nil
+	}
+	return ledger{}, false, iter.Error()
 }

@@ -13,6 +13,9 @@ type ledger struct {
 	sum     uint64
 }
 
+// noLink is where no link can be.
+const noLink = ^ID(0)
+
 const (
 	linkVersion = 1
 	linkLen     = 1 + 4*8 + 4
@@ -21,6 +24,13 @@ const (
 func (l *ledger) add(id ID, k kind) {
 	l.entries++
 	l.sum += entryHash(id, k)
+}
+
+// count is add for what is found in the store, where there are links too.
+func (l *ledger) count(id ID, k kind) {
+	if k != kindLink {
+		l.add(id, k)
+	}
 }
 
 func (l *ledger) remove(id ID, k kind) {

@@ -5,8 +5,6 @@ package queue
 import (
 	"errors"
 	"fmt"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // loader builds what is known in memory from the entries in order.
@@ -16,7 +14,10 @@ type loader struct {
 	is   ledger
 	last ID
 	open *entry // the record read last, to which a state may follow
-	bad  []badEntry
+
+	link   ledger // the last one
+	linked bool
+	bad    []badEntry
 }
 
 // badEntry is one that the engine could read and that makes no sense.
@@ -34,10 +35,7 @@ func (s *Store) load(known uint64) error {
 		return s.openError(err)
 	}
 	l.flush()
-	link, found, err := readLink(s.db, s.linkKey)
-	if err != nil && !pebble.IsCorruptionError(err) { // of which the scan tells
-		return s.openError(err)
-	}
+	link, found := l.link, l.linked
 	whole := link.entries == l.is.entries && link.sum == l.is.sum && link.commit >= known
 	if !whole && !s.o.Salvage && len(gaps) == 0 {
 		return s.lossError(fmt.Sprintf("of %d entries there are %d", link.entries, l.is.entries))
@@ -56,7 +54,7 @@ func (s *Store) load(known uint64) error {
 }
 
 func (l *loader) entry(id ID, k kind, value []byte) error {
-	l.is.add(id, k)
+	l.is.count(id, k)
 	l.last = id
 	var err error
 	switch k {
@@ -67,6 +65,11 @@ func (l *loader) entry(id ID, k kind, value []byte) error {
 		err = l.state(id, value)
 	case kindStub:
 		err = l.stub(id, value)
+	case kindLink:
+		l.s.stubs.add(id, 0)
+		l.s.linkID = id
+		l.link, err = decodeLink(value)
+		l.linked = err == nil
 	default:
 		return fmt.Errorf("kind %d of entry is unknown to this receiver", k)
 	}
@@ -87,6 +90,7 @@ func (l *loader) record(id ID, value []byte) error {
 	if l.open, err = l.s.index.newEntry(id, &h, len(value)); err != nil {
 		return err
 	}
+	l.s.stubs.keep(id, h.keyExpires)
 	if h.keyExpires > l.now {
 		l.s.keys.add(&h.key, h.keyExpires)
 	}

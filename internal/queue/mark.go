@@ -24,21 +24,21 @@ type mark struct {
 
 const markSlot = 512
 
-func openMark(fs vfs.FS, path string) (_ *mark, number uint64, found bool, _ error) {
+func openMark(fs vfs.FS, path string) (_ *mark, number uint64, _ error) {
 	file, err := fs.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
-		return nil, 0, false, fmt.Errorf("open %s: %w", path, err)
+		return nil, 0, fmt.Errorf("open %s: %w", path, err)
 	}
 	content, err := readFile(fs, path, 2*markSlot)
 	if err != nil {
-		return nil, 0, false, errors.Join(err, file.Close())
+		return nil, 0, errors.Join(err, file.Close())
 	}
 	for at := 0; at+12 <= len(content); at += markSlot {
 		if slot := content[at:]; binary.LittleEndian.Uint32(slot[8:]) == checksum(slot[:8]) {
-			number, found = max(number, binary.LittleEndian.Uint64(slot)), true
+			number = max(number, binary.LittleEndian.Uint64(slot))
 		}
 	}
-	return &mark{file: file}, number, found, nil
+	return &mark{file: file}, number, nil
 }
 
 func fileExists(fs vfs.FS, path string) (bool, error) {
@@ -53,7 +53,7 @@ func fileExists(fs vfs.FS, path string) (bool, error) {
 func (m *mark) write(number uint64) error {
 	binary.LittleEndian.PutUint64(m.buf[:], number)
 	binary.LittleEndian.PutUint32(m.buf[8:], checksum(m.buf[:8]))
-	_, err := m.file.WriteAt(m.buf[:], int64(number%2)*markSlot) //nolint:gosec // 0 or 1
+	_, err := m.file.WriteAt(m.buf[:], int64(number%2)*markSlot)
 	return err
 }
 

@@ -20,20 +20,36 @@ const lockEvery = 100 * time.Millisecond
 // is there but cannot be read is an error that says what to do, and is left as it is.
 func Open(ctx context.Context, options Options) (*Store, error) {
 	o := options.withDefaults()
-	if err := o.FS.MkdirAll(o.Dir, 0o755); err != nil {
+	if err := makeDir(o.FS, o.Dir); err != nil {
 		return nil, fmt.Errorf("make the queue's directory: %w", err)
 	}
 	lock, err := waitForLock(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(o)
+	s, err := open(o) //nolint:contextcheck // what it does on the way must not stop halfway
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	s.lock = lock
-	s.start()
+	s.start() //nolint:contextcheck // the store outlives ctx, and ends with Close
 	return s, nil
+}
+
+// makeDir makes a directory such that it is still there after a crash.
+func makeDir(fs vfs.FS, dir string) error {
+	exists, err := fileExists(fs, dir)
+	if exists || err != nil {
+		return err
+	}
+	parent := fs.PathDir(dir)
+	if err := makeDir(fs, parent); err != nil {
+		return err
+	}
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return syncDir(fs, parent)
 }
 
 func waitForLock(ctx context.Context, o Options) (io.Closer, error) {
@@ -62,8 +78,8 @@ func open(o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{
-		o: o, log: o.Logger, failed: make(chan struct{}), index: newIndex(), stubs: stubBlocks{},
-		keys: keySet{limit: o.MaxKeys}, linkKey: topKey(topLink, ""),
+		o: o, log: o.Logger, failed: make(chan struct{}), index: newIndex(), linkID: noLink, stubs: stubBlocks{},
+		keys:  keySet{limit: o.MaxKeys},
 		inbox: inbox{wake: make(chan struct{}, 1)},
 		disk:  &diskGuard{fs: o.FS, dir: o.Dir, minimum: o.MinFreeBytes, now: o.Now, log: o.Logger},
 	}
@@ -83,7 +99,7 @@ func open(o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	o.Failpoint(FailAfterCreate)
-	if s.mark, _, _, err = openMark(o.FS, o.FS.PathJoin(o.Dir, markFile)); err != nil {
+	if s.mark, _, err = openMark(o.FS, o.FS.PathJoin(o.Dir, markFile)); err != nil {
 		return nil, err
 	}
 	s.disk.refill()
@@ -95,7 +111,7 @@ func (s *Store) engineDir() string { return s.o.FS.PathJoin(s.o.Dir, engineDir) 
 
 func (s *Store) openEngine(readOnly bool) (*pebble.DB, error) {
 	logger := &engineLogger{log: s.log, fatal: s.fail}
-	fs := vfs.FS(s.o.FS)
+	fs := s.o.FS
 	if !readOnly {
 		fs = s.disk.guard()
 	}
@@ -106,19 +122,14 @@ func (s *Store) openEngine(readOnly bool) (*pebble.DB, error) {
 	}
 	s.engineOptions = o
 	db, err := pebble.Open(s.engineDir(), o)
-	if err != nil {
-		return nil, s.openError(err)
-	}
-	return db, nil
+	return db, s.openError(err)
 }
 
-// openError says what can be done about a store that the engine cannot open.
+// openError says what can be done about a store that cannot be opened.
 func (s *Store) openError(err error) error {
-	switch {
-	case pebble.IsCorruptionError(err) || errors.Is(err, pebble.ErrDBDoesNotExist):
-		return fmt.Errorf("the queue's store in %s is damaged and was left as it is: restore %s from a copy, or move it away to begin with an empty queue, by which what was not yet delivered is lost: %w",
-			s.engineDir(), s.o.Dir, err)
-	default:
-		return fmt.Errorf("open the queue's store in %s: %w", s.engineDir(), err)
+	if err == nil {
+		return nil
 	}
+	return fmt.Errorf("the queue's store in %s cannot be opened and was left as it is; if it is damaged, restore %s from a copy, or move it away to begin with an empty queue, which loses what was not yet delivered: %w",
+		s.engineDir(), s.o.Dir, err)
 }

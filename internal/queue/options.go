@@ -28,7 +28,7 @@ type Options struct {
 	// MaxKeys limits the deduplication keys remembered. Those that would expire first are forgotten beyond it.
 	MaxKeys int
 	// MinFreeBytes is the room that must be left on the volume for something to be accepted. 0: 1 % of the volume,
-	// at least 32 MiB, but no more than half of it.
+	// at least 32 MiB, but no more than a quarter of it.
 	MinFreeBytes int64
 	// Salvage accepts a store that turns out to have lost something, and goes on with what is there. For one start, by a
 	// person who was told.

@@ -13,7 +13,7 @@ func (s *Store) Put(ctx context.Context, r *Record) (PutResult, error) {
 	if err := s.checkSize(r); err != nil {
 		return PutResult{}, err
 	}
-	o := s.ops.Get().(*op) //nolint:errcheck,forcetypeassert // nothing else is in the pool
+	o := s.ops.Get().(*op) //nolint:forcetypeassert // nothing else is in the pool
 	if n := encodedLen(r); cap(o.record) < n {
 		o.record = make([]byte, 0, n)
 	}
@@ -55,8 +55,7 @@ func applyPut(s *Store, g *group, o *op) {
 		return
 	}
 	now := s.o.Now().Unix()
-	remember := h.keyExpires > now
-	if remember && s.keys.has(&h.key, now) {
+	if s.keys.has(&h.key, now) {
 		o.result.Duplicate = true
 		return
 	}
@@ -76,7 +75,7 @@ func applyPut(s *Store, g *group, o *op) {
 	}
 	s.ledger.nextID++
 	o.result.ID = e.id
-	if remember {
+	if h.keyExpires > now {
 		s.keys.add(&h.key, h.keyExpires)
 	}
 	if e.pending == 0 {
@@ -87,6 +86,7 @@ func applyPut(s *Store, g *group, o *op) {
 	s.set(g, key[:], o.record)
 	s.ledger.add(e.id, kindRecord)
 	s.index.add(e)
+	s.stubs.keep(e.id, e.keyExpires)
 	for i := range e.route.targets {
 		g.items = append(g.items, e.item(i))
 	}

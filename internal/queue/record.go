@@ -213,7 +213,7 @@ func unixNano(t time.Time) uint64 {
 	if t.IsZero() {
 		return 0
 	}
-	return uint64(t.UnixNano()) //nolint:gosec // read back the same way
+	return uint64(t.UnixNano())
 }
 
 func fromUnixNano(n uint64) time.Time {

@@ -97,12 +97,13 @@ func (s *Store) repairAtStart(gaps []gap, bad []badEntry, missing int) error {
 	}
 	left := ledger{}
 	again, err := scanAll(s.db, everything(), entries(func(id ID, k kind, _ []byte) error {
-		left.add(id, k)
+		left.count(id, k)
 		return nil
 	}))
 	if err != nil || len(again) > 0 || left.entries != s.ledger.entries || left.sum != s.ledger.sum {
 		return s.lossError("something was lost on cutting out what is damaged")
 	}
+	s.damageSeen.Store(false) // by the looks at it so far
 	for _, g := range gaps {
 		s.reportGap(g)
 	}
@@ -116,7 +117,9 @@ func (s *Store) repairAtStart(gaps []gap, bad []badEntry, missing int) error {
 		s.log.Error(b.err, "an entry of the queue's store is damaged", "notification", b.id)
 		s.o.OnDamaged(b.id, fmt.Errorf("notification %d: %w: %w", b.id, ErrDamaged, b.err))
 		s.remove(g, keyOf(b.id, b.k))
-		s.ledger.remove(b.id, b.k)
+		if b.k != kindLink {
+			s.ledger.remove(b.id, b.k)
+		}
 		if e := s.index.entries[b.id]; e != nil && b.k == kindState {
 			e.stored = false
 		}
@@ -141,9 +144,7 @@ func (s *Store) reportGap(g gap) {
 
 // writeAlone adds the link to a group and writes it outside of the writer.
 func (s *Store) writeAlone(g *group) error {
-	s.ledger.commit++
-	link := s.ledger.encode()
-	s.set(g, s.linkKey, link[:])
+	s.writeLink(g)
 	if err := s.db.Apply(g.batch, pebble.Sync); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
@@ -162,7 +163,7 @@ func (s *Store) repair() {
 		is := ledger{commit: s.ledger.commit, nextID: s.ledger.nextID}
 		states := map[ID]bool{}
 		gaps, err := scanAll(s.db, everything(), entries(func(id ID, k kind, _ []byte) error {
-			is.add(id, k)
+			is.count(id, k)
 			if k == kindState {
 				states[id] = true
 			}
@@ -178,6 +179,7 @@ func (s *Store) repair() {
 		if lost = append(lost, gaps...); len(gaps) > 0 {
 			continue
 		}
+		s.damageSeen.Store(false) // the looks at it above were noted too
 		s.ledger = is
 		s.loseEntries(g, lost, states)
 		if err := s.writeAlone(g); err != nil {
@@ -192,19 +194,21 @@ func (s *Store) repair() {
 func (s *Store) loseEntries(g *group, gaps []gap, states map[ID]bool) {
 	for _, gap := range gaps {
 		s.reportGap(gap)
-		for id, e := range s.index.entries {
-			record := keyOf(id, kindRecord)
-			inside := bytes.Compare(record[:], gap.start) >= 0 && bytes.Compare(record[:], gap.end) < 0
-			switch {
-			case e.lost:
-			case inside:
-				e.lost, e.stored = true, false
-				s.damaged++
-				s.o.OnDamaged(id, fmt.Errorf("notification %d: %w", id, ErrDamaged))
-			case e.stored && !states[id]:
-				e.stored = false
-				s.writeState(g, e)
-			}
+	}
+	for id, e := range s.index.entries {
+		record := keyOf(id, kindRecord)
+		inside := slices.ContainsFunc(gaps, func(g gap) bool {
+			return bytes.Compare(record[:], g.start) >= 0 && bytes.Compare(record[:], g.end) < 0
+		})
+		switch {
+		case e.lost:
+		case inside:
+			e.lost, e.stored = true, false
+			s.damaged++
+			s.o.OnDamaged(id, fmt.Errorf("notification %d: %w", id, ErrDamaged))
+		case e.stored && !states[id]:
+			e.stored = false
+			s.writeState(g, e)
 		}
 	}
 }

@@ -118,7 +118,7 @@ func resume(db *pebble.DB, from, limit []byte) ([]byte, error) {
 	unreadable, found := first, ID(0)
 	for step := ID(1); found == 0; step *= 2 {
 		key := keyOf(first+step, 0)
-		if first+step < first || bytes.Compare(key[:], minKey(end, topStart())) >= 0 {
+		if first+step <= first || bytes.Compare(key[:], minKey(end, topStart())) >= 0 {
 			return resumeBefore(db, unreadable, end, limit)
 		}
 		ok, err := readable(db, span{key[:], limit})

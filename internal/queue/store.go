@@ -23,7 +23,6 @@ type Store struct {
 	lock          io.Closer
 	mark          *mark
 	disk          *diskGuard
-	linkKey       []byte
 
 	inbox        inbox
 	groups       chan *group
@@ -46,6 +45,7 @@ type Store struct {
 	keys    keySet
 	stubs   stubBlocks
 	ledger  ledger
+	linkID  ID // where the last link is
 	repairs int
 	evicted int
 	damaged int

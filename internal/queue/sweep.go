@@ -20,7 +20,7 @@ const (
 	segmentsPerSweep = 8
 )
 
-// stubBlocks knows, for each range of IDs, how many stubs there are and when the last one expires.
+// stubBlocks knows, for each range of IDs, how many stubs and links there are, and when the last key expires.
 type stubBlocks map[ID]stubRange
 
 type stubRange struct {
@@ -33,6 +33,13 @@ func (b stubBlocks) add(id ID, expires int64) {
 	b[id/stubBlock] = stubRange{n: r.n + 1, expires: max(r.expires, expires)}
 }
 
+// keep has what is in the range of an ID stay until a key there expires. Removed one by one before, it would only make the engine
+// rewrite what is around it.
+func (b stubBlocks) keep(id ID, expires int64) {
+	r := b[id/stubBlock]
+	b[id/stubBlock] = stubRange{n: r.n, expires: max(r.expires, expires)}
+}
+
 func (b stubBlocks) remove(id ID) {
 	r := b[id/stubBlock]
 	if r.n--; r.n <= 0 {
@@ -42,11 +49,15 @@ func (b stubBlocks) remove(id ID) {
 	b[id/stubBlock] = r
 }
 
-// expired lists up to n blocks in which all stubs have expired.
-func (b stubBlocks) expired(now int64, n int) []ID {
+// expired lists up to n blocks of which something can be removed, now that all keys there have expired. The last link stays.
+func (b stubBlocks) expired(now int64, n int, link ID) []ID {
 	var blocks []ID
 	for block, r := range b {
-		if r.expires <= now && len(blocks) < n {
+		switch {
+		case r.expires > now || r.n == 1 && block == link/stubBlock:
+		case r.n == 0:
+			delete(b, block)
+		case len(blocks) < n:
 			blocks = append(blocks, block)
 		}
 	}
@@ -94,16 +105,16 @@ func (s *Store) expireKeys(from, n int) {
 func (s *Store) sweepStubs(ctx context.Context) error {
 	s.mu.Lock()
 	until := max(s.o.Now().Unix(), int64(s.keys.floor))
-	blocks := s.stubs.expired(until, blocksPerSweep)
+	blocks := s.stubs.expired(until, blocksPerSweep, s.linkID)
 	repairs := s.repairs
 	s.mu.Unlock()
 	for _, block := range blocks {
-		ids, err := s.expiredStubs(block, until)
+		keys, err := s.expiredStubs(block, until)
 		if err != nil {
 			return err
 		}
 		s.o.Failpoint(FailBeforeSweep)
-		o := &op{apply: applySweep, stubs: ids, n: repairs, done: make(chan struct{}, 1)}
+		o := &op{apply: applySweep, stubs: keys, n: repairs, done: make(chan struct{}, 1)}
 		if err, _ := s.do(ctx, o); err != nil {
 			return err
 		}
@@ -111,7 +122,8 @@ func (s *Store) sweepStubs(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) expiredStubs(block ID, until int64) (ids []ID, err error) {
+// expiredStubs lists what is of no use any more in a range of IDs.
+func (s *Store) expiredStubs(block ID, until int64) (keys []entryKey, err error) { //nolint:gocognit // one loop over what there is
 	lower, upper := keyOf(block*stubBlock, 0), keyOf((block+1)*stubBlock, 0)
 	iter, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:], UpperBound: upper[:]})
 	if err != nil {
@@ -124,6 +136,9 @@ func (s *Store) expiredStubs(block ID, until int64) (ids []ID, err error) {
 	}()
 	for valid := iter.First(); valid; valid = iter.Next() {
 		id, k, ok := splitKey(iter.Key())
+		if ok && k == kindLink {
+			keys = append(keys, keyOf(id, k))
+		}
 		if !ok || k != kindStub {
 			continue
 		}
@@ -136,10 +151,10 @@ func (s *Store) expiredStubs(block ID, until int64) (ids []ID, err error) {
 			return nil, fmt.Errorf("stub %d: %w: %w", id, ErrDamaged, err)
 		}
 		if expires <= until {
-			ids = append(ids, id)
+			keys = append(keys, keyOf(id, k))
 		}
 	}
-	return ids, iter.Error()
+	return keys, iter.Error()
 }
 
 // applySweep removes stubs, unless a repair since they were listed has changed what is there.
@@ -147,10 +162,16 @@ func applySweep(s *Store, g *group, o *op) {
 	if o.n != s.repairs {
 		return
 	}
-	for _, id := range o.stubs {
-		s.remove(g, keyOf(id, kindStub))
-		s.ledger.remove(id, kindStub)
+	for _, key := range o.stubs {
+		id, k, _ := splitKey(key[:])
+		if k == kindLink && id == s.linkID {
+			continue // the last one, which counts
+		}
+		s.remove(g, key)
 		s.stubs.remove(id)
+		if k == kindStub {
+			s.ledger.remove(id, k)
+		}
 	}
 }
 

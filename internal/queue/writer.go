@@ -22,11 +22,10 @@ type op struct {
 	// apply adds the operation to a group. It runs in the writer, with Store.mu held.
 	apply func(s *Store, g *group, o *op)
 
-	record   []byte // put
-	head     head
+	record   []byte     // put
 	outcomes []Outcome  // finish
 	dead     []deadItem // redrive
-	stubs    []ID       // sweep
+	stubs    []entryKey // sweep
 	name     string     // set state
 	value    []byte
 
@@ -119,7 +118,7 @@ func (i *inbox) take(ops []*op, poked func()) []*op {
 
 // do hands an operation to the writer and waits until it is durable. Only if the second result is true the caller may
 // use the operation again.
-func (s *Store) do(ctx context.Context, o *op) (error, bool) { //nolint:revive,staticcheck // the error is of the operation, and first
+func (s *Store) do(ctx context.Context, o *op) (error, bool) {
 	if err := s.failure(); err != nil {
 		return err, true
 	}
@@ -178,10 +177,21 @@ func (s *Store) build(g *group) {
 		return
 	}
 	g.bytes = g.batch.Len()
-	s.ledger.commit++
+	s.writeLink(g)
 	g.commit = s.ledger.commit
-	link := s.ledger.encode()
-	s.set(g, s.linkKey, link[:])
+}
+
+// writeLink ends a batch with what the store then holds. It lies beside what was accepted last: one fixed place would make all of
+// the engine's files overlap, and have it rewrite every body once more.
+func (s *Store) writeLink(g *group) {
+	s.ledger.commit++
+	id := s.ledger.nextID - 1
+	if id != s.linkID {
+		s.stubs.add(id, 0)
+		s.linkID = id
+	}
+	key, link := keyOf(id, kindLink), s.ledger.encode()
+	s.set(g, key[:], link[:])
 }
 
 // acknowledge waits for one group after the other to be durable, and answers its operations.

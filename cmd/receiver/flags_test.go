@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"flag"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// checked parses arguments and says what is wrong with them, flag or value.
+func checked(t *testing.T, args ...string) (*options, error) {
+	t.Helper()
+	flags := flag.NewFlagSet("receiver", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	o := newFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	return o, o.check(flags.Args())
+}
+
+func TestFlagsThatCannotWorkAreNamed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		want []string // of the message; none: it can work
+		why  string
+	}{
+		"nothing but the namespace": {why: "every other flag has a default"},
+		"least values": {
+			args: []string{
+				"--store-max-bytes=1", "--store-max-notifications=1", "--store-max-keys=1", "--max-body-bytes=1", "--max-in-flight-bytes=2",
+				"--max-in-flight-requests=1", "--max-connections=1", "--store-min-free-bytes=0", "--shutdown-delay=0s", "--shutdown-timeout=0s",
+			},
+			why: "they are of use in a test",
+		},
+		"the other routing":       {args: []string{"--service-routing=Endpoints"}},
+		"an unknown routing":      {args: []string{"--service-routing=endpoints"}, want: []string{"--service-routing", `"endpoints"`, "Endpoints"}},
+		"no bytes":                {args: []string{"--store-max-bytes=0"}, want: []string{"--store-max-bytes is 0"}},
+		"no notifications":        {args: []string{"--store-max-notifications=-1"}, want: []string{"--store-max-notifications is -1"}},
+		"no keys":                 {args: []string{"--store-max-keys=0"}, want: []string{"--store-max-keys is 0"}},
+		"no body":                 {args: []string{"--max-body-bytes=0"}, want: []string{"--max-body-bytes is 0"}},
+		"no requests":             {args: []string{"--max-in-flight-requests=0"}, want: []string{"--max-in-flight-requests is 0"}},
+		"no connections":          {args: []string{"--max-connections=0"}, want: []string{"--max-connections is 0"}},
+		"no room for two bodies":  {args: []string{"--max-in-flight-bytes=6291455"}, want: []string{"--max-in-flight-bytes", "--max-body-bytes"}},
+		"a negative room":         {args: []string{"--store-min-free-bytes=-1"}, want: []string{"--store-min-free-bytes"}},
+		"a negative delay":        {args: []string{"--shutdown-delay=-1s"}, want: []string{"--shutdown-delay"}},
+		"a negative timeout":      {args: []string{"--shutdown-timeout=-1s"}, want: []string{"--shutdown-timeout"}},
+		"no folder":               {args: []string{"--store-dir="}, want: []string{"--store-dir"}},
+		"an argument":             {args: []string{"serve"}, want: []string{`"serve"`, "--help"}},
+		"no namespace":            {args: []string{"--namespace="}, want: []string{"--namespace", "outside a cluster"}},
+		"an unknown flag":         {args: []string{"--store-max-byte=1"}, want: []string{"-store-max-byte"}},
+		"a value of another kind": {args: []string{"--shutdown-delay=5"}, want: []string{"-shutdown-delay"}},
+		"several at once":         {args: []string{"--max-connections=0", "--service-routing=x"}, want: []string{"--max-connections", "--service-routing"}, why: "one start shows all"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := checked(t, append([]string{"--namespace=operator"}, tc.args...)...)
+			if (err != nil) != (len(tc.want) > 0) {
+				t.Fatalf("error %v, want one: %v: %s", err, len(tc.want) > 0, tc.why)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error %q does not name %s: %s", err, want, tc.why)
+				}
+			}
+		})
+	}
+}
+
+func TestNamespacesToWatch(t *testing.T) {
+	for list, want := range map[string][]string{"": nil, "shop": {"shop"}, " shop, ,catalog,": {"shop", "catalog"}} {
+		if diff := cmp.Diff(want, splitList(list)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", list, diff)
+		}
+	}
+}
+
+func TestReasonsAreOnceEach(t *testing.T) {
+	seen := map[string]bool{}
+	for _, reason := range reasons() {
+		if reason == "" || seen[reason] {
+			t.Errorf("the reason %q is empty, or there twice", reason)
+		}
+		seen[reason] = true
+	}
+}
+
+func TestRunWithoutStarting(t *testing.T) {
+	if err := run(t.Context(), "receiver", []string{"--help"}); err != nil {
+		t.Errorf("--help ends with %v", err)
+	}
+	if err := run(t.Context(), "receiver", []string{"--namespace=x", "--max-connections=0"}); err == nil {
+		t.Error("a flag that cannot work is taken")
+	}
+}

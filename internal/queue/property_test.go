@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package queue_test
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue/queuetest"
+)
+
+// machine does random things to a store and to the model of one.
+type machine struct {
+	*queue.Store
+
+	model *queuetest.Model
+	fs    *vfs.MemFS
+	now   time.Time
+	n     int
+}
+
+func (m *machine) open(t *rapid.T) {
+	s, err := queue.Open(t.Context(), queue.Options{Dir: "/q", FS: m.fs, Now: func() time.Time { return m.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Store = s
+}
+
+func (m *machine) put(t *rapid.T) {
+	m.n++
+	r := queuetest.Record(m.n, rapid.SampledFrom([][]string{{"x"}, {"x", "y"}, {"z", "y", "x"}, nil}).Draw(t, "targets")...)
+	r.Endpoint.Name = rapid.SampledFrom([]string{"one", "two"}).Draw(t, "endpoint")
+	r.KeyExpires = m.now.Add(time.Duration(rapid.IntRange(-1, 4).Draw(t, "lifetime")) * time.Minute)
+	if rapid.IntRange(0, 3).Draw(t, "again") == 0 {
+		r.Key = queuetest.Record(rapid.IntRange(1, m.n).Draw(t, "key")).Key
+	}
+	want := m.model.IsDuplicate(r, m.now)
+	got, err := m.Put(t.Context(), r)
+	if err != nil || got.Duplicate != want {
+		t.Fatalf("Put gave %+v, %v, want duplicate %t", got, err, want)
+	}
+	if !want {
+		m.model.Put(got.ID, r)
+	}
+}
+
+func (m *machine) finish(t *rapid.T) {
+	ids := m.model.IDs()
+	if len(ids) == 0 {
+		return
+	}
+	var outcomes []queue.Outcome
+	for range rapid.IntRange(1, 3).Draw(t, "outcomes") {
+		o := queue.Outcome{
+			ID: rapid.SampledFrom(ids).Draw(t, "id"), Target: rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "target"),
+			Kind: rapid.SampledFrom([]queue.Kind{queue.Delivered, queue.Dead, queue.Discarded}).Draw(t, "kind"),
+		}
+		if o.Kind == queue.Dead {
+			o.Reason = rapid.StringN(0, 10, 200).Draw(t, "reason")
+		}
+		outcomes = append(outcomes, o)
+		m.model.Finish(o)
+	}
+	if err := m.Finish(t.Context(), outcomes...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *machine) redrive(t *rapid.T) {
+	e := queue.Endpoint{Namespace: queuetest.Endpoint().Namespace, Name: rapid.SampledFrom([]string{"one", "two"}).Draw(t, "endpoint")}
+	target := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "target")
+	want := m.model.Redrive(e, target)
+	got, err := m.Redrive(t.Context(), e, target)
+	if err != nil || got != want {
+		t.Fatalf("Redrive gave %d, %v, want %d", got, err, want)
+	}
+}
+
+func (m *machine) restart(t *rapid.T) {
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m.open(t)
+}
+
+// crash goes on with what would be on disk after a crash, with more or less of what was not synced.
+func (m *machine) crash(t *rapid.T) {
+	after := m.fs.CrashClone(vfs.CrashCloneCfg{
+		UnsyncedDataPercent: rapid.SampledFrom([]int{0, 50, 100}).Draw(t, "unsynced"), RNG: newRand(rapid.Uint64().Draw(t, "seed")),
+	})
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m.fs = after
+	m.open(t)
+}
+
+// check holds the store against the model.
+func (m *machine) check(t *rapid.T) {
+	want, got := m.model.Items(), slices.Collect(m.Items)
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(queue.Item{}, "Size"), cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("items (-want +got):\n%s", diff)
+	}
+	stats := m.Stats()
+	dead := 0
+	for _, i := range want {
+		if i.Dead {
+			dead++
+		}
+	}
+	if stats.Pending != len(want)-dead || stats.Dead != dead || stats.Notifications != len(m.model.IDs()) || stats.Damaged != 0 {
+		t.Fatalf("stats are %+v, with %d items, %d of them dead", stats, len(want), dead)
+	}
+	for _, id := range m.model.IDs() {
+		if r, err := m.Get(id); err != nil || !reflect.DeepEqual(r, m.model.Record(id)) {
+			t.Fatalf("Get(%d): %v\n%s", id, err, cmp.Diff(m.model.Record(id), r))
+		}
+	}
+}
+
+func TestAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &machine{model: queuetest.NewModel(), fs: vfs.NewCrashableMem(), now: queuetest.Start()}
+		m.open(t)
+		defer func() { _ = m.Close() }()
+		t.Repeat(map[string]func(*rapid.T){
+			"put": m.put, "put another": m.put, "put a third": m.put, "finish": m.finish, "finish another": m.finish, "redrive": m.redrive,
+			"restart": m.restart, "crash": m.crash, "wait": func(*rapid.T) { m.now = m.now.Add(time.Minute) }, "": m.check,
+		})
+	})
+}

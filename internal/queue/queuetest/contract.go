@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package queuetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+)
+
+func testPut(t *testing.T, f *fixture) {
+	f.start(t)
+	a := f.put(t, Record(1, "x"))
+	b := f.put(t, Record(2, "x", "y"))
+	if a >= b {
+		t.Errorf("IDs %d and %d do not ascend", a, b)
+	}
+	f.want(t, fmt.Sprintf("%d x", a), fmt.Sprintf("%d x", b), fmt.Sprintf("%d y", b))
+	got := f.Stats()
+	if got.Pending != 3 || got.Notifications != 2 || got.Keys != 2 || got.Bytes < 120 || !got.OldestPending.Equal(Record(1).ReceivedAt) {
+		t.Errorf("stats are %+v", got)
+	}
+}
+
+func testRoundTrip(t *testing.T, f *fixture) {
+	f.start(t)
+	full := Record(1, "x", "y")
+	empty := &queue.Record{Targets: []string{"x"}}
+	large := Record(2, "x")
+	large.Body = make([]byte, 3<<20)
+	large.Body[len(large.Body)-1] = 7
+	for i, want := range []*queue.Record{full, empty, large} {
+		for range 2 {
+			got, err := f.Get(f.newest(t, i == 0, want))
+			must(t, err)
+			if diff := cmp.Diff(fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", got)); diff != "" {
+				t.Errorf("record %d came back changed", i)
+			}
+			f.restart(t)
+		}
+	}
+	_, err := f.Get(4711)
+	wantError(t, err, queue.ErrNotFound)
+}
+
+// newest puts a record, unless that was done before, and returns the highest ID.
+func (f *fixture) newest(t *testing.T, _ bool, r *queue.Record) queue.ID {
+	t.Helper()
+	res, err := f.Put(t.Context(), r)
+	must(t, err)
+	if !res.Duplicate {
+		return res.ID
+	}
+	items := slices.Collect(f.Items)
+	return items[len(items)-1].ID
+}
+
+func testItems(t *testing.T, f *fixture) {
+	f.start(t)
+	r := Record(1, "x")
+	id := f.put(t, r)
+	f.put(t, Record(2, "x"))
+	items := slices.Collect(f.Items)
+	want := queue.Item{ID: id, Endpoint: r.Endpoint, Target: "x", EventType: r.EventType, OrderKey: r.OrderKey, ReceivedAt: r.ReceivedAt, Size: items[0].Size}
+	if diff := cmp.Diff(want, items[0]); diff != "" || want.Size < len(r.Body) {
+		t.Errorf("item (-want +got):\n%s", diff)
+	}
+	for i := range f.Items {
+		if i.ID != id {
+			t.Error("Items went on after it was told to stop")
+		}
+		break
+	}
+	for i := range f.Items { // it may use the queue
+		f.finish(t, queue.Outcome{ID: i.ID, Target: i.Target, Kind: queue.Delivered})
+	}
+	f.want(t)
+}
+
+func testAnnounced(t *testing.T, f *fixture) {
+	f.start(t)
+	var want []string
+	for n := range 20 {
+		id := f.put(t, Record(n, "x", "y"))
+		want = append(want, fmt.Sprintf("%d x", id), fmt.Sprintf("%d y", id))
+	}
+	f.duplicate(t, Record(3, "x"), true)
+	if diff := cmp.Diff(want, describe(f.announced.take())); diff != "" {
+		t.Errorf("announced (-want +got):\n%s", diff)
+	}
+	f.restart(t)
+	if again := f.announced.take(); len(again) > 0 {
+		t.Errorf("announced after a restart, though Items tells: %v", again)
+	}
+}
+
+func testDuplicates(t *testing.T, f *fixture) {
+	f.start(t)
+	r := Record(1, "x")
+	id := f.put(t, r)
+	f.duplicate(t, r, true)
+	other := Record(2, "y")
+	other.Key = r.Key
+	f.duplicate(t, other, true)
+	f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered})
+	f.duplicate(t, r, true)
+	f.clock.advance(2*time.Hour - time.Second)
+	f.duplicate(t, r, true)
+	f.restart(t)
+	f.duplicate(t, r, true)
+	f.clock.advance(time.Second)
+	f.duplicate(t, r, false)
+	never := Record(3, "x")
+	never.KeyExpires = time.Time{}
+	f.duplicate(t, never, false)
+	f.duplicate(t, never, false)
+}
+
+func testConcurrentDuplicates(t *testing.T, f *fixture) {
+	f.start(t)
+	for n := range 50 {
+		var fresh atomic.Int32
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				res, err := f.Put(t.Context(), Record(n, "x"))
+				if err != nil {
+					t.Error(err)
+				}
+				if !res.Duplicate {
+					fresh.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if fresh.Load() != 1 {
+			t.Fatalf("of 8 equal records %d were new", fresh.Load())
+		}
+	}
+}
+
+func testNoTargets(t *testing.T, f *fixture) {
+	f.start(t)
+	id := f.put(t, Record(1))
+	f.want(t)
+	_, err := f.Get(id)
+	wantError(t, err, queue.ErrNotFound)
+	f.restart(t)
+	f.duplicate(t, Record(1), true)
+	if got := f.Stats(); got.Notifications != 0 || got.Bytes != 0 || got.Keys != 1 {
+		t.Errorf("stats are %+v", got)
+	}
+}
+
+func testFinish(t *testing.T, f *fixture) {
+	f.start(t)
+	id := f.put(t, Record(1, "x", "y", "z"))
+	second := f.put(t, Record(2, "x"))
+	f.finish(t, queue.Outcome{ID: id, Target: "y", Kind: queue.Delivered}, queue.Outcome{ID: id, Target: "x", Kind: queue.Dead, Reason: "404"})
+	for range 2 {
+		f.want(t, fmt.Sprintf("%d x dead: 404", id), fmt.Sprintf("%d z", id), fmt.Sprintf("%d x", second))
+		if got := f.Stats(); got.Pending != 2 || got.Dead != 1 || got.Notifications != 2 {
+			t.Errorf("stats are %+v", got)
+		}
+		f.restart(t)
+	}
+	_, err := f.Get(id)
+	must(t, err)
+	f.finish(t, queue.Outcome{ID: id, Target: "z", Kind: queue.Discarded})
+	f.want(t, fmt.Sprintf("%d x dead: 404", id), fmt.Sprintf("%d x", second))
+	f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Discarded})
+	f.want(t, fmt.Sprintf("%d x", second))
+	_, err = f.Get(id)
+	wantError(t, err, queue.ErrNotFound)
+	f.finish(t, queue.Outcome{ID: second, Target: "x", Kind: queue.Delivered})
+	if got := f.Stats(); got.Pending != 0 || got.Dead != 0 || got.Notifications != 0 || got.Bytes != 0 || !got.OldestPending.IsZero() {
+		t.Errorf("stats are %+v", got)
+	}
+}
+
+func testFinishTwice(t *testing.T, f *fixture) {
+	f.start(t)
+	id := f.put(t, Record(1, "x", "y"))
+	f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Dead, Reason: "first"})
+	f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Dead, Reason: "second"}, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered})
+	f.want(t, fmt.Sprintf("%d x dead: first", id), fmt.Sprintf("%d y", id))
+	for range 2 {
+		f.finish(t, queue.Outcome{ID: id, Target: "y", Kind: queue.Delivered})
+		f.finish(t, queue.Outcome{ID: id, Target: "y", Kind: queue.Dead})
+		f.want(t, fmt.Sprintf("%d x dead: first", id))
+	}
+	f.finish(t)
+	f.finish(t, queue.Outcome{ID: 4711, Target: "x", Kind: queue.Delivered}, queue.Outcome{ID: id, Target: "unknown", Kind: queue.Delivered})
+	f.want(t, fmt.Sprintf("%d x dead: first", id))
+}
+
+func testRedrive(t *testing.T, f *fixture) {
+	f.start(t)
+	var ids []queue.ID
+	for n := range 5 {
+		r := Record(n, "x", "y")
+		if n == 4 {
+			r.Endpoint.Name = "other"
+		}
+		ids = append(ids, f.put(t, r))
+	}
+	for _, id := range slices.Backward(ids) {
+		f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Dead, Reason: "gone"}, queue.Outcome{ID: id, Target: "y", Kind: queue.Dead, Reason: "gone"})
+	}
+	f.finish(t, queue.Outcome{ID: ids[1], Target: "x", Kind: queue.Discarded}, queue.Outcome{ID: ids[1], Target: "y", Kind: queue.Discarded})
+	f.announced.take()
+	f.redrive(t, Endpoint(), "x", 3)
+	want := []string{fmt.Sprintf("%d x", ids[0]), fmt.Sprintf("%d x", ids[2]), fmt.Sprintf("%d x", ids[3])}
+	if diff := cmp.Diff(want, describe(f.announced.take())); diff != "" {
+		t.Errorf("announced (-want +got):\n%s", diff)
+	}
+	f.redrive(t, Endpoint(), "x", 0)
+	f.restart(t)
+	f.redrive(t, Endpoint(), "", 3)
+	if got := f.Stats(); got.Pending != 6 || got.Dead != 2 || !got.OldestPending.Equal(Record(0).ReceivedAt) {
+		t.Errorf("stats are %+v", got)
+	}
+	if diff := cmp.Diff([]string{fmt.Sprintf("%d x dead: gone", ids[4]), fmt.Sprintf("%d y dead: gone", ids[4])}, f.items()[6:]); diff != "" {
+		t.Errorf("the other endpoint's items (-want +got):\n%s", diff)
+	}
+}
+
+func (f *fixture) redrive(t *testing.T, e queue.Endpoint, target string, want int) {
+	t.Helper()
+	n, err := f.Redrive(t.Context(), e, target)
+	must(t, err)
+	if n != want {
+		t.Errorf("Redrive of %q gave %d, want %d", target, n, want)
+	}
+}
+
+func testState(t *testing.T, f *fixture) {
+	f.start(t)
+	value, err := f.State("totals")
+	must(t, err)
+	if value != nil {
+		t.Errorf("a state that was never set is %q", value)
+	}
+	must(t, f.SetState("totals", []byte("one")))
+	must(t, f.SetState("other", nil))
+	must(t, f.SetState("totals", []byte("two")))
+	for range 2 {
+		value, err = f.State("totals")
+		must(t, err)
+		if string(value) != "two" {
+			t.Errorf("state is %q, want the one set last", value)
+		}
+		value, err = f.State("other")
+		must(t, err)
+		if len(value) != 0 {
+			t.Errorf("state is %q, want nothing", value)
+		}
+		f.restart(t)
+	}
+}
+
+func testClosed(t *testing.T, f *fixture) {
+	f.start(t)
+	id := f.put(t, Record(1, "x"))
+	must(t, f.Close())
+	must(t, f.Close())
+	_, err := f.Put(t.Context(), Record(2, "x"))
+	wantError(t, err, queue.ErrClosed)
+	_, err = f.Get(id)
+	wantError(t, err, queue.ErrClosed)
+	wantError(t, f.Finish(t.Context(), queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered}), queue.ErrClosed)
+	wantError(t, f.SetState("a", nil), queue.ErrClosed)
+}
+
+func testContext(t *testing.T, f *fixture) {
+	f.start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.Put(ctx, Record(1, "x")); err != nil {
+		wantError(t, err, context.Canceled)
+	}
+	f.put(t, Record(2, "x"))
+}

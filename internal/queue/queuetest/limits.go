@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package queuetest
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+)
+
+func testLimits(t *testing.T, f *fixture) {
+	f.start(t, func(o *queue.Options) { o.MaxNotifications = 4 })
+	var ids []queue.ID
+	for n := range 4 {
+		ids = append(ids, f.put(t, Record(n, "x")))
+	}
+	_, err := f.Put(t.Context(), Record(4, "x"))
+	wantError(t, err, queue.ErrFull)
+	f.duplicate(t, Record(3, "x"), true)
+	f.finish(t, queue.Outcome{ID: ids[0], Target: "x", Kind: queue.Delivered})
+	f.put(t, Record(4, "x"))
+
+	size := f.Stats().Bytes / 4
+	must(t, f.Close())
+	f.start(t, func(o *queue.Options) { o.MaxNotifications, o.MaxBytes = 0, 5*size+size/2 })
+	f.put(t, Record(5, "x"))
+	_, err = f.Put(t.Context(), Record(6, "x"))
+	wantError(t, err, queue.ErrFull)
+	f.finish(t, queue.Outcome{ID: ids[1], Target: "x", Kind: queue.Delivered})
+	f.put(t, Record(6, "x"))
+}
+
+func testDeadLimits(t *testing.T, f *fixture) {
+	f.start(t, func(o *queue.Options) { o.MaxNotifications = 8 })
+	var ids []queue.ID
+	for n := range 6 {
+		id := f.put(t, Record(n, "x"))
+		ids = append(ids, id)
+		f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Dead, Reason: "gone"})
+	}
+	f.want(t, fmt.Sprintf("%d x dead: gone", ids[2]), fmt.Sprintf("%d x dead: gone", ids[3]), fmt.Sprintf("%d x dead: gone", ids[4]), fmt.Sprintf("%d x dead: gone", ids[5]))
+	if got := f.Stats(); got.Dead != 4 || got.EvictedDead != 2 {
+		t.Errorf("stats are %+v", got)
+	}
+	f.duplicate(t, Record(0, "x"), true)
+	for n := range 4 {
+		f.put(t, Record(10+n, "x"))
+	}
+	_, err := f.Put(t.Context(), Record(20, "x"))
+	wantError(t, err, queue.ErrFull)
+}
+
+func testMaxKeys(t *testing.T, f *fixture) {
+	const limit = 1000
+	f.start(t, func(o *queue.Options) { o.MaxKeys = limit })
+	for n := range limit + 100 {
+		r := Record(n)
+		r.KeyExpires = r.KeyExpires.Add(time.Duration(n) * time.Second)
+		f.put(t, r)
+	}
+	got := f.Stats()
+	if got.Keys > limit || got.Keys < limit/2 || got.ForgottenKeys < 100 {
+		t.Errorf("stats are %+v", got)
+	}
+}
+
+func testTooLarge(t *testing.T, f *fixture) {
+	f.start(t, func(o *queue.Options) { o.MaxBytes = 10_000 })
+	r := Record(1, "x")
+	r.Body = make([]byte, 10_000)
+	_, err := f.Put(t.Context(), r)
+	wantError(t, err, queue.ErrTooLarge)
+	r.Body = r.Body[:9_000]
+	f.put(t, r)
+	wantError(t, f.SetState("large", make([]byte, 64<<20)), queue.ErrTooLarge)
+}
+
+func testRestart(t *testing.T, f *fixture) {
+	f.start(t)
+	var want []string
+	for n := range 500 {
+		id := f.put(t, Record(n, "x", "y"))
+		switch n % 4 {
+		case 0:
+			want = append(want, fmt.Sprintf("%d x", id), fmt.Sprintf("%d y", id))
+		case 1:
+			f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered})
+			want = append(want, fmt.Sprintf("%d y", id))
+		case 2:
+			f.finish(t, queue.Outcome{ID: id, Target: "y", Kind: queue.Dead, Reason: "410"})
+			want = append(want, fmt.Sprintf("%d x", id), fmt.Sprintf("%d y dead: 410", id))
+		case 3:
+			f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered}, queue.Outcome{ID: id, Target: "y", Kind: queue.Delivered})
+		}
+	}
+	before := f.Stats()
+	for range 2 {
+		f.restart(t)
+		f.want(t, want...)
+		after := f.Stats()
+		after.DiskBytes = before.DiskBytes
+		if before != after {
+			t.Errorf("stats were %+v and are %+v", before, after)
+		}
+	}
+	for n := range 500 {
+		f.duplicate(t, Record(n, "x"), true)
+	}
+}
+
+func testIDs(t *testing.T, f *fixture) {
+	f.start(t)
+	last := queue.ID(0)
+	for n := range 20 {
+		id := f.put(t, Record(n, "x"))
+		if id <= last {
+			t.Fatalf("ID %d after %d", id, last)
+		}
+		last = id
+		f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered})
+		f.restart(t)
+	}
+}
+
+func testConcurrent(t *testing.T, f *fixture) {
+	f.start(t)
+	const writers, each = 16, 50
+	var mu sync.Mutex
+	ids := map[queue.ID]int{}
+	var wg sync.WaitGroup
+	putAndFinish := func(n int) error {
+		res, err := f.Put(t.Context(), Record(n, "x"))
+		if err == nil && n%2 == 0 {
+			err = f.Finish(t.Context(), queue.Outcome{ID: res.ID, Target: "x", Kind: queue.Delivered})
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		ids[res.ID]++
+		return err
+	}
+	for w := range writers {
+		wg.Go(func() {
+			for n := range each {
+				if err := putAndFinish(w*each + n); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := f.Stats(); len(ids) != writers*each || got.Pending != writers*each/2 {
+		t.Errorf("%d IDs, and stats are %+v", len(ids), got)
+	}
+	announced := f.announced.take()
+	if !slices.IsSortedFunc(announced, func(a, b queue.Item) int { return int(a.ID) - int(b.ID) }) { //nolint:gosec // small
+		t.Error("announced out of order")
+	}
+	if len(announced) != writers*each {
+		t.Errorf("announced %d items", len(announced))
+	}
+	checkReadable(t, f)
+}
+
+// checkReadable reads all that is unfinished.
+func checkReadable(t *testing.T, f *fixture) {
+	for _, item := range slices.Collect(f.Items) {
+		if _, err := f.Get(item.ID); err != nil {
+			t.Error(err)
+		}
+	}
+}
