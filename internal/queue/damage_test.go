@@ -31,6 +31,9 @@ type content struct {
 func smallFiles(o *pebble.Options) {
 	o.MemTableSize = 64 << 10
 	o.TargetFileSizes[0] = 32 << 10
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = 1 << 10 // the engine takes long over damage in a larger one
+	}
 }
 
 // fillStore makes a store with every kind of file and entry in it, and closes it unless it is to be found as after a kill.
@@ -87,7 +90,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestFlippedBits(t *testing.T) {
+// Whatever the disk does to a file, the store is then whole, says what it has lost, or refuses to be opened.
+func TestDamagedFiles(t *testing.T) {
 	for name, closed := range map[string]bool{"after Close": true, "after a kill": false} {
 		t.Run(name, func(t *testing.T) {
 			fs := vfs.NewCrashableMem()
@@ -103,11 +107,12 @@ func TestFlippedBits(t *testing.T) {
 					outcomes[kind] = map[string]int{}
 				}
 				size := len(mustRead(t, found, file))
-				for _, at := range offsets(t, size) {
-					outcome := tryDamaged(t, found, file, want, func(b []byte) { b[at] ^= 1 << (at % 8) })
+				for n, at := range offsets(t, size) {
+					damage := damages()[n%len(damages())]
+					outcome := tryDamaged(t, found, file, want, func(b []byte) []byte { return damage(b, at) })
 					outcomes[kind][outcome]++
 					if t.Failed() {
-						t.Fatalf("with bit %d of byte %d of %s (%d bytes) flipped", at%8, at, file, size)
+						t.Fatalf("with damage %d at %d of %s (%d bytes)", n%len(damages()), at, file, size)
 					}
 				}
 			}
@@ -118,16 +123,26 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
+// damages are what may happen to a file at an offset: a bit flips, a part reads as zeros, the rest is gone.
+func damages() []func(b []byte, at int) []byte {
+	flip := func(b []byte, at int) []byte {
+		b[at] ^= 1 << (at % 8)
+		return b
+	}
+	return []func([]byte, int) []byte{flip, func(b []byte, at int) []byte {
+		clear(b[at:min(at+512, len(b))])
+		return b
+	}, flip, func(b []byte, at int) []byte { return b[:at] }}
+}
+
 // tryDamaged opens a copy of a store with a file damaged, and checks that it is whole, or tells what it is not.
-func tryDamaged(t *testing.T, fs *vfs.MemFS, file string, want content, damage func([]byte)) string {
+func tryDamaged(t *testing.T, fs *vfs.MemFS, file string, want content, damage func([]byte) []byte) string {
 	t.Helper()
 	broken := vfs.NewMem()
 	if ok, err := vfs.Clone(fs, broken, "/q", "/q"); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	b := mustRead(t, broken, file)
-	damage(b)
-	mustWrite(t, broken, file, b)
+	mustWrite(t, broken, file, damage(mustRead(t, broken, file)))
 	var reports sync.Map
 	s, err := Open(t.Context(), Options{Dir: "/q", FS: broken, tune: smallFiles, OnDamaged: func(id ID, err error) { reports.Store(id, err) }})
 	if err != nil {
@@ -184,7 +199,7 @@ func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 // offsets are some bytes of a file: its ends and n in between. QUEUE_TEST_OFFSETS=1000 has a closer look, which takes minutes.
 func offsets(t *testing.T, size int) []int {
 	t.Helper()
-	n, ends := 10, 3
+	n, ends := 5, 2
 	if more := os.Getenv("QUEUE_TEST_OFFSETS"); more != "" {
 		var err error
 		n, err = strconv.Atoi(more)

@@ -133,7 +133,8 @@ func TestAgainstModel(t *testing.T) {
 		m.open(t)
 		defer func() { _ = m.Close() }()
 		t.Repeat(map[string]func(*rapid.T){
-			"put": m.put, "put another": m.put, "put a third": m.put, "finish": m.finish, "finish another": m.finish, "redrive": m.redrive,
+			"put": m.put, "put another": m.put, "put a third": m.put, "put a fourth": m.put, "put a fifth": m.put,
+			"finish": m.finish, "finish another": m.finish, "finish a third": m.finish, "redrive": m.redrive,
 			"restart": m.restart, "crash": m.crash, "wait": func(*rapid.T) { m.now = m.now.Add(time.Minute) }, "": m.check,
 		})
 	})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
@@ -22,9 +23,14 @@ func (s *Store) noteDamage() {
 	}
 }
 
+// repairIfDamaged runs in the writer, between two groups. What it could not help with it leaves alone for a while.
 func (s *Store) repairIfDamaged() {
-	if s.damageSeen.Swap(false) {
-		s.repair()
+	if !s.damageSeen.Load() || s.o.Now().Before(s.repairAfter) {
+		return
+	}
+	s.damageSeen.Store(false)
+	if !s.repair() {
+		s.repairAfter = s.o.Now().Add(time.Minute)
 	}
 }
 
@@ -151,9 +157,9 @@ func (s *Store) writeAlone(g *group) error {
 	return g.batch.Close()
 }
 
-// repair runs in the writer, between two groups. It cuts out what cannot be read any more, and reports each unfinished notification
-// that was in it; those stay until they are finished, as damaged.
-func (s *Store) repair() {
+// repair cuts out what cannot be read any more, and reports each unfinished notification that was in it; those stay until they
+// are finished, as damaged. It tells whether there was something and it is gone.
+func (s *Store) repair() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.repairs++
@@ -174,7 +180,7 @@ func (s *Store) repair() {
 		}
 		if err != nil {
 			s.log.Error(err, "cannot cut out what is damaged in the queue's store")
-			return
+			return false
 		}
 		if lost = append(lost, gaps...); len(gaps) > 0 {
 			continue
@@ -185,9 +191,10 @@ func (s *Store) repair() {
 		if err := s.writeAlone(g); err != nil {
 			s.fail(err)
 		}
-		return
+		return len(lost) > 0
 	}
 	s.log.Error(nil, "the queue's store is damaged again and again")
+	return false
 }
 
 // loseEntries marks the unfinished notifications in gaps. The one in which a gap begins may have lost its state alone.

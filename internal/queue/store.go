@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/go-logr/logr"
@@ -30,6 +31,7 @@ type Store struct {
 	acknowledged chan struct{}
 	durable      atomic.Uint64 // all IDs up to this one
 	damageSeen   atomic.Bool
+	repairAfter  time.Time // used by the writer alone
 
 	stop     chan struct{}
 	swept    chan struct{}

@@ -89,6 +89,9 @@ func (s *Store) sweep() {
 			s.log.Error(err, "cannot remove expired deduplication keys")
 		}
 		s.makeRoom(ctx)
+		if s.damageSeen.Load() {
+			s.inbox.poke()
+		}
 	}
 }
 
