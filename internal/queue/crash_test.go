@@ -99,7 +99,7 @@ func (h *history) check(t *testing.T, s *queue.Store, tried map[queue.ID]bool) {
 func TestCrashUnderLoad(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	now := queuetest.Start
-	s, err := queue.Open(t.Context(), queue.Options{Dir: "/q", FS: fs, Now: now})
+	s, err := queue.Open(t.Context(), queue.SmallFiles(queue.Options{Dir: "/q", FS: fs, Now: now}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestCrashUnderLoad(t *testing.T) {
 		sure := h.snapshot()
 		after := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 0, 30, 100}[crash%4], RNG: rng})
 		tried := func() map[queue.ID]bool { h.mu.Lock(); defer h.mu.Unlock(); return maps.Clone(h.tried) }()
-		found, err := queue.Open(t.Context(), queue.Options{Dir: "/q", FS: after, Now: now})
+		found, err := queue.Open(t.Context(), queue.SmallFiles(queue.Options{Dir: "/q", FS: after, Now: now}))
 		if err != nil {
 			t.Fatalf("crash %d: %v", crash, err)
 		}

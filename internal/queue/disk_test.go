@@ -55,7 +55,7 @@ func TestDiskFull(t *testing.T) {
 					must(t, err)
 					ids = append(ids, res.ID)
 				}
-				if round == 0 && len(ids) < 100 || len(ids) == 0 {
+				if round == 0 && len(ids) < 100 {
 					t.Fatalf("round %d: only %d notifications fit", round, len(ids))
 				}
 				// What others write may fill the volume altogether.

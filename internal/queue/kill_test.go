@@ -49,7 +49,7 @@ func child(dir string) error {
 		return err
 	}
 	count.Store(first)
-	s, err := queue.Open(context.Background(), queue.Options{Dir: dir, Now: queuetest.Start, Failpoint: killAt(os.Getenv(childFail))})
+	s, err := queue.Open(context.Background(), queue.SmallFiles(queue.Options{Dir: dir, Now: queuetest.Start, Failpoint: killAt(os.Getenv(childFail))}))
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func TestKill(t *testing.T) {
 		}
 		first += 1_000_000
 		runChild(t, h, dir, point, first, lines)
-		s, err := queue.Open(t.Context(), queue.Options{Dir: dir, Now: queuetest.Start})
+		s, err := queue.Open(t.Context(), queue.SmallFiles(queue.Options{Dir: dir, Now: queuetest.Start}))
 		if err != nil {
 			t.Fatalf("after a kill at %q: %v", point, err)
 		}
@@ -175,7 +175,7 @@ func locked(t *testing.T, dir string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 	defer cancel()
-	if s, err := queue.Open(ctx, queue.Options{Dir: dir}); !errors.Is(err, context.DeadlineExceeded) {
+	if s, err := queue.Open(ctx, queue.SmallFiles(queue.Options{Dir: dir})); !errors.Is(err, context.DeadlineExceeded) {
 		if err == nil {
 			_ = s.Close()
 		}

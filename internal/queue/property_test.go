@@ -28,7 +28,7 @@ type machine struct {
 }
 
 func (m *machine) open(t *rapid.T) {
-	s, err := queue.Open(t.Context(), queue.Options{Dir: "/q", FS: m.fs, Now: func() time.Time { return m.now }})
+	s, err := queue.Open(t.Context(), queue.SmallFiles(queue.Options{Dir: "/q", FS: m.fs, Now: func() time.Time { return m.now }}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Measures what a durable write costs with each storage engine, beside a handler that only reads the body: three
-# rounds in which the modes take turns, at 64 and 256 connections, and the medians as ratios to that handler.
+# rounds in which the modes take turns, at 64 and 256 connections, and the medians, with rates as shares of that handler.
 #   run.sh [MODE ...]     all modes unless some are named; bare is always measured
 # ROUNDS, SECONDS_EACH and CONNECTIONS change what their names say; STORE is the directory of the stores, on the disk to be measured.
 set -euo pipefail
@@ -30,7 +30,8 @@ CGO_ENABLED=0 go build -o "$work/engines" .
 "$work/engines" -requests "$work/requests.lua"
 export REQUESTS=$work/requests.lua
 
-# measure MODE CONNECTIONS appends "mode connections rate p99 rss" to the results; rss is the peak in MiB, p99 in ms.
+# measure MODE CONNECTIONS appends "mode connections rate p99 rss cpu" to the results: p99 in ms, peak memory in MiB, CPU time of the
+# server in µs a request, which depends least on what else the machine does.
 measure() {
   local address=127.0.0.1:9371
   "$work/engines" -mode "$1" -address "$address" -dir "$store" &
@@ -44,9 +45,11 @@ measure() {
     cat "$work/out" >&2
     exit 1
   fi
-  awk -v mode="$1" -v connections="$2" -v rss="$(awk '/VmHWM/ { print $2 / 1024 }' "/proc/$server/status")" '
+  awk -v mode="$1" -v connections="$2" -v rss="$(awk '/VmHWM/ { print $2 / 1024 }' "/proc/$server/status")" \
+    -v cpu="$(awk -v hz="$(getconf CLK_TCK)" '{ print ($14 + $15) / hz * 1000000 }' "/proc/$server/stat")" '
     /99%/ { p99 = $2 + 0; if ($2 ~ /us$/) p99 /= 1000; else if ($2 !~ /ms$/) p99 *= 1000 }
-    /Requests\/sec/ { print mode, connections, $2, p99, rss }' "$work/out" | tee -a "$work/results" >&2
+    /requests in/ { requests = $1 }
+    /Requests\/sec/ { print mode, connections, $2, p99, rss, cpu / requests }' "$work/out" | tee -a "$work/results" >&2
   kill "$server"
   wait "$server" || true
   server=
@@ -63,15 +66,33 @@ done
 
 echo "$(nproc) cores, $(go env GOVERSION), $(go env GOARCH), $rounds rounds of $seconds s, $(date -u +%Y-%m-%d)"
 echo
-echo "| Connections | Mode | Share of bare | Requests/s | p99, ms | Peak memory, MiB |"
-echo "|---|---|---|---|---|---|"
-for c in $connections; do
-  base=
-  for mode in bare "${modes[@]}"; do
-    median() { awk -v m="$mode" -v c="$c" -v f="$1" '$1 == m && $2 == c { print $f }' "$work/results" | sort -n | sed -n "$(((rounds + 1) / 2))p"; }
-    rate=$(median 3)
-    base=${base:-$rate}
-    awk -v c="$c" -v m="$mode" -v r="$rate" -v b="$base" -v p="$(median 4)" -v rss="$(median 5)" \
-      'BEGIN { printf "| %d | %s | %.2f | %.0f | %.1f | %.0f |\n", c, m, r / b, r, p, rss }'
-  done
-done
+echo "| Connections | Mode | Share of bare | Requests/s | p99, ms | CPU, µs a request | Peak memory, MiB |"
+echo "|---|---|---|---|---|---|---|"
+# The share is the median of the rounds' shares: what else the machine does changes from round to round.
+awk '
+  function median(values, n,   i, j, v) {
+    for (i = 2; i <= n; i++) {
+      v = values[i]
+      for (j = i - 1; j > 0 && values[j] > v; j--) values[j + 1] = values[j]
+      values[j + 1] = v
+    }
+    return values[int((n + 1) / 2)]
+  }
+  function column(key, field,   i, values) {
+    for (i = 1; i <= count[key]; i++) values[i] = result[key, i, field]
+    return median(values, count[key])
+  }
+  {
+    key = $2 " " $1
+    if (!count[key]++) keys[++n] = key
+    if ($1 == "bare") bare[$2] = $3
+    result[key, count[key], 1] = $3 / bare[$2]
+    for (i = 3; i <= 6; i++) result[key, count[key], i] = $i
+  }
+  END {
+    for (i = 1; i <= n; i++) {
+      split(keys[i], name, " ")
+      printf "| %d | %s | %.2f | %.0f | %.1f | %.0f | %.0f |\n", name[1], name[2],
+        column(keys[i], 1), column(keys[i], 3), column(keys[i], 4), column(keys[i], 6), column(keys[i], 5)
+    }
+  }' "$work/results"
