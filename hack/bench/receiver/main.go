@@ -61,7 +61,7 @@ func parseFlags(args []string, usage io.Writer) (*options, error) {
 	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long a turn takes")
 	flags.IntVar(&o.endpoints, "endpoints", 1000, "number of endpoints")
 	flags.IntVar(&o.bodyBytes, "body", 2048, "bytes of a body, at least 600")
-	flags.StringVar(&o.profile, "profile", "", "write CPU profiles of the contenders but durable to this folder, each turn over the last")
+	flags.StringVar(&o.profile, "profile", "", "write CPU profiles of the contenders but durable and keys-only to this folder, each turn over the last")
 	flags.Func("connections", "comma-separated numbers of connections (default 1,8,64,256)", func(list string) error {
 		o.connections = nil
 		for text := range strings.SplitSeq(list, ",") {
@@ -125,7 +125,7 @@ func rounds(ctx context.Context, o *options, l *load, progress io.Writer) ([]res
 				if err != nil {
 					return nil, fmt.Errorf("%s at %d connections: %w", name, connections, err)
 				}
-				fmt.Fprintf(progress, "round %d: %-8s %4d connections: %8.0f req/s, p99 %s\n", round+1, name, connections, r.rate, r.p99)
+				fmt.Fprintf(progress, "round %d: %-9s %4d connections: %8.0f req/s, p99 %s\n", round+1, name, connections, r.rate, r.p99)
 				results = append(results, r)
 			}
 		}

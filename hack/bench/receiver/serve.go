@@ -81,13 +81,13 @@ func newServer(contender, dir string, endpoints int) (*http.Server, error) {
 	case bare:
 		return &http.Server{Handler: http.HandlerFunc(bareHandler), ReadHeaderTimeout: 10 * time.Second}, nil
 	case store:
-		s, err := queue.Open(context.Background(), queue.Options{Dir: dir})
+		s, err := queue.Open(context.Background(), queue.Options{Dir: dir, MaxBytes: storeMaxBytes})
 		if err != nil {
 			return nil, fmt.Errorf("open the store: %w", err)
 		}
 		to = s
 	}
-	handler, err := verifyingHandler(endpoints, to)
+	handler, err := verifyingHandler(configs(endpoints, contender), to)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +103,9 @@ func bareHandler(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-func verifyingHandler(endpoints int, to webhookreceiver.Store) (http.Handler, error) {
+func verifyingHandler(endpoints []route.Config, to webhookreceiver.Store) (http.Handler, error) {
 	var compiled []*route.Endpoint
-	for _, c := range configs(endpoints) {
+	for _, c := range endpoints {
 		e, _, err := c.Compile(time.Now())
 		if err != nil {
 			return nil, fmt.Errorf("make an endpoint: %w", err)
@@ -119,15 +119,23 @@ func verifyingHandler(endpoints int, to webhookreceiver.Store) (http.Handler, er
 	return webhookreceiver.NewHandler(o), nil
 }
 
-// configs are the endpoints of all contenders: with a key, and without a target.
-func configs(endpoints int) []route.Config {
+// storeMaxBytes is room for all that a turn stores: nothing is delivered.
+const storeMaxBytes = 16 << 30
+
+// configs are a contender's endpoints, each with a key and a target that does not exist. So the whole notification is written and stays;
+// where there is no target, the queue has no use for the body and writes the deduplication key alone.
+func configs(endpoints int, contender string) []route.Config {
+	targets := []route.Target{{Name: "target", Service: &route.Service{Name: "none", Port: 80, Path: "/", Timeout: route.DefaultServiceTimeout}}}
+	if contender == keysOnly {
+		targets = nil
+	}
 	all := make([]route.Config, 0, endpoints)
 	for i := range endpoints {
 		all = append(all, route.Config{
 			Key: types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("e%d", i)},
 			UID: types.UID(fmt.Sprintf("00000000-0000-0000-0000-%012d", i)), Generation: 1,
 			Keys:   []verification.Key{{ID: "123456789012345", Secret: apiSecret}},
-			MaxAge: route.DefaultMaxAge, RetryMaxAge: route.DefaultRetryMaxAge,
+			MaxAge: route.DefaultMaxAge, RetryMaxAge: route.DefaultRetryMaxAge, Targets: targets,
 		})
 	}
 	return all

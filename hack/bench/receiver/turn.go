@@ -22,13 +22,14 @@ import (
 
 // The contenders.
 const (
-	bare    = "bare"    // a handler that reads the body and answers 200
-	verify  = "verify"  // the receiver's handler, storing nothing
-	store   = "store"   // the receiver's handler and queue, in one program without anything else
-	durable = "durable" // the receiver's program, with its log and its counters
+	bare     = "bare"      // a handler that reads the body and answers 200
+	verify   = "verify"    // the receiver's handler, storing nothing
+	store    = "store"     // the receiver's handler and queue, in one program without anything else
+	durable  = "durable"   // the receiver's program, with its log and its counters
+	keysOnly = "keys-only" // the same without targets, so that nothing but deduplication keys is stored
 )
 
-func contenderNames() []string { return []string{bare, verify, store, durable} }
+func contenderNames() []string { return []string{bare, verify, store, durable, keysOnly} }
 
 // noCluster is a kubeconfig that leads nowhere: the receiver serves the routes of its last run, which the benchmark wrote.
 const noCluster = `apiVersion: v1
@@ -88,7 +89,7 @@ func start(ctx context.Context, o *options, name, dir string) (*exec.Cmd, string
 	if err != nil {
 		return nil, "", err
 	}
-	if name != durable {
+	if name != durable && name != keysOnly {
 		self, err := os.Executable()
 		if err != nil {
 			return nil, "", fmt.Errorf("find this program: %w", err)
@@ -104,12 +105,12 @@ func start(ctx context.Context, o *options, name, dir string) (*exec.Cmd, string
 	if err := errors.Join(os.WriteFile(kubeconfig, []byte(noCluster), 0o600), os.Mkdir(store, 0o700)); err != nil {
 		return nil, "", fmt.Errorf("prepare the receiver: %w", err)
 	}
-	if err := route.SaveSnapshot(store, configs(o.endpoints)); err != nil {
+	if err := route.SaveSnapshot(store, configs(o.endpoints, name)); err != nil {
 		return nil, "", err
 	}
 	args := []string{
 		"--kubeconfig", kubeconfig, "--namespace", namespace, "--store-dir", store, "--notifications-bind-address", addr,
-		"--metrics-bind-address", "0", "--health-probe-bind-address", "0",
+		"--metrics-bind-address", "0", "--health-probe-bind-address", "0", "--shutdown-delay", "0s", "--store-max-bytes", strconv.Itoa(storeMaxBytes),
 	}
 	return exec.CommandContext(ctx, o.receiver, args...), addr, nil
 }
