@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"slices"
+	"time"
 
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -21,6 +22,14 @@ type applier struct {
 	done map[plan.Key]bool
 	told map[told][]string
 	full map[string]string // URLs that the server has no place for, with its word
+
+	intended time.Time // when the last intents were made
+}
+
+// late says whether a call comes too long after its intent. The settle time is counted from there, and has to be enough for the call to
+// arrive and for a list to show what came of it: else a list would drop the intent of a call that has just been made.
+func (a *applier) late(s plan.Step) bool {
+	return s.Action == plan.Create && a.Now().Sub(a.intended) > max(time.Second, a.Options.SettleTime/6)
 }
 
 // applySome takes the first steps that can be taken, in order, and returns the objects for which something was done. It
@@ -29,7 +38,9 @@ func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environmen
 	a := &applier{Reconciler: r, g: g, env: env, in: in, done: map[plan.Key]bool{}, told: map[told][]string{}, full: map[string]string{}}
 	defer a.tell()
 	steps = slices.DeleteFunc(slices.Clone(steps), a.cannot)
-	steps = steps[:min(len(steps), stepsPerRound)]
+	affordable := a.affordable(steps)
+	env.short = len(steps) - affordable
+	steps = steps[:min(affordable, stepsPerRound)]
 	a.hold(ctx, steps)
 	for len(steps) > 0 && !env.backoff.waiting(r.Now()) {
 		n := max(1, creates(steps))
@@ -59,7 +70,7 @@ func (a *applier) hold(ctx context.Context, steps []plan.Step) {
 			keys = append(keys, s.Object)
 		}
 	}
-	_ = atOnce(keys, func(key plan.Key) error { return a.ensureFinalizer(ctx, a.g.triggers[key]) })
+	_ = a.atOnce(keys, func(key plan.Key) error { return a.ensureFinalizer(ctx, a.g.triggers[key]) })
 }
 
 // prepare stores what must be stored before the steps of one object are taken. Where that fails, the object is set aside.
@@ -104,7 +115,8 @@ func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
 		return nil
 	}
 	key := steps[0].Object
-	at := a.env.clock.at(a.Now())
+	a.intended = a.Now()
+	at := a.env.clock.at(a.intended)
 	for _, s := range steps {
 		if s.Action == plan.Replace {
 			_, s = s.Halves()
@@ -112,7 +124,10 @@ func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
 		plan.Intend(a.in, s, at)
 	}
 	a.g.objects = a.in.Objects
-	return a.storeRecords(ctx, a.g, []plan.Key{key})
+	a.reach(BeforeIntent)
+	err := a.storeRecords(ctx, a.g, []plan.Key{key})
+	a.reach(AfterIntent)
+	return err
 }
 
 // forgetSent stores, before an update whose effect no list will show, that it is not known any more what was sent last: else a crash after
@@ -128,7 +143,10 @@ func (a *applier) forgetSent(ctx context.Context, s plan.Step) error {
 		return nil
 	}
 	a.g.objects = a.in.Objects
-	return a.storeRecords(ctx, a.g, []plan.Key{s.Object})
+	a.reach(BeforeForgetting)
+	err := a.storeRecords(ctx, a.g, []plan.Key{s.Object})
+	a.reach(AfterForgetting)
+	return err
 }
 
 // credentials are those of the step's Secret, or where that one is no member any more those of the object's present one.
@@ -162,6 +180,7 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 		plan.Apply(a.in, create, plan.Outcome{Result: plan.NotSent})
 		return nil
 	}
+	a.reach(BetweenHalves)
 	_, err = a.call(ctx, create)
 	return err
 }
@@ -170,15 +189,32 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 // the second.
 const replaceCalls = 2
 
-// reserve says whether so many calls can be made now: within the hour's budget, and on this leader's lease. Without
-// room in the budget the environment waits for the reset.
+// reserve says whether so many calls can be made now: within the budget, and on this leader's lease.
 func (a *applier) reserve(calls int) bool {
 	now := a.Now()
-	if b := a.env.budget; b != nil && b.Remaining < calls && a.env.clock.at(now).Before(b.Reset) {
-		a.env.backoff.fail(now, a.env.clock.local(b.Reset), budgetSpent(), maxBackoff)
-		return false
+	return a.env.calls(cloudinary.Listing, now) >= calls && (a.Fence == nil || a.Fence.Remaining(now) >= a.Options.CallTimeout)
+}
+
+// affordable is how many of the first steps there are calls for. What people asked for comes before repairs.
+func (a *applier) affordable(steps []plan.Step) int {
+	now, calls := a.Now(), 0
+	for i, s := range steps {
+		purpose := cloudinary.Changing
+		if s.Cause.Repairs() {
+			purpose = cloudinary.Repairing
+		}
+		if calls += callsOf(s); calls > a.env.calls(purpose, now) {
+			return i
+		}
 	}
-	return a.Fence == nil || a.Fence.Remaining(now) >= a.Options.CallTimeout
+	return len(steps)
+}
+
+func callsOf(s plan.Step) int {
+	if s.Action == plan.Replace {
+		return replaceCalls
+	}
+	return 1
 }
 
 // call makes the call of a step, unless the environment has to wait by now.
@@ -195,6 +231,13 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		plan.Apply(a.in, s, out)
 		return out, nil
 	}
+	before, after := aroundCall(s.Action)
+	a.reach(before)
+	if a.late(s) {
+		out := plan.Outcome{Result: plan.NotSent} // the next round intends it anew
+		plan.Apply(a.in, s, out)
+		return out, nil
+	}
 	callCtx, cancel, err := a.fenced(ctx)
 	if err != nil {
 		// What is recorded as intended and was not called is settled by a list.
@@ -202,6 +245,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 	}
 	defer cancel()
 	out, err := a.send(callCtx, a.clientFor(creds), s)
+	a.reach(after)
 	if ctx.Err() != nil {
 		return plan.Outcome{}, ctx.Err() // this process ends; the intent stands for the next one to settle
 	}

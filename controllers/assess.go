@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
@@ -16,6 +18,8 @@ import (
 type world struct {
 	endpoints map[plan.Key]*v1alpha1.NotificationEndpoint
 	triggers  []*v1alpha1.CloudinaryTrigger
+	// namespaces are the labels of all namespaces, where an endpoint goes by them.
+	namespaces map[string]labels.Set
 
 	secret   func(plan.Key) (secretState, bool)
 	accepted func(cloudinary.Credentials) bool
@@ -56,6 +60,9 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 	}
 	if v.problem == nil {
 		v.problem = publicKeyProblem(ep)
+	}
+	if v.problem == nil {
+		v.problem = w.permissionProblem(ep)
 	}
 	state, known := w.secret(v.secret)
 	switch {
@@ -155,13 +162,17 @@ func (v *triggerView) referenceProblem(w *world) (plan.Stance, *problem) {
 	case ep == nil:
 		return plan.Holds, &problem{v1alpha1.ReasonEndpointNotFound, fmt.Sprintf(
 			"spec.endpointRef: NotificationEndpoint %s does not exist%s; create it, or correct the reference", v.endpointKey, w.outside(v.endpointKey.Namespace))}
-	case !allows(ep.NotificationEndpoint, v.Namespace):
+	case w.permits(ep.NotificationEndpoint, v.Namespace) == denied:
 		return plan.Releases, &problem{v1alpha1.ReasonEndpointNotAllowed, fmt.Sprintf(
-			"spec.endpointRef: NotificationEndpoint %s does not allow triggers from namespace %s; its spec.allowedTriggers.namespaces.from would have to be All",
+			"spec.endpointRef: NotificationEndpoint %s does not allow triggers from namespace %s; its spec.allowedTriggers.namespaces would have to be from: All, or select this namespace by its labels; "+
+				"what the trigger had at Cloudinary is let go of by its spec.deletionPolicy",
 			v.endpointKey, v.Namespace)}
 	case ep.DeletionTimestamp != nil:
 		return plan.Releases, &problem{v1alpha1.ReasonEndpointDeleting, fmt.Sprintf(
 			"spec.endpointRef: NotificationEndpoint %s is being deleted; refer to another one, or delete this object", v.endpointKey)}
+	case w.permits(ep.NotificationEndpoint, v.Namespace) == unclear && ep.problem == nil:
+		return plan.Holds, &problem{v1alpha1.ReasonEndpointNotAllowed, fmt.Sprintf(
+			"spec.endpointRef: the labels of namespace %s have not been read yet, by which NotificationEndpoint %s says who may use it", v.Namespace, v.endpointKey)}
 	case ep.problem != nil && ep.Namespace == v.Namespace:
 		return plan.Holds, &problem{ep.problem.reason, fmt.Sprintf("NotificationEndpoint %s: %s", v.endpointKey, ep.problem.message)}
 	case ep.problem != nil:
@@ -170,13 +181,6 @@ func (v *triggerView) referenceProblem(w *world) (plan.Stance, *problem) {
 	default:
 		return plan.Wants, nil
 	}
-}
-
-func allows(ep *v1alpha1.NotificationEndpoint, namespace string) bool {
-	if ep.Namespace == namespace {
-		return true
-	}
-	return ep.Spec.AllowedTriggers != nil && ep.Spec.AllowedTriggers.Namespaces.From == v1alpha1.NamespacesFromAll
 }
 
 // checkSpec judges what CEL in the CRD cannot, and gathers the settings.

@@ -28,7 +28,7 @@ func worthAPerson(reason string) bool {
 	return slices.Contains([]string{
 		v1alpha1.ReasonEndpointNotAllowed, v1alpha1.ReasonEndpointNotAccepted, v1alpha1.ReasonSecretInvalid,
 		v1alpha1.ReasonInvalidURL, v1alpha1.ReasonBaseURLMissing, v1alpha1.ReasonInsecureAPIBase,
-		v1alpha1.ReasonPublicKeyMissing, v1alpha1.ReasonInvalidPublicKey, v1alpha1.ReasonAlgorithmNotAllowed,
+		v1alpha1.ReasonPublicKeyMissing, v1alpha1.ReasonInvalidPublicKey, v1alpha1.ReasonNeedsClusterScope, v1alpha1.ReasonInvalidSelector, v1alpha1.ReasonAlgorithmNotAllowed,
 		v1alpha1.ReasonInvalidFilter, v1alpha1.ReasonInvalidPayloadTemplate, v1alpha1.ReasonConflict, v1alpha1.ReasonAlreadyExists,
 		v1alpha1.ReasonURLLimitReached, v1alpha1.ReasonRejected, v1alpha1.ReasonNotConverging, v1alpha1.ReasonDrifted,
 		v1alpha1.ReasonCredentialsRejected, v1alpha1.ReasonCredentialsMissing,
@@ -107,9 +107,9 @@ func managed(conditionType string) bool {
 
 // verdictProblems turns a plan's findings into the problems of the spec and of the state. Of each the most important is the
 // reason; the message has all.
-func verdictProblems(t *triggerView, findings []plan.Finding, urlLimit int) (accepted, synced *problem) {
+func verdictProblems(t *triggerView, findings []plan.Finding, use *limitUse) (accepted, synced *problem) {
 	for _, f := range findings {
-		p := &problem{string(f.Problem), message(t, f, urlLimit)}
+		p := &problem{string(f.Problem), message(t, f, use)}
 		target := &synced
 		if f.Problem.OfSpec() {
 			target = &accepted
@@ -124,7 +124,7 @@ func verdictProblems(t *triggerView, findings []plan.Finding, urlLimit int) (acc
 }
 
 // message tells a person what is wrong and what to do. It holds no counter and no time, so that an unchanged state writes nothing.
-func message(t *triggerView, f plan.Finding, urlLimit int) string {
+func message(t *triggerView, f plan.Finding, use *limitUse) string {
 	types := list(f.EventTypes)
 	switch f.Problem {
 	case plan.Conflict:
@@ -136,8 +136,8 @@ func message(t *triggerView, f plan.Finding, urlLimit int) string {
 	case plan.AlreadyExists:
 		return fmt.Sprintf("event types %s: a trigger that is not the operator's exists at the same URL, and spec.adoptionPolicy is Refuse; delete that trigger, or set Adopt", types)
 	case plan.URLLimitReached:
-		return fmt.Sprintf("event types %s: the product environment holds as many notification URLs as it may (%d, see status.environment of the endpoint); "+
-			"let go of a URL or use one that is there; it goes through by itself then%s", types, urlLimit, word(f.Message))
+		return fmt.Sprintf("event types %s: the product environment holds as many notification URLs as it may (%d of %d)%s; in use by %s; "+
+			"let go of a URL or use one that is there; it goes through by itself then", types, len(use.urls), use.limit, word(f.Message), use.describe(t.Namespace))
 	case plan.Rejected:
 		return fmt.Sprintf("event types %s: Cloudinary refuses the trigger as it is in the spec%s; correct the spec; it is tried again then, and once an hour", types, word(f.Message))
 	case plan.NotConverging:

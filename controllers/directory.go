@@ -35,10 +35,12 @@ type directory struct {
 	trying       map[string]bool // by fingerprint: a call that shows it is under way
 	probes       map[plan.Key]*backoff
 	environments map[cloudinary.Environment]*environment
+	budget       cloudinary.Budget // what an environment begins with
 }
 
-func newDirectory() *directory {
+func newDirectory(budget cloudinary.Budget) *directory {
 	return &directory{
+		budget:       budget,
 		fingerprints: cloudinary.NewFingerprinter(),
 		secrets:      map[plan.Key]secretState{}, accepted: map[string]bool{}, trying: map[string]bool{},
 		probes: map[plan.Key]*backoff{}, environments: map[cloudinary.Environment]*environment{},
@@ -133,9 +135,25 @@ func (d *directory) environment(e cloudinary.Environment) *environment {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.environments[e] == nil {
-		d.environments[e] = &environment{refusals: map[plan.Place]plan.Refusal{}}
+		d.environments[e] = &environment{refusals: map[plan.Place]plan.Refusal{}, budget: d.budget}
 	}
 	return d.environments[e]
+}
+
+// waitForCalls is when credentials may be tried in an environment for which there are no calls now; zero: at once.
+func (d *directory) waitForCalls(e cloudinary.Environment, now time.Time) time.Time {
+	d.mu.Lock()
+	env := d.environments[e]
+	d.mu.Unlock()
+	if env == nil {
+		return time.Time{}
+	}
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	if env.calls(cloudinary.Listing, now) > 0 {
+		return time.Time{}
+	}
+	return env.resetAt(now)
 }
 
 func (d *directory) forgetEnvironment(e cloudinary.Environment) {
@@ -162,7 +180,9 @@ type environment struct {
 	next     time.Time   // when the next one is due
 	verify   bool        // a write is to be verified by a list, as soon as verifyAt allows
 	clock    serverClock
-	budget   *cloudinary.RateLimit // as the last answer had it; nil: it did not say
+	budget   cloudinary.Budget
+	limit    *cloudinary.RateLimit // as the last answer had it; nil: it did not say
+	short    int                   // changes that the last plan wanted, and for which there are no calls now
 
 	backoff  backoff
 	refused  *problem // of the last credentials that were refused
@@ -171,12 +191,28 @@ type environment struct {
 	clearForms cloudinary.UpdateOptions
 }
 
-// learn notes what an answer's headers say.
-func (e *environment) learn(meta cloudinary.Meta, now time.Time) {
+// called notes a call that was made, and what the answer's headers say.
+func (e *environment) called(meta cloudinary.Meta, now time.Time) {
 	e.clock.learn(meta.Date, now)
-	if meta.RateLimit != nil {
-		e.budget = meta.RateLimit
+	e.budget.Spend(1, e.clock.at(now))
+	e.limit = meta.RateLimit
+	if e.limit != nil {
+		e.budget.Learn(*e.limit, e.clock.at(now))
 	}
+}
+
+// calls is how many calls may be made for a purpose now.
+func (e *environment) calls(p cloudinary.Purpose, now time.Time) int {
+	return e.budget.Left(p, e.clock.at(now))
+}
+
+// resetAt is when there will be new calls, by this process's clock; zero where that is not known.
+func (e *environment) resetAt(now time.Time) time.Time {
+	at := e.budget.ResetAt(e.clock.at(now))
+	if at.IsZero() {
+		return at
+	}
+	return e.clock.local(at)
 }
 
 // serverClock turns this process's time into Cloudinary's.

@@ -17,6 +17,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	if err != nil {
 		return 0, err
 	}
+	r.reach(AtGathered)
 	if g.empty() {
 		r.directory.forgetEnvironment(unit.Environment)
 		r.Metrics.forgetEnvironment(unit.Environment)
@@ -42,7 +43,9 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	if err != nil {
 		return 0, err
 	}
+	r.reach(BeforeReport)
 	err = r.report(ctx, g, env, last)
+	r.reach(AfterReport)
 	return r.wait(env), errors.Join(append(g.failures, err)...)
 }
 
@@ -81,12 +84,14 @@ func (r *Reconciler) converge(ctx context.Context, g *gathered, env *environment
 func (r *Reconciler) round(ctx context.Context, g *gathered, env *environment) (plan.Plan, []plan.Key, error) {
 	in := r.input(g, env)
 	p := plan.Make(in)
+	r.reach(AtPlanned)
 	for i := range g.objects {
-		g.objects[i].Records = p.Verdicts[g.objects[i].Key].Records
+		if o := &g.objects[i]; !g.frozen(o) {
+			o.Records = p.Verdicts[o.Key].Records
+		}
 	}
 	if err := r.storeHandovers(ctx, g, p); err != nil {
 		g.failures = append(g.failures, err)
-		g.freeze(p)
 		return p, nil, ctx.Err()
 	}
 	done, err := r.applySome(ctx, g, env, &in, p.Steps)
@@ -95,9 +100,11 @@ func (r *Reconciler) round(ctx context.Context, g *gathered, env *environment) (
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
+	r.reach(BeforeRecords)
 	if err := r.storeRecords(ctx, g, done); err != nil {
 		g.failures = append(g.failures, err) // what was done is settled by a list where it cannot be stored
 	}
+	r.reach(AfterRecords)
 	return p, done, ctx.Err()
 }
 
@@ -114,14 +121,21 @@ func (r *Reconciler) storeHandovers(ctx context.Context, g *gathered, p plan.Pla
 	if len(p.Handovers) == 0 {
 		return nil
 	}
-	err := atOnce(g.takers(p), func(key plan.Key) error {
+	r.reach(BeforeHandover)
+	takers := g.takers(p)
+	err := r.atOnce(takers, func(key plan.Key) error {
 		v := p.Verdicts[key]
 		return r.store(ctx, g, key, slices.Concat(v.Records, v.Giving))
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		r.reach(AtTaken)
+		err = r.storeRecords(ctx, g, p.Handovers)
 	}
-	return r.storeRecords(ctx, g, p.Handovers)
+	if err != nil {
+		g.freeze(slices.Concat(takers, p.Handovers))
+	}
+	r.reach(AfterHandover)
+	return err
 }
 
 // takers are the objects that get what others give.
@@ -139,13 +153,17 @@ func (g *gathered) takers(p plan.Plan) []plan.Key {
 
 // freeze sets aside all that take part in a hand-over which could not be stored. For this pass they keep what their status says: a
 // trigger that one of them gives up must not be deleted while the one that wants it cannot be written to.
-func (g *gathered) freeze(p plan.Plan) {
-	for _, key := range slices.Concat(g.takers(p), p.Handovers) {
+func (g *gathered) freeze(keys []plan.Key) {
+	for _, key := range keys {
 		o := g.object(key)
 		o.Stance, o.Records = plan.Holds, g.stored(key)
 		g.setAside[key] = true
 	}
 }
+
+// frozen says whether an object took part in a hand-over that could not be stored. The answer to a write may have been lost: nobody knows
+// which of the two statuses has the record now, so that neither may be changed because of the other.
+func (g *gathered) frozen(o *plan.Object) bool { return g.setAside[o.Key] && o.Stance == plan.Holds }
 
 // takes says whether an object gets a record that another one gives.
 func takes(next, stored []plan.Record, given map[string]bool) bool {

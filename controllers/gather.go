@@ -38,6 +38,9 @@ func (r *Reconciler) readWorld(ctx context.Context) (*world, error) {
 	for i := range triggers.Items {
 		w.triggers = append(w.triggers, &triggers.Items[i])
 	}
+	if err := r.readNamespaces(ctx, w); err != nil {
+		return nil, err
+	}
 	r.Metrics.deletions(w.triggers)
 	return w, nil
 }
@@ -56,6 +59,7 @@ type gathered struct {
 	objects     []plan.Object
 	index       map[plan.Key]int     // of objects
 	members     []plan.Key           // Secrets, sorted
+	use         limitUse             // of the last plan
 	keys        *verification.Update // what is to be done about the receiver's keys; nil: no endpoint with a receiver is accepted
 
 	// setAside are objects to which the API server lets nothing be written now: no step is taken for them in this pass, and the
@@ -81,6 +85,11 @@ func (r *Reconciler) gather(ctx context.Context, env cloudinary.Environment) (*g
 	if err != nil {
 		return nil, err
 	}
+	return w.gather(env), nil
+}
+
+// gather picks them from what was read.
+func (w *world) gather(env cloudinary.Environment) *gathered {
 	g := &gathered{environment: env, world: w, triggers: map[plan.Key]*triggerState{}, index: map[plan.Key]int{}, setAside: map[plan.Key]bool{}}
 	unit := environmentUnit(env)
 	for _, ep := range w.endpoints {
@@ -112,7 +121,7 @@ func (r *Reconciler) gather(ctx context.Context, env cloudinary.Environment) (*g
 	}
 	slices.SortFunc(g.members, compareKeys)
 	g.members = slices.Compact(g.members)
-	return g, nil
+	return g
 }
 
 func compareKeys(a, b plan.Key) int {

@@ -63,7 +63,7 @@ func (r *Reconciler) keepLastKeys(ctx context.Context, g *gathered) (time.Durati
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	return jittered(r.Options.SyncInterval), nil
+	return r.jittered(r.Options.SyncInterval), nil
 }
 
 // keyView is what an environment's keys depend on. Each Secret is looked at once, since another pass may judge it meanwhile: one that is not

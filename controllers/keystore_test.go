@@ -20,13 +20,14 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
 // process is a reconciler as one process has it, without a manager around it.
 func (f *fixture) process() *Reconciler {
-	return &Reconciler{Client: api.Client, Live: api.Client, Now: time.Now, Options: f.options, directory: newDirectory()}
+	return &Reconciler{Client: api.Client, Live: api.Client, Now: time.Now, Options: f.options, directory: newDirectory(cloudinary.Budget{Share: 1})}
 }
 
 func keyOfCloud(name string) func([]verification.Key) []verification.Key {

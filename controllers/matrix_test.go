@@ -46,9 +46,9 @@ func switchValues() []switchValue {
 		{"clear-filter", "both", func(o *simOptions) { o.ClearFilter = simulator.ClearBoth }},
 		{"url-limit", "tight", func(o *simOptions) { o.URLLimit = peakURLs }},
 		{"rate-limit", "none", func(o *simOptions) { o.RateLimit = -1 }},
-		{"rate-limit", "tight", func(o *simOptions) { o.RateLimit, o.RateLimitWindow = 8, time.Second }},
+		{"rate-limit", "tight", func(o *simOptions) { o.RateLimit, o.RateLimitWindow = 24, time.Second }},
 		{"rate-limit", "tight-429", func(o *simOptions) {
-			o.RateLimit, o.RateLimitWindow, o.RateLimitStatus = 8, time.Second, http.StatusTooManyRequests
+			o.RateLimit, o.RateLimitWindow, o.RateLimitStatus = 24, time.Second, http.StatusTooManyRequests
 		}},
 		{"timestamps", "offset", func(o *simOptions) { o.Timestamps = simulator.TimestampsOffset }},
 		{"latency", "30ms", func(o *simOptions) { o.Latency = 30 * time.Millisecond }},

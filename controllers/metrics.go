@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"errors"
+	"math"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,8 @@ type Metrics struct {
 	urls      *prometheus.GaugeVec
 	urlLimit  *prometheus.GaugeVec
 	remaining *prometheus.GaugeVec
+	share     *prometheus.GaugeVec
+	short     *prometheus.GaugeVec
 	waiting   prometheus.Gauge
 }
 
@@ -52,11 +55,17 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		remaining: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "cloudinary_manager_admin_api_calls_remaining", Help: "Admin API calls left until Cloudinary's next reset, as its last answer to a list said, by cloud name.",
 		}, []string{"cloud"}),
+		share: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cloudinary_manager_admin_api_call_share_remaining", Help: "Admin API calls that the operator may still make of its share until Cloudinary's next reset, by cloud name.",
+		}, []string{"cloud"}),
+		short: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cloudinary_manager_changes_waiting", Help: "Changes that wait until there are Admin API calls for them, by cloud name.",
+		}, []string{"cloud"}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "cloudinary_manager_deletions_waiting", Help: "CloudinaryTriggers that are being deleted and still hold triggers at Cloudinary.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit, m.remaining, m.waiting} {
+	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit, m.remaining, m.share, m.short, m.waiting} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -100,9 +109,19 @@ func (m *Metrics) environment(e cloudinary.Environment, urls, limit int, p plan.
 	m.urlLimit.WithLabelValues(e.CloudName).Set(float64(limit))
 }
 
+// shares tells what the budget of calls means: changes that wait for it, and what is left; math.MaxInt: the server does not say.
+func (m *Metrics) shares(e cloudinary.Environment, short, left int) {
+	m.short.WithLabelValues(e.CloudName).Set(float64(short))
+	if left != math.MaxInt {
+		m.share.WithLabelValues(e.CloudName).Set(float64(left))
+	}
+}
+
 func (m *Metrics) forgetEnvironment(e cloudinary.Environment) {
 	m.triggers.DeleteLabelValues(e.CloudName)
 	m.urls.DeleteLabelValues(e.CloudName)
 	m.urlLimit.DeleteLabelValues(e.CloudName)
 	m.remaining.DeleteLabelValues(e.CloudName)
+	m.share.DeleteLabelValues(e.CloudName)
+	m.short.DeleteLabelValues(e.CloudName)
 }

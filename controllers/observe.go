@@ -39,8 +39,17 @@ func budgetSpent() *problem {
 	}
 }
 
+// shareSpent is why a change waits that there are no calls for.
+func shareSpent() *problem {
+	return &problem{
+		v1alpha1.ReasonRateLimited,
+		"the operator's share of this hour's Admin API calls is used up, or others have used nearly all of them; after Cloudinary's reset it goes on by itself, in order, repairs last",
+	}
+}
+
 // list calls GET /triggers and notes what came of it. It returns errNotLeader, or nil.
 func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinary.Credentials) (bool, error) {
+	r.reach(BeforeList)
 	callCtx, cancel, err := r.fenced(ctx)
 	if err != nil {
 		return false, err
@@ -48,12 +57,13 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	defer cancel()
 	begun := r.Now()
 	triggers, meta, err := r.clientFor(creds).ListTriggers(callCtx)
+	r.reach(AfterList)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
 	r.Metrics.call("list", err)
 	r.Metrics.budget(creds.CloudName, meta.RateLimit)
-	env.learn(meta, r.Now())
+	env.called(meta, r.Now())
 	if err != nil {
 		r.failed(ctx, env, creds, err)
 		return false, nil
@@ -62,7 +72,7 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	env.backoff.succeed()
 	env.observed, env.listed = observedFrom(triggers), begun
 	env.lists = append(env.lists[max(0, len(env.lists)-listBurst+1):], begun)
-	env.next = begun.Add(jittered(r.Options.SyncInterval))
+	env.next = begun.Add(r.jittered(env.budget.Stretch(r.Options.SyncInterval, env.clock.at(begun))))
 	env.verify = false
 	return true, nil
 }
@@ -79,7 +89,7 @@ func (r *Reconciler) failed(ctx context.Context, env *environment, creds cloudin
 	if !retryAt.IsZero() {
 		retryAt = env.clock.local(retryAt)
 	}
-	env.backoff.fail(r.Now(), retryAt, callProblem(err), maxBackoff)
+	r.fail(&env.backoff, r.Now(), retryAt, callProblem(err), maxBackoff)
 	env.verify = true // whatever failed, a list shows where we stand
 }
 
@@ -88,7 +98,7 @@ func (r *Reconciler) failed(ctx context.Context, env *environment, creds cloudin
 func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment) error {
 	now := r.Now()
 	due := env.listed.IsZero() || !now.Before(env.next) || env.verify && !now.Before(r.verifyAt(env))
-	if !due || env.backoff.waiting(now) {
+	if !due || env.backoff.waiting(now) || !r.mayList(env, now) {
 		return nil
 	}
 	for _, key := range g.members {
@@ -102,8 +112,20 @@ func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment)
 		}
 	}
 	// Nobody has credentials. The Secret that brings some wakes the environment; until then there is nothing to do in a hurry.
-	env.next, env.verify = r.Now().Add(jittered(r.Options.SyncInterval)), false
+	env.next, env.verify = r.Now().Add(r.jittered(r.Options.SyncInterval)), false
 	return nil
+}
+
+// mayList says whether a list is to be called now. One that verifies a write waits for the regular one where calls are short.
+func (r *Reconciler) mayList(env *environment, now time.Time) bool {
+	switch {
+	case env.listed.IsZero(), env.calls(cloudinary.Changing, now) > 0:
+		return true
+	case now.Before(env.next):
+		return false
+	default:
+		return env.calls(cloudinary.Listing, now) > 0
+	}
 }
 
 // listBurst is how many lists may follow each other at once, so that a single change is verified without a wait.
@@ -132,6 +154,9 @@ func (r *Reconciler) wait(env *environment) time.Duration {
 	at := env.next
 	if verifyAt := r.verifyAt(env); env.verify && verifyAt.Before(at) {
 		at = verifyAt
+	}
+	if reset := env.resetAt(now); env.short > 0 && !reset.IsZero() && reset.Before(at) || !r.mayList(env, at) && !reset.IsZero() {
+		at = reset
 	}
 	if env.backoff.waiting(now) {
 		at = env.backoff.notBefore

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
@@ -31,6 +30,8 @@ type Options struct {
 	SettleTime time.Duration
 	// CallTimeout bounds one Admin API call.
 	CallTimeout time.Duration
+	// CallShare is the share of a plan's Admin API calls that is spent at most, above 0 and at most 1.
+	CallShare float64
 	// URLLimit is how many different notification URLs a product environment may hold.
 	URLLimit int
 	// ReceiverBaseURL is for endpoints whose spec.receiver has none.
@@ -56,7 +57,7 @@ func (o *Options) watches(namespace string) bool {
 func DefaultOptions() Options {
 	return Options{
 		SyncInterval: time.Minute, MinListInterval: 5 * time.Second, SettleTime: 30 * time.Second,
-		CallTimeout: 15 * time.Second, URLLimit: 30, VerificationKeyGrace: 30 * time.Minute,
+		CallTimeout: 15 * time.Second, CallShare: cloudinary.DefaultCallShare, URLLimit: 30, VerificationKeyGrace: 30 * time.Minute,
 	}
 }
 
@@ -84,6 +85,9 @@ type Reconciler struct {
 	Now func() time.Time
 
 	Options Options
+
+	// Simulation is nil but in a simulation.
+	Simulation *Simulation
 
 	directory *directory
 	keys      keyStore
@@ -164,8 +168,8 @@ func (r *Reconciler) fenced(ctx context.Context) (context.Context, context.Cance
 }
 
 // jittered adds up to a tenth, so that many environments do not call at once.
-func jittered(d time.Duration) time.Duration {
-	return d + time.Duration(rand.Float64()*0.1*float64(d)) //nolint:gosec // no secret is made of it
+func (r *Reconciler) jittered(d time.Duration) time.Duration {
+	return d + time.Duration(r.chance()*0.1*float64(d))
 }
 
 const (
@@ -178,13 +182,13 @@ const (
 )
 
 // fail notes a failed call: when to try again, and why.
-func (b *backoff) fail(now, retryAt time.Time, p *problem, longest time.Duration) {
+func (r *Reconciler) fail(b *backoff, now, retryAt time.Time, p *problem, longest time.Duration) {
 	wait := min(longest, firstBackoff<<min(b.failures, 30))
 	b.failures++
 	b.problem = p
-	b.notBefore = now.Add(jittered(wait))
+	b.notBefore = now.Add(r.jittered(wait))
 	if !retryAt.IsZero() && retryAt.After(b.notBefore) {
-		b.notBefore = now.Add(jittered(min(retryAt.Sub(now)+dateSlack, maxWait)))
+		b.notBefore = now.Add(r.jittered(min(retryAt.Sub(now)+dateSlack, maxWait)))
 	}
 }
 

@@ -20,7 +20,8 @@ import (
 
 // report writes the verdicts of a pass to status, where something changed, and lets go of objects that are done with.
 func (r *Reconciler) report(ctx context.Context, g *gathered, env *environment, p plan.Plan) error {
-	err := atOnce(g.order, func(key plan.Key) error {
+	g.use = limitUseOf(g, r.Options.URLLimit, p)
+	err := r.atOnce(g.order, func(key plan.Key) error {
 		t, o := g.triggers[key], g.object(key)
 		if t.isPrimary {
 			return r.reportTrigger(ctx, g, env, t, o, p.Verdicts[key])
@@ -28,6 +29,7 @@ func (r *Reconciler) report(ctx context.Context, g *gathered, env *environment, 
 		return r.reportElsewhere(ctx, g, t, o)
 	})
 	r.Metrics.environment(g.environment, len(p.URLs), r.Options.URLLimit, p)
+	r.Metrics.shares(g.environment, env.short, env.calls(cloudinary.Listing, r.Now()))
 	return errors.Join(err, r.reportEndpoints(ctx, g, env, p.URLs))
 }
 
@@ -52,20 +54,29 @@ func (r *Reconciler) released(t *triggerState) {
 }
 
 func (r *Reconciler) reportTrigger(ctx context.Context, g *gathered, env *environment, t *triggerState, o *plan.Object, v plan.Verdict) error {
+	registrations := withRecords(t.Status.Registrations, g.environment, o.Records)
+	return r.finishTrigger(ctx, t, r.assess(g, env, t, v), registrations, v.Observed)
+}
+
+// assess turns a plan's verdict into what the conditions of a trigger say.
+func (r *Reconciler) assess(g *gathered, env *environment, t *triggerState, v plan.Verdict) assessment {
 	a := assessment{accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone}
-	accepted, synced := verdictProblems(&t.triggerView, v.Findings, r.Options.URLLimit)
+	accepted, synced := verdictProblems(&t.triggerView, v.Findings, &g.use)
 	if a.accepted == nil {
 		a.accepted = accepted
 	}
 	a.synced = synced
-	if synced != nil && env.backoff.problem != nil && waitsForCalls(synced.reason) {
+	switch {
+	case synced == nil:
+	case env.backoff.problem != nil && waitsForCalls(synced.reason):
 		a.synced = env.backoff.problem
+	case env.short > 0 && waitsForCalls(synced.reason) && synced.reason != v1alpha1.ReasonConfirming:
+		a.synced = shareSpent()
 	}
 	if leaving := r.leaving(&t.triggerView, g.environment); leaving != nil && a.synced == nil {
 		a.synced = leaving
 	}
-	registrations := withRecords(t.Status.Registrations, g.environment, o.Records)
-	return r.finishTrigger(ctx, t, a, registrations, v.Observed)
+	return a
 }
 
 // waitsForCalls says whether a state would go away if calls could be made.
@@ -177,7 +188,7 @@ func (r *Reconciler) reportUnread(ctx context.Context, g *gathered, env *environ
 	if cause == nil {
 		cause = &problem{v1alpha1.ReasonUnavailable, "the triggers of the product environment have not been read yet"}
 	}
-	err := atOnce(g.order, func(key plan.Key) error {
+	err := r.atOnce(g.order, func(key plan.Key) error {
 		t := g.triggers[key]
 		if !t.isPrimary || t.known() {
 			return nil
@@ -196,22 +207,27 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 	var errs []error
 	for i := range g.endpoints {
 		ep := &g.endpoints[i]
-		note := acceptedNote(slices.Concat(ep.warnings, r.keyNotes(g, ep)))
+		note := acceptedNote(slices.Concat(ep.warnings, r.keyNotes(g, ep), r.limitNotes(len(urls))))
 		a := assessment{accepted: ep.problem, note: note, done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
-		var used *int32
+		use := usage{waiting: env.short}
 		if !env.listed.IsZero() {
-			n := int32(min(len(urls), maxURLs))
-			used = &n
+			use.urls = new(len(urls))
 		}
-		errs = append(errs, r.finishEndpoint(ctx, g.world, ep, a, used))
+		errs = append(errs, r.finishEndpoint(ctx, g.world, ep, a, use))
 	}
 	return errors.Join(errs...)
 }
 
-// maxURLs bounds what status.environment.urlsUsed shows.
+// maxURLs bounds the numbers that status.environment shows.
 const maxURLs = 100000
 
-func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointView, a assessment, used *int32) error {
+// usage is how full an environment is.
+type usage struct {
+	urls    *int // nil: it was not listed yet
+	waiting int  // changes for which there are no calls
+}
+
+func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointView, a assessment, use usage) error {
 	if ep.DeletionTimestamp != nil && !w.usesEndpoint(ep.key) {
 		return r.removeFinalizer(ctx, ep.NotificationEndpoint)
 	}
@@ -233,12 +249,33 @@ func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointV
 		Environment:        ep.Status.Environment,
 	}
 	if ep.environment != (cloudinary.Environment{}) {
-		limit := int32(max(0, min(r.Options.URLLimit, maxURLs)))
-		status.Environment = &v1alpha1.EnvironmentStatus{
-			APIBase: ep.environment.APIBase, CloudName: ep.environment.CloudName, URLsUsed: used, URLLimit: &limit,
-		}
+		status.Environment = r.environmentStatus(ep.environment, use)
 	}
 	return r.writeEndpointStatus(ctx, ep, status)
+}
+
+func (r *Reconciler) environmentStatus(e cloudinary.Environment, use usage) *v1alpha1.EnvironmentStatus {
+	bounded := func(n int) *int32 { return new(int32(max(0, min(n, maxURLs)))) }
+	s := &v1alpha1.EnvironmentStatus{APIBase: e.APIBase, CloudName: e.CloudName, URLLimit: bounded(r.Options.URLLimit)}
+	if use.urls != nil {
+		s.URLsUsed = bounded(*use.urls)
+		s.URLs = fmt.Sprintf("%d/%d", *s.URLsUsed, *s.URLLimit)
+	}
+	if use.waiting > 0 {
+		s.ChangesWaiting = bounded(use.waiting)
+	}
+	return s
+}
+
+// nearLimit is the share of the limit of URLs from which on people are warned.
+const nearLimit = 0.9
+
+// limitNotes warns before the limit of URLs is reached.
+func (r *Reconciler) limitNotes(urls int) []string {
+	if float64(urls) < nearLimit*float64(r.Options.URLLimit) {
+		return nil
+	}
+	return []string{"nearly all notification URLs that the product environment may hold are in use, see status.environment.urls; further ones will be refused"}
 }
 
 // usesEndpoint says whether a trigger that refers to the endpoint still holds something at Cloudinary.

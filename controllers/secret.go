@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,6 +48,9 @@ func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, 
 // probe makes the call that shows whether credentials are accepted. Equal credentials in several Secrets are tried once.
 func (r *Reconciler) probe(ctx context.Context, w *world, unit Unit, creds cloudinary.Credentials) (time.Duration, error) {
 	b := r.directory.probe(unit.Key)
+	if at := r.directory.waitForCalls(creds.Environment(), r.Now()); !at.IsZero() && !b.waiting(r.Now()) {
+		b.notBefore, b.problem = at, shareSpent()
+	}
 	if !b.waiting(r.Now()) {
 		if !r.directory.beginTrial(creds) {
 			return conflictDelay, nil
@@ -71,7 +76,7 @@ func (r *Reconciler) tryCredentials(ctx context.Context, b *backoff, creds cloud
 	if r.directory.isAccepted(creds) { // while this pass was on its way
 		return true, nil
 	}
-	probe := &environment{}
+	probe := &environment{budget: r.directory.budget}
 	accepted, err := r.list(ctx, probe, creds)
 	if err != nil {
 		return false, err
@@ -86,17 +91,20 @@ func (r *Reconciler) tryCredentials(ctx context.Context, b *backoff, creds cloud
 	defer env.mu.Unlock()
 	if env.listed.IsZero() {
 		env.observed, env.listed, env.lists, env.next, env.clock = probe.observed, probe.listed, probe.lists, probe.next, probe.clock
+		env.budget = probe.budget
 		env.backoff.succeed()
+	} else {
+		env.called(cloudinary.Meta{RateLimit: probe.limit}, r.Now())
 	}
 	return true, nil
 }
 
 func (r *Reconciler) noteProbe(b *backoff, probe *environment) {
 	if probe.backoff.problem == nil {
-		b.fail(r.Now(), time.Time{}, probe.refused, maxProbeBackoff)
+		r.fail(b, r.Now(), time.Time{}, probe.refused, maxProbeBackoff)
 		return
 	}
-	b.fail(r.Now(), probe.backoff.notBefore, probe.backoff.problem, maxBackoff)
+	r.fail(b, r.Now(), probe.backoff.notBefore, probe.backoff.problem, maxBackoff)
 }
 
 // usesSecret says whether an endpoint needs a Secret, or a trigger holds something that was written with it.
@@ -149,6 +157,7 @@ func (r *Reconciler) readSecret(ctx context.Context, key plan.Key, needed bool) 
 		}
 		return secretState{}, fmt.Errorf("read secret %s: %w", key, err)
 	}
+	r.reach(AtSecretRead)
 	state := r.parseSecret(&secret)
 	r.directory.setSecret(key, state)
 	return state, nil
@@ -203,10 +212,10 @@ func (r *Reconciler) parseSecret(s *corev1.Secret) secretState {
 // reportSecret writes the status of everything that waits for a Secret.
 func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, cause *problem) error {
 	errs := []error{r.reportWaiting(ctx, w, unit, cause)}
-	for _, ep := range w.endpoints {
-		if view := w.viewEndpoint(ep); view.primary == unit {
+	for _, key := range slices.SortedFunc(maps.Keys(w.endpoints), compareKeys) {
+		if view := w.viewEndpoint(w.endpoints[key]); view.primary == unit {
 			a := assessment{accepted: view.problem, note: acceptedNote(view.warnings), done: endpointDone, synced: cause, unknown: passing(cause)}
-			errs = append(errs, r.finishEndpoint(ctx, w, &view, a, nil))
+			errs = append(errs, r.finishEndpoint(ctx, w, &view, a, usage{}))
 		}
 	}
 	return errors.Join(errs...)

@@ -26,7 +26,7 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 		return plan.Outcome{}, errors.New("a replace is called as its halves")
 	}
 	now := a.Now()
-	a.env.learn(meta, now)
+	a.env.called(meta, now)
 	out := plan.Outcome{Result: resultOf(err), At: a.env.clock.at(now), Limit: cloudinary.IsLimitReached(err)}
 	if err == nil && s.Action == plan.Create {
 		out.Trigger = observedFromOne(created)
@@ -47,6 +47,7 @@ func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step)
 	}
 	for _, forms := range otherForms(spec, a.env.clearForms) {
 		a.Metrics.call(plan.Update.String(), err)
+		a.env.called(meta, a.Now())
 		otherMeta, otherErr := c.UpdateTrigger(ctx, s.ID, spec, forms)
 		if cloudinary.IsInvalid(otherErr) {
 			continue

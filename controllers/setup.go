@@ -28,6 +28,7 @@ import (
 // +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers/status;notificationendpoints/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers/finalizers;notificationendpoints/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // concurrentPasses is how many units are worked on at once; passes of one unit never overlap.
@@ -43,13 +44,11 @@ const (
 // SetupWithManager registers the controller. Status changes alone wake nothing: the manager makes them itself, or the receiver does, whose
 // part of status is nothing to the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.directory = newDirectory()
+	r.directory = r.newDirectory()
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	meaningful := builder.WithPredicates(predicate.Or(
-		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged(),
-	))
-	err := builder.TypedControllerManagedBy[Unit](mgr).
+	meaningful := builder.WithPredicates(meaningfulChange())
+	build := builder.TypedControllerManagedBy[Unit](mgr).
 		Named("cloudinary").
 		Watches(&v1alpha1.CloudinaryTrigger{}, r.onEvent(r.unitsOfTrigger), meaningful).
 		Watches(&v1alpha1.NotificationEndpoint{}, r.onEvent(r.unitsOfEndpoint), meaningful).
@@ -58,9 +57,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WithOptions(controller.TypedOptions[Unit]{
 			MaxConcurrentReconciles: concurrentPasses,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[Unit](minErrorDelay, maxErrorDelay),
-		}).
-		Complete(r)
-	if err != nil {
+		})
+	if len(r.Options.Namespaces) == 0 {
+		namespaces := &metav1.PartialObjectMetadata{}
+		namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+		build = build.Watches(namespaces, r.onEvent(r.unitsOfNamespace), builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	}
+	if err := build.Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
 	return nil
@@ -71,6 +74,17 @@ func (r *Reconciler) keepQueue(ctx context.Context, queue workqueue.TypedRateLim
 	r.queue = queue
 	r.sweep(ctx)
 	return nil
+}
+
+func (r *Reconciler) newDirectory() *directory {
+	return newDirectory(cloudinary.Budget{Share: r.Options.CallShare, ListInterval: r.Options.SyncInterval})
+}
+
+// meaningfulChange lets through what a pass may have to answer to. A change of status alone is none.
+func meaningfulChange() predicate.Predicate {
+	return predicate.Or[client.Object](
+		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged(),
+	)
 }
 
 func finalizersChanged() predicate.Predicate {

@@ -59,6 +59,7 @@ func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, st
 		return err
 	}
 	version := ""
+	r.reach(BeforeTriggerStatus)
 	read, err := r.pastTheReceiver(ctx, t.CloudinaryTrigger, func(o client.Object) error {
 		ac := applyv1alpha1.CloudinaryTrigger(t.Name, t.Namespace).
 			WithUID(o.GetUID()).WithResourceVersion(o.GetResourceVersion()).WithStatus(&s)
@@ -66,6 +67,7 @@ func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, st
 		version = *ac.ResourceVersion
 		return err
 	})
+	r.reach(AfterTriggerStatus)
 	if err != nil {
 		return fmt.Errorf("write status of trigger %s: %w", t.key, err)
 	}
@@ -88,11 +90,13 @@ func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *endpointView, 
 	if err := convert(next, &s); err != nil {
 		return err
 	}
+	r.reach(BeforeEndpointStatus)
 	_, err := r.pastTheReceiver(ctx, ep.NotificationEndpoint, func(o client.Object) error {
 		ac := applyv1alpha1.NotificationEndpoint(ep.Name, ep.Namespace).
 			WithUID(o.GetUID()).WithResourceVersion(o.GetResourceVersion()).WithStatus(&s)
 		return r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership)
 	})
+	r.reach(AfterEndpointStatus)
 	if err != nil {
 		return fmt.Errorf("write status of endpoint %s: %w", ep.key, err)
 	}

@@ -20,7 +20,7 @@ const annotationTrue = "true"
 
 // storeRecords writes what objects hold in the environment, where that changed.
 func (r *Reconciler) storeRecords(ctx context.Context, g *gathered, keys []plan.Key) error {
-	return atOnce(keys, func(key plan.Key) error {
+	return r.atOnce(keys, func(key plan.Key) error {
 		return r.store(ctx, g, key, g.object(key).Records)
 	})
 }
@@ -30,10 +30,16 @@ const writesAtOnce = 8
 
 // atOnce does something for objects that do not depend on each other, for all of them whatever happens to one. Each key may be
 // there once.
-func atOnce(keys []plan.Key, do func(plan.Key) error) error {
+func (r *Reconciler) atOnce(keys []plan.Key, do func(plan.Key) error) error {
 	var group errgroup.Group
 	group.SetLimit(writesAtOnce)
 	errs := make([]error, len(keys))
+	if r.Simulation != nil {
+		for i, key := range r.Simulation.shuffled(keys) {
+			errs[i] = do(key)
+		}
+		return errors.Join(errs...)
+	}
 	for i, key := range keys {
 		group.Go(func() error {
 			errs[i] = do(key)
@@ -80,6 +86,8 @@ func (r *Reconciler) addFinalizer(ctx context.Context, o client.Object) error {
 		return fmt.Errorf("%T is no object", o)
 	}
 	controllerutil.AddFinalizer(o, v1alpha1.Finalizer)
+	r.reach(BeforeFinalizer)
+	defer r.reach(AfterFinalizer)
 	if err := r.Client.Patch(ctx, o, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("add finalizer to %s/%s: %w", o.GetNamespace(), o.GetName(), err)
 	}
@@ -95,6 +103,8 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, o client.Object) error
 		return fmt.Errorf("%T is no object", o)
 	}
 	controllerutil.RemoveFinalizer(changed, v1alpha1.Finalizer)
+	r.reach(BeforeUnfinalizer)
+	defer r.reach(AfterUnfinalizer)
 	if err := r.Client.Patch(ctx, changed, client.MergeFromWithOptions(o, client.MergeFromWithOptimisticLock{})); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("remove finalizer from %s/%s: %w", o.GetNamespace(), o.GetName(), err)
 	}

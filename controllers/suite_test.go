@@ -71,6 +71,9 @@ func newFixture(t *testing.T, simOptions simulator.Options) *fixture {
 	if simOptions.Clock == nil {
 		simOptions.Clock = time.Now
 	}
+	if simOptions.RateLimit == 0 {
+		simOptions.RateLimit = 1_000_000 // a list each second is more than a plan allows
+	}
 	sim, err := simulator.New(simOptions)
 	if err != nil {
 		t.Fatal(err)

@@ -44,6 +44,7 @@ type setting struct {
 func newSetting(t *testing.T, options simulator.Options) *setting {
 	t.Helper()
 	options.Clock = time.Now
+	options.RateLimit = 1_000_000 // a list each second is more than a plan allows
 	sim, err := simulator.New(options)
 	if err != nil {
 		t.Fatal(err)

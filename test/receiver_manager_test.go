@@ -46,7 +46,8 @@ func TestKeysFollowTheSecretsOfUsers(t *testing.T) {
 	catalog := s.target()
 	second := simulator.Credentials{APIKey: "987654321098765", APISecret: "the-second-one"}
 	sim, err := simulator.New(simulator.Options{
-		Clock: time.Now, AdditionalCredentials: []simulator.Credentials{second},
+		RateLimit: 1_000_000, // a list each second is more than a plan allows
+		Clock:     time.Now, AdditionalCredentials: []simulator.Credentials{second},
 		Delivery: simulator.DeliveryOptions{Forwards: []simulator.Forward{{From: "https://hooks.example.com", To: "http://" + s.address}}},
 	})
 	s.must(err)

@@ -12,7 +12,7 @@ const (
 	// Reasons with status True: Accepted. With status False: EndpointNotFound, EndpointNotAllowed,
 	// EndpointNotAccepted, EndpointDeleting, SecretNotFound, SecretInvalid, InvalidURL, BaseURLMissing,
 	// InsecureAPIBase, InvalidFilter, InvalidPayloadTemplate, PublicKeyMissing, InvalidPublicKey, AlgorithmNotAllowed, Conflict, AlreadyExists,
-	// URLLimitReached, Rejected.
+	// URLLimitReached, Rejected, NeedsClusterScope, InvalidSelector.
 	ConditionAccepted = "Accepted"
 
 	// ConditionSynced says whether Cloudinary has exactly what the spec says.
@@ -112,6 +112,11 @@ const (
 	ReasonPublicKeyMissing = "PublicKeyMissing"
 	// ReasonInvalidPublicKey means one of spec.receiver.verification.ed25519PublicKeys is no Ed25519 public key.
 	ReasonInvalidPublicKey = "InvalidPublicKey"
+	// ReasonNeedsClusterScope means spec.allowedTriggers selects namespaces by label, and the manager was started with --watch-namespaces,
+	// so that it does not see the labels of namespaces. What is at Cloudinary stays as it is.
+	ReasonNeedsClusterScope = "NeedsClusterScope"
+	// ReasonInvalidSelector means spec.allowedTriggers.namespaces.selector is no selector of labels. What is at Cloudinary stays as it is.
+	ReasonInvalidSelector = "InvalidSelector"
 	// ReasonInvalidFilter means spec.filter is not a JSONLogic rule, or too large or too deep.
 	ReasonInvalidFilter = "InvalidFilter"
 	// ReasonInvalidPayloadTemplate means spec.payloadTemplate is not valid Mustache in JSON, or too large.
@@ -145,7 +150,8 @@ const (
 	ReasonCredentialsRejected = "CredentialsRejected"
 	// ReasonUnavailable means Cloudinary could not be reached, or answered 5xx or something that is no answer. Tried again with back-off.
 	ReasonUnavailable = "Unavailable"
-	// ReasonRateLimited means the hour's Admin API calls are used up. Tried again after Cloudinary's reset.
+	// ReasonRateLimited means the hour's Admin API calls are used up, or the operator's share of them (--call-share). Goes on after Cloudinary's
+	// reset; status.environment.changesWaiting of the endpoint says how much is to be done.
 	ReasonRateLimited = "RateLimited"
 	// ReasonReleasing means triggers at a former URL or product environment are still to be let go of.
 	ReasonReleasing = "Releasing"

@@ -41,6 +41,7 @@ func TestKubectlFindsTheKindsAndShowsWhatMatters(t *testing.T) {
 				"URL string .status.url",
 				`Ready string .status.conditions[?(@.type=="Ready")].status`,
 				`Reason string .status.conditions[?(@.type=="Ready")].reason`,
+				"URLs string .status.environment.urls",
 				"Last Received date .status.receiver.lastNotification.receivedAt",
 				"Age date .metadata.creationTimestamp",
 			},

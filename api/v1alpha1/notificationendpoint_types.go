@@ -16,6 +16,7 @@ import (
 // +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.status.url`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="URLs",type=string,JSONPath=`.status.environment.urls`
 // +kubebuilder:printcolumn:name="Last Received",type=date,JSONPath=`.status.receiver.lastNotification.receivedAt`
 // +kubebuilder:printcolumn:name="Delivering",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Delivering")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -97,8 +98,8 @@ type ReceiverSpec struct {
 	// +optional
 	Verification *Verification `json:"verification,omitempty"`
 
-	// deliverTo are the targets that get each notification, independently of each other. Absent: notifications are verified,
-	// stored and counted, and go nowhere.
+	// deliverTo are the targets that get each notification, independently of each other. Absent: notifications are verified
+	// and counted, and go nowhere.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -119,20 +120,28 @@ type AllowedTriggers struct {
 }
 
 // AllowedNamespaces says from which namespaces an endpoint may be used.
+//
+// +kubebuilder:validation:XValidation:rule="(self.from == 'Selector') == has(self.selector)",message="selector must be set with from: Selector, and with nothing else"
 type AllowedNamespaces struct {
-	// from is Same for the endpoint's own namespace, or All for every one.
+	// from is Same for the endpoint's own namespace, All for every one, or Selector for its own and those whose labels match selector.
+	// It may change: triggers of a namespace that may not use the endpoint any more are let go of by their deletionPolicy.
 	// +required
 	From FromNamespaces `json:"from,omitempty"`
+
+	// selector is for the labels of namespaces; an empty one matches all. It takes a manager that sees the whole cluster.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
 
 // FromNamespaces says from which namespaces an endpoint may be used.
-// +kubebuilder:validation:Enum=Same;All
+// +kubebuilder:validation:Enum=Same;All;Selector
 type FromNamespaces string
 
 // The sets of namespaces.
 const (
-	NamespacesFromSame FromNamespaces = "Same"
-	NamespacesFromAll  FromNamespaces = "All"
+	NamespacesFromSame     FromNamespaces = "Same"
+	NamespacesFromAll      FromNamespaces = "All"
+	NamespacesFromSelector FromNamespaces = "Selector"
 )
 
 // NotificationEndpointStatus is what the manager found.
@@ -187,6 +196,19 @@ type EnvironmentStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100000
 	URLsUsed *int32 `json:"urlsUsed,omitempty"`
+
+	// urls is urlsUsed and urlLimit, to be looked at: 12/30.
+	// +optional
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=16
+	URLs string `json:"urls,omitempty"`
+
+	// changesWaiting is how many changes wait until there are Admin API calls for them, those of other objects in the product
+	// environment included. Absent: none.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000
+	ChangesWaiting *int32 `json:"changesWaiting,omitempty"`
 
 	// urlLimit is how many it may hold.
 	// +optional

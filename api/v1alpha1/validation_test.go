@@ -40,6 +40,7 @@ const (
 	wantBaseQuery       = "baseURL must have neither a query nor a fragment"
 	wantBaseValid       = "baseURL is not a valid URL"
 	wantOneOf           = "exactly one of url and receiver must be set"
+	wantSelector        = "selector must be set with from: Selector, and with nothing else"
 )
 
 // validationCase changes one field of a valid object of a kind.
@@ -158,22 +159,30 @@ func triggerOptionCases() map[string]validationCase {
 func endpointCases() map[string]validationCase {
 	empty := map[string]any{}
 	return map[string]validationCase{
-		"an endpoint needs a spec":                      {endpoint, "spec", absent, "spec: Required value"},
-		"credentialsSecretRef is required":              {endpoint, "spec.credentialsSecretRef", absent, "spec.credentialsSecretRef: Required value"},
-		"credentialsSecretRef needs a name":             {endpoint, "spec.credentialsSecretRef", empty, "spec.credentialsSecretRef.name: Required value"},
-		"credentialsSecretRef.name is not empty":        {endpoint, "spec.credentialsSecretRef.name", "", "spec.credentialsSecretRef.name"},
-		"credentialsSecretRef.name may be 253 bytes":    {endpoint, "spec.credentialsSecretRef.name", text(253), ""},
-		"credentialsSecretRef.name is not 254 bytes":    {endpoint, "spec.credentialsSecretRef.name", text(254), "spec.credentialsSecretRef.name: Too long: may not be more than 253"},
-		"credentialsSecretRef has no namespace":         {endpoint, "spec.credentialsSecretRef.namespace", "other", `unknown field "spec.credentialsSecretRef.namespace"`},
-		"an endpoint has a url or a receiver":           {endpoint, "spec.url", absent, wantOneOf},
-		"an endpoint does not have both":                {endpoint, "spec.receiver", empty, wantOneOf},
-		"a receiver does not have a url besides it":     {receiver, "spec.url", "https://hooks.example.com", wantOneOf},
-		"a receiver may leave all to the manager":       {receiver, "spec.receiver", empty, ""},
-		"allowedTriggers may be the same namespace's":   {endpoint, "spec.allowedTriggers.namespaces.from", "Same", ""},
-		"allowedTriggers may be everybody's":            {endpoint, "spec.allowedTriggers.namespaces.from", "All", ""},
-		"allowedTriggers.namespaces.from is one of two": {endpoint, "spec.allowedTriggers.namespaces.from", "Selector", `spec.allowedTriggers.namespaces.from: Unsupported value: "Selector": supported values: "Same", "All"`},
-		"allowedTriggers.namespaces is required":        {endpoint, "spec.allowedTriggers", empty, "spec.allowedTriggers.namespaces: Required value"},
-		"allowedTriggers.namespaces.from is required":   {endpoint, "spec.allowedTriggers.namespaces", empty, "spec.allowedTriggers.namespaces.from: Required value"},
+		"an endpoint needs a spec":                    {endpoint, "spec", absent, "spec: Required value"},
+		"credentialsSecretRef is required":            {endpoint, "spec.credentialsSecretRef", absent, "spec.credentialsSecretRef: Required value"},
+		"credentialsSecretRef needs a name":           {endpoint, "spec.credentialsSecretRef", empty, "spec.credentialsSecretRef.name: Required value"},
+		"credentialsSecretRef.name is not empty":      {endpoint, "spec.credentialsSecretRef.name", "", "spec.credentialsSecretRef.name"},
+		"credentialsSecretRef.name may be 253 bytes":  {endpoint, "spec.credentialsSecretRef.name", text(253), ""},
+		"credentialsSecretRef.name is not 254 bytes":  {endpoint, "spec.credentialsSecretRef.name", text(254), "spec.credentialsSecretRef.name: Too long: may not be more than 253"},
+		"credentialsSecretRef has no namespace":       {endpoint, "spec.credentialsSecretRef.namespace", "other", `unknown field "spec.credentialsSecretRef.namespace"`},
+		"an endpoint has a url or a receiver":         {endpoint, "spec.url", absent, wantOneOf},
+		"an endpoint does not have both":              {endpoint, "spec.receiver", empty, wantOneOf},
+		"a receiver does not have a url besides it":   {receiver, "spec.url", "https://hooks.example.com", wantOneOf},
+		"a receiver may leave all to the manager":     {receiver, "spec.receiver", empty, ""},
+		"allowedTriggers may be the same namespace's": {endpoint, "spec.allowedTriggers.namespaces.from", "Same", ""},
+		"allowedTriggers may be everybody's":          {endpoint, "spec.allowedTriggers.namespaces.from", "All", ""},
+		"allowedTriggers may be those of a selector": {
+			endpoint, "spec.allowedTriggers.namespaces", map[string]any{"from": "Selector", "selector": map[string]any{"matchLabels": map[string]any{"team": "media"}}}, "",
+		},
+		"a selector may be empty":   {endpoint, "spec.allowedTriggers.namespaces", map[string]any{"from": "Selector", "selector": empty}, ""},
+		"Selector takes a selector": {endpoint, "spec.allowedTriggers.namespaces", map[string]any{"from": "Selector"}, wantSelector},
+		"a selector takes Selector": {endpoint, "spec.allowedTriggers.namespaces", map[string]any{"from": "All", "selector": empty}, wantSelector},
+		"allowedTriggers.namespaces.from is one of three": {
+			endpoint, "spec.allowedTriggers.namespaces.from", "Some", `spec.allowedTriggers.namespaces.from: Unsupported value: "Some": supported values: "Same", "All", "Selector"`,
+		},
+		"allowedTriggers.namespaces is required":      {endpoint, "spec.allowedTriggers", empty, "spec.allowedTriggers.namespaces: Required value"},
+		"allowedTriggers.namespaces.from is required": {endpoint, "spec.allowedTriggers.namespaces", empty, "spec.allowedTriggers.namespaces.from: Required value"},
 	}
 }
 

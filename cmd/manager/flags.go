@@ -38,6 +38,8 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.DurationVar(&o.SettleTime, "settle-time", o.SettleTime,
 		"How long Cloudinary's list of triggers may lag behind a change, and a call may be under way.")
 	flags.DurationVar(&o.CallTimeout, "call-timeout", o.CallTimeout, "How long one Admin API call may take.")
+	flags.Float64Var(&o.CallShare, "call-share", o.CallShare,
+		"The share of the plan's Admin API calls an hour that is spent at most, above 0 and at most 1; the plan's last twentieth is left alone in any case.")
 	flags.IntVar(&o.URLLimit, "url-limit", o.URLLimit, "How many different notification URLs a product environment may hold.")
 	flags.StringVar(&o.ReceiverBaseURL, "receiver-base-url", "",
 		"The address under which the bundled receiver is reached from the internet, for endpoints whose spec.receiver has no baseURL.")
@@ -77,9 +79,7 @@ func (o *options) check(rest []string) error {
 			problems = append(problems, fmt.Errorf("%s is too short", name))
 		}
 	}
-	if o.URLLimit < 1 {
-		problems = append(problems, fmt.Errorf("--url-limit is %d, must be at least 1", o.URLLimit))
-	}
+	problems = append(problems, o.checkLimits()...)
 	if o.ReceiverBaseURL != "" {
 		if _, err := plan.CheckURL(o.ReceiverBaseURL); err != nil {
 			problems = append(problems, fmt.Errorf("--receiver-base-url: %w", err))
@@ -92,4 +92,15 @@ func (o *options) check(rest []string) error {
 		problems = append(problems, errors.New("--leader-election-lease-duration must be longer than the renew deadline, and that longer than the retry period"))
 	}
 	return errors.Join(problems...)
+}
+
+func (o *options) checkLimits() []error {
+	var problems []error
+	if o.CallShare <= 0 || o.CallShare > 1 {
+		problems = append(problems, fmt.Errorf("--call-share is %g, must be above 0 and at most 1", o.CallShare))
+	}
+	if o.URLLimit < 1 {
+		problems = append(problems, fmt.Errorf("--url-limit is %d, must be at least 1", o.URLLimit))
+	}
+	return problems
 }

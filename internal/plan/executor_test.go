@@ -143,9 +143,16 @@ func clone(in Input) Input {
 	return in
 }
 
-// checkSteps: steps touch what stands in a record, and nothing but webhooks; the order is updates, creates, deletes.
+// checkSteps: steps touch what stands in a record, and nothing but webhooks; the order is updates, creates, deletes,
+// of what people ask for and then of repairs.
 func (x *executor) checkSteps(in Input, p Plan) {
-	if !slices.IsSortedFunc(p.Steps, func(a, b Step) int { return int(a.Action) - int(b.Action) }) {
+	rank := func(s Step) int {
+		if s.Cause == CauseDrift || s.Cause == CauseIgnored {
+			return int(s.Action) + 100
+		}
+		return int(s.Action)
+	}
+	if !slices.IsSortedFunc(p.Steps, func(a, b Step) int { return rank(a) - rank(b) }) {
 		x.fails("the steps are out of order: %+v", p.Steps)
 	}
 	touched := map[string]bool{}

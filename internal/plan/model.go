@@ -187,7 +187,7 @@ type Input struct {
 // Action is what a step does at Cloudinary.
 type Action int
 
-// The actions, in the order in which they are carried out.
+// The actions, in the order in which they are carried out; what people ask for comes before all repairs.
 const (
 	Update Action = iota
 	Replace
@@ -211,6 +211,17 @@ const (
 	CauseIgnored  Cause = "ignored"  // an update in place had no effect
 	CauseReleased Cause = "released" // nobody wants it any more
 )
+
+// Repairs says whether the cause is what is at Cloudinary, and not what people ask for.
+func (c Cause) Repairs() bool { return c == CauseDrift || c == CauseIgnored }
+
+// urgency orders causes: where calls are short, people do not wait for repairs.
+func (c Cause) urgency() int {
+	if c.Repairs() {
+		return 1
+	}
+	return 0
+}
 
 // Step is one change at Cloudinary.
 type Step struct {

@@ -222,7 +222,9 @@ func (m *matcher) observedFor(s *subject, eventType string) *Observed {
 }
 
 func (m *matcher) plan() Plan {
-	slices.SortStableFunc(m.steps, func(a, b Step) int { return cmp.Compare(a.Action, b.Action) })
+	slices.SortStableFunc(m.steps, func(a, b Step) int {
+		return cmp.Or(cmp.Compare(a.Cause.urgency(), b.Cause.urgency()), cmp.Compare(a.Action, b.Action))
+	})
 	p := Plan{Steps: m.steps, Verdicts: map[Key]Verdict{}, URLs: m.urls}
 	for _, s := range m.objects {
 		p.Verdicts[s.Key] = s.verdict()

@@ -33,6 +33,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: from
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.FromNamespaces
+    - name: selector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.AllowedTriggers
   map:
     fields:
@@ -191,12 +194,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: apiBase
       type:
         scalar: string
+    - name: changesWaiting
+      type:
+        scalar: numeric
     - name: cloudName
       type:
         scalar: string
     - name: urlLimit
       type:
         scalar: numeric
+    - name: urls
+      type:
+        scalar: string
     - name: urlsUsed
       type:
         scalar: numeric
@@ -588,6 +597,38 @@ var schemaYAML = typed.YAMLObject(`types:
         elementType:
           namedType: __untyped_deduced_
         elementRelationship: separable
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+  map:
+    fields:
+    - name: matchExpressions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement
+          elementRelationship: atomic
+    - name: matchLabels
+      type:
+        map:
+          elementType:
+            scalar: string
+    elementRelationship: atomic
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorOperator
+  scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: operator
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorOperator
+    - name: values
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry
   map:
     fields:

@@ -6,6 +6,7 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	v1 "k8s.io/client-go/applyconfigurations/meta/v1"
 )
 
 // AllowedNamespacesApplyConfiguration represents a declarative configuration of the AllowedNamespaces type for use
@@ -13,8 +14,11 @@ import (
 //
 // AllowedNamespaces says from which namespaces an endpoint may be used.
 type AllowedNamespacesApplyConfiguration struct {
-	// from is Same for the endpoint's own namespace, or All for every one.
+	// from is Same for the endpoint's own namespace, All for every one, or Selector for its own and those whose labels match selector.
+	// It may change: triggers of a namespace that may not use the endpoint any more are let go of by their deletionPolicy.
 	From *apiv1alpha1.FromNamespaces `json:"from,omitempty"`
+	// selector is for the labels of namespaces; an empty one matches all. It takes a manager that sees the whole cluster.
+	Selector *v1.LabelSelectorApplyConfiguration `json:"selector,omitempty"`
 }
 
 // AllowedNamespacesApplyConfiguration constructs a declarative configuration of the AllowedNamespaces type for use with
@@ -28,5 +32,13 @@ func AllowedNamespaces() *AllowedNamespacesApplyConfiguration {
 // If called multiple times, the From field is set to the value of the last call.
 func (b *AllowedNamespacesApplyConfiguration) WithFrom(value apiv1alpha1.FromNamespaces) *AllowedNamespacesApplyConfiguration {
 	b.From = &value
+	return b
+}
+
+// WithSelector sets the Selector field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Selector field is set to the value of the last call.
+func (b *AllowedNamespacesApplyConfiguration) WithSelector(value *v1.LabelSelectorApplyConfiguration) *AllowedNamespacesApplyConfiguration {
+	b.Selector = value
 	return b
 }

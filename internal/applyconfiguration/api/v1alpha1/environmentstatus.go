@@ -16,6 +16,11 @@ type EnvironmentStatusApplyConfiguration struct {
 	// urlsUsed is how many different notification URLs the product environment holds, whoever made them.
 	// Absent until its triggers have been listed.
 	URLsUsed *int32 `json:"urlsUsed,omitempty"`
+	// urls is urlsUsed and urlLimit, to be looked at: 12/30.
+	URLs *string `json:"urls,omitempty"`
+	// changesWaiting is how many changes wait until there are Admin API calls for them, those of other objects in the product
+	// environment included. Absent: none.
+	ChangesWaiting *int32 `json:"changesWaiting,omitempty"`
 	// urlLimit is how many it may hold.
 	URLLimit *int32 `json:"urlLimit,omitempty"`
 }
@@ -47,6 +52,22 @@ func (b *EnvironmentStatusApplyConfiguration) WithCloudName(value string) *Envir
 // If called multiple times, the URLsUsed field is set to the value of the last call.
 func (b *EnvironmentStatusApplyConfiguration) WithURLsUsed(value int32) *EnvironmentStatusApplyConfiguration {
 	b.URLsUsed = &value
+	return b
+}
+
+// WithURLs sets the URLs field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the URLs field is set to the value of the last call.
+func (b *EnvironmentStatusApplyConfiguration) WithURLs(value string) *EnvironmentStatusApplyConfiguration {
+	b.URLs = &value
+	return b
+}
+
+// WithChangesWaiting sets the ChangesWaiting field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ChangesWaiting field is set to the value of the last call.
+func (b *EnvironmentStatusApplyConfiguration) WithChangesWaiting(value int32) *EnvironmentStatusApplyConfiguration {
+	b.ChangesWaiting = &value
 	return b
 }
 

@@ -14,8 +14,8 @@ type ReceiverSpecApplyConfiguration struct {
 	BaseURL *string `json:"baseURL,omitempty"`
 	// verification says which signatures are good enough. Absent: SHA-1 and SHA-256, at most 2 hours old.
 	Verification *VerificationApplyConfiguration `json:"verification,omitempty"`
-	// deliverTo are the targets that get each notification, independently of each other. Absent: notifications are verified,
-	// stored and counted, and go nowhere.
+	// deliverTo are the targets that get each notification, independently of each other. Absent: notifications are verified
+	// and counted, and go nowhere.
 	DeliverTo []DeliveryTargetApplyConfiguration `json:"deliverTo,omitempty"`
 	// retry says how long a delivery is tried. Absent: 72 hours.
 	Retry *RetryPolicyApplyConfiguration `json:"retry,omitempty"`

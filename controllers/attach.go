@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+)
+
+// Attach readies a Reconciler whose passes somebody else makes than a manager's controller, such as a simulation. What is to be
+// looked at goes into the queue. The function that is returned takes the events of a watch, before nil for an object that is new,
+// after nil for one that is gone.
+func (r *Reconciler) Attach(ctx context.Context, queue workqueue.TypedRateLimitingInterface[Unit]) (func(before, after client.Object), error) {
+	r.directory = r.newDirectory()
+	if err := r.keepQueue(ctx, queue); err != nil {
+		return nil, err
+	}
+	meaningful := meaningfulChange()
+	return func(before, after client.Object) {
+		seen, units := before, r.unitsOfSecret
+		if seen == nil {
+			seen = after
+		}
+		filter := predicate.Predicate(predicate.Funcs{}) // which lets all through
+		switch seen.(type) {
+		case *v1alpha1.CloudinaryTrigger:
+			units, filter = r.unitsOfTrigger, meaningful
+		case *v1alpha1.NotificationEndpoint:
+			units, filter = r.unitsOfEndpoint, meaningful
+		}
+		h := r.onEvent(units)
+		switch {
+		case before == nil:
+			if e := (event.CreateEvent{Object: after}); filter.Create(e) {
+				h.Create(ctx, e, queue)
+			}
+		case after == nil:
+			if e := (event.DeleteEvent{Object: before}); filter.Delete(e) {
+				h.Delete(ctx, e, queue)
+			}
+		default:
+			if e := (event.UpdateEvent{ObjectOld: before, ObjectNew: after}); filter.Update(e) {
+				h.Update(ctx, e, queue)
+			}
+		}
+	}, nil
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// maxForeign is of how many URLs that are nobody's here the host is named.
+const maxForeign = 5
+
+// limitUse is how an environment's limit of URLs is filled.
+type limitUse struct {
+	limit int
+	urls  []string              // all that are there, canonical and sorted
+	users map[string][]plan.Key // by URL: the endpoints of the objects that hold triggers there
+}
+
+// limitUseOf finds out whose the environment's URLs are.
+func limitUseOf(g *gathered, limit int, p plan.Plan) limitUse {
+	use := limitUse{limit: limit, urls: p.URLs, users: map[string][]plan.Key{}}
+	for _, key := range g.order {
+		endpoint := endpointKeyOf(g.triggers[key].CloudinaryTrigger)
+		for _, rec := range p.Verdicts[key].Records {
+			at := plan.CanonicalURL(rec.URL)
+			if rec.ID != "" && !slices.Contains(use.users[at], endpoint) {
+				use.users[at] = append(use.users[at], endpoint)
+			}
+		}
+	}
+	return use
+}
+
+// describe tells the owner of a namespace who fills the limit: that namespace's endpoints by name, other namespaces' by number, and of
+// URLs that are nobody's here scheme and host, since the rest may be a token.
+func (u *limitUse) describe(namespace string) string {
+	var own, foreign []string
+	others, unknown := 0, 0
+	for _, at := range u.urls {
+		users := u.users[at]
+		i := slices.IndexFunc(users, func(k plan.Key) bool { return k.Namespace == namespace })
+		switch {
+		case i >= 0:
+			own = append(own, users[i].Name)
+		case len(users) > 0:
+			others++
+		default:
+			unknown++
+			if host := hostOf(at); len(foreign) < maxForeign && !slices.Contains(foreign, host) {
+				foreign = append(foreign, host)
+			}
+		}
+	}
+	slices.Sort(own)
+	var parts []string
+	if own = slices.Compact(own); len(own) > 0 {
+		parts = append(parts, "NotificationEndpoints of this namespace: "+list(own))
+	}
+	if others > 0 {
+		parts = append(parts, fmt.Sprintf("those of other namespaces: %d", others))
+	}
+	if unknown > 0 {
+		parts = append(parts, fmt.Sprintf("URLs that no object here has: %d, such as %s", unknown, strings.Join(foreign, ", ")))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// hostOf is scheme and host of a URL.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "an address that is no URL"
+	}
+	return u.Scheme + "://" + u.Host
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+)
+
+// neighbour is a namespace of its own in front of another fixture's product environment.
+func (f *fixture) neighbour() *fixture {
+	f.Helper()
+	n := newFixture(f.T, simulator.Options{})
+	n.sim, n.url, n.cloud, n.secretURL = f.sim, f.url, f.cloud, f.secretURL
+	return n
+}
+
+func TestCredentialsThatAreRefusedInfluenceNobody(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	other := f.neighbour()
+	f.namespaces, f.options.URLLimit = []string{other.namespace}, 1
+	f.start()
+	intruder, theirs := other.secret("cloudinary"), other.trigger("older", "media", "upload")
+	intruder.StringData["CLOUDINARY_URL"] = f.credentials(simulator.DefaultAPIKey, "guessed")
+	other.create(intruder, other.endpoint("media", hook), theirs)
+	becomes(other, theirs, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected)
+	t.Log("the younger object with working credentials neither conflicts with it nor finds the limit used up")
+	ep, trigger := f.endpoint("media", hook), f.trigger("images", "media", "upload")
+	f.create(f.secret("cloudinary"), ep, trigger)
+	ready(f, trigger)
+	other.get(theirs)
+	for _, c := range theirs.Status.Conditions {
+		if strings.Contains(c.Message, f.namespace) {
+			t.Errorf("the intruder is told of %s: %s", f.namespace, c.Message)
+		}
+	}
+	t.Log("nor does its end take anything away")
+	other.delete(theirs)
+	other.gone(theirs)
+	f.rests(trigger, ep)
+	f.placesBecome("upload " + hook)
+}
+
+func TestASecretThatNamesAnotherCloudLeavesTheFormerOneVisibly(t *testing.T) {
+	t.Parallel()
+	f, there := newFixture(t, simulator.Options{}), newFixture(t, simulator.Options{})
+	f.start()
+	secret, ep, trigger := f.secret("cloudinary"), f.endpoint("media", hook), f.trigger("images", "media", "upload")
+	f.create(secret, ep, trigger)
+	ready(f, trigger)
+	change(f, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{"CLOUDINARY_URL": []byte(there.secretURL)} })
+	there.placesBecome("upload " + hook)
+	t.Log("nobody has credentials for the former one any more, which is said and loses nothing")
+	message := becomes(f, trigger, v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonCredentialsMissing)
+	if !strings.Contains(message, f.url) {
+		t.Errorf("message %q does not say where triggers are left", message)
+	}
+	f.placesBecome("upload " + hook)
+	t.Log("the way it should have been done mends it: a Secret of its own for the new cloud, and the former one as it was")
+	fresh := f.secret("fresh")
+	fresh.StringData["CLOUDINARY_URL"] = there.secretURL
+	f.create(fresh)
+	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.CredentialsSecretRef.Name = "fresh" })
+	change(f, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{"CLOUDINARY_URL": []byte(f.secretURL)} })
+	f.placesBecome()
+	ready(f, trigger)
+	there.placesBecome("upload " + hook)
+}
+
+func TestAnEndpointMovesToAnotherSecretWhoseFormerOneIsGone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{AdditionalCredentials: []simulator.Credentials{{APIKey: "second", APISecret: "secret"}}})
+	f.start()
+	secret, ep, trigger := f.secret("cloudinary"), f.endpoint("media", hook), f.trigger("images", "media", "upload")
+	f.create(secret, ep, trigger)
+	ready(f, trigger)
+	id := f.at("upload", hook).ID
+	t.Log("somebody takes the Secret away by force")
+	f.delete(secret)
+	f.eventually(func() error {
+		f.get(secret)
+		secret.Finalizers = nil
+		return api.Client.Update(f.Context(), secret)
+	})
+	f.gone(secret)
+	becomes(f, trigger, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound)
+	second := f.secret("second")
+	second.StringData["CLOUDINARY_URL"] = f.credentials("second", "secret")
+	f.create(second)
+	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.CredentialsSecretRef.Name = "second" })
+	change(f, trigger, func(t *v1alpha1.CloudinaryTrigger) { t.Spec.EventTypes = []string{"upload", "delete"} })
+	ready(f, trigger)
+	if got := f.at("upload", hook).ID; got != id {
+		t.Errorf("the trigger was made anew: %s, then %s", id, got)
+	}
+	f.delete(trigger, ep, second)
+	f.gone(trigger, ep, second)
+	f.placesBecome()
+}
+
+func TestAnEndpointGoesWhileATriggerOfAnotherNamespaceLives(t *testing.T) {
+	t.Parallel()
+	f, other := newFixture(t, simulator.Options{}), newFixture(t, simulator.Options{})
+	f.namespaces = []string{other.namespace}
+	f.start()
+	secret, ep, trigger := f.secret("cloudinary"), f.endpoint("media", hook), other.trigger("images", "media", "upload")
+	ep.Spec.AllowedTriggers = &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}}
+	trigger.Spec.EndpointRef.Namespace = f.namespace
+	f.create(secret, ep, trigger)
+	ready(f, trigger)
+	f.delete(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.namespace}})
+	f.gone(ep, secret)
+	f.placesBecome()
+	becomes(other, trigger, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonEndpointNotFound)
+	if len(trigger.Status.Registrations) > 0 {
+		t.Errorf("it still holds %+v", trigger.Status.Registrations)
+	}
+}
+
+// Two clusters that want different things of one trigger.
+func TestTwoClustersThatDisagreeEndInAConditionAndNotInFlapping(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	other := f.neighbour()
+	f.start()
+	other.start()
+	one, two := f.trigger("images", "media", "upload"), other.trigger("images", "media", "upload")
+	one.Spec.Filter, two.Spec.Filter = rawJSON(`{"==":[{"var":"type"},"upload"]}`), rawJSON(`{"==":[{"var":"type"},"private"]}`)
+	f.create(f.secret("cloudinary"), f.endpoint("media", hook), one)
+	ready(f, one)
+	other.create(other.secret("cloudinary"), other.endpoint("media", hook), two)
+	f.eventually(func() error {
+		f.get(one)
+		other.get(two)
+		for _, o := range []*v1alpha1.CloudinaryTrigger{one, two} {
+			for _, c := range o.Status.Conditions {
+				if c.Type == v1alpha1.ConditionSynced && c.Reason == v1alpha1.ReasonNotConverging && strings.Contains(c.Message, "filter") {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("neither is NotConverging: %+v, %+v", one.Status.Conditions, two.Status.Conditions)
+	})
+	f.rests()
+	if n := f.writes(); n > 10 {
+		t.Errorf("%d writes until it ended", n)
+	}
+	f.placesBecome("upload " + hook)
+}
