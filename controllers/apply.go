@@ -131,7 +131,8 @@ func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
 }
 
 // forgetSent stores, before an update whose effect no list will show, that it is not known any more what was sent last: else a crash after
-// the call would leave the hash of what was sent before it.
+// the call would leave the hash of what was sent before it. It also stores the id of a trigger that was found or adopted in this very
+// pass: once it is moved, nothing but its id tells whose it is.
 func (a *applier) forgetSent(ctx context.Context, s plan.Step) error {
 	if s.Action != plan.Update {
 		return nil
@@ -139,7 +140,9 @@ func (a *applier) forgetSent(ctx context.Context, s plan.Step) error {
 	sent := func(records []plan.Record) bool {
 		return slices.ContainsFunc(records, func(r plan.Record) bool { return r.ID == s.ID && r.SentHash != "" })
 	}
-	if !sent(a.g.stored(s.Object)) || sent(a.in.Objects[a.g.index[s.Object]].Records) {
+	stored := a.g.stored(s.Object)
+	known := slices.ContainsFunc(stored, func(r plan.Record) bool { return r.ID == s.ID })
+	if known && (!sent(stored) || sent(a.in.Objects[a.g.index[s.Object]].Records)) {
 		return nil
 	}
 	a.g.objects = a.in.Objects

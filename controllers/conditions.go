@@ -141,6 +141,10 @@ func message(t *triggerView, f plan.Finding, use *limitUse) string {
 	case plan.Rejected:
 		return fmt.Sprintf("event types %s: Cloudinary refuses the trigger as it is in the spec%s; correct the spec; it is tried again then, and once an hour", types, word(f.Message))
 	case plan.NotConverging:
+		if len(f.Missing) == len(f.EventTypes) {
+			return fmt.Sprintf("event types %s: somebody keeps deleting the trigger, which was created anew three times within an hour; "+
+				"find out who does, or take the event type out of the spec; it is tried again when the spec changes, and an hour after the last time", types)
+		}
 		return fmt.Sprintf("event types %s: Cloudinary keeps another value for %s than was sent, or somebody keeps setting it back; "+
 			"nothing more is written until either side changes, see status.registrations for both values", types, list(f.Fields))
 	case plan.Drifted:

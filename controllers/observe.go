@@ -57,13 +57,13 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	defer cancel()
 	begun := r.Now()
 	triggers, meta, err := r.clientFor(creds).ListTriggers(callCtx)
-	r.reach(AfterList)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
 	r.Metrics.call("list", err)
 	r.Metrics.budget(creds.CloudName, meta.RateLimit)
 	env.called(meta, r.Now())
+	r.reach(AfterList)
 	if err != nil {
 		r.failed(ctx, env, creds, err)
 		return false, nil

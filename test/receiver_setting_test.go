@@ -85,7 +85,7 @@ func (s *receiverSetting) start(flags ...string) *receiverProcess {
 	args := []string{
 		"--kubeconfig=" + s.kubeconfig, "--namespace=" + s.namespace, "--watch-namespaces=" + s.namespace, "--store-dir=" + s.store,
 		"--notifications-bind-address=" + s.address, "--health-probe-bind-address=" + s.probes, "--metrics-bind-address=0",
-		"--shutdown-delay=0s", "--shutdown-timeout=10s",
+		"--admin-bind-address=0", "--shutdown-delay=0s", "--shutdown-timeout=10s",
 	}
 	p.Cmd = exec.CommandContext(s.Context(), program, append(append(args, s.flags...), flags...)...)
 	p.Stdout, p.Stderr = p.log, p.log

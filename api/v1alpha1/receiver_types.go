@@ -294,7 +294,8 @@ type TargetStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	DeadLetters *int64 `json:"deadLetters,omitempty"`
 
-	// discarded is how many were let go of: Kubernetes Events over the budget, and what waited for a target that was removed.
+	// discarded is how many were let go of: Kubernetes Events over the budget, what waited for a target that was removed, and
+	// dead letters that somebody discarded.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Discarded *int64 `json:"discarded,omitempty"`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/admin"
 )
 
 // options are the receiver's flags.
@@ -30,6 +31,7 @@ type options struct {
 	metricsAddress string
 	metricsSecure  bool
 	probeAddress   string
+	adminAddress   string
 
 	serviceRouting        string
 	allowLoopbackServices bool
@@ -72,6 +74,8 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "The address of the metrics, or 0 for none.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics over https, to clients that the API server lets read /metrics.")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "The address of /healthz and /readyz, or 0 for none.")
+	flags.StringVar(&o.adminAddress, "admin-bind-address", "127.0.0.1:8082",
+		"The loopback address at which dead letters can be looked at, redriven and discarded, or 0 for none. Whoever may forward a port to the Pod may do so.")
 
 	flags.StringVar(&o.serviceRouting, "service-routing", routingClusterIP,
 		"How Services are reached: ClusterIP, or Endpoints for the ready endpoints of their EndpointSlices. Headless ones are always reached the second way.")
@@ -109,6 +113,9 @@ func (o *options) check(rest []string) error {
 	if o.serviceRouting != routingClusterIP && o.serviceRouting != routingEndpoints {
 		problems = append(problems, fmt.Errorf("--service-routing is %q, must be %s or %s", o.serviceRouting, routingClusterIP, routingEndpoints))
 	}
+	if err := checkAdminAddress(o.adminAddress); err != nil {
+		problems = append(problems, err)
+	}
 	if o.store.Dir == "" {
 		problems = append(problems, errors.New("--store-dir must not be empty"))
 	}
@@ -120,6 +127,16 @@ func (o *options) check(rest []string) error {
 		o.namespace = strings.TrimSpace(string(raw))
 	}
 	return errors.Join(problems...)
+}
+
+func checkAdminAddress(address string) error {
+	if address == "0" {
+		return nil
+	}
+	if err := admin.CheckAddress(address); err != nil {
+		return fmt.Errorf("--admin-bind-address: %w; 0 is none", err)
+	}
+	return nil
 }
 
 const podNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"

@@ -157,6 +157,7 @@ func (r *receiver) assembleDelivery() {
 	writer := report.DefaultWriterOptions()
 	writer.Recorder, writer.Objects, writer.Client, writer.Events = r.recorder, r.watcher, r.client, r.client
 	writer.Instance, writer.Lanes, writer.Queue, writer.Logger = r.instance, r.dispatcher.Lanes, r.store, r.log.WithName("report")
+	writer.Observer = r
 	r.writer = report.NewWriter(writer)
 }
 

@@ -44,6 +44,10 @@ func (r *receiver) run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen for notifications: %w", err), r.store.Close())
 	}
+	deadLetters, err := r.adminServer(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close(), r.store.Close())
+	}
 	r.watcher.Restore()
 
 	broken := make(chan struct{}, 1)
@@ -57,6 +61,9 @@ func (r *receiver) run(ctx context.Context) error {
 	background.start(backgroundCtx, "totals", r.recorder.Run)
 	background.start(backgroundCtx, "status", r.writer.Run)
 	background.start(backgroundCtx, "metrics", r.serveMetrics)
+	adminCtx, stopAdmin := context.WithCancel(live)
+	defer stopAdmin()
+	background.start(adminCtx, "admin", deadLetters)
 	deliveries.start(deliveriesCtx, "deliveries", r.dispatcher.Run)
 
 	server, limited := webhookreceiver.NewServer(r.askingToClose(r.handler)), webhookreceiver.NewListener(listener, r.options.maxConnections)
@@ -70,6 +77,7 @@ func (r *receiver) run(ctx context.Context) error {
 
 	cause := r.wait(ctx, served, broken)
 	r.stopping.Store(true)
+	stopAdmin() // it ends meanwhile
 	ends, cancel := context.WithTimeout(live, r.options.shutdownTimeout)
 	defer cancel()
 	cause = errors.Join(cause, shutdown(ends, server, limited, served))

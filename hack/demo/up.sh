@@ -66,6 +66,7 @@ start_receiver() {
     "--store-dir=$state/receiver" "--notifications-bind-address=${receiver_url#http://}" \
     "--metrics-bind-address=127.0.0.1:$(localcluster port receiver/metrics)" --metrics-secure=false \
     "--health-probe-bind-address=127.0.0.1:$health" \
+    "--admin-bind-address=127.0.0.1:$(localcluster port receiver/admin)" \
     --service-routing=Endpoints `# There is no node, and so nothing that a cluster IP could lead through.` \
     --shutdown-delay=0s
 }

@@ -178,7 +178,7 @@ func judge(in *Input, list shown, rec Record, o Observed, wantURL string, want S
 		return opinion{confirming, rec, Repair{}}
 	case matches:
 		rec.ConfirmedHash, rec.URL = rec.SentHash, wantURL
-		if rec.Repair.Updates > maxUpdates {
+		if rec.Repair.Updates > maxUpdates && rec.Repair.ReadHash != goneHash {
 			rec.Repair = Repair{}
 		}
 		return opinion{inSync, rec, Repair{}}

@@ -309,6 +309,6 @@ type Finding struct {
 	Fields []string
 	// Message is Cloudinary's word (Rejected, URLLimitReached, Releasing), or empty.
 	Message string
-	// Missing are the event types of which no trigger exists (Drifted).
+	// Missing are the event types of which no trigger exists (Drifted), or which somebody keeps deleting (NotConverging).
 	Missing []string
 }

@@ -65,7 +65,7 @@ type subject struct {
 	*Object
 	have     []*holding
 	giving   []Record
-	lost     map[Place]bool   // where it had a trigger that somebody deleted
+	lost     map[Place]Record // of triggers that somebody deleted
 	origins  map[Place]Origin // of creates that came to nothing
 	findings map[Problem]*Finding
 	compared []Comparison
@@ -114,7 +114,7 @@ func newMatcher(in *Input) *matcher {
 		})
 	}
 	for i := range in.Objects {
-		s := &subject{Object: &in.Objects[i], findings: map[Problem]*Finding{}, lost: map[Place]bool{}, origins: map[Place]Origin{}}
+		s := &subject{Object: &in.Objects[i], findings: map[Problem]*Finding{}, lost: map[Place]Record{}, origins: map[Place]Origin{}}
 		m.objects = append(m.objects, s)
 		for _, r := range s.Records {
 			if r.ID != "" {
@@ -140,16 +140,6 @@ func (m *matcher) settleRecords() {
 			m.locate(h)
 		}
 	}
-}
-
-// noteLoss remembers what a record says of which nothing is left: somebody deleted the trigger, or a create came to nothing. The latter may have
-// been half of a replacement, and what was adopted stays adopted then.
-func (s *subject) noteLoss(r Record) {
-	if r.ID != "" {
-		s.lost[r.place()] = true
-		return
-	}
-	s.origins[r.place()] = r.Origin
 }
 
 // locate notes the places at which a record's trigger can fulfil a wish.
@@ -198,15 +188,18 @@ func (m *matcher) settle(s *subject, r Record) *holding {
 	return nil
 }
 
-// settleIntent looks for the result of a call whose answer is not known. Only a trigger that nobody has recorded, and that was
-// not there before the call, can be it; created_at counts in seconds.
+// clockSlack is how far the times of intents, which go by the header Date, may be behind created_at.
+const clockSlack = 5 * time.Second
+
+// settleIntent looks for the result of a call whose answer is not known. Only a trigger that nobody has recorded, that was not there
+// before the call, and that came while the call can have been under way, can be it; created_at counts in seconds.
 func (m *matcher) settleIntent(r Record) *holding {
 	if r.unmade() {
 		return nil
 	}
-	earliest := r.IntendedAt.Truncate(time.Second)
+	earliest, latest := r.IntendedAt.Truncate(time.Second), r.IntendedAt.Add(m.in.Settle+clockSlack)
 	for _, o := range m.byPlace[r.place()] {
-		if m.owned[o.ID] || o.CreatedAt.Before(earliest) || !m.in.ListedAt.After(r.IntendedAt) {
+		if m.owned[o.ID] || o.CreatedAt.Before(earliest) || o.CreatedAt.After(latest) || !m.in.ListedAt.After(r.IntendedAt) {
 			continue
 		}
 		m.owned[o.ID] = true

@@ -24,12 +24,16 @@ func (m *matcher) judgeAssigned() {
 }
 
 func (m *matcher) create(w *wish) {
-	cause := CauseSpec
-	if w.subject.lost[w.place] {
-		cause = CauseDrift
-	}
-	step := m.step(Create, cause, w)
+	step := m.step(Create, CauseSpec, w)
 	step.Origin = cmp.Or(w.subject.origins[w.place], Created)
+	if lost, deleted := w.subject.lost[w.place]; deleted {
+		cause, repair, tooMany := recreation(lost, step.Hash, m.in.Now)
+		if tooMany {
+			m.giveUp(w, lost, step.Origin)
+			return
+		}
+		step.Cause, step.Repair = cause, repair
+	}
 	if step.Origin == Adopted { // remembered until it is made
 		w.fulfil(&holding{owner: w.subject, taken: true, Record: Record{
 			EventType: step.EventType, URL: step.URL, Secret: step.Secret, Origin: Adopted,

@@ -3,6 +3,7 @@
 package queue_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -63,11 +64,26 @@ func (h *history) work(t *testing.T, s *queue.Store, next func() int) error {
 			continue
 		}
 		h.note(func() { h.tried[res.ID] = true })
-		if err := s.Finish(t.Context(), queue.Outcome{ID: res.ID, Target: "x", Kind: queue.Delivered}); err != nil {
+		if err := end(t.Context(), s, res.ID, n); err != nil {
 			return err
 		}
 		h.note(func() { h.finished[res.ID] = true })
 	}
+}
+
+// end has the n-th record delivered, or given up and discarded.
+func end(ctx context.Context, s *queue.Store, id queue.ID, n int) error {
+	if n%4 == 1 {
+		return s.Finish(ctx, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered})
+	}
+	if err := s.Finish(ctx, queue.Outcome{ID: id, Target: "x", Kind: queue.Dead, Reason: "gone"}); err != nil {
+		return err
+	}
+	discarded, err := s.Discard(ctx, queue.Selection{IDs: []queue.ID{id}}, func(queue.Item) {})
+	if err == nil && discarded != 1 {
+		err = fmt.Errorf("notification %d: %d discarded", id, discarded)
+	}
+	return err
 }
 
 // check holds a store found after a crash against what was known for sure before (h), and what was tried by then.

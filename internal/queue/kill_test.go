@@ -80,7 +80,7 @@ func childStep(s *queue.Store, n int) error {
 		return nil
 	}
 	fmt.Println("t", res.ID)
-	if err := s.Finish(ctx, queue.Outcome{ID: res.ID, Target: "x", Kind: queue.Delivered}); err != nil {
+	if err := end(ctx, s, res.ID, n); err != nil {
 		return err
 	}
 	fmt.Println("f", res.ID)

@@ -75,13 +75,51 @@ func (m *machine) finish(t *rapid.T) {
 	}
 }
 
+// selection chooses dead letters in one way or another.
+func (m *machine) selection(t *rapid.T) queue.Selection {
+	which := queue.Selection{Target: rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "of target")}
+	if name := rapid.SampledFrom([]string{"", "one", "two"}).Draw(t, "of endpoint"); name != "" {
+		which.Endpoint = queue.Endpoint{Namespace: queuetest.Endpoint().Namespace, Name: name}
+	}
+	if ids := m.model.IDs(); rapid.Bool().Draw(t, "by ID") && len(ids) > 0 {
+		which.IDs = rapid.SliceOfN(rapid.SampledFrom(ids), 0, 4).Draw(t, "IDs")
+	}
+	return which
+}
+
 func (m *machine) redrive(t *rapid.T) {
-	e := queue.Endpoint{Namespace: queuetest.Endpoint().Namespace, Name: rapid.SampledFrom([]string{"one", "two"}).Draw(t, "endpoint")}
-	target := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "target")
-	want := m.model.Redrive(e, target)
-	got, err := m.Redrive(t.Context(), e, target)
+	which := m.selection(t)
+	want := m.model.Redrive(which)
+	got, err := m.Redrive(t.Context(), which)
 	if err != nil || got != want {
-		t.Fatalf("Redrive gave %d, %v, want %d", got, err, want)
+		t.Fatalf("Redrive of %+v gave %d, %v, want %d", which, got, err, want)
+	}
+}
+
+func (m *machine) discard(t *rapid.T) {
+	which := m.selection(t)
+	want := m.model.Discard(which)
+	var told []queue.Item
+	got, err := m.Discard(t.Context(), which, func(i queue.Item) { told = append(told, i) })
+	if diff := cmp.Diff(want, told, cmpopts.IgnoreFields(queue.Item{}, "Size"), cmpopts.EquateEmpty()); err != nil || got != len(want) || diff != "" {
+		t.Fatalf("Discard of %+v gave %d, %v, and told (-want +got):\n%s", which, got, err, diff)
+	}
+}
+
+// list goes through dead letters page by page.
+func (m *machine) list(t *rapid.T) {
+	which, limit := m.selection(t), rapid.IntRange(1, 4).Draw(t, "limit")
+	var got []queue.Item
+	for after := (queue.Letter{}); ; {
+		page := m.DeadLetters(which, after, limit)
+		if got = append(got, page...); len(page) < limit {
+			break
+		}
+		after = queue.Letter{ID: page[limit-1].ID, Target: page[limit-1].Target}
+	}
+	want := m.model.DeadLetters(which)
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(queue.Item{}, "Size"), cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("dead letters of %+v (-want +got):\n%s", which, diff)
 	}
 }
 
@@ -134,7 +172,7 @@ func TestAgainstModel(t *testing.T) {
 		defer func() { _ = m.Close() }()
 		t.Repeat(map[string]func(*rapid.T){
 			"put": m.put, "put another": m.put, "put a third": m.put, "put a fourth": m.put, "put a fifth": m.put,
-			"finish": m.finish, "finish another": m.finish, "finish a third": m.finish, "redrive": m.redrive,
+			"finish": m.finish, "finish another": m.finish, "finish a third": m.finish, "redrive": m.redrive, "discard": m.discard, "list": m.list,
 			"restart": m.restart, "crash": m.crash, "wait": func(*rapid.T) { m.now = m.now.Add(time.Minute) }, "": m.check,
 		})
 	})

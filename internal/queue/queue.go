@@ -107,6 +107,22 @@ type Outcome struct {
 	Reason string
 }
 
+// Selection chooses dead letters. What is left out chooses all.
+type Selection struct {
+	// Endpoint is the one that they came in for; an empty part of it is any.
+	Endpoint Endpoint
+	// Target is the one that they were given up for; "" is any.
+	Target string
+	// IDs are those of their notifications. nil: any; an empty list that is not nil: none.
+	IDs []ID
+}
+
+// Letter tells one dead letter from all others: a notification may be one for each of its targets.
+type Letter struct {
+	ID     ID
+	Target string
+}
+
 // Stats is the state of a queue in numbers.
 type Stats struct {
 	// Pending and Dead count items, so a notification once for each target.
@@ -138,8 +154,16 @@ type Queue interface { //nolint:interfacebloat // one contract, held as a whole 
 	// Finish notes how targets were done with notifications; when it returns nil, durably. An outcome for something that is
 	// not there, or not pending any more, changes nothing, except that a dead letter can be discarded.
 	Finish(ctx context.Context, outcomes ...Outcome) error
-	// Redrive makes an endpoint's dead letters pending again, for one target, or with "" for all, and returns how many.
-	Redrive(ctx context.Context, e Endpoint, target string) (int, error)
+	// Redrive makes dead letters pending again, and returns how many, also beside an error: those durably.
+	Redrive(ctx context.Context, which Selection) (int, error)
+	// Discard ends dead letters undelivered, and returns how many, also beside an error: those durably. discarded is called for
+	// each of them after that, by the caller's goroutine.
+	Discard(ctx context.Context, which Selection, discarded func(Item)) (int, error)
+	// DeadLetters lists dead letters in order of ID and of the notification's targets, at most limit of those that come after
+	// one of them, which need not be there any more. Fewer than limit are all that are left.
+	DeadLetters(which Selection, after Letter, limit int) []Item
+	// ItemsOf lists the unfinished items of a notification, pending or dead, in order of its targets. None: it is done with.
+	ItemsOf(id ID) []Item
 	// Items calls yield for each unfinished item in order of ID, pending or dead, until it returns false.
 	Items(yield func(Item) bool)
 	// Stats may be called often.

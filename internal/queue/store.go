@@ -179,6 +179,14 @@ func (s *Store) Items(yield func(Item) bool) {
 	}
 }
 
+// ItemsOf implements Queue.
+func (s *Store) ItemsOf(id ID) []Item {
+	if uint64(id) > s.durable.Load() {
+		return nil
+	}
+	return s.itemsOf(id, nil)
+}
+
 func (s *Store) itemsOf(id ID, items []Item) []Item {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -24,12 +24,13 @@ type op struct {
 
 	record   []byte     // put
 	outcomes []Outcome  // finish
-	dead     []deadItem // redrive
+	dead     []deadItem // redrive, discard
 	stubs    []entryKey // sweep
 	name     string     // set state
 	value    []byte
 
 	result PutResult
+	ended  []Item // discard
 	n      int
 	err    error
 	done   chan struct{}

@@ -150,10 +150,19 @@ func (q *fakeQueue) Items(yield func(queue.Item) bool) {
 	}
 }
 
-func (q *fakeQueue) Redrive(context.Context, queue.Endpoint, string) (int, error) {
+func (q *fakeQueue) Redrive(context.Context, queue.Selection) (int, error) {
 	n := len(q.items)
 	q.items = nil
 	q.redriven++
+	return n, nil
+}
+
+func (q *fakeQueue) Discard(_ context.Context, _ queue.Selection, discarded func(queue.Item)) (int, error) {
+	n := len(q.items)
+	for _, item := range q.items {
+		discarded(item)
+	}
+	q.items = nil
 	return n, nil
 }
 

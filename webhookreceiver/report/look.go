@@ -28,6 +28,9 @@ func (w *Writer) look(ctx context.Context, now time.Time) {
 		w.nextSweep = now.Add(sweepEvery)
 	}
 	w.adopt()
+	if w.recount.Swap(false) {
+		w.dead.stale()
+	}
 	changed := w.dead.count(w.Queue, now)
 	w.letters.Store(&w.dead.letters)
 	var waiting map[queue.Endpoint]map[string]queued
@@ -42,14 +45,13 @@ func (w *Writer) look(ctx context.Context, now time.Time) {
 		if waiting == nil {
 			waiting = w.waiting()
 		}
-		if w.redrive(ctx, o, now) {
-			w.dead.stale()
-		}
+		w.redrive(ctx, o, now)
 		w.lookAt(o, waiting[at], now)
 	}
 	for _, o := range w.triggers {
 		w.lookAtTrigger(o, now)
 	}
+	w.tellAsked(ctx, now)
 }
 
 // mayHaveChanged says whether there is reason to look.

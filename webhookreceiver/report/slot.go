@@ -96,7 +96,10 @@ func (s *slot) ended(a *delivery.Attempt) {
 		s.deliveries = append(s.deliveries, outcome{target: a.Target})
 		d = &s.deliveries[len(s.deliveries)-1]
 	}
-	d.state, d.attempts, d.message = stateOf(a.Outcome), min(a.Number, maxAttempts), cut(a.Message, maxMessageBytes)
+	d.state, d.message = stateOf(a.Outcome), cut(a.Message, maxMessageBytes)
+	if a.Number > 0 { // it is not known of a dead letter that is discarded by hand
+		d.attempts = min(a.Number, maxAttempts)
+	}
 	s.version++
 }
 

@@ -4,6 +4,7 @@ package report
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 
 // Queue is what a Writer needs of a queue.Queue.
 type Queue interface {
-	Redrive(ctx context.Context, e queue.Endpoint, target string) (int, error)
+	Redrive(ctx context.Context, which queue.Selection) (int, error)
+	Discard(ctx context.Context, which queue.Selection, discarded func(queue.Item)) (int, error)
 	Items(yield func(queue.Item) bool)
 	Stats() queue.Stats
 }
@@ -47,10 +49,12 @@ type WriterOptions struct {
 	// Instance is the name of the Pod.
 	Instance string
 	// Lanes visits what waits, by target: delivery.Dispatcher.Lanes.
-	Lanes  func(visit func(delivery.LaneStats))
-	Queue  Queue
-	Now    func() time.Time
-	Logger logr.Logger
+	Lanes func(visit func(delivery.LaneStats))
+	Queue Queue
+	// Observer is told of what Discard ends. Nil: the Recorder alone is.
+	Observer delivery.Observer
+	Now      func() time.Time
+	Logger   logr.Logger
 
 	// Pace is the time between two writes.
 	Pace time.Duration
@@ -87,10 +91,18 @@ type Writer struct {
 	// recallAt is when to look for what the last run left behind, recalled that this was done.
 	recallAt time.Time
 	recalled bool
+
+	// recount has dead letters counted anew, whatever their total.
+	recount atomic.Bool
+	askedMu sync.Mutex
+	asked   map[*endpoint]int // dead letters that Redrive has delivered again, and no Event tells of yet
 }
 
 // NewWriter makes a writer.
 func NewWriter(o WriterOptions) *Writer {
+	if o.Observer == nil {
+		o.Observer = o.Recorder
+	}
 	return &Writer{
 		WriterOptions: o,
 		endpoints:     map[types.NamespacedName]*endpointObject{}, triggers: map[types.NamespacedName]*triggerObject{},

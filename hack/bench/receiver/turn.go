@@ -110,7 +110,7 @@ func start(ctx context.Context, o *options, name, dir string) (*exec.Cmd, string
 	}
 	args := []string{
 		"--kubeconfig", kubeconfig, "--namespace", namespace, "--store-dir", store, "--notifications-bind-address", addr,
-		"--metrics-bind-address", "0", "--health-probe-bind-address", "0", "--shutdown-delay", "0s", "--store-max-bytes", strconv.Itoa(storeMaxBytes),
+		"--metrics-bind-address", "0", "--admin-bind-address", "0", "--health-probe-bind-address", "0", "--shutdown-delay", "0s", "--store-max-bytes", strconv.Itoa(storeMaxBytes),
 	}
 	return exec.CommandContext(ctx, o.receiver, args...), addr, nil
 }

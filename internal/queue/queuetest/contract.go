@@ -209,28 +209,19 @@ func testRedrive(t *testing.T, f *fixture) {
 	}
 	f.finish(t, queue.Outcome{ID: ids[1], Target: "x", Kind: queue.Discarded}, queue.Outcome{ID: ids[1], Target: "y", Kind: queue.Discarded})
 	f.announced.take()
-	f.redrive(t, Endpoint(), "x", 3)
+	f.redrive(t, queue.Selection{Endpoint: Endpoint(), Target: "x"}, 3)
 	want := []string{fmt.Sprintf("%d x", ids[0]), fmt.Sprintf("%d x", ids[2]), fmt.Sprintf("%d x", ids[3])}
 	if diff := cmp.Diff(want, describe(f.announced.take())); diff != "" {
 		t.Errorf("announced (-want +got):\n%s", diff)
 	}
-	f.redrive(t, Endpoint(), "x", 0)
+	f.redrive(t, queue.Selection{Endpoint: Endpoint(), Target: "x"}, 0)
 	f.restart(t)
-	f.redrive(t, Endpoint(), "", 3)
+	f.redrive(t, queue.Selection{Endpoint: Endpoint()}, 3)
 	if got := f.Stats(); got.Pending != 6 || got.Dead != 2 || !got.OldestPending.Equal(Record(0).ReceivedAt) {
 		t.Errorf("stats are %+v", got)
 	}
 	if diff := cmp.Diff([]string{fmt.Sprintf("%d x dead: gone", ids[4]), fmt.Sprintf("%d y dead: gone", ids[4])}, f.items()[6:]); diff != "" {
 		t.Errorf("the other endpoint's items (-want +got):\n%s", diff)
-	}
-}
-
-func (f *fixture) redrive(t *testing.T, e queue.Endpoint, target string, want int) {
-	t.Helper()
-	n, err := f.Redrive(t.Context(), e, target)
-	must(t, err)
-	if n != want {
-		t.Errorf("Redrive of %q gave %d, want %d", target, n, want)
 	}
 }
 
@@ -262,12 +253,17 @@ func testState(t *testing.T, f *fixture) {
 func testClosed(t *testing.T, f *fixture) {
 	f.start(t)
 	id := f.put(t, Record(1, "x"))
+	f.dead(t, f.put(t, Record(2, "x")), "x")
 	must(t, f.Close())
 	must(t, f.Close())
-	_, err := f.Put(t.Context(), Record(2, "x"))
+	_, err := f.Put(t.Context(), Record(3, "x"))
 	wantError(t, err, queue.ErrClosed)
 	_, err = f.Get(id)
 	wantError(t, err, queue.ErrClosed)
+	for _, change := range []func(context.Context, queue.Selection) (int, error){f.Redrive, f.discardQuietly} {
+		_, err = change(t.Context(), queue.Selection{})
+		wantError(t, err, queue.ErrClosed)
+	}
 	wantError(t, f.Finish(t.Context(), queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered}), queue.ErrClosed)
 	wantError(t, f.SetState("a", nil), queue.ErrClosed)
 }

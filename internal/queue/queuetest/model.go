@@ -63,20 +63,31 @@ func (m *Model) Finish(o queue.Outcome) {
 }
 
 // Redrive makes dead letters pending, and returns how many.
-func (m *Model) Redrive(e queue.Endpoint, target string) int {
-	count := 0
-	for _, n := range m.notifications {
-		if n.record.Endpoint != e {
-			continue
-		}
-		for t := range n.dead {
-			if target == "" || target == t {
-				delete(n.dead, t)
-				count++
-			}
-		}
+func (m *Model) Redrive(which queue.Selection) int {
+	letters := m.DeadLetters(which)
+	for _, l := range letters {
+		delete(m.notifications[l.ID].dead, l.Target)
 	}
-	return count
+	return len(letters)
+}
+
+// Discard ends dead letters, and returns them.
+func (m *Model) Discard(which queue.Selection) []queue.Item {
+	letters := m.DeadLetters(which)
+	for _, l := range letters {
+		m.Finish(queue.Outcome{ID: l.ID, Target: l.Target, Kind: queue.Discarded})
+	}
+	return letters
+}
+
+// DeadLetters lists all of a selection in order, with Size left at zero.
+func (m *Model) DeadLetters(which queue.Selection) []queue.Item {
+	return slices.DeleteFunc(m.Items(), func(i queue.Item) bool {
+		chosen := i.Dead && (which.IDs == nil || slices.Contains(which.IDs, i.ID)) && (which.Target == "" || which.Target == i.Target) &&
+			(which.Endpoint.Namespace == "" || which.Endpoint.Namespace == i.Endpoint.Namespace) &&
+			(which.Endpoint.Name == "" || which.Endpoint.Name == i.Endpoint.Name)
+		return !chosen
+	})
 }
 
 // Items lists what is unfinished, in order, with Size left at zero.

@@ -109,12 +109,16 @@ func (q *queued) Items(yield func(queue.Item) bool) {
 	}
 }
 
-func (q *queued) Redrive(context.Context, queue.Endpoint, string) (int, error) {
+func (q *queued) Redrive(context.Context, queue.Selection) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := len(q.dead)
 	q.dead = nil
 	return n, nil
+}
+
+func (q *queued) Discard(context.Context, queue.Selection, func(queue.Item)) (int, error) {
+	return 0, errors.New("nobody discards anything here")
 }
 
 func (q *queued) Lanes(visit func(delivery.LaneStats)) {

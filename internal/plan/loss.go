@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import "time"
+
+const (
+	// goneHash stands for "no such trigger" where Repair.ReadHash is what was read.
+	goneHash = "gone"
+	// maxRecreations is how often a trigger that somebody deletes is created anew, as long as no two of them are repairMemory apart.
+	maxRecreations = 3
+)
+
+// noteLoss remembers what a record says of which nothing is left:
+//
+//	the record has     | it means
+//	-------------------+---------------------------------------------------------------------------------------------------
+//	an id              | somebody deleted the trigger
+//	goneHash           | the same, earlier: it was deleted too often to be created anew at once
+//	neither            | a create came to nothing. It may have been half of a replacement, and what was adopted stays adopted
+func (s *subject) noteLoss(r Record) {
+	if r.ID != "" || r.Repair.ReadHash == goneHash {
+		s.lost[r.place()] = r
+	}
+	if r.ID == "" {
+		s.origins[r.place()] = r.Origin
+	}
+}
+
+// recreation says what is to be recorded with a create in place of a trigger that somebody deleted, or that it would be one too many:
+// somebody wants it gone.
+func recreation(lost Record, hash string, now time.Time) (_ Cause, _ Repair, tooMany bool) {
+	if lost.SentHash != "" && lost.SentHash != hash {
+		return CauseSpec, Repair{}, false // that one is not wanted any more either
+	}
+	repair := Repair{ReadHash: goneHash, Updates: 1, LastAt: now}
+	if lost.Repair.ReadHash == goneHash && now.Sub(lost.Repair.LastAt) < repairMemory {
+		repair.Updates += lost.Repair.Updates
+	}
+	return CauseDrift, repair, repair.Updates > maxRecreations
+}
+
+// giveUp leaves a trigger deleted that somebody keeps deleting, and remembers so.
+func (m *matcher) giveUp(w *wish, lost Record, origin Origin) {
+	f := w.subject.find(NotConverging, w.place.EventType)
+	f.Missing = append(f.Missing, w.place.EventType)
+	w.fulfil(&holding{owner: w.subject, taken: true, Record: Record{
+		EventType: w.place.EventType, URL: w.subject.URL, Secret: w.subject.Secret, Origin: origin, SentHash: lost.SentHash, Repair: lost.Repair,
+	}})
+}
