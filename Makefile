@@ -15,6 +15,8 @@ PKG ?= ./...
 TESTFLAGS ?=
 ## BENCHFLAGS: passed to the benchmark, such as BENCHFLAGS='--connections 64 --rounds 1'.
 BENCHFLAGS ?=
+## LIVEFLAGS: passed to the live check, such as LIVEFLAGS='-o json --fill-limit'.
+LIVEFLAGS ?=
 ## FUZZTIME: how long each fuzz target runs.
 FUZZTIME ?= 10s
 ## IMG: the image that deploy uses instead of the one in config/manager/deployment.yaml.
@@ -84,6 +86,10 @@ test-unit: ## Run the tests of the packages that need no control plane.
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME.
 	@hack/fuzz.sh $(FUZZTIME) $(PKG)
+
+.PHONY: test-live
+test-live: ## Ask the Cloudinary of CLOUDINARY_URL what is not known of it; cleans up. See docs/live-check.md.
+	@mkdir -p bin && go build -trimpath -o bin/live-check ./hack/live && exec bin/live-check $(LIVEFLAGS)
 
 .PHONY: lint
 lint: ## Check style, the rules of the architecture, and the API; writes nothing.

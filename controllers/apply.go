@@ -24,6 +24,7 @@ type applier struct {
 	full map[string]string // URLs that the server has no place for, with its word
 
 	intended time.Time // when the last intents were made
+	ended    bool      // a call came too late for its intent: another round makes it, so that what is older stays first
 }
 
 // late says whether a call comes too long after its intent. The settle time is counted from there, and has to be enough for the call to
@@ -42,7 +43,7 @@ func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environmen
 	env.short = len(steps) - affordable
 	steps = steps[:min(affordable, stepsPerRound)]
 	a.hold(ctx, steps)
-	for len(steps) > 0 && !env.backoff.waiting(r.Now()) {
+	for len(steps) > 0 && !a.ended && !env.backoff.waiting(r.Now()) {
 		n := max(1, creates(steps))
 		if a.prepare(ctx, steps[:n]) {
 			for _, s := range steps[:n] {
@@ -237,6 +238,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 	before, after := aroundCall(s.Action)
 	a.reach(before)
 	if a.late(s) {
+		a.ended = true
 		out := plan.Outcome{Result: plan.NotSent} // the next round intends it anew
 		plan.Apply(a.in, s, out)
 		return out, nil

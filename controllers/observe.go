@@ -151,11 +151,11 @@ func (r *Reconciler) input(g *gathered, env *environment) plan.Input {
 // wait is how long until the environment is to be looked at again: the time that is left, so that a pass in between pushes nothing away.
 func (r *Reconciler) wait(env *environment) time.Duration {
 	now := r.Now()
-	at := env.next
-	if verifyAt := r.verifyAt(env); env.verify && verifyAt.Before(at) {
+	at, reset := env.next, env.resetAt(now)
+	if verifyAt := r.verifyAt(env); env.verify && verifyAt.Before(at) && env.calls(cloudinary.Changing, now) > 0 {
 		at = verifyAt
 	}
-	if reset := env.resetAt(now); env.short > 0 && !reset.IsZero() && reset.Before(at) || !r.mayList(env, at) && !reset.IsZero() {
+	if !reset.IsZero() && (env.calls(cloudinary.Listing, now) == 0 || env.short > 0 && reset.Before(at)) {
 		at = reset
 	}
 	if env.backoff.waiting(now) {
