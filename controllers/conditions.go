@@ -136,8 +136,7 @@ func message(t *triggerView, f plan.Finding, use *limitUse) string {
 	case plan.AlreadyExists:
 		return fmt.Sprintf("event types %s: a trigger that is not the operator's exists at the same URL, and spec.adoptionPolicy is Refuse; delete that trigger, or set Adopt", types)
 	case plan.URLLimitReached:
-		return fmt.Sprintf("event types %s: the product environment holds as many notification URLs as it may (%d of %d)%s; in use by %s; "+
-			"let go of a URL or use one that is there; it goes through by itself then", types, len(use.urls), use.limit, word(f.Message), use.describe(t.Namespace))
+		return fmt.Sprintf("event types %s: %s", types, use.explain(t.Namespace, f.Message))
 	case plan.Rejected:
 		return fmt.Sprintf("event types %s: Cloudinary refuses the trigger as it is in the spec%s; correct the spec; it is tried again then, and once an hour", types, word(f.Message))
 	case plan.NotConverging:

@@ -36,6 +36,15 @@ func limitUseOf(g *gathered, limit int, p plan.Plan) limitUse {
 	return use
 }
 
+// explain says to the owner of a namespace that there is no room, and what to do. Cloudinary's word is empty where it was not asked.
+func (u *limitUse) explain(namespace, word string) string {
+	full := fmt.Sprintf("the product environment holds as many notification URLs as it may (%d of %d)", len(u.urls), u.limit)
+	if word != "" {
+		full = fmt.Sprintf("Cloudinary takes no further notification URL (it says %q), with %d in use of %d that --url-limit allows", word, len(u.urls), u.limit)
+	}
+	return full + "; in use by " + u.describe(namespace) + "; let go of a URL or use one that is there; it goes through by itself then"
+}
+
 // describe tells the owner of a namespace who fills the limit: that namespace's endpoints by name, other namespaces' by number, and of
 // URLs that are nobody's here scheme and host, since the rest may be a token.
 func (u *limitUse) describe(namespace string) string {
