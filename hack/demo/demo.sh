@@ -97,6 +97,11 @@ start() {
   had_catalog=$(kubectl get namespace catalog --ignore-not-found -o name)
 }
 
+plan() {
+  step "What manifests would do can be looked at before they are applied"
+  shown 'kubectl cloudinary plan -k config/samples --receiver-base-url=https://hooks.example.com --allow-insecure-api-base'
+}
+
 apply_samples() {
   step "Manifests say which notifications go where"
   applied=yes
@@ -196,6 +201,10 @@ deliver() {
   become "the target has what was sent while it was down" '[ "$(received)" -eq 1 ]'
   shown 'curl -s "$TARGET_URL/received"'
   shown "kubectl wait --for=condition=Delivering --timeout=60s -n shop nep/media"
+
+  step "The plugin sends a signed sample of any event type, and shows how all is"
+  shown 'kubectl cloudinary send media -n shop --event-type=resource_tags_changed --url="$RECEIVER_URL"'
+  shown 'kubectl cloudinary status --all-namespaces'
 }
 
 refuse() {
@@ -243,6 +252,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 start
+plan
 apply_samples
 repair
 deliver

@@ -66,7 +66,7 @@ start_receiver() {
     "--store-dir=$state/receiver" "--notifications-bind-address=${receiver_url#http://}" \
     "--metrics-bind-address=127.0.0.1:$(localcluster port receiver/metrics)" --metrics-secure=false \
     "--health-probe-bind-address=127.0.0.1:$health" \
-    "--admin-bind-address=127.0.0.1:$(localcluster port receiver/admin)" \
+    "--admin-bind-address=${admin_url#http://}" \
     --service-routing=Endpoints `# There is no node, and so nothing that a cluster IP could lead through.` \
     --shutdown-delay=0s
 }
@@ -99,8 +99,9 @@ export KUBECONFIG='$KUBECONFIG'
 export CLOUDINARY_URL='$cloudinary_url'
 export CLOUDINARY_SIM_URL='$sim_url'
 export RECEIVER_URL='$receiver_url'
+export RECEIVER_ADMIN_URL='$admin_url'
 export TARGET_URL='$target_url'
-export PATH='$assets':"\$PATH"
+export PATH='$PWD/bin:$assets':"\$PATH"
 ENV
 }
 
@@ -117,11 +118,13 @@ build manager ./cmd/manager
 build receiver ./cmd/receiver
 build show-deliveries ./hack/demo/show-deliveries
 build target ./hack/demo/target
+build kubectl-cloudinary ./cmd/kubectl-cloudinary
 
 mkdir -p "$demo_dir"
 state=$(cd "$demo_dir" && pwd)
-export KUBECONFIG="$state/kubeconfig" PATH="$assets:$PATH"
+export KUBECONFIG="$state/kubeconfig" PATH="$PWD/bin:$assets:$PATH"
 receiver_url="http://127.0.0.1:$(localcluster port receiver)"
+admin_url="http://127.0.0.1:$(localcluster port receiver/admin)"
 start_cluster
 start_simulator
 write_credentials
@@ -136,5 +139,6 @@ say "  kubectl get cldt,nep --all-namespaces"
 say "  curl -s -u $sim_key:$sim_secret \"\$CLOUDINARY_SIM_URL/v1_1/demo/triggers\" | bin/show-triggers"
 say "  curl -s -X POST -d '{\"event_type\":\"upload\"}' \"\$CLOUDINARY_SIM_URL/_sim/notify\"   # something is uploaded"
 say "  curl -s \"\$CLOUDINARY_SIM_URL/_sim/deliveries\" | bin/show-deliveries"
+say "  kubectl cloudinary status -A; kubectl cloudinary send media -n shop --url \"\$RECEIVER_URL\""
 say "  kubectl describe -n shop cldt/uploads; curl -s \"\$TARGET_URL/received\""
 say "To stop it: make demo-down"

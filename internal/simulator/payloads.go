@@ -52,9 +52,13 @@ type sample struct {
 }
 
 func (s *Simulator) newSample(apiKey string) sample {
+	return newSample(s.options.Clock().UTC(), s.options.Cloud, apiKey)
+}
+
+func newSample(at time.Time, cloud, apiKey string) sample {
 	assetID := newID()
 	return sample{
-		at: s.options.Clock().UTC(), cloud: s.options.Cloud, apiKey: apiKey,
+		at: at, cloud: cloud, apiKey: apiKey,
 		requestID: newID(), assetID: assetID, publicID: "sample_" + assetID[:12], batchID: newID() + newID(),
 	}
 }

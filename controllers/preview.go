@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// PreviewInput is what a preview rests on: objects as they are, or as they would be once applied, and what was read at Cloudinary.
+type PreviewInput struct {
+	Endpoints []v1alpha1.NotificationEndpoint
+	Triggers  []v1alpha1.CloudinaryTrigger
+	// Namespaces are the labels of all namespaces, for endpoints that go by them; nil: they are not known.
+	Namespaces map[string]labels.Set
+	// Secrets are those that are known. One that is not here could not be read: nothing is concluded for the objects that need it.
+	Secrets map[plan.Key]PreviewSecret
+	// Now is this process's clock.
+	Now     time.Time
+	Options Options
+}
+
+// PreviewSecret is a Secret, and what a list with its credentials brought.
+type PreviewSecret struct {
+	Secret *corev1.Secret // nil: it does not exist
+	List   *PreviewList   // nil: its credentials could not be tried
+}
+
+// PreviewList is the outcome of one list of all triggers.
+type PreviewList struct {
+	Triggers []cloudinary.Trigger
+	Meta     cloudinary.Meta
+	Begun    time.Time // by this process's clock
+	Err      error
+}
+
+// PreviewResult is what the manager would do, and what it would say before it does.
+type PreviewResult struct {
+	// Environments are sorted, and each has its steps in the order in which they would be taken.
+	Environments []PreviewEnvironment
+	Endpoints    []PreviewObject
+	Triggers     []PreviewObject
+}
+
+// PreviewEnvironment is what would happen in one product environment.
+type PreviewEnvironment struct {
+	Environment cloudinary.Environment
+	URLsBefore  int
+	URLsAfter   int
+	Steps       []PreviewStep
+}
+
+// PreviewStep is a step with what a person wants to know of it.
+type PreviewStep struct {
+	plan.Step
+	// Differences are the fields that an update or a replacement would change, as far as the list shows them.
+	Differences []plan.Difference
+	// Blocked means no Secret gives access for it, so that it waits.
+	Blocked bool
+}
+
+// PreviewObject is what the manager's conditions on an object would be before its first step.
+type PreviewObject struct {
+	Key        plan.Key
+	Conditions []metav1.Condition
+}
+
+// Preview runs the manager's own resolution and planning over objects that need not exist yet, and lets each step succeed, until
+// nothing is left to do. It calls nothing and writes nothing, and leaves its input as it is. What Cloudinary would refuse, or do
+// otherwise than asked, it cannot know.
+func Preview(in PreviewInput) PreviewResult {
+	p := newPreviewer(in)
+	for range maxPreviewRounds {
+		again := false
+		for _, env := range p.environments {
+			again = p.pass(env) || again
+		}
+		p.judged = true
+		if !again {
+			break
+		}
+	}
+	return p.result()
+}
+
+// maxPreviewRounds is more than any move between environments takes: one to arrive, one to leave, one to find nothing left.
+const maxPreviewRounds = 8
+
+type previewer struct {
+	r            *Reconciler
+	world        *world
+	lists        map[plan.Key]*PreviewList
+	environments []*previewEnvironment
+	judged       bool // the first round has given its verdicts
+	conditions   map[plan.Key][]metav1.Condition
+	created      int
+}
+
+type previewEnvironment struct {
+	name    cloudinary.Environment
+	state   *environment
+	before  int
+	after   int
+	steps   []PreviewStep
+	blocked []PreviewStep
+}
+
+func newPreviewer(in PreviewInput) *previewer {
+	now := in.Now
+	p := &previewer{
+		r:     &Reconciler{Options: in.Options, Now: func() time.Time { return now }, directory: newDirectory(cloudinary.Budget{})},
+		lists: map[plan.Key]*PreviewList{}, conditions: map[plan.Key][]metav1.Condition{},
+	}
+	p.world = &world{
+		endpoints: map[plan.Key]*v1alpha1.NotificationEndpoint{}, namespaces: in.Namespaces,
+		secret: p.r.directory.secret, accepted: p.r.directory.isAccepted, options: &p.r.Options,
+	}
+	for i := range in.Endpoints {
+		p.world.endpoints[keyOf(&in.Endpoints[i])] = in.Endpoints[i].DeepCopy()
+	}
+	for i := range in.Triggers {
+		p.world.triggers = append(p.world.triggers, in.Triggers[i].DeepCopy())
+	}
+	keys := make([]plan.Key, 0, len(in.Secrets))
+	for key := range in.Secrets {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, compareKeys)
+	for _, key := range keys {
+		p.learn(key, in.Secrets[key])
+	}
+	slices.SortFunc(p.environments, func(a, b *previewEnvironment) int {
+		return cmp.Or(cmp.Compare(a.name.APIBase, b.name.APIBase), cmp.Compare(a.name.CloudName, b.name.CloudName))
+	})
+	return p
+}
+
+// learn takes note of a Secret. The first list of an environment is the environment's.
+func (p *previewer) learn(key plan.Key, s PreviewSecret) {
+	if s.Secret == nil {
+		p.r.secretMissing(key, true)
+		return
+	}
+	state := p.r.parseSecret(s.Secret)
+	p.r.directory.setSecret(key, state)
+	p.lists[key] = s.List
+	if state.problem != nil || s.List == nil || s.List.Err != nil {
+		return
+	}
+	p.r.directory.setAccepted(state.credentials, true)
+	name := state.credentials.Environment()
+	if slices.ContainsFunc(p.environments, func(e *previewEnvironment) bool { return e.name == name }) {
+		return
+	}
+	env := p.r.directory.environment(name)
+	env.clock.learn(s.List.Meta.Date, s.List.Begun)
+	env.observed, env.listed = observedFrom(s.List.Triggers), s.List.Begun
+	p.environments = append(p.environments, &previewEnvironment{name: name, state: env})
+}
+
+// pass plans one environment and lets every step succeed that can be taken. It says whether there was one.
+func (p *previewer) pass(env *previewEnvironment) bool {
+	g := p.world.gather(env.name)
+	in := p.r.input(g, env.state)
+	planned := plan.Make(in)
+	p.judge(g, env, planned)
+	a := &applier{Reconciler: p.r, g: g, env: env.state}
+	env.blocked = nil
+	for i := range in.Objects {
+		in.Objects[i].Records = planned.Verdicts[in.Objects[i].Key].Records
+	}
+	for _, s := range planned.Steps {
+		step := PreviewStep{Step: s, Differences: differencesOf(planned.Verdicts[s.Object], s), Blocked: a.cannot(s)}
+		if step.Blocked {
+			env.blocked = append(env.blocked, step)
+			continue
+		}
+		env.steps = append(env.steps, step)
+		p.take(&in, env.state, s)
+	}
+	env.state.observed = in.Observed
+	for i := range in.Objects {
+		t := g.triggers[in.Objects[i].Key].CloudinaryTrigger
+		t.Status.Registrations = withRecords(t.Status.Registrations, env.name, in.Objects[i].Records)
+	}
+	return len(planned.Steps) > len(env.blocked)
+}
+
+// take lets a step succeed.
+func (p *previewer) take(in *plan.Input, env *environment, s plan.Step) {
+	at := env.clock.at(p.r.Now())
+	switch s.Action {
+	case plan.Replace:
+		del, create := s.Halves()
+		p.take(in, env, del)
+		p.take(in, env, create)
+	case plan.Create:
+		p.created++
+		plan.Intend(in, s, at)
+		plan.Apply(in, s, plan.Outcome{Result: plan.Done, At: at, Trigger: plan.Observed{
+			ID: fmt.Sprintf("preview-%d", p.created), URL: s.URL, EventType: s.EventType, CreatedAt: at,
+		}})
+	case plan.Update, plan.Delete:
+		plan.Apply(in, s, plan.Outcome{Result: plan.Done, At: at})
+	}
+}
+
+func differencesOf(v plan.Verdict, s plan.Step) []plan.Difference {
+	if s.Action == plan.Create || s.Action == plan.Delete {
+		return nil
+	}
+	for _, rec := range v.Records {
+		if rec.ID == s.ID {
+			return rec.Differences
+		}
+	}
+	return nil
+}
+
+// judge keeps what the first plan says of the environment's triggers.
+func (p *previewer) judge(g *gathered, env *previewEnvironment, planned plan.Plan) {
+	env.after = len(planned.URLs)
+	if p.judged {
+		return
+	}
+	env.before = len(planned.URLs)
+	for _, key := range g.order {
+		if t := g.triggers[key]; t.isPrimary {
+			p.conditions[key] = p.say(t.Status.Conditions, t.Generation, p.r.assess(g, env.state, t, planned.Verdicts[key]))
+		}
+	}
+}
+
+func (p *previewer) say(existing []metav1.Condition, generation int64, a assessment) []metav1.Condition {
+	return a.conditions(existing, generation, metav1.NewTime(p.r.Now()))
+}
+
+func (p *previewer) result() PreviewResult {
+	var result PreviewResult
+	for _, env := range p.environments {
+		result.Environments = append(result.Environments, PreviewEnvironment{
+			Environment: env.name, URLsBefore: env.before, URLsAfter: env.after, Steps: slices.Concat(env.steps, env.blocked),
+		})
+	}
+	for key, ep := range p.world.endpoints {
+		view := p.world.viewEndpoint(ep)
+		a := assessment{accepted: view.problem, note: acceptedNote(view.warnings), done: endpointDone, synced: p.waiting(view)}
+		result.Endpoints = append(result.Endpoints, PreviewObject{key, p.say(ep.Status.Conditions, ep.Generation, a)})
+	}
+	for _, t := range p.world.triggers {
+		key := keyOf(t)
+		said, ok := p.conditions[key]
+		if !ok {
+			said = p.unresolved(t)
+		}
+		result.Triggers = append(result.Triggers, PreviewObject{key, said})
+	}
+	byKey := func(a, b PreviewObject) int { return compareKeys(a.Key, b.Key) }
+	slices.SortFunc(result.Endpoints, byKey)
+	slices.SortFunc(result.Triggers, byKey)
+	return result
+}
+
+// unresolved is what is said of a trigger that leads to no environment.
+func (p *previewer) unresolved(t *v1alpha1.CloudinaryTrigger) []metav1.Condition {
+	view := p.world.viewTrigger(t)
+	a := assessment{accepted: view.problem, note: acceptedNote(view.warnings), done: triggerDone}
+	if view.endpoint != nil {
+		a.synced = p.waiting(*view.endpoint)
+	}
+	return p.say(t.Status.Conditions, t.Generation, a)
+}
+
+// waiting is why nothing can be said of what an endpoint's credentials lead to; nil: they were accepted.
+func (p *previewer) waiting(ep endpointView) *problem {
+	list := p.lists[ep.secret]
+	switch {
+	case ep.primary.Kind == EnvironmentUnit:
+		return nil
+	case list != nil && list.Err != nil:
+		return callProblem(list.Err)
+	default:
+		return &problem{v1alpha1.ReasonPending, "the credentials have not been tried yet"}
+	}
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+var previewNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// staged builds the input of a preview.
+type staged struct{ PreviewInput }
+
+func stage() *staged {
+	s := &staged{PreviewInput{Secrets: map[plan.Key]PreviewSecret{}, Now: previewNow, Options: DefaultOptions()}}
+	s.Options.ReceiverBaseURL = "https://hooks.example.com"
+	return s
+}
+
+func (s *staged) secret(name, cloud string, list *PreviewList) *staged {
+	s.Secrets[plan.Key{Namespace: "shop", Name: name}] = PreviewSecret{
+		Secret: &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+			Data:       map[string][]byte{"CLOUDINARY_URL": []byte("cloudinary://key:secret@" + cloud)},
+		},
+		List: list,
+	}
+	return s
+}
+
+func (s *staged) endpoint(name, secret, url string) *staged {
+	s.Endpoints = append(s.Endpoints, v1alpha1.NotificationEndpoint{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Generation: 1},
+		Spec:       v1alpha1.NotificationEndpointSpec{CredentialsSecretRef: v1alpha1.LocalSecretReference{Name: secret}, URL: url},
+	})
+	return s
+}
+
+func (s *staged) trigger(name string, eventTypes ...string) *v1alpha1.CloudinaryTrigger {
+	s.Triggers = append(s.Triggers, v1alpha1.CloudinaryTrigger{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Generation: 1, CreationTimestamp: metav1.NewTime(previewNow)},
+		Spec:       v1alpha1.CloudinaryTriggerSpec{EndpointRef: v1alpha1.EndpointReference{Name: "ep"}, EventTypes: eventTypes},
+	})
+	return &s.Triggers[len(s.Triggers)-1]
+}
+
+func listing(triggers ...cloudinary.Trigger) *PreviewList {
+	return &PreviewList{Triggers: triggers, Begun: previewNow, Meta: cloudinary.Meta{Date: previewNow}}
+}
+
+func there(id, eventType, url string) cloudinary.Trigger {
+	return cloudinary.Trigger{
+		ID: id, EventType: eventType, URI: url, CreatedAt: previewNow.Add(-time.Hour),
+		Additive: new(false), AuthScheme: new("default"),
+	}
+}
+
+// held is what a status says of the upload trigger with the id 1.
+func held(cloud, secret string) v1alpha1.Registration {
+	return v1alpha1.Registration{
+		APIBase: cloudinary.DefaultAPIBase, CloudName: cloud, URL: hook,
+		SecretRef: v1alpha1.NamespacedSecretReference{Namespace: "shop", Name: secret},
+		Triggers:  []v1alpha1.RegisteredTrigger{{EventType: "upload", ID: "1", Origin: v1alpha1.OriginCreated}},
+	}
+}
+
+func (r PreviewResult) steps() []string {
+	steps := []string{}
+	for _, env := range r.Environments {
+		for _, s := range env.Steps {
+			text := fmt.Sprintf("%s: %s %s %s for %s", env.Environment.CloudName, s.Action, s.EventType, s.URL, s.Object)
+			if s.Blocked {
+				text += " (blocked)"
+			}
+			steps = append(steps, text)
+		}
+	}
+	return steps
+}
+
+func TestPreviewSteps(t *testing.T) {
+	cases := map[string]struct {
+		why   string
+		input func(*staged)
+		want  []string
+	}{
+		"what is new is created": {
+			input: func(s *staged) {
+				s.secret("one", "cloud", listing()).endpoint("ep", "one", hook).trigger("t", "upload", "delete")
+			},
+			want: []string{"cloud: create delete " + hook + " for shop/t", "cloud: create upload " + hook + " for shop/t"},
+		},
+		"what is there as wanted is adopted without a step": {
+			input: func(s *staged) {
+				s.secret("one", "cloud", listing(there("1", "upload", hook))).endpoint("ep", "one", hook).trigger("t", "upload")
+			},
+			want: []string{},
+		},
+		"a trigger that moves to another product environment is created there, and deleted here": {
+			why: "the second step comes about through the first, and a single plan would not show it",
+			input: func(s *staged) {
+				s.secret("old", "from", listing(there("1", "upload", hook))).secret("new", "to", listing())
+				s.endpoint("ep", "new", hook)
+				s.trigger("t", "upload").Status.Registrations = []v1alpha1.Registration{held("from", "old")}
+			},
+			want: []string{"from: delete upload " + hook + " for shop/t", "to: create upload " + hook + " for shop/t"},
+		},
+		"what cannot be deleted for want of credentials there does not come into it": {
+			input: func(s *staged) {
+				s.secret("new", "to", listing()).endpoint("ep", "new", hook)
+				s.trigger("t", "upload").Status.Registrations = []v1alpha1.Registration{held("from", "old")}
+			},
+			want: []string{"to: create upload " + hook + " for shop/t"},
+		},
+		"a step whose Secret gives no access is blocked": {
+			why: "somebody else's credentials list the environment; the object's own are gone, and it has no endpoint any more",
+			input: func(s *staged) {
+				s.secret("one", "cloud", listing(there("1", "upload", hook))).endpoint("other", "one", "https://b.example.com/")
+				gone := s.trigger("t", "upload")
+				gone.Status.Registrations = []v1alpha1.Registration{held("cloud", "gone")}
+				gone.DeletionTimestamp = &metav1.Time{Time: previewNow}
+			},
+			want: []string{"cloud: delete upload " + hook + " for shop/t (blocked)"},
+		},
+		"beyond the limit of URLs nothing is created": {
+			input: func(s *staged) {
+				s.Options.URLLimit = 1
+				s.secret("one", "cloud", listing(there("1", "upload", "https://b.example.com/"))).endpoint("ep", "one", hook).trigger("t", "upload")
+			},
+			want: []string{},
+		},
+		"nothing is concluded where a list failed": {
+			input: func(s *staged) {
+				s.secret("one", "cloud", &PreviewList{Begun: previewNow, Err: errors.New("cut")}).endpoint("ep", "one", hook).trigger("t", "upload")
+			},
+			want: []string{},
+		},
+		"nothing is concluded where a Secret is not known": {
+			input: func(s *staged) { s.endpoint("ep", "one", hook).trigger("t", "upload") },
+			want:  []string{},
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := stage()
+			test.input(s)
+			if diff := cmp.Diff(test.want, Preview(s.PreviewInput).steps()); diff != "" {
+				t.Errorf("%s\nsteps (-want +got):\n%s", test.why, diff)
+			}
+		})
+	}
+}
+
+func TestPreviewConditions(t *testing.T) {
+	cases := map[string]struct {
+		input                      func(*staged)
+		acceptedReason, syncReason string
+	}{
+		"of what is still to be written": {
+			func(s *staged) {
+				s.secret("one", "cloud", listing()).endpoint("ep", "one", hook).trigger("t", "upload")
+			},
+			v1alpha1.ReasonAccepted, v1alpha1.ReasonPending,
+		},
+		"of what is there": {
+			func(s *staged) {
+				s.secret("one", "cloud", listing(there("1", "upload", hook))).endpoint("ep", "one", hook).trigger("t", "upload")
+			},
+			v1alpha1.ReasonAccepted, v1alpha1.ReasonSynced,
+		},
+		"of a conflict with an older object": {
+			func(s *staged) {
+				s.secret("one", "cloud", listing()).endpoint("ep", "one", hook).trigger("t", "upload")
+				s.trigger("older", "upload").CreationTimestamp = metav1.NewTime(previewNow.Add(-time.Hour))
+			},
+			v1alpha1.ReasonConflict, v1alpha1.ReasonNotAccepted,
+		},
+		"of an invalid filter": {
+			func(s *staged) {
+				s.secret("one", "cloud", listing()).endpoint("ep", "one", hook).trigger("t", "upload").Spec.Filter = rawJSON(`{"bogus": 1}`)
+			},
+			v1alpha1.ReasonInvalidFilter, v1alpha1.ReasonNotAccepted,
+		},
+		"of an endpoint that does not exist": {
+			func(s *staged) { s.trigger("t", "upload") },
+			v1alpha1.ReasonEndpointNotFound, v1alpha1.ReasonNotAccepted,
+		},
+		"of a Secret that does not exist": {
+			func(s *staged) {
+				s.Secrets[plan.Key{Namespace: "shop", Name: "one"}] = PreviewSecret{}
+				s.endpoint("ep", "one", hook).trigger("t", "upload")
+			},
+			v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonPending,
+		},
+		"of credentials that Cloudinary refuses": {
+			func(s *staged) {
+				refused := &PreviewList{Begun: previewNow, Err: &cloudinary.Error{Operation: cloudinary.OpList, StatusCode: 401}}
+				s.secret("one", "cloud", refused).endpoint("ep", "one", hook).trigger("t", "upload")
+			},
+			v1alpha1.ReasonAccepted, v1alpha1.ReasonCredentialsRejected,
+		},
+		"of credentials that could not be tried": {
+			func(s *staged) {
+				s.secret("one", "cloud", nil).endpoint("ep", "one", hook).trigger("t", "upload")
+			},
+			v1alpha1.ReasonAccepted, v1alpha1.ReasonPending,
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := stage()
+			test.input(s)
+			for _, o := range Preview(s.PreviewInput).Triggers {
+				if o.Key.Name != "t" {
+					continue
+				}
+				got := []string{}
+				for _, conditionType := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionSynced} {
+					got = append(got, meta.FindStatusCondition(o.Conditions, conditionType).Reason)
+				}
+				if diff := cmp.Diff([]string{test.acceptedReason, test.syncReason}, got); diff != "" {
+					t.Errorf("reasons of Accepted and Synced (-want +got):\n%s\n%+v", diff, o.Conditions)
+				}
+			}
+		})
+	}
+}
+
+func TestPreviewLeavesItsInputAsItIs(t *testing.T) {
+	s := stage()
+	s.secret("old", "from", listing(there("1", "upload", hook))).secret("new", "to", listing(there("2", "delete", hook)))
+	s.endpoint("ep", "new", hook)
+	s.trigger("t", "upload", "delete").Status.Registrations = []v1alpha1.Registration{held("from", "old")}
+	triggers, endpoints := deepCopies(s.Triggers), s.Endpoints[0].DeepCopy()
+	first := Preview(s.PreviewInput)
+	if diff := cmp.Diff(triggers, s.Triggers); diff != "" {
+		t.Errorf("triggers (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(*endpoints, s.Endpoints[0]); diff != "" {
+		t.Errorf("endpoint (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(first.steps(), Preview(s.PreviewInput).steps()); diff != "" {
+		t.Errorf("the same preview twice (-first +second):\n%s", diff)
+	}
+}
+
+func deepCopies(triggers []v1alpha1.CloudinaryTrigger) []v1alpha1.CloudinaryTrigger {
+	copies := make([]v1alpha1.CloudinaryTrigger, 0, len(triggers))
+	for i := range triggers {
+		copies = append(copies, *triggers[i].DeepCopy())
+	}
+	return copies
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+)
+
+func (c *cli) adminAPI(credentials cloudinary.Credentials, timeout time.Duration) *cloudinary.Client {
+	return cloudinary.NewClient(credentials, cloudinary.ClientOptions{
+		Timeout: timeout, UserAgent: "kubectl-cloudinary/" + c.Version, Now: c.Now,
+	})
+}
+
+// secretCredentials reads credentials from a Secret.
+func (cl *cluster) secretCredentials(ctx context.Context, namespace, name string) (cloudinary.Credentials, error) {
+	secret, err := cl.secret(ctx, namespace, name)
+	if err != nil {
+		return cloudinary.Credentials{}, fmt.Errorf("read Secret %s/%s: %w", namespace, name, err)
+	}
+	credentials, err := cloudinary.ParseSecret(secret.Data)
+	if err != nil {
+		return cloudinary.Credentials{}, fmt.Errorf("in Secret %s/%s: %w", namespace, name, err)
+	}
+	return credentials, nil
+}
+
+// envCredentials reads CLOUDINARY_URL.
+func (c *cli) envCredentials() (cloudinary.Credentials, error) {
+	value := c.Getenv(cloudinary.KeyCloudinaryURL)
+	if value == "" {
+		return cloudinary.Credentials{}, errors.New("no credentials: name a Secret with --secret, or set the environment variable CLOUDINARY_URL")
+	}
+	return cloudinary.ParseSecret(map[string][]byte{cloudinary.KeyCloudinaryURL: []byte(value)})
+}
+
+func checkSecure(credentials cloudinary.Credentials, allowed bool) error {
+	if credentials.Insecure() && !allowed {
+		return errors.New("upload_prefix is not https, so that the credentials would travel unencrypted; use https, or --allow-insecure-api-base for a trial")
+	}
+	return nil
+}

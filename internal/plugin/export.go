@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+const longExport = `Print the notification triggers of a product environment as manifests: a NotificationEndpoint for each URL, and for it a
+CloudinaryTrigger for each set of equal settings.
+
+Applied, the operator takes the triggers over as they are, without a write at Cloudinary; what is adopted is kept when its manifest is
+deleted. That is checked before anything is printed, by the operator's own planning; where it would write nevertheless, for example
+since Cloudinary's list does not show a setting, there is a warning that says what. What no manifest can express is left out and
+named on the error stream.
+
+URLs are printed whole, with the tokens that they may carry.`
+
+const exampleExport = `  # The product environment of a Secret
+  kubectl cloudinary export -n shop --secret cloudinary > triggers.yaml
+
+  # That of CLOUDINARY_URL, for a Secret named cloudinary that is still to be made
+  CLOUDINARY_URL=cloudinary://... kubectl cloudinary export -n shop > triggers.yaml
+
+  # Manifests with which the operator only looks
+  kubectl cloudinary export -n shop --secret cloudinary --observe`
+
+type exportOptions struct {
+	secret   string
+	observe  bool
+	insecure bool
+	timeout  time.Duration
+	output   output
+}
+
+// defaultSecret is the name that manifests refer to where the credentials come from the environment.
+const defaultSecret = "cloudinary"
+
+func (c *cli) exportCommand() *cobra.Command {
+	o := exportOptions{output: output{format: outputYAML}}
+	cmd := &cobra.Command{
+		Use: "export", Short: "Print a product environment's triggers as manifests", Long: longExport, Example: exampleExport,
+		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.export(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.secret, "secret", "", "The Secret with the credentials. Default: the environment variable CLOUDINARY_URL.")
+	f.BoolVar(&o.observe, "observe", false, "Set managementPolicy: Observe, so that the operator never writes at Cloudinary.")
+	f.BoolVar(&o.insecure, "allow-insecure-api-base", false, "Call an Admin API that is not https.")
+	f.DurationVar(&o.timeout, "call-timeout", controllers.DefaultOptions().CallTimeout, "How long the Admin API call may take.")
+	addOutput(cmd, &o.output, outputYAML, outputJSON)
+	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeNames(secretNames)) // fails only for a flag that does not exist
+	return cmd
+}
+
+func (c *cli) export(ctx context.Context, o exportOptions) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	namespace, credentials, err := c.exportCredentials(ctx, o)
+	if err != nil {
+		return err
+	}
+	list := controllers.PreviewList{Begun: c.Now()}
+	if list.Triggers, list.Meta, err = c.adminAPI(credentials, o.timeout).ListTriggers(ctx); err != nil {
+		return fmt.Errorf("%s: %w", credentials.Environment(), err)
+	}
+	secret := o.secret
+	if secret == "" {
+		secret = defaultSecret
+	}
+	e := export(list.Triggers, namespace, secret)
+	if o.observe {
+		for i := range e.triggers {
+			e.triggers[i].Spec.ManagementPolicy = v1alpha1.ManagementPolicyObserve
+		}
+	}
+	for _, s := range e.skipped {
+		c.warn("left out: trigger %s (%s at %s) %s", printable(s.ID), printable(s.EventType), redacted(s.URI), printable(s.reason))
+	}
+	c.warnOfWrites(e, credentials, &list)
+	if o.secret != "" {
+		c.warnOfHolders(ctx, list.Triggers)
+	}
+	return e.print(c.Streams.Out, o.output, credentials.Environment(), secret, namespace)
+}
+
+// exportCredentials reads the Secret, or the environment, for which no cluster is needed.
+func (c *cli) exportCredentials(ctx context.Context, o exportOptions) (string, cloudinary.Credentials, error) {
+	var credentials cloudinary.Credentials
+	namespace, err := c.namespace()
+	if err != nil {
+		return "", credentials, err
+	}
+	if o.secret == "" {
+		credentials, err = c.envCredentials()
+	} else {
+		var cl *cluster
+		if cl, err = c.connect(); err == nil {
+			credentials, err = cl.secretCredentials(ctx, namespace, o.secret)
+		}
+	}
+	if err == nil {
+		err = checkSecure(credentials, o.insecure)
+	}
+	return namespace, credentials, err
+}
+
+// warnOfHolders says which triggers have a manifest in this cluster already. Who may not see those is not told.
+func (c *cli) warnOfHolders(ctx context.Context, triggers []cloudinary.Trigger) {
+	cl, err := c.connect()
+	if err != nil {
+		return
+	}
+	objects, err := cl.triggers(ctx, "")
+	if err != nil {
+		objects, _ = cl.triggers(ctx, cl.namespace) // what cannot be seen is not told
+	}
+	there := map[string]bool{}
+	for _, t := range triggers {
+		there[t.ID] = true
+	}
+	for i := range objects {
+		n := 0
+		for _, reg := range objects[i].Status.Registrations {
+			for _, held := range reg.Triggers {
+				if there[held.ID] {
+					n++
+				}
+			}
+		}
+		if n > 0 {
+			c.warn("%d of the triggers have a manifest in this cluster, CloudinaryTrigger %s: beside it, what is exported for them is in conflict", n, keyOf(&objects[i]))
+		}
+	}
+}
+
+// warnOfWrites says what the operator would write if the manifests were applied.
+func (c *cli) warnOfWrites(e exported, credentials cloudinary.Credentials, list *controllers.PreviewList) {
+	byObject := map[plan.Key]v1alpha1.CloudinaryTriggerSpec{}
+	for i := range e.triggers {
+		byObject[keyOf(&e.triggers[i])] = e.triggers[i].Spec
+	}
+	for _, step := range e.steps(credentials, list, c.Now()) {
+		what := "settings that the list does not show would be set to Cloudinary's defaults, or to what the manifest says"
+		if len(step.Differences) > 0 {
+			var fields []string
+			for _, d := range step.Differences {
+				fields = append(fields, d.Field)
+			}
+			what = "it differs in " + strings.Join(fields, ", ")
+		}
+		c.warn("applying the manifest %s would %s trigger %s (%s at %s): %s; --observe prints manifests that never write",
+			step.Object, step.Action, printable(step.ID), step.EventType, redacted(step.URL), what)
+	}
+}
+
+// steps is what the operator would do with the manifests in a cluster that has nothing else.
+func (e *exported) steps(credentials cloudinary.Credentials, list *controllers.PreviewList, now time.Time) []controllers.PreviewStep {
+	in := controllers.PreviewInput{
+		Triggers: e.triggers, Endpoints: e.endpoints, Now: now, Options: controllers.DefaultOptions(),
+		Secrets: map[plan.Key]controllers.PreviewSecret{},
+	}
+	in.Options.AllowInsecureAPIBase = true
+	for i := range e.endpoints {
+		key := secretOf(&e.endpoints[i])
+		in.Secrets[key] = controllers.PreviewSecret{Secret: asSecret(key, credentials), List: list}
+	}
+	var steps []controllers.PreviewStep
+	for _, env := range controllers.Preview(in).Environments {
+		steps = append(steps, env.Steps...)
+	}
+	return steps
+}
+
+func asSecret(key plan.Key, c cloudinary.Credentials) *corev1.Secret {
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}, Data: map[string][]byte{}}
+	for name, value := range map[string]string{
+		cloudinary.KeyCloudName: c.CloudName, cloudinary.KeyAPIKey: c.APIKey, cloudinary.KeyAPISecret: c.APISecret,
+		cloudinary.KeyOAuthToken: c.OAuthToken, cloudinary.KeyUploadPrefix: c.APIBase,
+	} {
+		if value != "" {
+			s.Data[name] = []byte(value)
+		}
+	}
+	return s
+}
+
+const exportHeader = `# The notification triggers of the product environment %s, as manifests:
+# %d CloudinaryTriggers for %d URLs; %d triggers at Cloudinary are left out.
+#
+# Applied, the operator takes the triggers over as they are. What is adopted stays at Cloudinary when its manifest is deleted;
+# deletionPolicy: Delete would delete it. URLs may carry tokens.
+#
+# The manifests need this Secret:
+#
+# apiVersion: v1
+# kind: Secret
+# metadata:
+#   name: %s
+#   namespace: %s
+# stringData:
+#   CLOUDINARY_URL: cloudinary://API_KEY:API_SECRET@%s
+`
+
+func (e *exported) print(w io.Writer, o output, env cloudinary.Environment, secret, namespace string) error {
+	objects := e.objects()
+	if o.format == outputJSON {
+		var items []json.RawMessage
+		for _, object := range objects {
+			raw, err := manifest(object)
+			if err != nil {
+				return err
+			}
+			items = append(items, raw)
+		}
+		_, err := o.structured(w, map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
+		return err
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, exportHeader, env, len(e.triggers), len(e.endpoints), len(e.skipped), secret, namespace, env.CloudName)
+	for _, object := range objects {
+		raw, err := manifest(object)
+		if err != nil {
+			return err
+		}
+		text, err := yaml.JSONToYAML(raw)
+		if err != nil {
+			return fmt.Errorf("write YAML: %w", err)
+		}
+		fmt.Fprintf(&b, "---\n%s", text)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// objects has each endpoint before its triggers.
+func (e *exported) objects() []client.Object {
+	var objects []client.Object
+	for i := range e.endpoints {
+		ep := &e.endpoints[i]
+		objects = append(objects, ep)
+		for j := range e.triggers {
+			if t := &e.triggers[j]; t.Spec.EndpointRef.Name == ep.Name {
+				objects = append(objects, t)
+			}
+		}
+	}
+	return objects
+}
+
+// manifest is an object as a person would write it: without what only the API server knows.
+func manifest(object client.Object) (json.RawMessage, error) {
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", object.GetName(), err)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", object.GetName(), err)
+	}
+	delete(members, "status")
+	return json.Marshal(members)
+}

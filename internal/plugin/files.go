@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/cli-runtime/pkg/resource"
+	"sigs.k8s.io/yaml"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+)
+
+const (
+	kindEndpoint = "NotificationEndpoint"
+	kindTrigger  = "CloudinaryTrigger"
+	kindSecret   = "Secret"
+)
+
+// filesOptions say where manifests are.
+type filesOptions struct {
+	names     []string
+	kustomize string
+	recursive bool
+}
+
+func addFiles(cmd *cobra.Command, o *filesOptions, usage string) {
+	f := cmd.Flags()
+	f.StringSliceVarP(&o.names, "filename", "f", nil, usage)
+	f.StringVarP(&o.kustomize, "kustomize", "k", "", "A folder with a kustomization, instead of --filename.")
+	f.BoolVarP(&o.recursive, "recursive", "R", false, "Read the folders of --filename with those below them.")
+	_ = cmd.RegisterFlagCompletionFunc("filename", cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt)) // fails only for a flag that does not exist
+}
+
+func (o *filesOptions) given() bool { return len(o.names) > 0 || o.kustomize != "" }
+
+// manifests are the objects in files, as far as they matter here.
+type manifests struct {
+	endpoints []v1alpha1.NotificationEndpoint
+	triggers  []v1alpha1.CloudinaryTrigger
+	secrets   []corev1.Secret
+	ignored   int // objects of other kinds
+}
+
+// read reads all objects. Those that name no namespace get the one given.
+func (o *filesOptions) read(in io.Reader, namespace string) (*manifests, error) {
+	m := &manifests{}
+	if !o.given() {
+		return m, nil
+	}
+	if o.kustomize != "" && len(o.names) > 0 {
+		return nil, errors.New("--filename and --kustomize cannot be used together")
+	}
+	files := slices.DeleteFunc(slices.Clone(o.names), func(name string) bool { return name == "-" })
+	b := resource.NewLocalBuilder().Unstructured().Flatten()
+	if len(files) > 0 || o.kustomize != "" {
+		b = b.FilenameParam(false, &resource.FilenameOptions{Filenames: files, Kustomize: o.kustomize, Recursive: o.recursive})
+	}
+	if len(files) < len(o.names) {
+		b = b.Stream(in, "the standard input")
+	}
+	infos, err := b.Do().Infos()
+	if err != nil {
+		return nil, fmt.Errorf("read manifests: %w", err)
+	}
+	for _, info := range infos {
+		object, ok := info.Object.(*unstructured.Unstructured)
+		if !ok {
+			continue
+		}
+		if err := m.add(object, namespace); err != nil {
+			return nil, fmt.Errorf("%s: %s %s: %w", info.Source, object.GetKind(), object.GetName(), err)
+		}
+	}
+	return m, nil
+}
+
+func (m *manifests) add(object *unstructured.Unstructured, namespace string) error {
+	if object.GetNamespace() == "" {
+		object.SetNamespace(namespace)
+	}
+	ours := object.GroupVersionKind().GroupVersion() == v1alpha1.GroupVersion
+	switch kind := object.GetKind(); {
+	case ours && kind == kindEndpoint:
+		return decodeInto(object, &m.endpoints)
+	case ours && kind == kindTrigger:
+		return decodeInto(object, &m.triggers)
+	case object.GetAPIVersion() == "v1" && kind == kindSecret:
+		if err := decodeInto(object, &m.secrets); err != nil {
+			return errors.New("is no valid Secret: data must be base64, and stringData text") // the cause would quote it
+		}
+		s := &m.secrets[len(m.secrets)-1]
+		for key, value := range s.StringData {
+			if s.Data == nil {
+				s.Data = map[string][]byte{}
+			}
+			s.Data[key] = []byte(value)
+		}
+		s.StringData = nil
+		return nil
+	case object.GroupVersionKind().Group == v1alpha1.GroupVersion.Group:
+		return fmt.Errorf("%s is not a kind of this version of the plugin, which knows %s", object.GroupVersionKind(), v1alpha1.GroupVersion)
+	default:
+		m.ignored++
+		return nil
+	}
+}
+
+// decodeInto refuses fields that do not exist, as the API server does under kubectl's default --validate=true.
+func decodeInto[T any](object *unstructured.Unstructured, list *[]T) error {
+	if object.GetName() == "" {
+		return errors.New("metadata.name is needed")
+	}
+	raw, err := json.Marshal(object.Object)
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	var typed T
+	if err := yaml.UnmarshalStrict(raw, &typed, yaml.DisallowUnknownFields); err != nil {
+		return err
+	}
+	*list = append(*list, typed)
+	return nil
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"sigs.k8s.io/yaml"
+)
+
+// The values of --output. A table is what there is without it.
+const (
+	outputTable = ""
+	outputWide  = "wide"
+	outputJSON  = "json"
+	outputYAML  = "yaml"
+)
+
+// output is the flag --output of one command.
+type output struct {
+	format  string
+	allowed []string
+}
+
+func addOutput(cmd *cobra.Command, o *output, allowed ...string) {
+	o.allowed = allowed
+	cmd.Flags().StringVarP(&o.format, "output", "o", o.format, "Output format: "+strings.Join(allowed, "|")+".")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that does not exist
+}
+
+func (o *output) check() error {
+	if o.format == outputTable || slices.Contains(o.allowed, o.format) {
+		return nil
+	}
+	return fmt.Errorf("--output %q is not one of %s", o.format, strings.Join(o.allowed, ", "))
+}
+
+// structured prints a value as JSON or YAML, if that was asked for.
+func (o *output) structured(w io.Writer, value any) (bool, error) {
+	switch o.format {
+	case outputJSON:
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return true, encoder.Encode(value)
+	case outputYAML:
+		text, err := yaml.Marshal(value)
+		if err != nil {
+			return true, fmt.Errorf("write YAML: %w", err)
+		}
+		_, err = w.Write(text)
+		return true, err
+	default:
+		return false, nil
+	}
+}
+
+// table prints rows as kubectl does, with a dash for what is empty.
+func table(w io.Writer, header []string, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 6, 4, 3, ' ', 0)
+	fmt.Fprintln(t, strings.Join(header, "\t"))
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			if cells[i] = printable(cell); cell == "" {
+				cells[i] = "-"
+			}
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+	}
+	return t.Flush()
+}
+
+// printable keeps what a server or a body says from moving the cursor, or from breaking a line.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func age(now time.Time, t *metav1.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return duration.HumanDuration(now.Sub(t.Time))
+}
+
+// receiverPath begins the paths of the bundled receiver, which hold no more than an object's name.
+const receiverPath = "/v1/notifications/"
+
+// redacted cuts a URL down to scheme and host, since paths and queries carry tokens. The bundled receiver's are shown whole.
+func redacted(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return "…"
+	}
+	bare := u.RawQuery == "" && u.Fragment == "" && u.User == nil
+	if bare && (u.Path == "" || u.Path == "/" || isReceiverPath(u.Path)) {
+		return raw
+	}
+	return u.Scheme + "://" + u.Host + "/…"
+}
+
+func isReceiverPath(path string) bool {
+	rest, ok := strings.CutPrefix(path, receiverPath)
+	return ok && strings.Count(rest, "/") == 1
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+const longPlan = `Show what the operator would create, change and delete at Cloudinary, and what it would say of each object, before it may.
+
+With --filename the manifests are laid over what the cluster has, as kubectl apply would; objects that are in the cluster alone stay.
+Without it, the cluster as it is. The operator's own code decides, over Cloudinary's list of triggers, which is read once for each set
+of credentials. Nothing is written, neither in the cluster nor at Cloudinary.
+
+The credentials are those of the Secrets that endpoints name: from the manifests, else from the cluster, as far as you may read them.
+--credentials-from-env uses CLOUDINARY_URL for all of them instead. What the CRDs' own validation says is not part of this, see
+kubectl apply --dry-run=server.`
+
+const examplePlan = `  # What these manifests would do
+  kubectl cloudinary plan -f triggers/ -R
+
+  # What a kustomization would do, in a pipeline: exit code 2 where there are changes
+  kubectl kustomize . | kubectl cloudinary plan -f - --exit-code
+
+  # Without access to the Secrets
+  CLOUDINARY_URL=cloudinary://... kubectl cloudinary plan -f triggers/ --credentials-from-env
+
+  # What the operator is about to do with what is in the cluster
+  kubectl cloudinary plan -A`
+
+const errChanges = exitError(2)
+
+type planOptions struct {
+	files           filesOptions
+	all             bool
+	exitCode        bool
+	fromEnv         bool
+	showURLs        bool
+	urlLimit        int
+	receiverBaseURL string
+	insecure        bool
+	timeout         time.Duration
+	output          output
+}
+
+func (c *cli) planCommand() *cobra.Command {
+	var o planOptions
+	defaults := controllers.DefaultOptions()
+	cmd := &cobra.Command{
+		Use: "plan", Short: "Show what the operator would do at Cloudinary", Long: longPlan, Example: examplePlan,
+		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.plan(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	addFiles(cmd, &o.files, "Manifests to lay over the cluster: files, folders, or - for the standard input.")
+	f.BoolVarP(&o.all, "all-namespaces", "A", false, "Show the objects of all namespaces.")
+	f.BoolVar(&o.exitCode, "exit-code", false, "Exit with 2 where there are changes, and with 1 where that cannot be known of all.")
+	f.BoolVar(&o.fromEnv, "credentials-from-env", false, "Use CLOUDINARY_URL instead of the Secrets.")
+	f.BoolVar(&o.showURLs, "show-urls", false, "Show URLs whole, with the tokens that they may carry.")
+	f.IntVar(&o.urlLimit, "url-limit", 0, "The manager's --url-limit. Default: what an endpoint's status says, else 30.")
+	f.StringVar(&o.receiverBaseURL, "receiver-base-url", "", "The manager's --receiver-base-url. Default: what an endpoint's status tells of it.")
+	f.BoolVar(&o.insecure, "allow-insecure-api-base", false, "Call Admin APIs that are not https, as the manager's flag of this name.")
+	f.DurationVar(&o.timeout, "call-timeout", defaults.CallTimeout, "How long one Admin API call may take.")
+	addOutput(cmd, &o.output, outputWide, outputJSON, outputYAML)
+	return cmd
+}
+
+// planReport is what plan prints as JSON.
+type planReport struct {
+	Environments []environmentPlan `json:"environments"`
+	Objects      []objectPlan      `json:"objects"`
+	Summary      map[string]int    `json:"summary"`
+}
+
+type environmentPlan struct {
+	APIBase    string     `json:"apiBase"`
+	CloudName  string     `json:"cloudName"`
+	URLsBefore int        `json:"urlsBefore"`
+	URLsAfter  int        `json:"urlsAfter"`
+	URLLimit   int        `json:"urlLimit"`
+	Steps      []stepPlan `json:"steps"`
+}
+
+type stepPlan struct {
+	Action      string           `json:"action"`
+	Cause       string           `json:"cause"`
+	EventType   string           `json:"eventType"`
+	URL         string           `json:"url"`
+	ID          string           `json:"id,omitempty"`
+	Namespace   string           `json:"namespace"`
+	Name        string           `json:"name"`
+	Differences []differencePlan `json:"differences,omitempty"`
+	Blocked     bool             `json:"blocked,omitempty"`
+}
+
+type differencePlan struct {
+	Field string `json:"field"`
+	Want  string `json:"want"`
+	Have  string `json:"have"`
+}
+
+type objectPlan struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	New       bool   `json:"new,omitempty"`
+
+	Accepted        string `json:"accepted"`
+	AcceptedReason  string `json:"acceptedReason"`
+	AcceptedMessage string `json:"acceptedMessage,omitempty"`
+	Synced          string `json:"synced"`
+	SyncedReason    string `json:"syncedReason"`
+	SyncedMessage   string `json:"syncedMessage,omitempty"`
+}
+
+func (c *cli) plan(ctx context.Context, o planOptions) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	cl, err := c.connect()
+	if err != nil {
+		return err
+	}
+	manifests, err := o.files.read(c.Streams.In, cl.namespace)
+	if err != nil {
+		return err
+	}
+	s := &scene{cli: c, cluster: cl, options: o, manifests: manifests, namespace: cl.namespace}
+	if o.all {
+		s.namespace = ""
+	}
+	in, err := s.gather(ctx)
+	if err != nil {
+		return err
+	}
+	report := newPlanReport(controllers.Preview(in), in.Options.URLLimit, s, o.showURLs)
+	done, err := o.output.structured(c.Streams.Out, report)
+	if !done {
+		err = c.printPlan(report, o)
+	}
+	switch {
+	case err != nil || !o.exitCode:
+		return err
+	case len(s.unread) > 0:
+		return fmt.Errorf("the plan is not whole: nothing is known of what needs the Secrets %s", strings.Join(s.unread, ", "))
+	case report.changes() > 0:
+		return errChanges
+	}
+	return nil
+}
+
+func (r planReport) changes() int {
+	n := 0
+	for _, count := range r.Summary {
+		n += count
+	}
+	return n
+}
+
+func newPlanReport(result controllers.PreviewResult, urlLimit int, s *scene, showURLs bool) planReport {
+	report := planReport{
+		Environments: []environmentPlan{}, Objects: []objectPlan{},
+		Summary: map[string]int{},
+	}
+	for _, action := range actions() {
+		report.Summary[action.String()] = 0
+	}
+	for _, env := range result.Environments {
+		e := environmentPlan{
+			APIBase: env.Environment.APIBase, CloudName: env.Environment.CloudName,
+			URLsBefore: env.URLsBefore, URLsAfter: env.URLsAfter, URLLimit: urlLimit, Steps: []stepPlan{},
+		}
+		for _, step := range env.Steps {
+			report.Summary[step.Action.String()]++
+			e.Steps = append(e.Steps, newStepPlan(step, showURLs))
+		}
+		report.Environments = append(report.Environments, e)
+	}
+	for _, ep := range result.Endpoints {
+		if s.shows(kindEndpoint, ep.Key) {
+			report.Objects = append(report.Objects, newObjectPlan(kindEndpoint, ep, s))
+		}
+	}
+	for _, t := range result.Triggers {
+		if s.shows(kindTrigger, t.Key) {
+			report.Objects = append(report.Objects, newObjectPlan(kindTrigger, t, s))
+		}
+	}
+	return report
+}
+
+func actions() []plan.Action {
+	return []plan.Action{plan.Create, plan.Update, plan.Replace, plan.Delete}
+}
+
+func newStepPlan(step controllers.PreviewStep, showURLs bool) stepPlan {
+	show := redacted
+	if showURLs {
+		show = func(url string) string { return url }
+	}
+	p := stepPlan{
+		Action: step.Action.String(), Cause: string(step.Cause), EventType: step.EventType, URL: show(step.URL), ID: step.ID,
+		Namespace: step.Object.Namespace, Name: step.Object.Name, Blocked: step.Blocked,
+	}
+	for _, d := range step.Differences {
+		if d.Field == "url" {
+			d.Want, d.Have = show(d.Want), show(d.Have)
+		}
+		p.Differences = append(p.Differences, differencePlan(d))
+	}
+	return p
+}
+
+func newObjectPlan(kind string, o controllers.PreviewObject, s *scene) objectPlan {
+	p := objectPlan{Kind: kind, Namespace: o.Key.Namespace, Name: o.Key.Name, New: s.isNew(kind, o.Key)}
+	for _, c := range o.Conditions {
+		switch c.Type {
+		case "Accepted":
+			p.Accepted, p.AcceptedReason, p.AcceptedMessage = string(c.Status), c.Reason, c.Message
+		case "Synced":
+			p.Synced, p.SyncedReason, p.SyncedMessage = string(c.Status), c.Reason, c.Message
+		}
+	}
+	return p
+}
+
+func (c *cli) printPlan(report planReport, o planOptions) error {
+	out := c.Streams.Out
+	for _, env := range report.Environments {
+		fmt.Fprintf(out, "Product environment %s at %s: %d of %d URLs in use, %d afterwards\n", env.CloudName, env.APIBase, env.URLsBefore, env.URLLimit, env.URLsAfter)
+		if len(env.Steps) == 0 {
+			fmt.Fprint(out, "No changes.\n\n")
+			continue
+		}
+		var rows [][]string
+		for _, s := range env.Steps {
+			rows = append(rows, []string{s.Action, s.EventType, s.URL, s.Namespace + "/" + s.Name, s.Cause, changed(s), s.ID})
+		}
+		if err := table(out, []string{"ACTION", "EVENT TYPE", "URL", "TRIGGER", "CAUSE", "CHANGES", "ID"}, rows); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+	}
+	if err := c.printPlannedObjects(report.Objects, o.output.format == outputWide); err != nil {
+		return err
+	}
+	s := report.Summary
+	fmt.Fprintf(out, "Plan: %d to create, %d to update, %d to replace, %d to delete.\n", s["create"], s["update"], s["replace"], s["delete"])
+	return nil
+}
+
+// changed are the fields that a step changes, and what it waits for.
+func changed(s stepPlan) string {
+	var fields []string
+	for _, d := range s.Differences {
+		fields = append(fields, d.Field)
+	}
+	if s.Blocked {
+		fields = append(fields, "(waits for credentials)")
+	}
+	return strings.Join(fields, ",")
+}
+
+func (c *cli) printPlannedObjects(objects []objectPlan, wide bool) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	var rows [][]string
+	var notes []string
+	for _, o := range objects {
+		name := strings.ToLower(o.Kind) + "/" + o.Name
+		state := "in cluster"
+		if o.New {
+			state = "new"
+		}
+		rows = append(rows, []string{o.Namespace, name, state, o.Accepted, o.AcceptedReason, o.Synced, o.SyncedReason})
+		if o.Accepted != "True" || wide {
+			notes = append(notes, fmt.Sprintf("%s/%s: Accepted: %s", o.Namespace, name, o.AcceptedMessage))
+		}
+		if o.Accepted == "True" && o.SyncedReason != "Pending" && o.Synced != "True" || wide {
+			notes = append(notes, fmt.Sprintf("%s/%s: Synced: %s", o.Namespace, name, o.SyncedMessage))
+		}
+	}
+	header := []string{"NAMESPACE", "OBJECT", "STATE", "ACCEPTED", "REASON", "SYNCED", "REASON"}
+	if err := table(c.Streams.Out, header, rows); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.Streams.Out)
+	for _, note := range notes {
+		fmt.Fprintln(c.Streams.Out, printable(note))
+	}
+	if len(notes) > 0 {
+		fmt.Fprintln(c.Streams.Out)
+	}
+	return nil
+}

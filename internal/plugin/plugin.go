@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// Config is what the plugin needs of the process that it runs in.
+type Config struct {
+	Streams genericiooptions.IOStreams
+	Version string
+	Now     func() time.Time
+	Getenv  func(string) string
+}
+
+// cli is what all commands share.
+type cli struct {
+	Config
+	flags *genericclioptions.ConfigFlags
+}
+
+// exitError ends the process with a code that is no failure, and without a message.
+type exitError int
+
+// Error is never shown.
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Run carries out one call of the plugin, and returns the code to exit with. An error is one line on the error stream, as kubectl has it.
+func Run(ctx context.Context, config Config, args []string) int {
+	ctrllog.SetLogger(logr.Discard()) // what libraries would log is in the errors that they return
+	root := New(config)               //nolint:contextcheck // a command gets its context from ExecuteContext
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var code exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintf(config.Streams.ErrOut, "error: %s\n", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
+	return 1
+}
+
+const longRoot = `Look at, try out and repair what the Cloudinary operator does with notification triggers.
+
+Every command works with your own rights in the cluster, and none writes at Cloudinary.`
+
+// New is the whole command.
+func New(config Config) *cobra.Command {
+	c := &cli{Config: config, flags: genericclioptions.NewConfigFlags(true)}
+	root := &cobra.Command{
+		Use:           "kubectl-cloudinary",
+		Short:         "Work with Cloudinary's notification triggers in Kubernetes",
+		Long:          longRoot,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl cloudinary"},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(config.Streams.In)
+	root.SetOut(config.Streams.Out)
+	root.SetErr(config.Streams.ErrOut)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath())
+	})
+	c.flags.AddFlags(root.PersistentFlags())
+	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache" // the help is the same for everybody
+	c.completeNamespaces(root)
+	root.AddCommand(
+		c.statusCommand(), c.planCommand(), c.exportCommand(), c.previewCommand(), c.sendCommand(),
+		c.deadLettersCommand(), c.releaseCommand(), c.versionCommand(),
+	)
+	return root
+}
+
+func (c *cli) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "version",
+		Short:             "Print the plugin's version",
+		Example:           "  kubectl cloudinary version",
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(c.Streams.Out, c.Version)
+			return err
+		},
+	}
+}
+
+// warn tells the user something that is not the answer.
+func (c *cli) warn(format string, args ...any) {
+	fmt.Fprintf(c.Streams.ErrOut, "warning: "+format+"\n", args...)
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+const longRelease = `Let objects go that are being deleted and wait for a manager or for credentials that are gone.
+
+It takes the operator's finalizer off, and names the triggers at Cloudinary that are left behind: nothing is called or deleted there. It
+works without the manager. Where the manager runs and has credentials, nothing needs this: deletion goes through by itself.
+
+Triggers go first, then endpoints, then Secrets. Objects that are not being deleted are refused; with --delete they are deleted, too. With
+--all, Secrets that are not being deleted are kept, and only lose the finalizer under --delete.`
+
+const exampleRelease = `  # A trigger whose deletion hangs
+  kubectl cloudinary release -n shop cldt/uploads
+
+  # All that hangs in a namespace
+  kubectl cloudinary release -n shop --all
+
+  # What that would be
+  kubectl cloudinary release -n shop --all --dry-run
+
+  # Delete the triggers and endpoints of a namespace, and leave what they made at Cloudinary
+  kubectl cloudinary release -n shop --all --delete --yes`
+
+type releaseOptions struct {
+	all    bool
+	delete bool
+	yes    bool
+	dryRun bool
+}
+
+func (c *cli) releaseCommand() *cobra.Command {
+	var o releaseOptions
+	cmd := &cobra.Command{
+		Use:     "release (cldt/NAME | nep/NAME | secret/NAME ...) | --all",
+		Short:   "Let go of objects whose manager or credentials are gone",
+		Long:    longRelease,
+		Example: exampleRelease,
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.release(cmd.Context(), args, o) },
+	}
+	cmd.ValidArgsFunction = c.completeReleases
+	f := cmd.Flags()
+	f.BoolVar(&o.all, "all", false, "Every object of the namespace that has the operator's finalizer.")
+	f.BoolVar(&o.delete, "delete", false, "Delete objects that are not being deleted.")
+	f.BoolVarP(&o.yes, "yes", "y", false, "Do not ask.")
+	f.BoolVar(&o.dryRun, "dry-run", false, "Say what would be let go of and left behind, and change nothing.")
+	return cmd
+}
+
+func (c *cli) completeReleases(cmd *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	return c.matching(cmd.Context(), prefix, func(ctx context.Context, cl *cluster) ([]string, error) {
+		triggers, err := triggerNames(ctx, cl)
+		if err != nil {
+			return nil, err
+		}
+		endpoints, err := endpointNames(ctx, cl)
+		if err != nil {
+			return nil, err
+		}
+		secrets, err := secretNames(ctx, cl)
+		return slices.Concat(
+			namesOf("cldt/", triggers, func(i int) string { return triggers[i] }),
+			namesOf("nep/", endpoints, func(i int) string { return endpoints[i] }),
+			namesOf("secret/", secrets, func(i int) string { return secrets[i] }),
+		), err
+	})
+}
+
+// releasable is an object that is to be let go of.
+type releasable struct {
+	client.Object
+	kind string
+	keep bool // do not delete it
+	left []leftBehind
+}
+
+// leftBehind is a trigger at Cloudinary that depends on what is let go of.
+type leftBehind struct {
+	holder                          plan.Key // the CloudinaryTrigger that has it in its status
+	environment, url, eventType, id string
+}
+
+func (r *releasable) String() string { return r.kind + "/" + r.GetName() }
+
+func (r *releasable) deleting() bool { return !r.GetDeletionTimestamp().IsZero() }
+
+func (c *cli) release(ctx context.Context, args []string, o releaseOptions) error {
+	if o.all == (len(args) > 0) {
+		return errors.New("name objects such as cldt/uploads, or use --all")
+	}
+	cl, err := c.connect()
+	if err != nil {
+		return err
+	}
+	triggers, err := cl.triggers(ctx, "")
+	if apierrors.IsForbidden(err) {
+		triggers, err = cl.triggers(ctx, cl.namespace)
+	}
+	if err != nil {
+		return err
+	}
+	var found []*releasable
+	if o.all {
+		found, err = cl.heldObjects(ctx, triggers, o)
+	} else {
+		found, err = cl.namedObjects(ctx, args, triggers, o)
+	}
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		fmt.Fprintf(c.Streams.ErrOut, "Nothing to let go of in namespace %s.\n", cl.namespace)
+		return nil
+	}
+	c.showReleases(found, o)
+	if o.dryRun {
+		return nil
+	}
+	if err := c.confirm(o.yes, fmt.Sprintf("Let go of %d objects in namespace %s?", len(found), cl.namespace)); err != nil {
+		return err
+	}
+	return c.letGo(ctx, cl, found, o)
+}
+
+// namedObjects are those of the arguments, in the order in which they can go.
+func (cl *cluster) namedObjects(ctx context.Context, args []string, triggers []v1alpha1.CloudinaryTrigger, o releaseOptions) ([]*releasable, error) {
+	var found []*releasable
+	for _, arg := range args {
+		kind, name, ok := strings.Cut(arg, "/")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("%q must have the form cldt/NAME, nep/NAME or secret/NAME", arg)
+		}
+		r, err := cl.releasable(ctx, strings.ToLower(kind), name, triggers)
+		if err != nil {
+			return nil, err
+		}
+		if !r.deleting() && !o.delete {
+			return nil, fmt.Errorf("%s is not being deleted; delete it first, or use --delete", r)
+		}
+		found = append(found, r)
+	}
+	slices.SortStableFunc(found, func(a, b *releasable) int { return rank(a.kind) - rank(b.kind) })
+	return found, nil
+}
+
+const (
+	shortTrigger  = "cldt"
+	shortEndpoint = "nep"
+	shortSecret   = "secret"
+)
+
+func rank(kind string) int {
+	return slices.Index([]string{shortTrigger, shortEndpoint, shortSecret}, kind)
+}
+
+func (cl *cluster) releasable(ctx context.Context, kind, name string, triggers []v1alpha1.CloudinaryTrigger) (*releasable, error) {
+	r := &releasable{}
+	switch kind {
+	case "cldt", "cloudinarytrigger", "cloudinarytriggers":
+		r.kind, r.Object = shortTrigger, &v1alpha1.CloudinaryTrigger{}
+	case "nep", "notificationendpoint", "notificationendpoints":
+		r.kind, r.Object = shortEndpoint, &v1alpha1.NotificationEndpoint{}
+	case "secret", "secrets":
+		r.kind, r.Object = shortSecret, secretMetadata()
+	default:
+		return nil, fmt.Errorf("%q is not a kind that can be let go of; those are cldt, nep and secret", kind)
+	}
+	if err := cl.Get(ctx, client.ObjectKey{Namespace: cl.namespace, Name: name}, r.Object); err != nil {
+		return nil, explained(err)
+	}
+	r.left = behind(r, triggers)
+	return r, nil
+}
+
+// secretMetadata reads and writes a Secret without what it holds.
+func secretMetadata() *metav1.PartialObjectMetadata {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kindSecret))
+	return m
+}
+
+// heldObjects are those of the namespace that have the finalizer.
+func (cl *cluster) heldObjects(ctx context.Context, triggers []v1alpha1.CloudinaryTrigger, o releaseOptions) ([]*releasable, error) {
+	var found []*releasable
+	add := func(kind string, object client.Object) {
+		r := &releasable{Object: object, kind: kind, keep: kind == shortSecret && object.GetDeletionTimestamp().IsZero()}
+		if !controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) || !r.deleting() && !o.delete {
+			return
+		}
+		r.left = behind(r, triggers)
+		found = append(found, r)
+	}
+	for i := range triggers {
+		if triggers[i].Namespace == cl.namespace {
+			add(shortTrigger, &triggers[i])
+		}
+	}
+	endpoints, err := cl.endpoints(ctx, cl.namespace)
+	if err != nil {
+		return nil, err
+	}
+	for i := range endpoints {
+		add(shortEndpoint, &endpoints[i])
+	}
+	var secrets metav1.PartialObjectMetadataList
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kindSecret + "List"))
+	if err := cl.list(ctx, cl.namespace, &secrets); err != nil {
+		return nil, err
+	}
+	for i := range secrets.Items {
+		secrets.Items[i].SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kindSecret))
+		add(shortSecret, &secrets.Items[i])
+	}
+	return found, nil
+}
+
+// behind are the triggers at Cloudinary that depend on an object.
+func behind(r *releasable, triggers []v1alpha1.CloudinaryTrigger) []leftBehind {
+	var left []leftBehind
+	for i := range triggers {
+		t := &triggers[i]
+		for _, reg := range t.Status.Registrations {
+			secret := plan.Key{Namespace: reg.SecretRef.Namespace, Name: reg.SecretRef.Name}
+			concerns := r.kind == shortTrigger && keyOf(t) == keyOf(r) ||
+				r.kind == shortEndpoint && endpointOf(t) == keyOf(r) || r.kind == shortSecret && secret == keyOf(r)
+			if !concerns {
+				continue
+			}
+			for _, held := range reg.Triggers {
+				left = append(left, leftBehind{keyOf(t), reg.APIBase + "/" + reg.CloudName, reg.URL, held.EventType, held.ID})
+			}
+		}
+	}
+	return left
+}
+
+// showReleases names what each object leaves behind. A trigger at Cloudinary that goes with its CloudinaryTrigger is named there alone.
+func (c *cli) showReleases(found []*releasable, o releaseOptions) {
+	told := map[leftBehind]bool{}
+	for _, r := range found {
+		what := "lets go of the finalizer"
+		if !r.deleting() && !r.keep && o.delete {
+			what = "is deleted"
+		}
+		fmt.Fprintf(c.Streams.Out, "%s %s\n", r, what)
+		for _, l := range r.left {
+			if told[l] {
+				continue
+			}
+			told[l] = r.kind == shortTrigger
+			id := l.id
+			if id == "" {
+				id = "of which the id is not known, since it was being created"
+			}
+			fmt.Fprintf(c.Streams.Out, "  %s in %s: trigger %s (%s at %s)\n", l.fate(r.kind), l.environment, id, l.eventType, redacted(l.url))
+		}
+	}
+}
+
+// fate is what letting go of an object of a kind means for the trigger.
+func (l leftBehind) fate(kind string) string {
+	switch kind {
+	case shortTrigger:
+		return "leaves behind"
+	case shortEndpoint:
+		return "leaves to cldt/" + l.holder.Name + " of namespace " + l.holder.Namespace
+	default:
+		return "takes the credentials from cldt/" + l.holder.Name + " of namespace " + l.holder.Namespace
+	}
+}
+
+// confirm asks, and takes nothing but a yes for one.
+func (c *cli) confirm(yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	fmt.Fprintf(c.Streams.ErrOut, "%s [y/N] ", question)
+	line, err := bufio.NewReader(c.Streams.In).ReadString('\n')
+	answer := strings.ToLower(strings.TrimSpace(line))
+	if err != nil && answer == "" {
+		fmt.Fprintln(c.Streams.ErrOut)
+		return errors.New("nobody answers on the standard input; use --yes")
+	}
+	if answer != "y" && answer != "yes" {
+		return errors.New("cancelled, nothing was changed")
+	}
+	return nil
+}
+
+// letGo goes on with the others where one object fails.
+func (c *cli) letGo(ctx context.Context, cl *cluster, found []*releasable, o releaseOptions) error {
+	var errs []error
+	for _, r := range found {
+		if err := cl.letGo(ctx, r, o.delete); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", r, err))
+			continue
+		}
+		fmt.Fprintf(c.Streams.Out, "%s released\n", r)
+	}
+	return errors.Join(errs...)
+}
+
+// letGo deletes an object where that is asked for, and takes the finalizer off. Both hold for the very object that was shown.
+func (cl *cluster) letGo(ctx context.Context, r *releasable, remove bool) error {
+	if !r.deleting() && !r.keep && remove {
+		uid := r.GetUID()
+		if err := cl.Delete(ctx, r.Object, client.Preconditions{UID: &uid}); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+	}
+	return client.IgnoreNotFound(cl.removeFinalizer(ctx, r.Object))
+}
+
+// writeTries is how often a write is tried against others that write the same object.
+const writeTries = 5
+
+func (cl *cluster) removeFinalizer(ctx context.Context, shown client.Object) error {
+	for try := 1; ; try++ {
+		o, ok := shown.DeepCopyObject().(client.Object)
+		if !ok {
+			return fmt.Errorf("%T is no object", shown)
+		}
+		if err := cl.Get(ctx, client.ObjectKeyFromObject(shown), o); err != nil {
+			return err
+		}
+		if o.GetUID() != shown.GetUID() || !controllerutil.ContainsFinalizer(o, v1alpha1.Finalizer) {
+			return nil
+		}
+		base, ok := o.DeepCopyObject().(client.Object)
+		if !ok {
+			return fmt.Errorf("%T is no object", o)
+		}
+		controllerutil.RemoveFinalizer(o, v1alpha1.Finalizer)
+		err := cl.Patch(ctx, o, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
+		if !apierrors.IsConflict(err) || try == writeTries {
+			return err
+		}
+	}
+}

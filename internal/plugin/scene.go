@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// scene gathers what a plan rests on: the cluster with manifests laid over it, Secrets, and lists of triggers.
+type scene struct {
+	*cli
+	cluster   *cluster
+	options   planOptions
+	manifests *manifests
+	namespace string // of the objects that are shown besides those of the manifests; empty: all
+
+	endpoints []v1alpha1.NotificationEndpoint
+	triggers  []v1alpha1.CloudinaryTrigger
+	added     map[string]bool // kind and key of what only the manifests have
+	given     map[string]bool // kind and key of all that they have, and of the triggers of their endpoints
+	secrets   map[plan.Key]controllers.PreviewSecret
+	lists     map[cloudinary.Credentials]*controllers.PreviewList
+	unread    []string // Secrets about whose objects nothing is concluded
+}
+
+func (s *scene) gather(ctx context.Context) (controllers.PreviewInput, error) {
+	s.added, s.given = map[string]bool{}, map[string]bool{}
+	s.secrets, s.lists = map[plan.Key]controllers.PreviewSecret{}, map[cloudinary.Credentials]*controllers.PreviewList{}
+	if err := s.readCluster(ctx); err != nil {
+		return controllers.PreviewInput{}, err
+	}
+	s.layOver()
+	s.follow()
+	if err := s.readSecrets(ctx, s.neededSecrets()); err != nil {
+		return controllers.PreviewInput{}, err
+	}
+	if err := s.readSecrets(ctx, s.neighbours()); err != nil {
+		return controllers.PreviewInput{}, err
+	}
+	namespaces, err := s.readLabels(ctx)
+	if err != nil {
+		return controllers.PreviewInput{}, err
+	}
+	options := controllers.DefaultOptions()
+	options.AllowInsecureAPIBase = s.options.insecure
+	options.URLLimit = s.urlLimit(options.URLLimit)
+	options.ReceiverBaseURL = s.receiverBaseURL()
+	return controllers.PreviewInput{
+		Endpoints: s.endpoints, Triggers: s.triggers, Namespaces: namespaces, Secrets: s.secrets, Now: s.Now(), Options: options,
+	}, nil
+}
+
+// readLabels reads the labels of namespaces where an endpoint goes by them.
+func (s *scene) readLabels(ctx context.Context) (map[string]labels.Set, error) {
+	if !slices.ContainsFunc(s.endpoints, func(ep v1alpha1.NotificationEndpoint) bool {
+		return ep.Spec.AllowedTriggers != nil && ep.Spec.AllowedTriggers.Namespaces.From == v1alpha1.NamespacesFromSelector
+	}) {
+		return nil, nil //nolint:nilnil // nobody asks for them
+	}
+	var all metav1.PartialObjectMetadataList
+	all.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+	if err := s.cluster.List(ctx, &all); apierrors.IsForbidden(err) {
+		s.warn("the labels of namespaces cannot be read: nothing is concluded for triggers that use an endpoint of another namespace by them")
+		return nil, nil //nolint:nilnil // nobody knows them
+	} else if err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
+	}
+	found := make(map[string]labels.Set, len(all.Items))
+	for i := range all.Items {
+		found[all.Items[i].Name] = all.Items[i].Labels
+	}
+	return found, nil
+}
+
+// readCluster reads all objects, or where that is not allowed those of the namespaces that matter.
+func (s *scene) readCluster(ctx context.Context) error {
+	err := s.readNamespaces(ctx, "")
+	if !apierrors.IsForbidden(err) || s.options.all {
+		return err
+	}
+	namespaces := []string{s.cluster.namespace}
+	for i := range s.manifests.endpoints {
+		namespaces = append(namespaces, s.manifests.endpoints[i].Namespace)
+	}
+	for i := range s.manifests.triggers {
+		namespaces = append(namespaces, s.manifests.triggers[i].Namespace)
+	}
+	slices.Sort(namespaces)
+	namespaces = slices.Compact(namespaces)
+	s.warn("objects of other namespaces than %s cannot be read: conflicts with them are not seen", strings.Join(namespaces, ", "))
+	return s.readNamespaces(ctx, namespaces...)
+}
+
+func (s *scene) readNamespaces(ctx context.Context, namespaces ...string) error {
+	s.endpoints, s.triggers = nil, nil
+	for _, namespace := range namespaces {
+		endpoints, err := s.cluster.endpoints(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		triggers, err := s.cluster.triggers(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		s.endpoints, s.triggers = append(s.endpoints, endpoints...), append(s.triggers, triggers...)
+	}
+	return nil
+}
+
+func identity(kind string, key plan.Key) string { return kind + " " + key.String() }
+
+func keyOf(o metav1.Object) plan.Key { return plan.Key{Namespace: o.GetNamespace(), Name: o.GetName()} }
+
+// layOver puts the manifests over what the cluster has: their spec counts, and the cluster's status.
+func (s *scene) layOver() {
+	for i := range s.manifests.endpoints {
+		ep := &s.manifests.endpoints[i]
+		at := slices.IndexFunc(s.endpoints, func(have v1alpha1.NotificationEndpoint) bool { return keyOf(&have) == keyOf(ep) })
+		s.note(kindEndpoint, ep, at < 0)
+		if at < 0 {
+			s.endpoints = append(s.endpoints, v1alpha1.NotificationEndpoint{ObjectMeta: s.newMeta(ep), Spec: ep.Spec})
+			continue
+		}
+		if have := &s.endpoints[at]; !equality.Semantic.DeepEqual(have.Spec, ep.Spec) {
+			have.Spec = ep.Spec
+			have.Generation++
+		}
+	}
+	for i := range s.manifests.triggers {
+		t := &s.manifests.triggers[i]
+		at := slices.IndexFunc(s.triggers, func(have v1alpha1.CloudinaryTrigger) bool { return keyOf(&have) == keyOf(t) })
+		s.note(kindTrigger, t, at < 0)
+		if at < 0 {
+			s.triggers = append(s.triggers, v1alpha1.CloudinaryTrigger{ObjectMeta: s.newMeta(t), Spec: t.Spec})
+			continue
+		}
+		if have := &s.triggers[at]; !equality.Semantic.DeepEqual(have.Spec, t.Spec) {
+			have.Spec = t.Spec
+			have.Generation++
+		}
+	}
+}
+
+// follow counts triggers of endpoints that the manifests have among them: what happens to an endpoint happens to them.
+func (s *scene) follow() {
+	for i := range s.triggers {
+		t := &s.triggers[i]
+		if s.given[identity(kindEndpoint, endpointOf(t))] {
+			s.given[identity(kindTrigger, keyOf(t))] = true
+		}
+	}
+}
+
+func (s *scene) note(kind string, o metav1.Object, added bool) {
+	s.given[identity(kind, keyOf(o))] = true
+	s.added[identity(kind, keyOf(o))] = added
+}
+
+// newMeta is that of an object which is created now: the youngest, so that it wins no conflict.
+func (s *scene) newMeta(o metav1.Object) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: o.GetNamespace(), Name: o.GetName(), Labels: o.GetLabels(), Annotations: o.GetAnnotations(),
+		Generation: 1, CreationTimestamp: metav1.NewTime(s.Now()),
+	}
+}
+
+func (s *scene) isNew(kind string, key plan.Key) bool { return s.added[identity(kind, key)] }
+
+// shows says whether an object is among those that were asked for: with manifests these and what depends on them, else those of
+// the namespace.
+func (s *scene) shows(kind string, key plan.Key) bool {
+	if s.options.files.given() && !s.options.all {
+		return s.given[identity(kind, key)]
+	}
+	return s.namespace == "" || s.namespace == key.Namespace || s.given[identity(kind, key)]
+}
+
+// neededSecrets are those without which nothing can be said of the objects that are shown.
+func (s *scene) neededSecrets() []plan.Key {
+	var keys []plan.Key
+	byKey := map[plan.Key]*v1alpha1.NotificationEndpoint{}
+	for i := range s.endpoints {
+		ep := &s.endpoints[i]
+		byKey[keyOf(ep)] = ep
+		if s.shows(kindEndpoint, keyOf(ep)) {
+			keys = append(keys, secretOf(ep))
+		}
+	}
+	for i := range s.triggers {
+		t := &s.triggers[i]
+		if !s.shows(kindTrigger, keyOf(t)) {
+			continue
+		}
+		if ep := byKey[endpointOf(t)]; ep != nil {
+			keys = append(keys, secretOf(ep))
+		}
+		for _, r := range t.Status.Registrations {
+			keys = append(keys, plan.Key{Namespace: r.SecretRef.Namespace, Name: r.SecretRef.Name})
+		}
+	}
+	return keys
+}
+
+// neighbours are the Secrets of endpoints that lead to a product environment which was listed: their triggers count there too.
+func (s *scene) neighbours() []plan.Key {
+	listed := map[cloudinary.Environment]bool{}
+	for credentials := range s.lists {
+		listed[credentials.Environment()] = true
+	}
+	var keys []plan.Key
+	for i := range s.endpoints {
+		ep := &s.endpoints[i]
+		if env := ep.Status.Environment; env != nil && listed[cloudinary.Environment{APIBase: env.APIBase, CloudName: env.CloudName}] {
+			keys = append(keys, secretOf(ep))
+		}
+	}
+	return keys
+}
+
+func secretOf(ep *v1alpha1.NotificationEndpoint) plan.Key {
+	return plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}
+}
+
+func endpointOf(t *v1alpha1.CloudinaryTrigger) plan.Key {
+	key := plan.Key{Namespace: t.Spec.EndpointRef.Namespace, Name: t.Spec.EndpointRef.Name}
+	if key.Namespace == "" {
+		key.Namespace = t.Namespace
+	}
+	return key
+}
+
+// readSecrets reads Secrets that are not known yet, and lists with their credentials.
+func (s *scene) readSecrets(ctx context.Context, keys []plan.Key) error {
+	for _, key := range keys {
+		if _, known := s.secrets[key]; known || slices.Contains(s.unread, key.String()) {
+			continue
+		}
+		secret, err := s.readSecret(ctx, key)
+		switch {
+		case apierrors.IsForbidden(err):
+			s.warn("Secret %s cannot be read, so that nothing is planned for what needs it; --credentials-from-env uses CLOUDINARY_URL instead", key)
+			s.unread = append(s.unread, key.String())
+			continue
+		case err != nil && !apierrors.IsNotFound(err):
+			return fmt.Errorf("read Secret %s: %w", key, err)
+		}
+		list := s.list(ctx, secret)
+		if list != nil && list.Err != nil {
+			s.warn("nothing is planned for what needs Secret %s: %v", key, list.Err)
+			s.unread = append(s.unread, key.String())
+		}
+		s.secrets[key] = controllers.PreviewSecret{Secret: secret, List: list}
+	}
+	return nil
+}
+
+// readSecret returns nil without an error where there is no such Secret.
+func (s *scene) readSecret(ctx context.Context, key plan.Key) (*corev1.Secret, error) {
+	if s.options.fromEnv {
+		return s.secretFromEnv(key)
+	}
+	for i := range s.manifests.secrets {
+		if secret := &s.manifests.secrets[i]; keyOf(secret) == key {
+			return secret, nil
+		}
+	}
+	secret, err := s.cluster.secret(ctx, key.Namespace, key.Name)
+	return secret, client.IgnoreNotFound(err)
+}
+
+func (s *scene) secretFromEnv(key plan.Key) (*corev1.Secret, error) {
+	value := s.Getenv(cloudinary.KeyCloudinaryURL)
+	if value == "" {
+		return nil, errors.New("--credentials-from-env needs the environment variable CLOUDINARY_URL")
+	}
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name},
+		Data:       map[string][]byte{cloudinary.KeyCloudinaryURL: []byte(value)},
+	}, nil
+}
+
+// list lists once for each set of credentials. What is wrong with a Secret is for the preview to say.
+func (s *scene) list(ctx context.Context, secret *corev1.Secret) *controllers.PreviewList {
+	if secret == nil {
+		return nil
+	}
+	credentials, err := cloudinary.ParseSecret(secret.Data)
+	if err != nil || credentials.Insecure() && !s.options.insecure {
+		return nil
+	}
+	if s.lists[credentials] == nil {
+		l := &controllers.PreviewList{Begun: s.Now()}
+		l.Triggers, l.Meta, l.Err = s.adminAPI(credentials, s.options.timeout).ListTriggers(ctx)
+		s.lists[credentials] = l
+	}
+	return s.lists[credentials]
+}
+
+// urlLimit is what the flag says, else what the manager has written, else the default.
+func (s *scene) urlLimit(fallback int) int {
+	if s.options.urlLimit > 0 {
+		return s.options.urlLimit
+	}
+	for i := range s.endpoints {
+		if env := s.endpoints[i].Status.Environment; env != nil && env.URLLimit != nil {
+			return int(*env.URLLimit)
+		}
+	}
+	return fallback
+}
+
+// receiverBaseURL is what the flag says, else what the URL of an endpoint tells that has no base URL of its own.
+func (s *scene) receiverBaseURL() string {
+	if s.options.receiverBaseURL != "" {
+		return s.options.receiverBaseURL
+	}
+	for i := range s.endpoints {
+		ep := &s.endpoints[i]
+		if s.isNew(kindEndpoint, keyOf(ep)) || ep.Spec.Receiver == nil || ep.Spec.Receiver.BaseURL != "" {
+			continue
+		}
+		if base, ok := strings.CutSuffix(ep.Status.URL, receiverPath+ep.Namespace+"/"+ep.Name); ok && base != "" {
+			return base
+		}
+	}
+	return ""
+}

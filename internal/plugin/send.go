@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+)
+
+const longSend = `Send a notification to an endpoint as Cloudinary would: of any event type, and signed with the API secret of the endpoint's own
+Secret, which you must be allowed to read.
+
+It goes to the endpoint's URL, or to --url: where that names a host alone, the path of the endpoint's URL is appended. The bundled
+receiver treats it like any other: it stores it, delivers it to the endpoint's targets and counts it.`
+
+const exampleSend = `  # A sample upload
+  kubectl cloudinary send media -n shop --event-type upload
+
+  # Around the load balancer
+  kubectl port-forward -n cloudinary-operator-system deploy/cloudinary-operator-receiver 8080 &
+  kubectl cloudinary send media -n shop --event-type delete --url http://127.0.0.1:8080
+
+  # A body of your own, signed with SHA-256
+  kubectl cloudinary send media -n shop --payload body.json --algorithm sha256`
+
+const (
+	sendTimeout = 20 * time.Second // as long as Cloudinary waits
+	maxAnswer   = 4 << 10
+	maxPayload  = 10 << 20
+)
+
+type sendOptions struct {
+	eventType string
+	payload   string
+	url       string
+	algorithm string
+	output    output
+}
+
+func (c *cli) sendCommand() *cobra.Command {
+	var o sendOptions
+	cmd := &cobra.Command{
+		Use: "send ENDPOINT", Short: "Send a signed sample notification to an endpoint", Long: longSend, Example: exampleSend,
+		Args:              exactlyOne("ENDPOINT"),
+		ValidArgsFunction: c.completeNames(endpointNames),
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.send(cmd.Context(), args[0], o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.eventType, "event-type", "upload", "The event type of the sample.")
+	f.StringVar(&o.payload, "payload", "", "A file with the body to send byte for byte instead of a sample, or - for the standard input.")
+	f.StringVar(&o.url, "url", "", "Where to send it. Default: the endpoint's URL.")
+	f.StringVar(&o.algorithm, "algorithm", string(simulator.SignatureSHA1), "How to sign: sha1, Cloudinary's default, or sha256.")
+	addOutput(cmd, &o.output, outputJSON, outputYAML)
+	completeEventTypes(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("algorithm", cobra.FixedCompletions(algorithms(), cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that does not exist
+	return cmd
+}
+
+func algorithms() []string {
+	return []string{string(simulator.SignatureSHA1), string(simulator.SignatureSHA256)}
+}
+
+// exactlyOne is cobra.ExactArgs in words that name what is missing.
+func exactlyOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return fmt.Errorf("needs exactly one %s, and got %d; see '%s --help'", what, len(args), cmd.CommandPath())
+	}
+}
+
+// sent is what send prints as JSON.
+type sent struct {
+	URL       string `json:"url"`
+	EventType string `json:"eventType"`
+	Bytes     int    `json:"bytes"`
+	Timestamp string `json:"timestamp"`
+	Status    int    `json:"status"`
+	Answer    string `json:"answer,omitempty"`
+	Duration  string `json:"duration"`
+	Next      string `json:"next,omitempty"`
+}
+
+func (c *cli) send(ctx context.Context, name string, o sendOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	cl, err := c.connect()
+	if err != nil {
+		return err
+	}
+	ep, err := cl.endpoint(ctx, name)
+	if err != nil {
+		return err
+	}
+	target, err := targetURL(ep, o.url)
+	if err != nil {
+		return err
+	}
+	credentials, err := cl.secretCredentials(ctx, ep.Namespace, ep.Spec.CredentialsSecretRef.Name)
+	if err != nil {
+		return err
+	}
+	if credentials.APISecret == "" {
+		return fmt.Errorf("the Secret %s has an OAuth token and no api_secret, so that nothing can be signed with it; add api_key and api_secret", ep.Spec.CredentialsSecretRef.Name)
+	}
+	body, err := c.payload(o, credentials)
+	if err != nil {
+		return err
+	}
+	result, err := c.post(ctx, target, body, o, credentials.APISecret)
+	if err != nil {
+		return err
+	}
+	result.Next = nextAfter(result.Status, strings.TrimSpace(result.Answer), ep)
+	return c.printSent(result, ep, o)
+}
+
+func (o *sendOptions) check() error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	if !slices.Contains(algorithms(), o.algorithm) {
+		return fmt.Errorf("--algorithm %q is not one of %s", o.algorithm, strings.Join(algorithms(), ", "))
+	}
+	return checkEventType(o.eventType)
+}
+
+func checkEventType(eventType string) error {
+	switch {
+	case eventType == "all":
+		return errors.New("--event-type all is for triggers: an event has a type of its own, for example upload")
+	case notification.KnownEventType(eventType):
+		return nil
+	}
+	if closest := notification.ClosestEventType(eventType); closest != "" {
+		return fmt.Errorf("--event-type %q is not known; did you mean %q?", eventType, closest)
+	}
+	return fmt.Errorf("--event-type %q is not known; those are %s", eventType, strings.Join(sampleEventTypes(), ", "))
+}
+
+// targetURL is the endpoint's URL, or another one with its path.
+func targetURL(ep *v1alpha1.NotificationEndpoint, override string) (string, error) {
+	own := ep.Status.URL
+	if own == "" {
+		own = ep.Spec.URL
+	}
+	if override == "" {
+		if own == "" {
+			return "", fmt.Errorf("endpoint %s has no status.url yet: the manager has not accepted it, see kubectl describe nep %s; or use --url", ep.Name, ep.Name)
+		}
+		return own, nil
+	}
+	u, err := url.Parse(override)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", errors.New("--url must be an http or https address, for example http://127.0.0.1:8080")
+	}
+	if u.Path != "" && u.Path != "/" || u.RawQuery != "" {
+		return override, nil
+	}
+	if o, err := url.Parse(own); err == nil && own != "" {
+		u.Path, u.RawPath, u.RawQuery = o.Path, o.RawPath, o.RawQuery
+		return u.String(), nil
+	}
+	if ep.Spec.Receiver != nil {
+		u.Path = receiverPath + ep.Namespace + "/" + ep.Name
+	}
+	return u.String(), nil
+}
+
+func (c *cli) payload(o sendOptions, credentials cloudinary.Credentials) ([]byte, error) {
+	if o.payload == "" {
+		return simulator.SampleNotification(o.eventType, credentials.CloudName, credentials.APIKey, c.Now()), nil
+	}
+	body, err := c.readFile(o.payload)
+	if err != nil {
+		return nil, fmt.Errorf("--payload: %w", err)
+	}
+	if !json.Valid(body) {
+		c.warn("the payload is not JSON; it is sent as it is")
+	}
+	return body, nil
+}
+
+// readFile reads a file, or the standard input for -.
+func (c *cli) readFile(name string) ([]byte, error) {
+	in := c.Streams.In
+	if name != "-" {
+		f, err := os.Open(name) //nolint:gosec // the user's own file
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	raw, err := io.ReadAll(io.LimitReader(in, maxPayload+1))
+	if err == nil && len(raw) > maxPayload {
+		err = fmt.Errorf("%s has more than %d bytes", name, maxPayload)
+	}
+	return raw, err
+}
+
+func (c *cli) post(ctx context.Context, target string, body []byte, o sendOptions, secret string) (*sent, error) {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("the URL cannot be called") // the cause would repeat it
+	}
+	begun := c.Now()
+	req.Header = simulator.SignatureHeaders(simulator.SignatureAlgorithm(o.algorithm), body, begun, secret)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "Cloudinary")
+	client := &http.Client{
+		Transport:     cloudinary.NewTransport(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("%s: no answer within %s, which is as long as Cloudinary waits", redacted(target), sendTimeout)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; if the address is not to be reached from here, port-forward to the receiver and use --url", redacted(target), withoutURL(err))
+	}
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // the status counts, whatever follows
+	return &sent{
+		URL: redacted(target), EventType: o.eventType, Bytes: len(body), Timestamp: req.Header.Get("X-Cld-Timestamp"),
+		Status: resp.StatusCode, Answer: string(answer), Duration: c.Now().Sub(begun).Round(time.Millisecond).String(),
+	}, nil
+}
+
+// withoutURL takes away the URL, which may carry a token.
+func withoutURL(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
+}
+
+// nextAfter says what to look at after an answer.
+func nextAfter(status int, answer string, ep *v1alpha1.NotificationEndpoint) string {
+	describe := fmt.Sprintf("kubectl describe nep -n %s %s", ep.Namespace, ep.Name)
+	switch {
+	case status == http.StatusOK && ep.Spec.Receiver != nil:
+		return "it is stored; where it goes is in: kubectl cloudinary status -n " + ep.Namespace + ", and in a minute in: " + describe
+	case status == http.StatusOK:
+		return "the endpoint has it"
+	case ep.Spec.Receiver == nil:
+		return "only 200 counts for Cloudinary, which would try again after 3, 6 and 9 minutes; ask whoever runs that address"
+	case status == http.StatusUnauthorized:
+		return fmt.Sprintf("the receiver does not take the signature (%s): does it know this Secret's API secret, and allow the algorithm? See %s, condition Verifying", answer, describe)
+	case status == http.StatusNotFound:
+		return "no endpoint of the bundled receiver has this path, or something else answers at this address"
+	case status == http.StatusServiceUnavailable:
+		return fmt.Sprintf("the receiver cannot take it now (%s), and Cloudinary would try again; see %s, and the receiver's log", answer, describe)
+	case status >= 300 && status < 400:
+		return "something in front of the receiver redirects, which Cloudinary is not known to follow"
+	default:
+		return "something in front of the receiver may have answered; its log says whether the request arrived"
+	}
+}
+
+func (c *cli) printSent(s *sent, ep *v1alpha1.NotificationEndpoint, o sendOptions) error {
+	done, err := o.output.structured(c.Streams.Out, s)
+	if !done {
+		fmt.Fprintf(c.Streams.Out, "sent    %s, %d bytes, to %s\n", s.EventType, s.Bytes, s.URL)
+		answer := strconv.Itoa(s.Status)
+		if said := printable(strings.TrimSpace(s.Answer)); said != "" {
+			answer += " " + said
+		}
+		fmt.Fprintf(c.Streams.Out, "answer  %s, after %s\n", answer, s.Duration)
+		fmt.Fprintf(c.Streams.Out, "next    %s\n", printable(s.Next))
+	}
+	if err == nil && s.Status != http.StatusOK {
+		return fmt.Errorf("endpoint %s answered %d, and only 200 counts", ep.Name, s.Status)
+	}
+	return err
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+)
+
+// listener answers what a test wants, and keeps what came.
+type listener struct {
+	*httptest.Server
+	status int
+	answer string
+	path   string
+	header http.Header
+	body   []byte
+}
+
+func newListener(t *testing.T) *listener {
+	t.Helper()
+	l := &listener{status: http.StatusOK}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.path, l.header = r.URL.RequestURI(), r.Header
+		l.body, _ = io.ReadAll(r.Body)
+		w.WriteHeader(l.status)
+		_, _ = io.WriteString(w, l.answer)
+	}))
+	t.Cleanup(l.Close)
+	return l
+}
+
+func (f *fixture) receiverEndpoint(name string) *v1alpha1.NotificationEndpoint {
+	ep := f.endpoint(name, "")
+	ep.Spec.Receiver = &v1alpha1.ReceiverSpec{BaseURL: "https://hooks.example.com"}
+	ep.Status.URL = "https://hooks.example.com/v1/notifications/" + f.namespace + "/" + name
+	ep.Status.ObservedGeneration = new(int64(1))
+	return ep
+}
+
+func TestEverySampleIsSignedAsTheReceiverWantsIt(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	l := newListener(t)
+	f.create(f.secret())
+	f.withStatus(f.receiverEndpoint("media"))
+	policy, err := notification.NewPolicy(notification.PolicyOptions{Keys: []notification.Key{{ID: "1", Secret: []byte(simulator.DefaultAPISecret)}}})
+	f.must(err)
+	for _, algorithm := range algorithms() {
+		for _, eventType := range sampleEventTypes() {
+			f.succeeds("send", "media", "--url", l.URL, "--event-type", eventType, "--algorithm", algorithm)
+			_, rejection := policy.Verify(notification.Signed{
+				Body: l.body, Timestamp: l.header.Get("X-Cld-Timestamp"), Signature: l.header.Get("X-Cld-Signature"),
+			}, time.Now())
+			if rejection != "" {
+				t.Errorf("%s with %s: %s", eventType, algorithm, rejection)
+			}
+			var body struct {
+				Type string `json:"notification_type"`
+			}
+			if err := json.Unmarshal(l.body, &body); err != nil || body.Type != eventType {
+				t.Errorf("%s: body %s (%v)", eventType, l.body, err)
+			}
+		}
+	}
+	if want := "/v1/notifications/" + f.namespace + "/media"; l.path != want {
+		t.Errorf("path %q, want %q", l.path, want)
+	}
+}
+
+func TestSendTellsWhatCame(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	l := newListener(t)
+	f.create(f.secret(), f.endpoint("theirs", l.URL+"/hook?token=t0ken"))
+	f.withStatus(f.receiverEndpoint("media"))
+	cases := map[string]struct {
+		endpoint string
+		status   int
+		answer   string
+		says     []string
+		code     int
+	}{
+		"the receiver stores it":     {"media", 200, "", []string{"answer  200, after", "kubectl cloudinary status -n " + f.namespace}, 0},
+		"the receiver refuses it":    {"media", 401, "signature_mismatch\n", []string{"answer  401 signature_mismatch, after", "condition Verifying"}, 1},
+		"the receiver has no room":   {"media", 503, "queue_full", []string{"503 queue_full", "cannot take it now"}, 1},
+		"nobody has this path":       {"media", 404, "unknown_endpoint", []string{"no endpoint of the bundled receiver"}, 1},
+		"a redirect":                 {"media", 302, "", []string{"redirects"}, 1},
+		"somebody else takes it":     {"theirs", 200, "", []string{"the endpoint has it"}, 0},
+		"somebody else takes it ill": {"theirs", 204, "", []string{"only 200 counts for Cloudinary"}, 1},
+		"escape sequences are tame":  {"theirs", 500, "\x1b[31mred", []string{"500  [31mred"}, 1},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			l.status, l.answer = test.status, test.answer
+			args := []string{"send", test.endpoint}
+			if test.endpoint == "media" {
+				args = append(args, "--url", l.URL)
+			}
+			r := f.call(args...)
+			if r.code != test.code {
+				t.Errorf("code %d, want %d; errors %q", r.code, test.code, r.err)
+			}
+			for _, text := range test.says {
+				if !strings.Contains(r.out, text) {
+					t.Errorf("%q does not say %q", r.out, text)
+				}
+			}
+			if strings.Contains(r.out+r.err, "t0ken") {
+				t.Errorf("shows a token: %q %q", r.out, r.err)
+			}
+		})
+	}
+}
+
+func TestSendOfABodyOfOnesOwn(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	l := newListener(t)
+	f.create(f.secret(), f.endpoint("theirs", l.URL+"/hook"))
+	const body = "{ \"a\" : 1.0 }\n"
+	if r := f.callWith(body, "send", "theirs", "--payload", "-"); r.code != 0 || string(l.body) != body {
+		t.Errorf("from the standard input: %+v, body %q", r, l.body)
+	}
+	f.succeeds("send", "theirs", "--payload", f.file("body.json", body))
+	if diff := cmp.Diff(body, string(l.body)); diff != "" {
+		t.Errorf("from a file (-want +got):\n%s", diff)
+	}
+}
+
+func TestSendRefuses(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	token := f.secret()
+	token.Name, token.Data = "token", map[string][]byte{cloudinary.KeyCloudName: []byte("my-cloud"), cloudinary.KeyOAuthToken: []byte("t0ken")}
+	ep := f.endpoint("token", "https://example.com/")
+	ep.Spec.CredentialsSecretRef.Name = "token"
+	early := f.endpoint("early", "")
+	early.Spec.Receiver = &v1alpha1.ReceiverSpec{}
+	f.create(token, ep, early, f.endpoint("media", "http://127.0.0.1:1/hook?token=t0ken"))
+	f.fails([]string{"send", "nosuch"}, "nosuch", "not found")
+	f.fails([]string{"send", "media"}, "read Secret", "not found")
+	f.create(f.secret())
+	f.fails([]string{"send", "media"}, "http://127.0.0.1:1/…", "port-forward")
+	f.fails([]string{"send", "token"}, "OAuth token", "api_secret")
+	f.fails([]string{"send", "early"}, "has no status.url yet")
+	f.fails([]string{"send", "media", "--event-type", "uplod"}, `did you mean "upload"?`)
+	f.fails([]string{"send", "media", "--event-type", "all"}, "all is for triggers")
+	f.fails([]string{"send", "media", "--algorithm", "md5"}, "sha1, sha256")
+	f.fails([]string{"send", "media", "--url", "ftp://x"}, "--url must be")
+	f.fails([]string{"send", "media", "--payload", "/nonexistent"}, "--payload")
+}
