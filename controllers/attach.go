@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
@@ -21,20 +22,12 @@ func (r *Reconciler) Attach(ctx context.Context, queue workqueue.TypedRateLimiti
 	if err := r.keepQueue(ctx, queue); err != nil {
 		return nil, err
 	}
-	meaningful := meaningfulChange()
 	return func(before, after client.Object) {
-		seen, units := before, r.unitsOfSecret
+		seen := before
 		if seen == nil {
 			seen = after
 		}
-		filter := predicate.Predicate(predicate.Funcs{}) // which lets all through
-		switch seen.(type) {
-		case *v1alpha1.CloudinaryTrigger:
-			units, filter = r.unitsOfTrigger, meaningful
-		case *v1alpha1.NotificationEndpoint:
-			units, filter = r.unitsOfEndpoint, meaningful
-		}
-		h := r.onEvent(units)
+		h, filter := r.reaction(seen)
 		switch {
 		case before == nil:
 			if e := (event.CreateEvent{Object: after}); filter.Create(e) {
@@ -50,4 +43,16 @@ func (r *Reconciler) Attach(ctx context.Context, queue workqueue.TypedRateLimiti
 			}
 		}
 	}, nil
+}
+
+// reaction is what handles the events of an object's kind, and which of them.
+func (r *Reconciler) reaction(o client.Object) (handler.TypedEventHandler[client.Object, Unit], predicate.Predicate) {
+	switch o.(type) {
+	case *v1alpha1.CloudinaryTrigger:
+		return r.onEvent(r.unitsOfTrigger), meaningfulChange()
+	case *v1alpha1.NotificationEndpoint:
+		return r.onEvent(r.unitsOfEndpoint), meaningfulChange()
+	default:
+		return r.onEvent(r.unitsOfSecret), predicate.Funcs{} // which lets all through
+	}
 }

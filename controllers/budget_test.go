@@ -41,6 +41,9 @@ func TestChangesArriveWithinTheShareOfCalls(t *testing.T) {
 		}
 		return nil
 	})
+	if got, want := ep.Status.Environment.CallShare, "30/60"; got != want {
+		t.Errorf("the share of calls is shown as %q, want %q", got, want)
+	}
 	last := triggers[len(triggers)-1]
 	message := becomes(f, last, v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonRateLimited)
 	if !strings.Contains(message, "share") {

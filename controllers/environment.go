@@ -122,47 +122,55 @@ func (r *Reconciler) storeHandovers(ctx context.Context, g *gathered, p plan.Pla
 		return nil
 	}
 	r.reach(BeforeHandover)
-	takers := g.takers(p)
-	err := r.atOnce(takers, func(key plan.Key) error {
+	ids := given(p)
+	err := r.atOnce(g.having(ids, p), func(key plan.Key) error {
 		v := p.Verdicts[key]
-		return r.store(ctx, g, key, slices.Concat(v.Records, v.Giving))
+		if takes(v.Records, g.stored(key), ids) {
+			return r.store(ctx, g, key, slices.Concat(v.Records, v.Giving))
+		}
+		return r.confirm(ctx, g.triggers[key])
 	})
 	if err == nil {
 		r.reach(AtTaken)
 		err = r.storeRecords(ctx, g, p.Handovers)
 	}
 	if err != nil {
-		g.freeze(slices.Concat(takers, p.Handovers))
+		g.freeze(ids, p)
 	}
 	r.reach(AfterHandover)
 	return err
 }
 
-// takers are the objects that get what others give.
-func (g *gathered) takers(p plan.Plan) []plan.Key {
-	given := map[string]bool{}
+// given are the ids of the triggers that change hands.
+func given(p plan.Plan) map[string]bool {
+	ids := map[string]bool{}
 	for _, key := range p.Handovers {
 		for _, rec := range p.Verdicts[key].Giving {
-			given[rec.ID] = true
+			ids[rec.ID] = true
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(g.order), func(key plan.Key) bool {
-		return !takes(p.Verdicts[key].Records, g.stored(key), given)
-	})
+	return ids
+}
+
+// having are the objects that are to have what others give, or have it already.
+func (g *gathered) having(given map[string]bool, p plan.Plan) []plan.Key {
+	return slices.DeleteFunc(slices.Clone(g.order), func(key plan.Key) bool { return !takes(p.Verdicts[key].Records, nil, given) })
 }
 
 // freeze sets aside all that take part in a hand-over which could not be stored. For this pass they keep what their status says: a
 // trigger that one of them gives up must not be deleted while the one that wants it cannot be written to.
-func (g *gathered) freeze(keys []plan.Key) {
-	for _, key := range keys {
-		o := g.object(key)
-		o.Stance, o.Records = plan.Holds, g.stored(key)
-		g.setAside[key] = true
+func (g *gathered) freeze(given map[string]bool, p plan.Plan) {
+	for _, key := range g.order {
+		v := p.Verdicts[key]
+		if o := g.object(key); takes(slices.Concat(v.Records, v.Giving), nil, given) {
+			o.Stance, o.Records = plan.Holds, g.stored(key)
+			g.setAside[key] = true
+		}
 	}
 }
 
 // frozen says whether an object took part in a hand-over that could not be stored. The answer to a write may have been lost: nobody knows
-// which of the two statuses has the record now, so that neither may be changed because of the other.
+// which of the statuses has the record now, so that none may be changed because of another.
 func (g *gathered) frozen(o *plan.Object) bool { return g.setAside[o.Key] && o.Stance == plan.Holds }
 
 // takes says whether an object gets a record that another one gives.

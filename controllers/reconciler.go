@@ -131,7 +131,7 @@ func (r *Reconciler) pass(ctx context.Context, unit Unit) (time.Duration, error)
 	case SecretUnit:
 		return r.passSecret(ctx, unit)
 	case EndpointUnit:
-		return 0, r.passEndpoint(ctx, unit)
+		return r.passEndpoint(ctx, unit)
 	default:
 		return 0, fmt.Errorf("unknown kind of unit %q", unit.Kind)
 	}
@@ -165,6 +165,14 @@ func (r *Reconciler) fenced(ctx context.Context) (context.Context, context.Cance
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	return ctx, cancel, nil
+}
+
+// whileLeader gives a write to the API server the time that is left on the leader's lease.
+func (r *Reconciler) whileLeader(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if r.Fence == nil {
+		return ctx, func() {}, nil
+	}
+	return r.fenced(ctx)
 }
 
 // jittered adds up to a tenth, so that many environments do not call at once.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -73,7 +74,7 @@ func (r *Reconciler) assess(g *gathered, env *environment, t *triggerState, v pl
 	case env.short > 0 && waitsForCalls(synced.reason) && synced.reason != v1alpha1.ReasonConfirming:
 		a.synced = shareSpent()
 	}
-	if leaving := r.leaving(&t.triggerView, g.environment); leaving != nil && a.synced == nil {
+	if leaving := r.leaving(t, g.environment); leaving != nil && a.synced == nil {
 		a.synced = leaving
 	}
 	return a
@@ -90,17 +91,23 @@ func waitsForCalls(reason string) bool {
 }
 
 // leaving says that something is left in environments other than the trigger's own, and wakes their passes.
-func (r *Reconciler) leaving(t *triggerView, own cloudinary.Environment) *problem {
+// It does so where this pass has brought news: two environments with objects that move in opposite directions, and are held up, would
+// else wake each other for ever.
+func (r *Reconciler) leaving(t *triggerState, own cloudinary.Environment) *problem {
 	if t.stance == plan.Holds {
 		return nil
 	}
+	seen := t.Status.ObservedGeneration
+	news := seen == nil || *seen != t.Generation || !equality.Semantic.DeepEqual(t.before, t.Status.Registrations)
 	var p *problem
 	for _, reg := range t.Status.Registrations {
 		e := environmentOf(reg)
 		if e == own {
 			continue
 		}
-		r.wake(environmentUnit(e))
+		if news {
+			r.wake(environmentUnit(e))
+		}
 		if _, ok := r.directory.member(secretOf(reg), e); !ok {
 			return &problem{v1alpha1.ReasonCredentialsMissing, credentialsMissing(reg)}
 		}
@@ -210,6 +217,7 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 		note := acceptedNote(slices.Concat(ep.warnings, r.keyNotes(g, ep), r.limitNotes(len(urls))))
 		a := assessment{accepted: ep.problem, note: note, done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
 		use := usage{waiting: env.short}
+		use.share, use.plan = env.budget.Allowance()
 		if !env.listed.IsZero() {
 			use.urls = new(len(urls))
 		}
@@ -225,6 +233,8 @@ const maxURLs = 100000
 type usage struct {
 	urls    *int // nil: it was not listed yet
 	waiting int  // changes for which there are no calls
+	share   int  // calls an hour at most
+	plan    int  // of these that the plan allows; 0: not known
 }
 
 func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointView, a assessment, use usage) error {
@@ -260,6 +270,9 @@ func (r *Reconciler) environmentStatus(e cloudinary.Environment, use usage) *v1a
 	if use.urls != nil {
 		s.URLsUsed = bounded(*use.urls)
 		s.URLs = fmt.Sprintf("%d/%d", *s.URLsUsed, *s.URLLimit)
+	}
+	if use.plan > 0 {
+		s.CallShare = fmt.Sprintf("%d/%d", use.share, use.plan)
 	}
 	if use.waiting > 0 {
 		s.ChangesWaiting = bounded(use.waiting)

@@ -35,7 +35,7 @@ func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, 
 		return 0, err
 	}
 	if state.problem != nil {
-		return 0, r.reportSecret(ctx, w, unit, nil)
+		return r.lookAgain(w, unit), r.reportSecret(ctx, w, unit, nil)
 	}
 	env := state.credentials.Environment()
 	if r.directory.isAccepted(state.credentials) {

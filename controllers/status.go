@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
@@ -48,7 +50,8 @@ func managedConditions(all []metav1.Condition) []metav1.Condition {
 }
 
 // writeTriggerStatus writes the manager's part of a trigger's status if it differs. The resourceVersion goes with it: a
-// conflict means that the decision rests on something old.
+// conflict means that the decision rests on something old. It may rest on the status of another object too, for which no resourceVersion
+// stands: so a process that may not be the leader any more does not write.
 func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, status v1alpha1.CloudinaryTriggerStatus) error {
 	next := triggerPart(status)
 	if equality.Semantic.DeepEqual(triggerPart(t.Status), next) {
@@ -60,6 +63,11 @@ func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, st
 	}
 	version := ""
 	r.reach(BeforeTriggerStatus)
+	ctx, cancel, err := r.whileLeader(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	read, err := r.pastTheReceiver(ctx, t.CloudinaryTrigger, func(o client.Object) error {
 		ac := applyv1alpha1.CloudinaryTrigger(t.Name, t.Namespace).
 			WithUID(o.GetUID()).WithResourceVersion(o.GetResourceVersion()).WithStatus(&s)
@@ -122,6 +130,17 @@ func (r *Reconciler) pastTheReceiver(ctx context.Context, read client.Object, wr
 		}
 		read = live
 	}
+}
+
+// confirm makes sure that a trigger's status is as it was read where nothing is written to it: another object's status is about to lose
+// what this one has.
+func (r *Reconciler) confirm(ctx context.Context, t *triggerState) error {
+	live, err := r.readAgain(ctx, t.CloudinaryTrigger)
+	if err != nil || sameBasis(t.CloudinaryTrigger, live) {
+		return err
+	}
+	resource := schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "cloudinarytriggers"}
+	return apierrors.NewConflict(resource, t.Name, errors.New("it has changed since it was read"))
 }
 
 func (r *Reconciler) readAgain(ctx context.Context, o client.Object) (client.Object, error) {

@@ -42,6 +42,12 @@ func TestCredentialsThatAreRefusedInfluenceNobody(t *testing.T) {
 			t.Errorf("the intruder is told of %s: %s", f.namespace, c.Message)
 		}
 	}
+	f.eventually(func() error {
+		if f.get(ep); ep.Status.Environment == nil || ep.Status.Environment.URLs != "1/1" {
+			return fmt.Errorf("the last list is not in the endpoint's status yet: %+v", ep.Status.Environment)
+		}
+		return nil
+	})
 	t.Log("nor does its end take anything away")
 	other.delete(theirs)
 	other.gone(theirs)

@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
@@ -24,7 +25,7 @@ func (r *Reconciler) reportUnresolved(ctx context.Context, t *triggerState, caus
 	if t.endpoint != nil {
 		own = t.endpoint.environment // it leads there still, and why no call is accepted is the cause already
 	}
-	if leaving := r.leaving(&t.triggerView, own); leaving != nil {
+	if leaving := r.leaving(t, own); leaving != nil {
 		a.synced, a.unknown = leaving, false
 	}
 	if a.accepted == nil && a.synced == nil {
@@ -45,12 +46,23 @@ func (t *triggerState) known() bool {
 }
 
 // passEndpoint reports on triggers whose endpoint does not exist.
-func (r *Reconciler) passEndpoint(ctx context.Context, unit Unit) error {
+func (r *Reconciler) passEndpoint(ctx context.Context, unit Unit) (time.Duration, error) {
 	w, err := r.readWorld(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return r.reportWaiting(ctx, w, unit, nil)
+	return r.lookAgain(w, unit), r.reportWaiting(ctx, w, unit, nil)
+}
+
+// lookAgain is when triggers that lead to no environment, and are being deleted, are to be looked at again; zero: there are none. They go
+// when nothing is left in their status. That wakes the unit that was theirs at the time, and a cache that lags behind shows it later.
+func (r *Reconciler) lookAgain(w *world, unit Unit) time.Duration {
+	for _, t := range w.triggers {
+		if t.DeletionTimestamp != nil && w.viewTrigger(t).primary == unit {
+			return r.jittered(r.Options.SyncInterval)
+		}
+	}
+	return 0
 }
 
 // reportWaiting writes the status of the triggers whose primary is a unit that leads to no environment.

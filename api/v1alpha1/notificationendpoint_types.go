@@ -203,6 +203,13 @@ type EnvironmentStatus struct {
 	// +kubebuilder:validation:MaxLength=16
 	URLs string `json:"urls,omitempty"`
 
+	// callShare is how many Admin API calls the operator spends in an hour at most, and how many the plan allows: 250/500. Absent
+	// where Cloudinary does not say.
+	// +optional
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=32
+	CallShare string `json:"callShare,omitempty"`
+
 	// changesWaiting is how many changes wait until there are Admin API calls for them, those of other objects in the product
 	// environment included. Absent: none.
 	// +optional

@@ -119,6 +119,9 @@ func (b *Budget) untilReset(now time.Time) time.Duration {
 	return max(0, b.reset.Add(resetSlack).Sub(now))
 }
 
+// Allowance is how many calls may be made from one reset to the next, and how many the plan allows; 0 and 0 where the server tells nothing.
+func (b *Budget) Allowance() (share, limit int) { return int(b.Share * float64(b.limit)), b.limit }
+
 // ResetAt is when the bucket is filled next; zero where the server has not told.
 func (b *Budget) ResetAt(now time.Time) time.Time {
 	b.roll(now)

@@ -217,6 +217,25 @@ func TestMakeByPlace(t *testing.T) {
 				findings: []string{"x Releasing upload"},
 			},
 		},
+		"the result of one of two calls": {
+			why: "it is not known which has made it, and what no list shows is sent again",
+			objects: []Object{
+				object("x", urlA, "upload").recorded(intended(start)),
+				object("y", urlA, "upload").recorded(intended(start)).is(Releases),
+			},
+			observed: []Observed{{ID: "1", URL: urlA, EventType: "upload", CreatedAt: start}},
+			want: said{
+				steps: []string{"update 1 upload " + urlA + " for x spec"}, records: []string{"x 1 upload " + urlA + " Created"},
+				findings: []string{"x Pending upload"},
+			},
+		},
+		"a trigger from long after the call": {
+			why: "no call is under way for so long; somebody else's is adopted as such",
+			objects: []Object{object("x", urlA, "upload").recorded(intended(start.Add(-settle - clockSlack - time.Second))).
+				with(func(o *Object) { o.RefuseAdopt = true })},
+			observed: []Observed{there("1", urlA, "upload", plain())},
+			want:     said{findings: []string{"x AlreadyExists upload"}},
+		},
 		"a trigger from before the call": {
 			why: "created_at says that it cannot be its result; somebody else's is adopted as such",
 			objects: []Object{object("x", urlA, "upload").recorded(intended(listed.Add(-time.Hour))).

@@ -51,6 +51,7 @@ type matcher struct {
 	wishes  []*wish         // by the age of their objects, then event type
 	wishAt  map[Place]*wish // the same
 	owned   map[string]bool // ids that stand in a record
+	intents map[Place]int   // calls under way that create a trigger
 	used    map[string]bool // ids that fulfil a wish, stay as they are, or go
 	at      map[Place][]*holding
 	maybe   map[Place][]*holding
@@ -96,7 +97,7 @@ func newMatcher(in *Input) *matcher {
 	m := &matcher{
 		in: in, list: fieldsShown(in.Observed), urls: urlsOf(in.Observed),
 		byID: map[string]Observed{}, byPlace: map[Place][]Observed{},
-		owned: map[string]bool{}, used: map[string]bool{}, gave: map[Key]bool{},
+		owned: map[string]bool{}, intents: map[Place]int{}, used: map[string]bool{}, gave: map[Key]bool{},
 		at: map[Place][]*holding{}, maybe: map[Place][]*holding{}, strayed: map[Place][]*holding{},
 		holders: map[Place]*subject{}, wishAt: map[Place]*wish{},
 	}
@@ -119,6 +120,8 @@ func newMatcher(in *Input) *matcher {
 		for _, r := range s.Records {
 			if r.ID != "" {
 				m.owned[r.ID] = true
+			} else if !r.unmade() {
+				m.intents[r.place()]++
 			}
 		}
 	}
@@ -204,6 +207,9 @@ func (m *matcher) settleIntent(r Record) *holding {
 		}
 		m.owned[o.ID] = true
 		r.ID, r.SentAt, r.IntendedAt = o.ID, r.IntendedAt, time.Time{}
+		if m.intents[r.place()] > 1 {
+			r.SentHash = "" // which of the calls has made it, and so what was sent, is not known
+		}
 		return &holding{Record: r, observed: &o}
 	}
 	if m.in.ListedAt.Before(r.IntendedAt.Add(m.in.Settle)) {

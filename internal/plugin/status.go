@@ -212,20 +212,21 @@ func (c *cli) printStatus(report statusReport, o statusOptions) error {
 
 func (c *cli) printEndpoints(endpoints []endpointStatus, all, wide bool) error {
 	header := []string{
-		"ENDPOINT", "CLOUD", "URLS", "WAITING", "READY", "REASON", "VERIFYING", "DELIVERING",
+		"ENDPOINT", "CLOUD", "URLS", "CALLS/H", "WAITING", "READY", "REASON", "VERIFYING", "DELIVERING",
 		"RECEIVED", "REJECTED", "DELIVERED", "RETRYING", "DEAD", "LAST",
 	}
 	var rows [][]string
 	for _, e := range endpoints {
-		cloud, urls, waiting := "", "", ""
+		cloud, urls, calls, waiting := "", "", "", ""
 		if env := e.Environment; env != nil {
 			cloud, urls = env.CloudName, usage(env.URLsUsed, env.URLLimit)
 			if env.URLsUsed != nil {
+				calls = env.CallShare
 				waiting = strconv.Itoa(int(ptr.Deref(env.ChangesWaiting, 0)))
 			}
 		}
 		row := []string{
-			e.Name, cloud, urls, waiting, e.Ready, e.Reason, e.Verifying, e.Delivering,
+			e.Name, cloud, urls, calls, waiting, e.Ready, e.Reason, e.Verifying, e.Delivering,
 			number(e.Received), number(e.Rejected), number(e.Delivered), number(e.Retrying), number(e.DeadLetters), age(c.Now(), e.Last),
 		}
 		rows = append(rows, extended(row, all, e.Namespace, wide, redactedOrNothing(e.URL), e.Message))

@@ -36,7 +36,7 @@ func (f *fixture) busy() {
 		ObservedGeneration: new(int64(1)),
 		URL:                "https://hooks.example.com/v1/notifications/" + f.namespace + "/media",
 		Environment: &v1alpha1.EnvironmentStatus{
-			APIBase: "https://api.cloudinary.com", CloudName: "my-cloud", URLsUsed: new(int32(12)), URLLimit: new(int32(30)), ChangesWaiting: new(int32(4)),
+			APIBase: "https://api.cloudinary.com", CloudName: "my-cloud", URLsUsed: new(int32(12)), URLLimit: new(int32(30)), ChangesWaiting: new(int32(4)), CallShare: "250/500",
 		},
 		Receiver: &v1alpha1.ReceiverStatus{
 			Received:         new(int64(120)),

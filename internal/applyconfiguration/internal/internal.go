@@ -194,6 +194,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: apiBase
       type:
         scalar: string
+    - name: callShare
+      type:
+        scalar: string
     - name: changesWaiting
       type:
         scalar: numeric

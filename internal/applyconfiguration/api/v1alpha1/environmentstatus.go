@@ -18,6 +18,9 @@ type EnvironmentStatusApplyConfiguration struct {
 	URLsUsed *int32 `json:"urlsUsed,omitempty"`
 	// urls is urlsUsed and urlLimit, to be looked at: 12/30.
 	URLs *string `json:"urls,omitempty"`
+	// callShare is how many Admin API calls the operator spends in an hour at most, and how many the plan allows: 250/500. Absent
+	// where Cloudinary does not say.
+	CallShare *string `json:"callShare,omitempty"`
 	// changesWaiting is how many changes wait until there are Admin API calls for them, those of other objects in the product
 	// environment included. Absent: none.
 	ChangesWaiting *int32 `json:"changesWaiting,omitempty"`
@@ -60,6 +63,14 @@ func (b *EnvironmentStatusApplyConfiguration) WithURLsUsed(value int32) *Environ
 // If called multiple times, the URLs field is set to the value of the last call.
 func (b *EnvironmentStatusApplyConfiguration) WithURLs(value string) *EnvironmentStatusApplyConfiguration {
 	b.URLs = &value
+	return b
+}
+
+// WithCallShare sets the CallShare field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CallShare field is set to the value of the last call.
+func (b *EnvironmentStatusApplyConfiguration) WithCallShare(value string) *EnvironmentStatusApplyConfiguration {
+	b.CallShare = &value
 	return b
 }
 

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proof
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// ledger is what really happened, to hold against what the manager was allowed to do. Only triggers that stand in a status, or that a
+// manager's call has made, are the manager's; the others are somebody's.
+type ledger struct {
+	run *run
+	// ours are those that a manager's call has made, by id.
+	ours map[string]bool
+	// foreign are those that are nobody's of ours (any more): as their owners last left them.
+	foreign map[string]string
+	// placesOf are all places where a foreign one has been: a list may lag behind.
+	placesOf map[string]map[place]bool
+	// adoptable are all places that an object which adopts has ever wanted.
+	adoptable map[place]bool
+	// letGo are triggers that a manager may leave behind, and has.
+	letGo map[string]bool
+	// moved are triggers of ours to which somebody gave another URL.
+	moved  map[string]bool
+	writes int
+}
+
+func newLedger(r *run) *ledger {
+	return &ledger{
+		run: r, ours: map[string]bool{}, foreign: map[string]string{}, placesOf: map[string]map[place]bool{},
+		adoptable: map[place]bool{}, letGo: map[string]bool{}, moved: map[string]bool{},
+	}
+}
+
+// made notes what somebody else made of a trigger.
+func (l *ledger) made(c *cloud, id string) {
+	t, ok := c.trigger(id)
+	if !ok {
+		return
+	}
+	l.foreign[id] = asText(t)
+	if l.placesOf[id] == nil {
+		l.placesOf[id] = map[place]bool{}
+	}
+	l.placesOf[id][placeOf(c.name, t)] = true
+}
+
+// holding is one line of a status.
+type holding struct {
+	object *v1alpha1.CloudinaryTrigger
+	cloud  string
+	url    string
+	v1alpha1.RegisteredTrigger
+}
+
+func holdings(t *v1alpha1.CloudinaryTrigger) []holding {
+	var all []holding
+	if t == nil {
+		return nil
+	}
+	for _, reg := range t.Status.Registrations {
+		for _, held := range reg.Triggers {
+			all = append(all, holding{t, reg.CloudName, reg.URL, held})
+		}
+	}
+	return all
+}
+
+// recorded are the lines of all statuses with an id.
+func (l *ledger) recorded(id string) []holding {
+	var all []holding
+	for _, t := range l.run.api.triggers() {
+		for _, h := range holdings(t) {
+			if h.ID == id {
+				all = append(all, h)
+			}
+		}
+	}
+	return all
+}
+
+// wrote looks at a change of the API server: at what an object takes into its status, and at what it lets go of.
+func (l *ledger) wrote(c change) {
+	before, _ := c.before.(*v1alpha1.CloudinaryTrigger)
+	after, _ := c.after.(*v1alpha1.CloudinaryTrigger)
+	l.noteWishes()
+	had, has := holdings(before), holdings(after)
+	if *traceFlag && (before != nil || after != nil) {
+		l.run.note("%s holds %v", cmp.Or(after, before).Name, has)
+	}
+	l.settledIntents(had, has)
+	for _, h := range has {
+		if h.ID != "" && !slices.ContainsFunc(had, func(o holding) bool { return o.ID == h.ID }) {
+			l.taken(h)
+		}
+	}
+	for _, h := range had {
+		if h.ID != "" && !slices.ContainsFunc(has, func(o holding) bool { return o.ID == h.ID }) {
+			l.dropped(h)
+		}
+	}
+}
+
+func (l *ledger) taken(h holding) {
+	switch _, foreign := l.foreign[h.ID]; {
+	case h.Origin == v1alpha1.OriginCreated && !l.ours[h.ID]:
+		l.run.violated("%s holds %s as created, which the manager did not make", h.object.Name, h.ID[:6])
+	case foreign && !l.mayAdopt(h.ID):
+		l.run.violated("%s takes over %s, which is at no place that anything wants", h.object.Name, h.ID[:6])
+	}
+	delete(l.foreign, h.ID)
+	delete(l.letGo, h.ID)
+}
+
+// mayAdopt says whether a trigger has ever been where an object wanted one, and would adopt it.
+func (l *ledger) mayAdopt(id string) bool {
+	for p := range l.placesOf[id] {
+		if l.adoptable[p] {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *ledger) dropped(h holding) {
+	c := l.run.clouds[h.cloud]
+	t, exists := c.trigger(h.ID)
+	if !exists || len(l.recorded(h.ID)) > 0 {
+		return
+	}
+	if !keeps(h) {
+		l.run.violated("%s lets go of %s (%s at %s in %s), which exists and is to be deleted", h.object.Name, h.ID[:6], t.EventType, t.URI, h.cloud)
+	}
+	l.letGo[h.ID] = true
+	l.made(c, h.ID)
+}
+
+// settledIntents: an object that does not want a place any more may find out what became of its call there, and leave the result
+// behind, in one step.
+func (l *ledger) settledIntents(had, has []holding) {
+	for _, h := range had {
+		still := slices.ContainsFunc(has, func(o holding) bool { return o.cloud == h.cloud && o.EventType == h.EventType && o.url == h.url })
+		if h.ID != "" || still || !keeps(h) || l.run.intended(h.place()) {
+			continue
+		}
+		c := l.run.clouds[h.cloud]
+		for _, t := range c.triggers() {
+			if placeOf(h.cloud, t) == h.place() && l.ours[t.ID] && !l.letGo[t.ID] && len(l.recorded(t.ID)) == 0 {
+				l.letGo[t.ID] = true
+				l.made(c, t.ID)
+			}
+		}
+	}
+}
+
+func (h holding) place() place { return place{h.cloud, plan.CanonicalURL(h.url), h.EventType} }
+
+// String is for traces.
+func (h holding) String() string {
+	id := "intent"
+	switch {
+	case h.ID != "":
+		id = h.ID[:6]
+	case h.IntendedAt != nil:
+		id = "intent of " + h.IntendedAt.Format("15:04:05.000")
+	}
+	return fmt.Sprintf("%s %s at %s in %s", id, h.EventType, h.url, h.cloud)
+}
+
+// keeps says whether a trigger stays at Cloudinary when its object lets go of it.
+func keeps(h holding) bool {
+	s := h.object.Spec
+	switch {
+	case s.DeletionPolicy == v1alpha1.DeletionPolicyRetain, s.ManagementPolicy == v1alpha1.ManagementPolicyObserve:
+		return true
+	case s.DeletionPolicy == v1alpha1.DeletionPolicyDelete:
+		return false
+	default:
+		return h.Origin == v1alpha1.OriginAdopted
+	}
+}
+
+// noteWishes notes where objects would adopt a trigger.
+func (l *ledger) noteWishes() {
+	for _, t := range l.run.api.triggers() {
+		if t.Spec.AdoptionPolicy == v1alpha1.AdoptionPolicyRefuse || t.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
+			continue
+		}
+		ep := l.run.api.endpoint(t.Namespace, t.Spec.EndpointRef.Name)
+		if ep == nil {
+			continue
+		}
+		for _, cloud := range cloudNames { // whatever its Secret says
+			for _, eventType := range t.Spec.EventTypes {
+				l.adoptable[place{cloud, plan.CanonicalURL(ep.Spec.URL), eventType}] = true
+			}
+		}
+	}
+}
+
+// check looks at a call before it leaves the process.
+func (l *ledger) check(p *process, c *cloud, request *http.Request) {
+	parts := strings.Split(request.URL.Path, "/")
+	id := parts[len(parts)-1]
+	switch request.Method {
+	case http.MethodPut:
+		l.checkChange(c, id)
+	case http.MethodDelete:
+		l.checkChange(c, id)
+		l.checkDelete(p, id)
+	}
+}
+
+// checkChange: what is changed or deleted stands in a status, was made by a call whose answer was lost, or is being adopted.
+func (l *ledger) checkChange(c *cloud, id string) {
+	_, foreign := l.foreign[id]
+	switch {
+	case len(l.recorded(id)) > 0, l.ours[id] && !l.letGo[id]:
+	case foreign && l.mayAdopt(id):
+		delete(l.foreign, id)
+		l.letGo[id] = true // it is changed, and recorded afterwards
+	case !foreign:
+		if _, exists := c.trigger(id); exists && !l.letGo[id] {
+			l.run.violated("a call changes %s, which is nobody's", id[:6])
+		}
+	default:
+		l.run.violated("a call changes %s, which is somebody else's: %s", id[:6], l.foreign[id])
+	}
+}
+
+// checkDelete: the object from whose manifest the pass went out wants it deleted, or wants it and replaces it.
+func (l *ledger) checkDelete(p *process, id string) {
+	held := l.recorded(id)
+	if len(held) == 0 {
+		return // the result of a call whose answer was lost
+	}
+	for _, h := range held {
+		if read := p.read[nameOf(h.object)]; read != nil {
+			h.object = read
+		}
+		s := h.object.Spec
+		wanted := h.object.DeletionTimestamp == nil && s.ManagementPolicy != v1alpha1.ManagementPolicyObserve && slices.Contains(s.EventTypes, h.EventType)
+		if wanted || !keeps(h) {
+			return
+		}
+	}
+	l.run.violated("a call deletes %s, which %s keeps", id[:6], held[0].object.Name)
+}
+
+// called carries a call out, and notes what it did.
+func (l *ledger) called(c *cloud, request *http.Request, body []byte) reply {
+	answer := c.serve(request.Method, request.URL.Path, request.Header, body)
+	if request.Method == http.MethodGet || answer.status >= http.StatusMultipleChoices {
+		return answer
+	}
+	l.writes++
+	parts := strings.Split(request.URL.Path, "/")
+	id := parts[len(parts)-1]
+	if request.Method == http.MethodPost {
+		id = idIn(answer.body)
+		l.ours[id] = true
+	}
+	l.run.note("%s %s in %s: %s", request.Method, id[:6], c.name, body)
+	if _, let := l.foreign[id]; let { // it was let go of while the call was under way
+		delete(l.foreign, id)
+		if request.Method == http.MethodPut {
+			l.made(c, id)
+		}
+	}
+	return answer
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proof
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+)
+
+// script is one thing that goes wrong in a run without any other trouble: what happens at the nth failpoint, write or call.
+type script struct {
+	what  string
+	nth   int
+	fate  fate
+	count int
+	armed bool
+}
+
+const (
+	atFailpoint = "failpoint"
+	atWrite     = "write to the API server"
+	atCall      = "call to Cloudinary"
+)
+
+// next is what happens to the next of its kind.
+func (s *script) next(what string) fate {
+	if !s.armed || s.what != what {
+		return arrives
+	}
+	s.count++
+	if s.count == s.nth {
+		return s.fate
+	}
+	return arrives
+}
+
+func (s *script) happened() bool { return s.count >= s.nth }
+
+// scene is a state at rest, and what people do then.
+type scene struct {
+	before, then func(*run)
+}
+
+func scenes() map[string]scene {
+	return map[string]scene{
+		"a trigger is created": {
+			func(r *run) { r.put() },
+			func(r *run) { r.want("t1", "", "upload", "delete") },
+		},
+		"a trigger is renamed": {
+			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
+			func(r *run) {
+				r.want("t2", "", "upload", "delete")
+				r.api.delete(at(kindTrigger, "t1"))
+			},
+		},
+		"two triggers swap their event types": {
+			func(r *run) {
+				r.put()
+				r.want("t1", "", "upload", "eager")
+				r.want("t2", "", "delete", "rename")
+			},
+			func(r *run) { r.rewrite("t1", "delete", "rename"); r.rewrite("t2", "upload", "eager") },
+		},
+		"an endpoint's URL changes": {
+			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
+			func(r *run) {
+				edit(r.api, at(kindEndpoint, "e1"), func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.URL = urls[2] })
+			},
+		},
+		"an endpoint names a Secret of another environment": {
+			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
+			func(r *run) {
+				edit(r.api, at(kindEndpoint, "e1"), func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.CredentialsSecretRef.Name = "other" })
+			},
+		},
+		"a trigger's settings change": {
+			func(r *run) { r.put(); r.want("t1", "", "upload") },
+			func(r *run) {
+				edit(r.api, at(kindTrigger, "t1"), func(t *v1alpha1.CloudinaryTrigger) { t.Spec.Filter = raw(filters[2]) })
+			},
+		},
+		"foreign triggers are adopted, changed, and left behind": {
+			func(r *run) {
+				r.put()
+				if id, ok := r.clouds["alpha"].person(http.MethodPost, "", map[string]any{"uri": urls[0], "event_type": "upload", "additive": true}); ok {
+					r.ledger.made(r.clouds["alpha"], id)
+				}
+				r.advance(longestLag)
+			},
+			func(r *run) {
+				r.want("t1", "", "upload", "delete")
+				r.drain()
+				r.api.delete(at(kindTrigger, "t1"))
+			},
+		},
+		"all is deleted": {
+			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
+			func(r *run) { r.api.delete(at(kindEndpoint, "e1")); r.api.delete(at(kindTrigger, "t1")) },
+		},
+		"a trigger that is to be retained is deleted": {
+			func(r *run) {
+				r.put()
+				r.want("t1", v1alpha1.DeletionPolicyRetain, "upload", "delete")
+			},
+			func(r *run) { r.api.delete(at(kindTrigger, "t1")) },
+		},
+	}
+}
+
+func (r *run) put() {
+	ep := &v1alpha1.NotificationEndpoint{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "e1"}}
+	ep.Spec.URL, ep.Spec.CredentialsSecretRef.Name = urls[0], "one"
+	r.api.create(ep)
+}
+
+func (r *run) want(trigger string, deletion v1alpha1.DeletionPolicy, eventTypes ...string) {
+	t := &v1alpha1.CloudinaryTrigger{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: trigger}}
+	t.Spec.EndpointRef.Name, t.Spec.EventTypes, t.Spec.DeletionPolicy = "e1", eventTypes, deletion
+	r.api.create(t)
+}
+
+func (r *run) rewrite(trigger string, eventTypes ...string) {
+	edit(r.api, at(kindTrigger, trigger), func(t *v1alpha1.CloudinaryTrigger) { t.Spec.EventTypes = eventTypes })
+}
+
+// drain works for a while.
+func (r *run) drain() {
+	for range 16 {
+		r.work()
+	}
+}
+
+// play plays a scene with one thing that goes wrong, and says whether it came to that.
+func play(t *testing.T, seed int64, s scene, trouble *script) bool {
+	t.Helper()
+	r, err := newRun(seed, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.script, r.urlLimit, r.options.URLLimit = trouble, 30, 30
+	r.populateSecrets()
+	s.before(r)
+	r.drain()
+	trouble.armed = true
+	s.then(r)
+	r.drain()
+	trouble.armed = false
+	r.settle()
+	if r.failure == nil {
+		r.judge()
+	}
+	if r.failure != nil {
+		t.Errorf("%s %d, fate %d: %s", trouble.what, trouble.nth, trouble.fate, r.report())
+	}
+	return trouble.happened()
+}
+
+// TestEachStep plays scenes, and lets one thing go wrong at each of their steps in turn.
+func TestEachStep(t *testing.T) {
+	const seeds, most = 1, 1000
+	fates := map[string][]fate{
+		atFailpoint: {endsBefore},
+		atWrite:     {endsAfter, lostBefore, lostAfter},
+		atCall:      {endsAfter, lostBefore, lostAfter, late, refused},
+	}
+	for name, s := range scenes() {
+		for seed := range int64(seeds) {
+			t.Run(fmt.Sprintf("%s, seed %d", name, seed), func(t *testing.T) {
+				t.Parallel()
+				for what, all := range fates {
+					for _, f := range all {
+						nth := 1
+						for nth < most && !t.Failed() && play(t, seed, s, &script{what: what, nth: nth, fate: f}) {
+							nth += *strideFlag
+						}
+						if nth == 1 || nth >= most {
+							t.Errorf("%d steps that are a %s", nth-1, what)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// scripted is what happens at a failpoint of a run with a script.
+func (r *run) scripted(f controllers.Failpoint, p *process) {
+	p.renew()
+	if r.script.next(atFailpoint) == endsBefore {
+		p.kill(string(f))
+	}
+}
