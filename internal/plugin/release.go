@@ -46,6 +46,7 @@ type releaseOptions struct {
 	delete bool
 	yes    bool
 	dryRun bool
+	output output
 }
 
 func (c *cli) releaseCommand() *cobra.Command {
@@ -63,6 +64,7 @@ func (c *cli) releaseCommand() *cobra.Command {
 	f.BoolVar(&o.delete, "delete", false, "Delete objects that are not being deleted.")
 	f.BoolVarP(&o.yes, "yes", "y", false, "Do not ask.")
 	f.BoolVar(&o.dryRun, "dry-run", false, "Say what would be let go of and left behind, and change nothing.")
+	addOutput(cmd, &o.output, outputJSON, outputYAML)
 	return cmd
 }
 
@@ -107,6 +109,9 @@ func (c *cli) release(ctx context.Context, args []string, o releaseOptions) erro
 	if o.all == (len(args) > 0) {
 		return errors.New("name objects such as cldt/uploads, or use --all")
 	}
+	if err := o.output.check(); err != nil {
+		return err
+	}
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -131,9 +136,12 @@ func (c *cli) release(ctx context.Context, args []string, o releaseOptions) erro
 		fmt.Fprintf(c.Streams.ErrOut, "Nothing to let go of in namespace %s.\n", cl.namespace)
 		return nil
 	}
-	c.showReleases(found, o)
+	if o.output.format == outputTable {
+		c.showReleases(found, o)
+	}
 	if o.dryRun {
-		return nil
+		_, err := o.output.structured(c.Streams.Out, o.report(found, nil))
+		return err
 	}
 	if err := c.confirm(o.yes, fmt.Sprintf("Let go of %d objects in namespace %s?", len(found), cl.namespace)); err != nil {
 		return err
@@ -309,14 +317,19 @@ func (c *cli) confirm(yes bool, question string) error {
 // letGo goes on with the others where one object fails.
 func (c *cli) letGo(ctx context.Context, cl *cluster, found []*releasable, o releaseOptions) error {
 	var errs []error
+	failed := map[*releasable]error{}
 	for _, r := range found {
 		if err := cl.letGo(ctx, r, o.delete); err != nil {
+			failed[r] = err
 			errs = append(errs, fmt.Errorf("%s: %w", r, err))
 			continue
 		}
-		fmt.Fprintf(c.Streams.Out, "%s released\n", r)
+		if o.output.format == outputTable {
+			fmt.Fprintf(c.Streams.Out, "%s released\n", r)
+		}
 	}
-	return errors.Join(errs...)
+	_, err := o.output.structured(c.Streams.Out, o.report(found, failed))
+	return errors.Join(append(errs, err)...)
 }
 
 // letGo deletes an object where that is asked for, and takes the finalizer off. Both hold for the very object that was shown.

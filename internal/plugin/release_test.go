@@ -56,6 +56,18 @@ func (f *fixture) finalizers(o client.Object) []string {
 	return slices.Clip(append([]string{}, o.GetFinalizers()...))
 }
 
+func TestReleaseTellsPrograms(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	trigger, ep, secret := f.orphaned()
+	f.delete(trigger, ep, secret)
+	f.golden("release-dry-run.json", f.succeeds("release", "--all", "--dry-run", "-o", "json"))
+	if diff := cmp.Diff([]string{v1alpha1.Finalizer}, f.finalizers(ep)); diff != "" {
+		t.Errorf("a dry run changed something (-want +got):\n%s", diff)
+	}
+	f.golden("release.yaml", f.succeeds("release", "cldt/uploads", "--yes", "-o", "yaml"))
+	f.fails([]string{"release", "--all", "-o", "wide"}, "is not one of json, yaml")
+}
+
 func TestReleaseOfOneTrigger(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	trigger, ep, secret := f.orphaned()
