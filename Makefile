@@ -115,7 +115,7 @@ bench-manager: ## Measure the manager at 900 triggers: calls, time to Ready, mem
 	@assets=$$(hack/kubernetes/build.sh) && KUBEBUILDER_ASSETS="$$assets" go run ./hack/bench/manager
 
 .PHONY: bench-receiver
-bench-receiver: ## Measure the receiver beside a bare HTTP handler: rate, latency, memory. Needs wrk; takes 7 minutes.
+bench-receiver: ## Measure the receiver beside a bare HTTP handler: rate, latency, memory. Needs wrk; takes 12 minutes.
 	@mkdir -p bin && $(GO_BUILD) -o bin/receiver ./cmd/receiver && $(GO_BUILD) -o bin/bench-receiver ./hack/bench/receiver && \
 	bin/bench-receiver --receiver bin/receiver $(BENCHFLAGS)
 

@@ -41,7 +41,7 @@ type diskGuard struct {
 
 // guard wraps the file system for the engine.
 func (d *diskGuard) guard() vfs.FS {
-	return vfs.OnDiskFull(d.fs, func() {
+	return vfs.OnDiskFull(filledLogs{d.fs}, func() {
 		if !d.released.Swap(true) {
 			_ = d.fs.Remove(d.ballast()) // there may be none
 			d.log.Error(nil, "the queue's volume is full; gave up the ballast file and accept nothing for now")
@@ -115,7 +115,7 @@ func (d *diskGuard) refill() {
 	if int64(usage.AvailBytes) < d.minimumOf(usage)+size { //nolint:gosec // fits
 		return
 	}
-	if err := d.fill(size); err != nil {
+	if err := d.fillBallast(size); err != nil {
 		_ = d.fs.Remove(d.ballast()) // a part of it is of no use
 		d.log.Error(err, "cannot make the ballast file")
 		return
@@ -125,17 +125,13 @@ func (d *diskGuard) refill() {
 	}
 }
 
-// fill writes the ballast file out, since a file system may promise room that it has not.
-func (d *diskGuard) fill(size int64) error {
+// fillBallast writes the ballast file out, since a file system may promise room that it has not.
+func (d *diskGuard) fillBallast(size int64) error {
 	f, err := d.fs.Create(d.ballast(), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	zeros := make([]byte, 256<<10)
-	for written := int64(0); written < size && err == nil; written += int64(len(zeros)) {
-		_, err = f.Write(zeros)
-	}
-	if err == nil {
+	if err = writeZeros(f, size); err == nil {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
