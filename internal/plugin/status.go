@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
@@ -27,7 +28,7 @@ const exampleStatus = `  # How endpoints and triggers of the current namespace f
   # For a script
   kubectl cloudinary status -n shop -o json`
 
-const longStatus = `Show endpoints and triggers together: whether they are ready, how much of the product environment's limit of URLs is used,
+const longStatus = `Show endpoints, each with its triggers, in one table: whether they are ready, how much of the product environment's limit of URLs is used,
 how many changes wait for Admin API calls, and how deliveries go. Everything is read from the objects' status; nothing is called but the API server.`
 
 type statusOptions struct {
@@ -38,7 +39,7 @@ type statusOptions struct {
 func (c *cli) statusCommand() *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
-		Use: "status", Short: "Show endpoints, triggers, limits and deliveries in one view", Long: longStatus, Example: exampleStatus,
+		Use: "status", Short: "Show endpoints, triggers, limits and deliveries in one table", Long: longStatus, Example: exampleStatus,
 		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.status(cmd.Context(), o) },
 	}
@@ -161,6 +162,14 @@ func statusOfEndpoint(ep *v1alpha1.NotificationEndpoint) endpointStatus {
 	return s
 }
 
+// endpointKey is the endpoint that the trigger names.
+func (t *triggerStatus) endpointKey() types.NamespacedName {
+	if namespace, name, other := strings.Cut(t.Endpoint, "/"); other {
+		return types.NamespacedName{Namespace: namespace, Name: name}
+	}
+	return types.NamespacedName{Namespace: t.Namespace, Name: t.Endpoint}
+}
+
 func statusOfTrigger(t *v1alpha1.CloudinaryTrigger) triggerStatus {
 	s := triggerStatus{Namespace: t.Namespace, Name: t.Name, Endpoint: t.Spec.EndpointRef.Name, EventTypes: t.Spec.EventTypes}
 	if ns := t.Spec.EndpointRef.Namespace; ns != "" && ns != t.Namespace {
@@ -188,50 +197,71 @@ func reasonOf(conditions []metav1.Condition, conditionType string) string {
 	return ""
 }
 
-func (c *cli) printStatus(report statusReport, o statusOptions) error {
-	wide := o.output.format == outputWide
-	if len(report.Endpoints) > 0 {
-		if err := c.printEndpoints(report.Endpoints, o.all, wide); err != nil {
-			return err
-		}
-	}
-	if len(report.Triggers) == 0 {
-		return nil
-	}
-	if len(report.Endpoints) > 0 {
-		fmt.Fprintln(c.Streams.Out)
-	}
-	header := []string{"TRIGGER", "ENDPOINT", "EVENT TYPES", "READY", "REASON", "LAST FIRED"}
-	var rows [][]string
-	for _, t := range report.Triggers {
-		row := []string{t.Name, t.Endpoint, shortList(t.EventTypes, wide), t.Ready, t.Reason, age(c.Now(), t.LastFired)}
-		rows = append(rows, extended(row, o.all, t.Namespace, wide, t.Message))
-	}
-	return table(c.Streams.Out, extended(header, o.all, "NAMESPACE", wide, "MESSAGE"), rows)
-}
-
-func (c *cli) printEndpoints(endpoints []endpointStatus, all, wide bool) error {
-	header := []string{
-		"ENDPOINT", "CLOUD", "URLS", "CALLS/H", "WAITING", "READY", "REASON", "VERIFYING", "DELIVERING",
+// statusHeader is of rows for endpoints, each with those of its triggers below it. EVENT TYPES is a trigger's alone.
+func statusHeader() []string {
+	return []string{
+		"NAME", "EVENT TYPES", "READY", "REASON", "CLOUD", "URLS", "CALLS/H", "WAITING", "VERIFYING", "DELIVERING",
 		"RECEIVED", "REJECTED", "DELIVERED", "RETRYING", "DEAD", "LAST",
 	}
-	var rows [][]string
-	for _, e := range endpoints {
-		cloud, urls, calls, waiting := "", "", "", ""
-		if env := e.Environment; env != nil {
-			cloud, urls = env.CloudName, usage(env.URLsUsed, env.URLLimit)
-			if env.URLsUsed != nil {
-				calls = env.CallShare
-				waiting = strconv.Itoa(int(ptr.Deref(env.ChangesWaiting, 0)))
-			}
-		}
-		row := []string{
-			e.Name, cloud, urls, calls, waiting, e.Ready, e.Reason, e.Verifying, e.Delivering,
-			number(e.Received), number(e.Rejected), number(e.Delivered), number(e.Retrying), number(e.DeadLetters), age(c.Now(), e.Last),
-		}
-		rows = append(rows, extended(row, all, e.Namespace, wide, redactedOrNothing(e.URL), e.Message))
+}
+
+func (c *cli) printStatus(report statusReport, o statusOptions) error {
+	wide := o.output.format == outputWide
+	triggers := map[types.NamespacedName][]triggerStatus{}
+	for _, t := range report.Triggers {
+		triggers[t.endpointKey()] = append(triggers[t.endpointKey()], t)
 	}
-	return table(c.Streams.Out, extended(header, all, "NAMESPACE", wide, "URL", "MESSAGE"), rows)
+	var rows [][]string
+	for _, e := range report.Endpoints {
+		row := extended(c.endpointRow(&e), o.all, e.Namespace, wide, redactedOrNothing(e.URL), e.Message)
+		rows = append(rows, row)
+		key := types.NamespacedName{Namespace: e.Namespace, Name: e.Name}
+		rows = append(rows, c.triggerRows(triggers[key], o.all, wide)...)
+		delete(triggers, key)
+	}
+	// What is left belongs to endpoints that are not there, or in a namespace that was not asked for.
+	for _, t := range report.Triggers {
+		key := t.endpointKey()
+		if left := triggers[key]; len(left) > 0 {
+			row := make([]string, len(statusHeader()))
+			row[0] = t.Endpoint
+			rows = append(rows, extended(row, o.all, key.Namespace, wide, "", ""))
+			rows = append(rows, c.triggerRows(left, o.all, wide)...)
+			delete(triggers, key)
+		}
+	}
+	return table(c.Streams.Out, extended(statusHeader(), o.all, "NAMESPACE", wide, "URL", "MESSAGE"), rows)
+}
+
+func (c *cli) endpointRow(e *endpointStatus) []string {
+	cloud, urls, calls, waiting := "", "", "", ""
+	if env := e.Environment; env != nil {
+		cloud, urls = env.CloudName, usage(env.URLsUsed, env.URLLimit)
+		if env.URLsUsed != nil {
+			calls = env.CallShare
+			waiting = strconv.Itoa(int(ptr.Deref(env.ChangesWaiting, 0)))
+		}
+	}
+	return []string{
+		e.Name, "", e.Ready, e.Reason, cloud, urls, calls, waiting, e.Verifying, e.Delivering,
+		number(e.Received), number(e.Rejected), number(e.Delivered), number(e.Retrying), number(e.DeadLetters), age(c.Now(), e.Last),
+	}
+}
+
+// triggerRows are those of one endpoint.
+func (c *cli) triggerRows(triggers []triggerStatus, all, wide bool) [][]string {
+	var rows [][]string
+	for i, t := range triggers {
+		branch := "├─ "
+		if i == len(triggers)-1 {
+			branch = "└─ "
+		}
+		row := make([]string, len(statusHeader()))
+		copy(row, []string{branch + t.Name, shortList(t.EventTypes, wide), t.Ready, t.Reason})
+		row[len(row)-1] = age(c.Now(), t.LastFired)
+		rows = append(rows, extended(row, all, t.Namespace, wide, "", t.Message))
+	}
+	return rows
 }
 
 // extended puts the namespace before a row, and what only the wide form shows behind it.
