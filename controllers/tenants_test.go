@@ -4,9 +4,11 @@ package controllers
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -53,6 +55,70 @@ func TestCredentialsThatAreRefusedInfluenceNobody(t *testing.T) {
 	other.gone(theirs)
 	f.rests(trigger, ep)
 	f.placesBecome("upload " + hook)
+}
+
+// What a person does to a key at Cloudinary, or to the Secret, and what answers it.
+func TestCredentialsThatStopWorkingLoseNothingAndComeBackByThemselves(t *testing.T) {
+	tests := map[string]struct {
+		stop, mend func(f *fixture, secret *corev1.Secret)
+		reason     string // of the trigger, which is left behind in the former environment where the Secret names another
+	}{
+		"a key that is disabled": {
+			stop: func(f *fixture, _ *corev1.Secret) {
+				f.inject(simulator.Fault{Count: always, Status: http.StatusForbidden})
+			},
+			mend:   func(f *fixture, _ *corev1.Secret) { f.sim.ClearFaults() },
+			reason: v1alpha1.ReasonCredentialsRejected,
+		},
+		"a key of another cloud": {
+			stop: func(f *fixture, secret *corev1.Secret) {
+				setURL(f, secret, f.credentials("theirs", "of-another-cloud"))
+			},
+			mend:   func(f *fixture, secret *corev1.Secret) { setURL(f, secret, f.secretURL) },
+			reason: v1alpha1.ReasonCredentialsRejected,
+		},
+		"the right key with the name of another cloud": {
+			stop: func(f *fixture, secret *corev1.Secret) {
+				setURL(f, secret, strings.Replace(f.secretURL, "@"+f.cloud, "@another-cloud", 1))
+			},
+			mend:   func(f *fixture, secret *corev1.Secret) { setURL(f, secret, f.secretURL) },
+			reason: v1alpha1.ReasonCredentialsMissing,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, simulator.Options{})
+			f.hasten()
+			f.start()
+			secret, ep, trigger := f.secret("cloudinary"), f.endpoint("media", hook), f.trigger("images", "media", "upload")
+			f.create(secret, ep, trigger)
+			ready(f, trigger)
+			ids, writes := f.idsByPlace(), f.writes()
+			test.stop(f, secret)
+			f.contains(becomes(f, ep, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected), "refuses the credentials")
+			becomes(f, trigger, v1alpha1.ConditionReady, metav1.ConditionFalse, test.reason)
+			late := f.trigger("late", "media", "delete")
+			f.create(late)
+			becomes(f, late, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected)
+			if diff := gocmp.Diff(ids, f.idsByPlace()); diff != "" || f.writes() != writes {
+				t.Errorf("%d writes without credentials (-before +after):\n%s", f.writes()-writes, diff)
+			}
+			test.mend(f, secret)
+			ready(f, trigger)
+			ready(f, late)
+			ready(f, ep)
+			f.placesBecome("delete "+hook, "upload "+hook)
+			if got := f.at("upload", hook).ID; got != ids["upload "+hook] {
+				t.Errorf("the trigger was made anew: %s, then %s", ids["upload "+hook], got)
+			}
+		})
+	}
+}
+
+func setURL(f *fixture, secret *corev1.Secret, url string) {
+	f.Helper()
+	change(f, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{"CLOUDINARY_URL": []byte(url)} })
 }
 
 func TestASecretThatNamesAnotherCloudLeavesTheFormerOneVisibly(t *testing.T) {
