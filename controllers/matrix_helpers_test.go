@@ -163,6 +163,24 @@ func (f *fixture) lists(n int) {
 	})
 }
 
+// quietens waits until nothing has been written at Cloudinary for so long that all lists show it, and some lists led to nothing more.
+// On a busy machine several lists may be read before what was written is judged at all.
+func (f *fixture) quietens() {
+	f.Helper()
+	var lists int
+	var since time.Time
+	writes := -1
+	f.eventually(func() error {
+		if now := f.writes(); now != writes {
+			writes, lists, since = now, f.listed(), time.Now()
+		}
+		if n, quiet := f.listed()-lists, time.Since(since); n < 3 || quiet < 3*f.options.SettleTime {
+			return fmt.Errorf("%d lists and %s since the last write", n, quiet)
+		}
+		return nil
+	})
+}
+
 // meddle is a call of somebody else, who waits where the budget is used up.
 func (f *fixture) meddle(method, path, body string) {
 	f.Helper()

@@ -272,7 +272,7 @@ func (s *scenario) manifestsChange() {
 
 // somebodyMeddles: behind the operator's back one trigger is deleted, one moved, and a field of one changed.
 func (s *scenario) somebodyMeddles() {
-	s.lists(2) // what was written is confirmed, so that what comes now is drift
+	s.quietens() // what was written is confirmed, so that what comes now is drift
 	ids := s.idsByPlace()
 	s.meddle(http.MethodDelete, "/triggers/"+ids["delete "+canonicalA], "")
 	s.meddle(http.MethodPut, "/triggers/"+ids["eager "+urlB2], `{"new_uri":"`+elsewhere+`"}`)
@@ -286,7 +286,7 @@ func (s *scenario) somebodyMeddles() {
 
 // aManifestIsRenamed: no trigger is lost and nothing is written, nor afterwards at rest.
 func (s *scenario) aManifestIsRenamed() {
-	s.lists(2)
+	s.quietens()
 	s.become("before the rename", s.foreign, s.rows(), s.verdicts(map[string][]string{"adopting": {"filter"}}))
 	ids, writes := s.idsByPlace(), s.writes()
 	old := s.plain
