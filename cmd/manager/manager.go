@@ -57,7 +57,8 @@ func newManager(o *options) (ctrl.Manager, error) {
 		Metrics:                       metricsOptions(o),
 		HealthProbeBindAddress:        o.probeAddress,
 		LeaderElection:                o.leaderElection,
-		LeaderElectionReleaseOnCancel: true, // the process ends when the manager does
+		LeaderElectionID:              leaseName, // for the metric alone: the lock is made below
+		LeaderElectionReleaseOnCancel: true,      // the process ends when the manager does
 		LeaseDuration:                 &o.leaseDuration,
 		RenewDeadline:                 &o.renewDeadline,
 		RetryPeriod:                   &o.retryPeriod,

@@ -96,10 +96,10 @@ func TestReasonsAreOnceEach(t *testing.T) {
 }
 
 func TestRunWithoutStarting(t *testing.T) {
-	if err := run(t.Context(), "receiver", []string{"--help"}); err != nil {
+	if err := run(t.Context(), "receiver", []string{"--help"}, io.Discard); err != nil {
 		t.Errorf("--help ends with %v", err)
 	}
-	if err := run(t.Context(), "receiver", []string{"--namespace=x", "--max-connections=0"}); err == nil {
+	if err := run(t.Context(), "receiver", []string{"--namespace=x", "--max-connections=0"}, io.Discard); err == nil {
 		t.Error("a flag that cannot work is taken")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -16,21 +17,33 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 )
 
 // version is set by the build.
 var version = "dev"
 
+// commit is, too. Where it is not, Go may have noted it: see release.Of.
+var commit string //nolint:gochecknoglobals // the linker sets it
+
 func main() {
 	syscall.Umask(0o077) // The store has notifications and verification keys.
-	if err := run(signals.SetupSignalHandler(), os.Args[0], os.Args[1:]); err != nil {
+	if err := run(signals.SetupSignalHandler(), os.Args[0], os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "receiver:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, name string, args []string) error {
+func run(ctx context.Context, name string, args []string, out io.Writer) error {
+	if len(args) > 0 && args[0] == "version" {
+		return release.Command(out, release.Of(version, commit), args[1:])
+	}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.Usage = func() {
+		fmt.Fprintf(flags.Output(), "Usage of %s:\n  version [-o json]\n    \tPrint version and commit, and end.\n", name)
+		flags.PrintDefaults()
+	}
 	f := newFlags(flags)
 	logging := zap.Options{}
 	logging.BindFlags(flags)
@@ -44,9 +57,9 @@ func run(ctx context.Context, name string, args []string) error {
 		return err
 	}
 	// A line for each notification is thousands a second at times: they are written together.
-	out := &zapcore.BufferedWriteSyncer{WS: zapcore.AddSync(os.Stderr), Size: logBuffer, FlushInterval: time.Second}
-	defer func() { _ = out.Stop() }() // there is nobody left to tell
-	logging.DestWriter = out
+	buffer := &zapcore.BufferedWriteSyncer{WS: zapcore.AddSync(os.Stderr), Size: logBuffer, FlushInterval: time.Second}
+	defer func() { _ = buffer.Stop() }() // there is nobody left to tell
+	logging.DestWriter = buffer
 	logger := zap.New(zap.UseFlagOptions(&logging))
 	log.SetLogger(logger)
 	logger.Info("Starting", "version", version)

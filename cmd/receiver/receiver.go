@@ -19,6 +19,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery/service"
@@ -69,7 +70,7 @@ func newReceiver(ctx context.Context, o *options, log logr.Logger) (*receiver, e
 	}
 	// The metrics come first: the store counts from its opening on. What they read at a scrape is there by then.
 	if r.metrics, err = metrics.New(r.registry, metrics.Options{
-		Reasons: reasons(), Version: version, Durable: o.storeDurable, Now: time.Now,
+		Reasons: reasons(), Version: version, Revision: release.Of(version, commit).Commit, Durable: o.storeDurable, Now: time.Now,
 		Queue:    func() queue.Stats { return r.store.Stats() },
 		MaxBytes: o.store.MaxBytes, MaxNotifications: o.store.MaxNotifications,
 		Lanes:       func(visit func(delivery.LaneStats)) { r.dispatcher.Lanes(visit) },
