@@ -32,7 +32,7 @@ func TestAnAPIServerAcceptsTheManifestsWithoutAWarning(t *testing.T) {
 	if err := os.WriteFile(kubeconfig, env.Kubeconfig, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, folder := range []string{"crd", "default", "trial", "samples", "samples/listener"} {
+	for _, folder := range []string{"crd", "default", "trial", "namespaced", "samples", "samples/listener"} {
 		t.Run(folder, func(t *testing.T) {
 			// A dry run creates nothing, so what lives in a namespace needs it before. Ours must be the
 			// one with the pod-security labels, which make the server warn of what they forbid.

@@ -119,7 +119,7 @@ func TestTheReceiverMayDoWhatItNeedsAndNothingElse(t *testing.T) {
 	}{
 		"list the Secret with verification keys by its name":   {do: secrets(client.InNamespace(system), named(verification.SecretName))},
 		"watch it by its name":                                 {do: watch(&corev1.SecretList{}, client.InNamespace(system), named(verification.SecretName))},
-		"read it":                                              {do: get(&corev1.Secret{}, system, verification.SecretName)},
+		"read it without a list":                               {refused: true, do: get(&corev1.Secret{}, system, verification.SecretName)},
 		"list the Secrets of its namespace":                    {refused: true, do: secrets(client.InNamespace(system))},
 		"watch the Secrets of its namespace":                   {refused: true, do: watch(&corev1.SecretList{}, client.InNamespace(system))},
 		"list another Secret by its name":                      {refused: true, do: secrets(client.InNamespace(system), named("other"))},
@@ -129,6 +129,7 @@ func TestTheReceiverMayDoWhatItNeedsAndNothingElse(t *testing.T) {
 		"read a user's credentials":                            {refused: true, do: get(&corev1.Secret{}, "shop", "cloudinary")},
 		"list endpoints everywhere":                            {do: list(&v1alpha1.NotificationEndpointList{})},
 		"watch endpoints everywhere":                           {do: watch(&v1alpha1.NotificationEndpointList{})},
+		"read an endpoint without a list":                      {refused: true, do: get(&v1alpha1.NotificationEndpoint{}, "shop", "media")},
 		"list triggers everywhere":                             {do: list(&v1alpha1.CloudinaryTriggerList{})},
 		"watch triggers everywhere":                            {do: watch(&v1alpha1.CloudinaryTriggerList{})},
 		"read a Service":                                       {do: get(&corev1.Service{}, "shop", "catalog")},

@@ -24,10 +24,10 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers;notificationendpoints,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers/status;notificationendpoints/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers/finalizers;notificationendpoints/finalizers,verbs=update
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers;notificationendpoints,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers/status;notificationendpoints/status,verbs=patch
+// +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
+)
+
+const someoneElses = "example.com/theirs"
+
+// A role that lets the manager put its finalizer on a Secret lets it write the whole Secret. A policy takes that back.
+func TestTheManagerMayChangeNothingOfASecretButItsFinalizer(t *testing.T) {
+	env := installed(t)
+	c := as(t, env, manager)
+	users := secretOf("shop", "cloudinary")
+	users.Finalizers, users.Labels = []string{someoneElses}, map[string]string{"team": "shop"}
+	if err := env.Client.Update(t.Context(), users); err != nil {
+		t.Fatal(err)
+	}
+	awaitPolicy(t, c)
+	both := func(first, second string) string {
+		return fmt.Sprintf(`{"metadata":{"finalizers":[%q,%q]}}`, first, second)
+	}
+	patch := func(namespace, name, merge string) func(context.Context) error {
+		return func(ctx context.Context) error { return mergeSecret(ctx, c, namespace, name, merge) }
+	}
+	own := v1alpha1.Finalizer
+	// In this order, since some change what the next begins with.
+	for _, test := range []struct {
+		name    string
+		do      func(context.Context) error
+		refused bool
+	}{
+		{name: "add its finalizer", do: patch("shop", "cloudinary", both(someoneElses, own))},
+		{name: "add it once more, in another place", do: patch("shop", "cloudinary", both(own, someoneElses))},
+		{name: "change the data", refused: true, do: patch("shop", "cloudinary", `{"data":{"CLOUDINARY_URL":"eA=="}}`)},
+		{name: "change the data as text", refused: true, do: patch("shop", "cloudinary", `{"stringData":{"CLOUDINARY_URL":"x"}}`)},
+		{name: "make it immutable", refused: true, do: patch("shop", "cloudinary", `{"immutable":true}`)},
+		{name: "add a label", refused: true, do: patch("shop", "cloudinary", `{"metadata":{"labels":{"a":"b"}}}`)},
+		{name: "remove a label", refused: true, do: patch("shop", "cloudinary", `{"metadata":{"labels":null}}`)},
+		{name: "add an annotation", refused: true, do: patch("shop", "cloudinary", `{"metadata":{"annotations":{"a":"b"}}}`)},
+		{name: "add an owner", refused: true, do: patch("shop", "cloudinary", `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"a","uid":"1"}]}}`)},
+		{name: "remove somebody else's finalizer", refused: true, do: patch("shop", "cloudinary", fmt.Sprintf(`{"metadata":{"finalizers":[%q]}}`, own))},
+		{name: "add another finalizer", refused: true, do: patch("shop", "cloudinary", fmt.Sprintf(`{"metadata":{"finalizers":[%q,%q,"example.com/new"]}}`, own, someoneElses))},
+		{name: "remove its finalizer and change the data", refused: true, do: patch("shop", "cloudinary", fmt.Sprintf(`{"metadata":{"finalizers":[%q]},"data":{"a":"eA=="}}`, someoneElses))},
+		{name: "remove its finalizer", do: patch("shop", "cloudinary", fmt.Sprintf(`{"metadata":{"finalizers":[%q]}}`, someoneElses))},
+		{name: "write the verification keys", do: patch(system, verification.SecretName, `{"data":{"a":"eA=="},"metadata":{"labels":{"a":"b"}}}`)},
+		{name: "write a Secret of that name in a user's namespace", refused: true, do: patch("shop", verification.SecretName, `{"data":{"a":"eA=="}}`)},
+		{name: "write another Secret of its own namespace", refused: true, do: patch(system, "other", `{"data":{"a":"eA=="}}`)},
+		{name: "create another Secret in its own namespace", refused: true, do: create(c, secretOf(system, "new"))},
+		{name: "create one whose name is made up by the server", refused: true, do: create(c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, GenerateName: verification.SecretName}})},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := test.do(t.Context()); (err != nil) != test.refused || (err != nil && !apierrors.IsInvalid(err)) {
+				t.Errorf("refused by the policy: %v, want %v: %v", apierrors.IsInvalid(err), test.refused, err)
+			}
+		})
+	}
+	createsItsKeysAlone(t, env, c)
+}
+
+func createsItsKeysAlone(t *testing.T, env *testenv.Env, c client.Client) {
+	t.Helper()
+	t.Run("create the verification keys", func(t *testing.T) {
+		if err := env.Client.Delete(t.Context(), secretOf(system, verification.SecretName)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Create(t.Context(), secretOf(system, verification.SecretName)); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("others change Secrets as ever", func(t *testing.T) {
+		if err := mergeSecret(t.Context(), env.Client, "shop", "cloudinary", `{"data":{"a":"eA=="},"metadata":{"finalizers":null}}`); err != nil {
+			t.Error(err)
+		}
+		if err := env.Client.Create(t.Context(), secretOf("shop", "new")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// awaitPolicy waits until the policy counts, which is some moments after it was written, on a Secret of its own.
+func awaitPolicy(t *testing.T, c client.Client) {
+	t.Helper()
+	testenv.Eventually(t, time.Minute, func() error {
+		err := mergeSecret(t.Context(), c, system, "other", `{"metadata":{"labels":{"not":"yet"}}}`)
+		if err == nil {
+			return errors.New("the manager may label a Secret")
+		}
+		if !apierrors.IsInvalid(err) {
+			return err
+		}
+		return nil
+	})
+}
+
+func secretOf(namespace, name string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+}
+
+func mergeSecret(ctx context.Context, c client.Client, namespace, name, merge string) error {
+	return c.Patch(ctx, secretOf(namespace, name), client.RawPatch(types.MergePatchType, []byte(merge)))
+}
