@@ -21,13 +21,16 @@ LIVEFLAGS ?=
 PROOFFLAGS ?=
 ## FUZZTIME: how long each fuzz target runs.
 FUZZTIME ?= 10s
-## IMG: the image that deploy uses instead of the one in config/manager/deployment.yaml.
+## PLATFORMS: what image builds for, separated by commas.
+PLATFORMS ?= linux/amd64,linux/arm64
+## IMG: the image that deploy and install-yaml use instead of the one in config/manager/deployment.yaml.
 IMG ?=
 IMAGE := ghcr.io/cloudinary-operator/cloudinary-operator
 
 # The race detector needs cgo, which Go leaves off where there is no C compiler.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)"
 
 # $(call tool,NAME) is the path of a tool pinned under hack/tools, built by the first recipe that runs it.
 tool = "$$(hack/tools/build.sh $(1))"
@@ -79,6 +82,7 @@ clean: demo-down ## Remove what was built or left in the checkout (not the cache
 test: ## Run all tests; builds a control plane the first time (8 minutes).
 	@assets=$$(hack/kubernetes/build.sh) && \
 	KUBEBUILDER_ASSETS="$$assets" $(call tool,gotestsum) --format pkgname-and-test-fails -- $(RACE) -timeout 20m $(TESTFLAGS) $(PKG)
+	@[ '$(PKG)' != ./... ] || go -C test/gitops/kstatus test ./...
 
 .PHONY: test-unit
 test-unit: ## Run the tests of the packages that need no control plane.
@@ -88,6 +92,10 @@ test-unit: ## Run the tests of the packages that need no control plane.
 .PHONY: proof
 proof: ## End a simulated manager everywhere, 10,000 random times over: nothing may be leaked, doubled, lost or foreign. See docs/proof.md.
 	@go test ./test/proof -count=1 -timeout 60m -run '^(TestProof|TestEachStep)$$' -v -proof.runs=10000 -proof.stride=1 $(PROOFFLAGS)
+
+.PHONY: e2e
+e2e: ## Install everything on a real Kubernetes node made for it, and try what goes wrong there. Needs Linux and root. See docs/e2e.md.
+	@hack/e2e.sh
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME.
@@ -125,9 +133,21 @@ bench-receiver: ## Measure the receiver beside a bare HTTP handler: rate, latenc
 manifests-render: ## Print what config/default installs.
 	@$(call tool,kustomize) build config/default
 
+.PHONY: install-yaml
+install-yaml: ## Write dist/install.yaml: all that config/default installs, in one file. IMG=... chooses the image.
+	@hack/install-yaml.sh dist/install.yaml "$(IMG)"
+
 .PHONY: verify-manifests
 verify-manifests: ## Apply config/ to a real API server as a server-side dry run. Part of test, too.
 	@$(MAKE) --no-print-directory test PKG=./config/...
+
+.PHONY: image
+image: ## Write the images as OCI archives into dist/, without Docker. PLATFORMS=... limits them. See docs/image.md.
+	@go -C hack/image run . archives --version "$(VERSION)" --platforms "$(PLATFORMS)"
+
+.PHONY: test-image
+test-image: ## Build the images twice, compare them, and look into them.
+	@go -C hack/image test -count=1 ./...
 
 ##@ The cluster of the current kubectl context
 

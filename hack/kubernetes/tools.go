@@ -2,11 +2,14 @@
 
 //go:build tools
 
-// Package kubernetes pins the control plane's programs; build.sh builds them.
+// Package kubernetes pins the programs of a control plane and a node; build.sh builds them.
 package kubernetes
 
 import (
 	_ "k8s.io/kubernetes/cmd/kube-apiserver"
 	_ "k8s.io/kubernetes/cmd/kube-controller-manager"
+	_ "k8s.io/kubernetes/cmd/kube-proxy"
+	_ "k8s.io/kubernetes/cmd/kube-scheduler"
 	_ "k8s.io/kubernetes/cmd/kubectl"
+	_ "k8s.io/kubernetes/cmd/kubelet"
 )

@@ -31,6 +31,7 @@ func componentNames() []string { return []string{etcd, apiServer, controllerMana
 type cluster struct {
 	state  *state
 	assets string
+	node   string // its address; empty: there is none
 	pki    pki
 }
 
@@ -45,7 +46,7 @@ type component struct {
 // up starts what does not run. A component that is started anew takes those with it that connect to it.
 func up(ctx context.Context, c *cluster, messages io.Writer) error {
 	var err error
-	if c.pki, err = ensurePKI(c.state.path("pki")); err != nil {
+	if c.pki, err = ensurePKI(c.state.path("pki"), c.node); err != nil {
 		return err
 	}
 	anew := false
@@ -128,14 +129,10 @@ func (c *cluster) apiServerArguments(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	_, port, _ := strings.Cut(own, ":")
-	return []string{
+	return append([]string{
 		"--etcd-servers=http://" + store,
-		"--bind-address=127.0.0.1",
 		"--secure-port=" + port,
-		// Without nodes nobody reaches the Service "kubernetes", and its endpoint may not be a loopback address.
-		"--endpoint-reconciler-type=none",
 		"--service-cluster-ip-range=10.96.0.0/16",
-		"--authorization-mode=RBAC",
 		"--client-ca-file=" + c.pki.path("ca.crt"),
 		"--tls-cert-file=" + c.pki.path("apiserver.crt"),
 		"--tls-private-key-file=" + c.pki.path("apiserver.key"),
@@ -143,7 +140,7 @@ func (c *cluster) apiServerArguments(ctx context.Context) ([]string, error) {
 		"--service-account-key-file=" + c.pki.path("sa.pub"),
 		"--service-account-signing-key-file=" + c.pki.path("sa.key"),
 		"--profiling=false",
-	}, nil
+	}, c.apiServerNodeArguments()...), nil
 }
 
 // apiServerReady also writes the administrator's kubeconfig, which is right from then on.
@@ -159,6 +156,11 @@ func (c *cluster) apiServerReady(ctx context.Context) error {
 	defer client.CloseIdleConnections()
 	if err := answers(ctx, client, "https://"+address+"/readyz"); err != nil {
 		return err
+	}
+	if c.node != "" {
+		if err := c.writeNodeKubeconfigs("https://" + address); err != nil {
+			return err
+		}
 	}
 	return c.pki.writeKubeconfig(c.state.path("kubeconfig"), "https://"+address, "admin")
 }
@@ -177,7 +179,7 @@ func (c *cluster) controllerManagerArguments(ctx context.Context) ([]string, err
 	if err := c.pki.writeKubeconfig(kubeconfig, "https://"+address, "kube-controller-manager"); err != nil {
 		return nil, err
 	}
-	return []string{
+	arguments := []string{
 		"--kubeconfig=" + kubeconfig,
 		"--authentication-kubeconfig=" + kubeconfig,
 		"--authorization-kubeconfig=" + kubeconfig,
@@ -188,13 +190,16 @@ func (c *cluster) controllerManagerArguments(ctx context.Context) ([]string, err
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file=" + c.pki.path("sa.key"),
 		"--root-ca-file=" + c.pki.path("ca.crt"),
+		"--profiling=false",
+	}
+	if c.node == "" {
 		// The others work for Pods and nodes, which there are none of.
-		"--controllers=" + strings.Join([]string{
+		arguments = append(arguments, "--controllers="+strings.Join([]string{
 			"namespace-controller", "garbage-collector-controller", "serviceaccount-controller", "serviceaccount-token-controller",
 			"root-ca-certificate-publisher-controller", "clusterrole-aggregation-controller", "resourcequota-controller",
-		}, ","),
-		"--profiling=false",
-	}, nil
+		}, ","))
+	}
+	return arguments, nil
 }
 
 func (c *cluster) controllerManagerReady(ctx context.Context) error {

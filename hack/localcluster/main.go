@@ -2,7 +2,7 @@
 
 // Command localcluster runs a Kubernetes control plane on this machine that outlives the command: etcd,
 // kube-apiserver and kube-controller-manager, on free ports of 127.0.0.1, with everything they need in one folder. There is no
-// node, so no Pod runs. Further programs can be run beside it in the same way. It ends no process that it did not
+// node, so no Pod runs, unless hack/node makes one. Further programs can be run beside it in the same way. It ends no process that it did not
 // start itself, and needs neither root nor a container engine.
 package main
 
@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -22,8 +23,9 @@ import (
 const usage = `Usage: localcluster [--dir FOLDER] COMMAND
 
 Commands
-  up [--assets FOLDER]
-        start the control plane, or what is missing of it, and wait until it is ready
+  up [--assets FOLDER] [--node ADDRESS]
+        start the control plane, or what is missing of it, and wait until it is ready. With --node it is made
+        for a node of that address, which is for others to start: keys, kubeconfigs and rights of one are there
   down  end everything that up and run started, and wait until it has ended
   status
         print what runs; exit code 1 unless all of it does
@@ -119,8 +121,12 @@ func upCommand(ctx context.Context, s *state, args []string, messages io.Writer)
 	flags := newFlags("up", messages)
 	assets := flags.String("assets", os.Getenv("KUBEBUILDER_ASSETS"),
 		"folder with etcd, kube-apiserver and kube-controller-manager; hack/kubernetes/build.sh prints one (default $KUBEBUILDER_ASSETS)")
+	node := flags.String("node", "", "address of the node that the control plane is for, which is the same each time; absent: there is none")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *node != "" && net.ParseIP(*node) == nil {
+		return fmt.Errorf("--node is %q, which is no IP address", *node)
 	}
 	if *assets == "" {
 		return errors.New(`no --assets given, and KUBEBUILDER_ASSETS is not set; use --assets "$(hack/kubernetes/build.sh)"`)
@@ -129,7 +135,7 @@ func upCommand(ctx context.Context, s *state, args []string, messages io.Writer)
 	if err != nil {
 		return err
 	}
-	return up(ctx, &cluster{state: s, assets: folder}, messages)
+	return up(ctx, &cluster{state: s, assets: folder, node: *node}, messages)
 }
 
 func kubeconfigCommand(ctx context.Context, s *state, args []string, out, messages io.Writer) error {
@@ -141,7 +147,7 @@ func kubeconfigCommand(ctx context.Context, s *state, args []string, out, messag
 	if p, noted := s.find(apiServer); !noted || !p.alive(ctx) {
 		return errors.New("the control plane does not run; see localcluster up")
 	}
-	c := &cluster{state: s, pki: pki{s.path("pki")}}
+	c := &cluster{state: s, pki: pki{dir: s.path("pki")}}
 	address, err := c.address(ctx, apiServer)
 	if err != nil {
 		return err

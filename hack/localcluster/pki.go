@@ -27,7 +27,11 @@ const (
 
 // pki is a folder of keys and certificates. It is made as a whole and replaced as a whole, so the
 // authority's own key is not kept.
-type pki struct{ dir string }
+type pki struct {
+	dir string
+	// node is the address of the cluster's node; empty: it has none.
+	node string
+}
 
 func (p pki) path(name string) string { return filepath.Join(p.dir, name) }
 
@@ -37,33 +41,46 @@ type leaf struct {
 	template x509.Certificate
 }
 
-func leaves() []leaf {
-	client := func(name, user string, groups ...string) leaf {
-		return leaf{name, x509.Certificate{
-			Subject:     pkix.Name{CommonName: user, Organization: groups},
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		}}
+func (p pki) leaves() []leaf {
+	addresses := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1)}
+	all := []leaf{clientLeaf("admin", "admin", "system:masters"), clientLeaf(controllerManager, "system:kube-controller-manager")}
+	if p.node != "" {
+		addresses = append(addresses, net.ParseIP(p.node))
+		all = append(all,
+			clientLeaf("kubelet-client", "kube-apiserver-kubelet-client", "system:masters"),
+			clientLeaf("kube-scheduler", "system:kube-scheduler"),
+			clientLeaf("kube-proxy", "system:kube-proxy"),
+			clientLeaf("kubelet", "system:node:"+nodeName, "system:nodes"),
+			serverLeaf("kubelet-server", nodeName, addresses, nodeName),
+		)
 	}
-	return []leaf{
-		client("admin", "admin", "system:masters"),
-		client("kube-controller-manager", "system:kube-controller-manager"),
-		{"apiserver", x509.Certificate{
-			Subject:     pkix.Name{CommonName: "kube-apiserver"},
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-			DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
-			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1)},
-		}},
-	}
+	return append(all, serverLeaf("apiserver", apiServer, addresses, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"))
+}
+
+func clientLeaf(name, user string, groups ...string) leaf {
+	return leaf{name, x509.Certificate{
+		Subject:     pkix.Name{CommonName: user, Organization: groups},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}}
+}
+
+func serverLeaf(name, commonName string, addresses []net.IP, names ...string) leaf {
+	return leaf{name, x509.Certificate{
+		Subject:     pkix.Name{CommonName: commonName},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames:    names,
+		IPAddresses: addresses,
+	}}
 }
 
 // ensurePKI makes keys and certificates, unless usable ones are there.
-func ensurePKI(dir string) (pki, error) {
-	p := pki{dir}
+func ensurePKI(dir, node string) (pki, error) {
+	p := pki{dir, node}
 	now := time.Now()
 	if p.usable(now) {
 		return p, nil
 	}
-	fresh := pki{dir + ".new"}
+	fresh := pki{dir + ".new", node}
 	if err := errors.Join(os.RemoveAll(fresh.dir), os.MkdirAll(fresh.dir, 0o700)); err != nil {
 		return p, err
 	}
@@ -74,10 +91,10 @@ func ensurePKI(dir string) (pki, error) {
 }
 
 // usable says whether all certificates are there and last for a while. They come and go together, and their
-// keys with them.
+// keys with them. A node keeps its address.
 func (p pki) usable(now time.Time) bool {
 	names := []string{"ca"}
-	for _, leaf := range leaves() {
+	for _, leaf := range p.leaves() {
 		names = append(names, leaf.name)
 	}
 	for _, name := range names {
@@ -111,7 +128,7 @@ func (p pki) generate(now time.Time) error {
 	if err := p.sign("ca", authority, authority, &authorityKey.PublicKey, authorityKey); err != nil {
 		return err
 	}
-	for _, leaf := range leaves() {
+	for _, leaf := range p.leaves() {
 		key, err := newKey()
 		if err != nil {
 			return err

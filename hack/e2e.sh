@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs the product on a real Kubernetes node and runs test/e2e there. The node is made for it, and removed again unless E2E_KEEP is
+# set, or it was there before. Needs Linux and root; what else it needs, it installs or builds.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export NODE_DIR="${NODE_DIR:-.local/e2e}"
+# shellcheck source=hack/node/lib.sh
+. hack/node/lib.sh
+
+version=v0.1.0 # what config/ names
+
+finish() {
+  local code=$?
+  trap - EXIT
+  [ -n "${E2E_KEEP:-}" ] || hack/node/down.sh || code=1
+  exit "$code"
+}
+
+import() {
+  local start=$SECONDS archive
+  for archive in "$@"; do
+    ctr --address "$NODE_CONTAINERD" --namespace k8s.io images import "$archive" >/dev/null || die "containerd does not take $archive"
+  done
+  say "imported $# images in $((SECONDS - start)) s"
+}
+
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+hack/node/up.sh
+# shellcheck disable=SC1091 # Written by the line above.
+. "$NODE_DIR/node.env"
+state=$(cd "$NODE_DIR" && pwd)
+
+go -C hack/image run . archives --version "$version" --platforms "linux/$(go env GOARCH)" --output "$state/images"
+go -C hack/image run . single --package ./hack/demo/target --ref localhost/target:1 --output "$state/target.tar"
+import "$state"/images/*.tar "$state/target.tar"
+
+# The receiver's user has no rights of root's, and a hostPath is not given to it.
+install -d -m 0700 -o 65532 -g 65532 "$state/volume"
+"$(hack/tools/build.sh kustomize)" build test/e2e/manifests | sed "s|path: VOLUME|path: $state/volume|" >"$state/install.yaml"
+
+CGO_ENABLED=0 go test -c -tags e2e -o "$state/e2e.test" ./test/e2e
+cd test/e2e
+inside env E2E_MANIFESTS="$state/install.yaml" "$state/e2e.test" -test.v -test.timeout 30m -test.run "${E2E_RUN:-.}"
