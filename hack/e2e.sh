@@ -31,8 +31,8 @@ trap 'exit 130' INT TERM
 
 hack/node/up.sh
 # shellcheck disable=SC1091 # Written by the line above.
-. "$NODE_DIR/node.env"
-state=$(cd "$NODE_DIR" && pwd)
+. "$node_dir/node.env"
+state=$node_dir
 
 go -C hack/image run . archives --version "$version" --platforms "linux/$(go env GOARCH)" --output "$state/images"
 go -C hack/image run . single --package ./hack/demo/target --ref localhost/target:1 --output "$state/target.tar"
@@ -43,5 +43,7 @@ install -d -m 0700 -o 65532 -g 65532 "$state/volume"
 "$(hack/tools/build.sh kustomize)" build test/e2e/manifests | sed "s|path: VOLUME|path: $state/volume|" >"$state/install.yaml"
 
 CGO_ENABLED=0 go test -c -tags e2e -o "$state/e2e.test" ./test/e2e
-cd test/e2e
-inside env E2E_MANIFESTS="$state/install.yaml" "$state/e2e.test" -test.v -test.timeout 30m -test.run "${E2E_RUN:-.}"
+(
+  cd test/e2e # where go test would run it
+  inside env E2E_MANIFESTS="$state/install.yaml" "$state/e2e.test" -test.v -test.timeout 30m -test.run "${E2E_RUN:-.}"
+)

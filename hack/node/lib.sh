@@ -4,7 +4,7 @@
 # Sourced by the node's scripts, from the root of the checkout. NODE_DIR moves the folder in which the node keeps everything; the
 # network namespace is named after it, so that several nodes run side by side.
 
-node_dir="${NODE_DIR:-.local/node}"
+node_dir=$(realpath -m "${NODE_DIR:-.local/node}")
 # The one address of the node, inside of its network namespace. Nothing leaves that.
 # shellcheck disable=SC2034 # Used by the scripts that source this one.
 node_ip=172.31.255.1
@@ -18,7 +18,7 @@ die() {
 }
 
 # namespace prints the name of the network namespace.
-namespace() { printf 'cldn-%s' "$(printf '%s' "$(realpath -m "$node_dir")" | git hash-object --stdin | cut -c1-8)"; }
+namespace() { printf 'cldn-%s' "$(printf '%s' "$node_dir" | git hash-object --stdin | cut -c1-8)"; }
 
 # inside COMMAND... runs it in the node's network. Not by ip netns exec, which mounts another /sys and hides the cgroups from the kubelet.
 inside() { nsenter "--net=/var/run/netns/$(namespace)" "$@"; }
