@@ -42,6 +42,9 @@ func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environmen
 	affordable := a.affordable(steps)
 	env.short = len(steps) - affordable
 	steps = steps[:min(affordable, stepsPerRound)]
+	if err := a.checkLease(steps); err != nil {
+		return nil, err
+	}
 	a.hold(ctx, steps)
 	for len(steps) > 0 && !a.ended && !env.backoff.waiting(r.Now()) {
 		n := max(1, creates(steps))
@@ -193,10 +196,19 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 // the second.
 const replaceCalls = 2
 
-// reserve says whether so many calls can be made now: within the budget, and on this leader's lease.
+// reserve says whether so many calls can be made now within the budget.
 func (a *applier) reserve(calls int) bool {
-	now := a.Now()
-	return a.env.calls(cloudinary.Listing, now) >= calls && (a.Fence == nil || a.Fence.Remaining(now) >= a.Options.CallTimeout)
+	return a.env.calls(cloudinary.Listing, a.Now()) >= calls
+}
+
+// checkLease ends the pass before a replace whose second call might come too late for this leader's lease. It does so before the first step,
+// so that nothing is done that is not recorded.
+func (a *applier) checkLease(steps []plan.Step) error {
+	replaces := slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Action == plan.Replace })
+	if replaces && a.Fence != nil && a.Fence.Remaining(a.Now()) < a.Options.CallTimeout {
+		return errNotLeader
+	}
+	return nil
 }
 
 // affordable is how many of the first steps there are calls for. What people asked for comes before repairs.

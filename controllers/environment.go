@@ -39,6 +39,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	if env.listed.IsZero() {
 		return r.wait(env), errors.Join(append(g.failures, r.reportUnread(ctx, g, env))...)
 	}
+	r.holdEndpoints(ctx, g)
 	last, err := r.converge(ctx, g, env)
 	if err != nil {
 		return 0, err
@@ -47,6 +48,23 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	err = r.report(ctx, g, env, last)
 	r.reach(AfterReport)
 	return r.wait(env), errors.Join(append(g.failures, err)...)
+}
+
+// holdEndpoints makes sure that no endpoint can go while there are triggers by it. Where one cannot be held, its triggers are set aside.
+func (r *Reconciler) holdEndpoints(ctx context.Context, g *gathered) {
+	for i := range g.endpoints {
+		ep := &g.endpoints[i]
+		err := r.holdEndpoint(ctx, ep)
+		if err == nil {
+			continue
+		}
+		g.failures = append(g.failures, err)
+		for key, t := range g.triggers {
+			if t.endpointKey == ep.key {
+				g.setAside[key] = true
+			}
+		}
+	}
 }
 
 // wakeOutsiders lets Secrets that name this environment, and are not accepted in it (any more), speak for themselves.
@@ -101,7 +119,7 @@ func (r *Reconciler) round(ctx context.Context, g *gathered, env *environment) (
 		return plan.Plan{}, nil, err
 	}
 	r.reach(BeforeRecords)
-	if err := r.storeRecords(ctx, g, done); err != nil {
+	if err := r.storeDone(ctx, g, done); err != nil {
 		g.failures = append(g.failures, err) // what was done is settled by a list where it cannot be stored
 	}
 	r.reach(AfterRecords)

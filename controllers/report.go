@@ -247,11 +247,9 @@ func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointV
 	if ep.DeletionTimestamp != nil && a.synced == nil {
 		a.synced = &problem{v1alpha1.ReasonReleasing, "triggers that use this endpoint are still to be let go of"}
 	}
-	own := ep.DeepCopy()
-	if err := r.addFinalizer(ctx, own); err != nil {
+	if err := r.holdEndpoint(ctx, ep); err != nil {
 		return err
 	}
-	ep.NotificationEndpoint = own
 	status := v1alpha1.NotificationEndpointStatus{
 		Conditions:         a.conditions(ep.Status.Conditions, ep.Generation, metav1.NewTime(r.Now())),
 		ObservedGeneration: &ep.Generation,
@@ -262,6 +260,16 @@ func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointV
 		status.Environment = r.environmentStatus(ep.environment, use)
 	}
 	return r.writeEndpointStatus(ctx, ep, status)
+}
+
+// holdEndpoint makes sure that an endpoint cannot go before what uses it has been let go of.
+func (r *Reconciler) holdEndpoint(ctx context.Context, ep *endpointView) error {
+	own := ep.DeepCopy()
+	if err := r.addFinalizer(ctx, own); err != nil {
+		return err
+	}
+	ep.NotificationEndpoint = own
+	return nil
 }
 
 func (r *Reconciler) environmentStatus(e cloudinary.Environment, use usage) *v1alpha1.EnvironmentStatus {

@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -23,6 +26,46 @@ func (r *Reconciler) storeRecords(ctx context.Context, g *gathered, keys []plan.
 	return r.atOnce(keys, func(key plan.Key) error {
 		return r.store(ctx, g, key, g.object(key).Records)
 	})
+}
+
+// storeDone writes what calls to Cloudinary have brought. Where somebody has changed an object meanwhile, that is no less true: it is written
+// beside the change, the object is set aside, since this pass's plan knows nothing of the change, and the conflict is returned, so that
+// another pass follows. Without this the next pass would take our own write for somebody else's.
+func (r *Reconciler) storeDone(ctx context.Context, g *gathered, keys []plan.Key) error {
+	changed := make([]bool, len(keys))
+	err := r.atOnce(keys, func(key plan.Key) error {
+		records := g.object(key).Records
+		err := r.store(ctx, g, key, records)
+		if apierrors.IsConflict(err) {
+			changed[slices.Index(keys, key)] = true
+			return errors.Join(err, r.storeBeside(ctx, g, g.triggers[key], records))
+		}
+		return err
+	})
+	for i, key := range keys {
+		if changed[i] {
+			g.setAside[key] = true
+		}
+	}
+	return err
+}
+
+// storeBeside writes an object's registrations into the status of what the object is now, unless its status is not what this pass goes by.
+// What the pass holds of the object stays as it was read: nothing else may be written by it.
+func (r *Reconciler) storeBeside(ctx context.Context, g *gathered, t *triggerState, records []plan.Record) error {
+	o, err := r.readAgain(ctx, t.CloudinaryTrigger)
+	if err != nil {
+		return err
+	}
+	live, ok := o.(*v1alpha1.CloudinaryTrigger)
+	if !ok || live.UID != t.UID || !equality.Semantic.DeepEqual(triggerPart(live.Status), triggerPart(t.Status)) {
+		return nil
+	}
+	status := live.Status.DeepCopy()
+	status.Registrations = withRecords(live.Status.Registrations, g.environment, records)
+	beside := *t
+	beside.CloudinaryTrigger = live
+	return r.writeTriggerStatus(ctx, &beside, *status)
 }
 
 // writesAtOnce is how many objects are written to at once. One waits for the API server alone.

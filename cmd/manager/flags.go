@@ -88,10 +88,22 @@ func (o *options) check(rest []string) error {
 			problems = append(problems, errors.New("--receiver-base-url must have neither a query nor a fragment"))
 		}
 	}
-	if o.leaderElection && (o.leaseDuration <= o.renewDeadline || o.renewDeadline <= o.retryPeriod) {
-		problems = append(problems, errors.New("--leader-election-lease-duration must be longer than the renew deadline, and that longer than the retry period"))
+	if o.leaderElection {
+		problems = append(problems, o.checkLease())
 	}
 	return errors.Join(problems...)
+}
+
+// checkLease refuses a lease that a call to Cloudinary may outlive: a leader would never have the time that replacing a trigger takes.
+func (o *options) checkLease() error {
+	if o.leaseDuration <= o.renewDeadline || o.renewDeadline <= o.retryPeriod {
+		return errors.New("--leader-election-lease-duration must be longer than the renew deadline, and that longer than the retry period")
+	}
+	if longest := o.leaseDuration - o.retryPeriod; o.CallTimeout >= longest {
+		return fmt.Errorf("--call-timeout is %s, must be shorter than what is left of the lease when it is renewed, which is %s (--leader-election-lease-duration less --leader-election-retry-period)",
+			o.CallTimeout, longest)
+	}
+	return nil
 }
 
 func (o *options) checkLimits() []error {

@@ -298,7 +298,7 @@ func (c *cluster) start(deployment string, env []string, args ...string) *progra
 		<-p.ended
 		if c.Failed() {
 			text := p.log.String()
-			c.Logf("log of %s:\n%s", deployment, text[max(0, len(text)-8000):])
+			c.Logf("log of %s:\n%s", deployment, text[max(0, len(text)-100_000):])
 		}
 	})
 	return p

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,7 +40,8 @@ func TestTheProgramsMayDoWhatTheyNeedAndNoMore(t *testing.T) {
 			s := newStory(t, folder, namespace)
 			finished := false
 			defer func() {
-				if !finished { // What was refused is why the story did not go on.
+				if !finished { // What was refused is why the story did not go on; else what each goroutine waits for.
+					s.dump()
 					s.refusals(manager)
 					s.refusals(receiver)
 				}
@@ -105,7 +107,7 @@ func (s *story) startBoth(env ...string) {
 	s.programs = []*program{
 		s.start(manager, env, "--leader-election-namespace="+system, "--allow-insecure-api-base", "--receiver-base-url=https://hooks.example.com",
 			"--sync-interval=1s", "--min-list-interval=200ms", "--settle-time=1s", "--verification-key-grace=1h",
-			"--leader-election-lease-duration=4s", "--leader-election-renew-deadline=3s", "--leader-election-retry-period=500ms",
+			"--call-timeout=3s", "--leader-election-lease-duration=4s", "--leader-election-renew-deadline=3s", "--leader-election-retry-period=500ms",
 			"--metrics-bind-address="+s.managerMetrics, "--health-probe-bind-address=0"),
 		s.start(receiver, env, "--namespace="+system, "--store-dir="+s.store, "--notifications-bind-address="+s.notifications,
 			"--metrics-bind-address="+s.receiverMetrics, "--health-probe-bind-address="+s.probes, "--admin-bind-address=0", "--shutdown-delay=0s"),
@@ -144,6 +146,17 @@ func (s *story) eventually(check func() error) {
 		}
 		return check()
 	})
+}
+
+// dump has the programs log what their goroutines do, and ends them.
+func (s *story) dump() {
+	for _, p := range s.programs {
+		_ = p.command.Process.Signal(syscall.SIGQUIT) // it may have ended
+		select {
+		case <-p.ended:
+		case <-time.After(10 * time.Second):
+		}
+	}
 }
 
 func (s *story) answers(url, token, body string, want int) error {

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"flag"
+	"strings"
+	"testing"
+)
+
+func TestFlagsThatCannotWorkAreRefusedByName(t *testing.T) {
+	tests := map[string]struct {
+		args []string
+		want string // empty: they are taken
+	}{
+		"the defaults work": {},
+		"a sync interval below a second": {
+			args: []string{"--sync-interval=500ms"}, want: "--sync-interval is 500ms, must be at least 1s",
+		},
+		"a call that takes no time": {
+			args: []string{"--call-timeout=0s"}, want: "--call-timeout is too short",
+		},
+		"a share above the whole": {
+			args: []string{"--call-share=1.5"}, want: "--call-share is 1.5, must be above 0 and at most 1",
+		},
+		"no URL at all": {
+			args: []string{"--url-limit=0"}, want: "--url-limit is 0, must be at least 1",
+		},
+		"a base URL that is none": {
+			args: []string{"--receiver-base-url=hooks.example.com"}, want: "--receiver-base-url: ",
+		},
+		"a base URL with a query": {
+			args: []string{"--receiver-base-url=https://hooks.example.com/?a=b"}, want: "--receiver-base-url must have neither a query nor a fragment",
+		},
+		"a lease that is given up after it has run out": {
+			args: []string{"--leader-election-renew-deadline=40s"}, want: "--leader-election-lease-duration must be longer than the renew deadline",
+		},
+		"a call that may outlive the lease": {
+			args: []string{"--call-timeout=26s"}, want: "--call-timeout is 26s, must be shorter than what is left of the lease when it is renewed, which is 26s",
+		},
+		"a call that may outlive a lease which there is not": {
+			args: []string{"--call-timeout=26s", "--leader-elect=false"},
+		},
+		"an argument": {
+			args: []string{"watch"}, want: `unexpected argument "watch"`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			flags := flag.NewFlagSet("manager", flag.ContinueOnError)
+			o := newFlags(flags)
+			if err := flags.Parse(test.args); err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if err := o.check(flags.Args()); err != nil {
+				got = err.Error()
+			}
+			if !strings.Contains(got, test.want) || test.want == "" && got != "" {
+				t.Errorf("it says %q, want %q", got, test.want)
+			}
+		})
+	}
+}
