@@ -266,7 +266,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 	if ctx.Err() != nil {
 		return plan.Outcome{}, ctx.Err() // this process ends; the intent stands for the next one to settle
 	}
-	a.Metrics.call(s.Action.String(), err)
+	a.Metrics.call(creds.CloudName, s.Action.String(), err)
 	a.env.verify = true
 	switch {
 	case err == nil:

@@ -171,10 +171,13 @@ func (v *triggerView) referenceProblem(w *world) (plan.Stance, *problem) {
 		return plan.Releases, &problem{v1alpha1.ReasonEndpointDeleting, fmt.Sprintf(
 			"spec.endpointRef: NotificationEndpoint %s is being deleted; refer to another one, or delete this object", v.endpointKey)}
 	case w.permits(ep.NotificationEndpoint, v.Namespace) == unclear && ep.problem == nil:
-		return plan.Holds, &problem{v1alpha1.ReasonEndpointNotAllowed, fmt.Sprintf(
+		return plan.Holds, &problem{v1alpha1.ReasonEndpointWaiting, fmt.Sprintf(
 			"spec.endpointRef: the labels of namespace %s have not been read yet, by which NotificationEndpoint %s says who may use it", v.Namespace, v.endpointKey)}
 	case ep.problem != nil && ep.Namespace == v.Namespace:
 		return plan.Holds, &problem{ep.problem.reason, fmt.Sprintf("NotificationEndpoint %s: %s", v.endpointKey, ep.problem.message)}
+	case ep.problem != nil && !worthAPerson(ep.problem.reason):
+		return plan.Holds, &problem{v1alpha1.ReasonEndpointWaiting, fmt.Sprintf(
+			"NotificationEndpoint %s waits for something that is still to come (%s); its own conditions say for what", v.endpointKey, ep.problem.reason)}
 	case ep.problem != nil:
 		return plan.Holds, &problem{v1alpha1.ReasonEndpointNotAccepted, fmt.Sprintf(
 			"NotificationEndpoint %s is not accepted (%s); its own conditions say what to do", v.endpointKey, ep.problem.reason)}

@@ -41,7 +41,7 @@ func (r *Reconciler) readWorld(ctx context.Context) (*world, error) {
 	if err := r.readNamespaces(ctx, w); err != nil {
 		return nil, err
 	}
-	r.Metrics.deletions(w.triggers)
+	r.Metrics.world(w)
 	return w, nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
@@ -25,6 +27,7 @@ type Metrics struct {
 	remaining *prometheus.GaugeVec
 	share     *prometheus.GaugeVec
 	short     *prometheus.GaugeVec
+	objects   *prometheus.GaugeVec
 	waiting   prometheus.Gauge
 }
 
@@ -33,8 +36,8 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cloudinary_manager_admin_api_calls_total",
-			Help: "Admin API calls, by operation (list, create, update, delete) and HTTP status (2xx: success, 0: no answer).",
-		}, []string{"operation", "status"}),
+			Help: "Admin API calls, by cloud name, operation (list, create, update, delete) and HTTP status (2xx: success, 0: no answer).",
+		}, []string{"cloud", "operation", "status"}),
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cloudinary_manager_changes_total",
 			Help: "Changes made at Cloudinary, by action (create, update, delete) and cause (spec, adoption, drift, ignored, released).",
@@ -61,11 +64,14 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		short: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "cloudinary_manager_changes_waiting", Help: "Changes that wait until there are Admin API calls for them, by cloud name.",
 		}, []string{"cloud"}),
+		objects: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cloudinary_manager_objects", Help: "Objects in the cluster, by kind and by the status of their condition Ready, as the last pass found them.",
+		}, []string{"kind", "ready"}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "cloudinary_manager_deletions_waiting", Help: "CloudinaryTriggers that are being deleted and still hold triggers at Cloudinary.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit, m.remaining, m.share, m.short, m.waiting} {
+	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit, m.remaining, m.share, m.short, m.objects, m.waiting} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -74,23 +80,49 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 }
 
 // call counts a call by what came of it.
-func (m *Metrics) call(operation string, err error) {
+func (m *Metrics) call(cloud, operation string, err error) {
 	status := "2xx"
 	if failed, ok := errors.AsType[*cloudinary.Error](err); ok {
 		status = strconv.Itoa(failed.StatusCode)
 	}
-	m.calls.WithLabelValues(operation, status).Inc()
+	m.calls.WithLabelValues(cloud, operation, status).Inc()
 }
 
-// deletions counts the objects whose deletion is not done.
-func (m *Metrics) deletions(triggers []*v1alpha1.CloudinaryTrigger) {
-	n := 0
-	for _, t := range triggers {
+// world counts all objects by how they stand, and those whose deletion is not done.
+func (m *Metrics) world(w *world) {
+	triggers, endpoints := newTally(), newTally()
+	waiting := 0
+	for _, t := range w.triggers {
+		triggers.add(t.Status.Conditions)
 		if t.DeletionTimestamp != nil && len(t.Status.Registrations) > 0 {
-			n++
+			waiting++
 		}
 	}
-	m.waiting.Set(float64(n))
+	for _, ep := range w.endpoints {
+		endpoints.add(ep.Status.Conditions)
+	}
+	m.waiting.Set(float64(waiting))
+	for kind, counted := range map[string]tally{"CloudinaryTrigger": triggers, "NotificationEndpoint": endpoints} {
+		for ready, n := range counted {
+			m.objects.WithLabelValues(kind, string(ready)).Set(float64(n))
+		}
+	}
+}
+
+// tally is how many objects have which status of Ready.
+type tally map[metav1.ConditionStatus]int
+
+func newTally() tally {
+	return tally{metav1.ConditionTrue: 0, metav1.ConditionFalse: 0, metav1.ConditionUnknown: 0}
+}
+
+// add counts an object. What nobody has looked at yet is Unknown.
+func (t tally) add(conditions []metav1.Condition) {
+	if c := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady); c != nil {
+		t[c.Status]++
+		return
+	}
+	t[metav1.ConditionUnknown]++
 }
 
 func (m *Metrics) budget(cloud string, limit *cloudinary.RateLimit) {
@@ -124,4 +156,5 @@ func (m *Metrics) forgetEnvironment(e cloudinary.Environment) {
 	m.remaining.DeleteLabelValues(e.CloudName)
 	m.share.DeleteLabelValues(e.CloudName)
 	m.short.DeleteLabelValues(e.CloudName)
+	m.calls.DeletePartialMatch(prometheus.Labels{"cloud": e.CloudName})
 }

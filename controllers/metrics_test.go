@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -11,6 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
 // documentedMetric is what users are told of one metric.
@@ -131,4 +136,41 @@ func documentedMetrics(t *testing.T, page string) map[string]documentedMetric {
 		documented[row[1]] = documentedMetric{row[2], labels}
 	}
 	return documented
+}
+
+func TestObjectsAreCountedByHowTheyStand(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	f.start()
+	good, lost := f.trigger("images", "media", "upload"), f.trigger("lost", "nowhere", "upload")
+	f.create(f.secret("cloudinary"), f.endpoint("media", hook), good, lost)
+	ready(f, good)
+	becomes(f, lost, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonEndpointNotFound)
+	want := map[string]float64{
+		"CloudinaryTrigger True": 1, "CloudinaryTrigger False": 1, "CloudinaryTrigger Unknown": 0,
+		"NotificationEndpoint True": 1, "NotificationEndpoint False": 0, "NotificationEndpoint Unknown": 0,
+	}
+	f.eventually(func() error {
+		if diff := cmp.Diff(want, f.objectsCounted()); diff != "" {
+			return fmt.Errorf("cloudinary_manager_objects (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+}
+
+// objectsCounted are the values of cloudinary_manager_objects, by kind and ready.
+func (f *fixture) objectsCounted() map[string]float64 {
+	f.Helper()
+	families, err := f.registry.Gather()
+	f.must(err)
+	counted := map[string]float64{}
+	for _, family := range families {
+		if family.GetName() != "cloudinary_manager_objects" {
+			continue
+		}
+		for _, m := range family.GetMetric() { // labels are sorted by name
+			counted[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] = m.GetGauge().GetValue()
+		}
+	}
+	return counted
 }

@@ -60,7 +60,7 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	r.Metrics.call("list", err)
+	r.Metrics.call(creds.CloudName, "list", err)
 	r.Metrics.budget(creds.CloudName, meta.RateLimit)
 	env.called(meta, r.Now())
 	r.reach(AfterList)

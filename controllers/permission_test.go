@@ -82,3 +82,26 @@ func TestASelectorThatIsNoneIsACondition(t *testing.T) {
 		}
 	}
 }
+
+// What an endpoint of another namespace waits for may come by itself: then nobody is called for.
+func TestATriggerSaysOfAnotherNamespacesEndpointWhetherAPersonIsNeeded(t *testing.T) {
+	t.Parallel()
+	f, other := newFixture(t, simulator.Options{}), newFixture(t, simulator.Options{})
+	f.namespaces = []string{other.namespace}
+	f.start()
+	ep, trigger := f.endpoint("media", hook), other.trigger("images", "media", "upload")
+	ep.Spec.AllowedTriggers = &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}}
+	trigger.Spec.EndpointRef.Namespace = f.namespace
+	f.create(ep, trigger)
+	becomes(f, trigger, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonEndpointWaiting)
+	becomes(f, trigger, v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonEndpointWaiting)
+	t.Log("its Secret cannot be used")
+	secret := f.secret("cloudinary")
+	secret.StringData = map[string]string{"CLOUDINARY_URL": "cloudinary://nothing"}
+	f.create(secret)
+	becomes(f, trigger, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonEndpointNotAccepted)
+	becomes(f, trigger, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonEndpointNotAccepted)
+	t.Log("and is corrected")
+	change(f, secret, func(s *corev1.Secret) { s.StringData = f.secret("cloudinary").StringData })
+	ready(f, trigger)
+}

@@ -46,7 +46,7 @@ func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step)
 		return meta, err
 	}
 	for _, forms := range otherForms(spec, a.env.clearForms) {
-		a.Metrics.call(plan.Update.String(), err)
+		a.Metrics.call(a.g.environment.CloudName, plan.Update.String(), err)
 		a.env.called(meta, a.Now())
 		otherMeta, otherErr := c.UpdateTrigger(ctx, s.ID, spec, forms)
 		if cloudinary.IsInvalid(otherErr) {

@@ -10,7 +10,7 @@ const (
 	// values are valid, it is within the limit of URLs, and it does not contradict another object.
 	//
 	// Reasons with status True: Accepted. With status False: EndpointNotFound, EndpointNotAllowed,
-	// EndpointNotAccepted, EndpointDeleting, SecretNotFound, SecretInvalid, InvalidURL, BaseURLMissing,
+	// EndpointNotAccepted, EndpointWaiting, EndpointDeleting, SecretNotFound, SecretInvalid, InvalidURL, BaseURLMissing,
 	// InsecureAPIBase, InvalidFilter, InvalidPayloadTemplate, PublicKeyMissing, InvalidPublicKey, AlgorithmNotAllowed, Conflict, AlreadyExists,
 	// URLLimitReached, Rejected, NeedsClusterScope, InvalidSelector.
 	ConditionAccepted = "Accepted"
@@ -93,8 +93,11 @@ const (
 	// ReasonEndpointNotAllowed means the endpoint exists, and its spec.allowedTriggers does not admit this
 	// trigger's namespace. What is at Cloudinary is released by the deletionPolicy.
 	ReasonEndpointNotAllowed = "EndpointNotAllowed"
-	// ReasonEndpointNotAccepted means the endpoint itself is not accepted; its conditions say why.
+	// ReasonEndpointNotAccepted means the endpoint itself is not accepted, and somebody has to correct it; its conditions say what.
 	ReasonEndpointNotAccepted = "EndpointNotAccepted"
+	// ReasonEndpointWaiting means the endpoint waits for something that is still to come, such as its Secret, or that not all has been read yet
+	// which says whether it may be used. What is at Cloudinary already stays until then.
+	ReasonEndpointWaiting = "EndpointWaiting"
 	// ReasonEndpointDeleting means the endpoint is being deleted. What is at Cloudinary is released by the deletionPolicy.
 	ReasonEndpointDeleting = "EndpointDeleting"
 	// ReasonSecretNotFound means the Secret of spec.credentialsSecretRef does not exist.
