@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
@@ -264,6 +265,9 @@ func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointV
 
 // holdEndpoint makes sure that an endpoint cannot go before what uses it has been let go of.
 func (r *Reconciler) holdEndpoint(ctx context.Context, ep *endpointView) error {
+	if controllerutil.ContainsFinalizer(ep, v1alpha1.Finalizer) {
+		return nil
+	}
 	own := ep.DeepCopy()
 	if err := r.addFinalizer(ctx, own); err != nil {
 		return err

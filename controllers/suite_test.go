@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for something to become so; far more than it takes on a busy machine.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // fixture is a namespace, a simulated product environment, and perhaps a manager that keeps the one like the other.
 type fixture struct {

@@ -29,7 +29,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
 
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // setting is a control plane, a simulated product environment and the manager's binary.
 type setting struct {

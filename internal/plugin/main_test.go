@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	os.Exit(testenv.Run(m, func(e *testenv.Env) { api = e }))
 }
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // fixture is a namespace, a simulated product environment, and calls of the plugin.
 type fixture struct {

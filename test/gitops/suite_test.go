@@ -37,7 +37,7 @@ var (
 )
 
 // patience is how long a test waits for something to become so; far more than it takes on a busy machine.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())

@@ -166,7 +166,7 @@ func TestEventsOfANamespaceThatGoesAreSuppressed(t *testing.T) {
 		}
 		return nil
 	}
-	testenv.Eventually(t, 30*time.Second, write)
+	testenv.Eventually(t, time.Minute, write)
 	held.Finalizers = nil
 	if err := api.Client.Update(t.Context(), held); err != nil {
 		t.Fatal(err)

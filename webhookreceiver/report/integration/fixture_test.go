@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	os.Exit(testenv.Run(m, func(e *testenv.Env) { api = e }))
 }
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // countingClient counts status writes, and reads what is there now.
 type countingClient struct {
