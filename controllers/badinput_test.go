@@ -337,7 +337,7 @@ func TestRefusedCredentialsAreNotTriedInAHotLoop(t *testing.T) {
 	})
 	begin := time.Now()
 	ready(f, ep)
-	if took := time.Since(begin); took > patience/2 {
+	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("a corrected Secret took %s to count", took)
 	}
 }
