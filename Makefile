@@ -60,8 +60,9 @@ demo-down: ## Stop what demo-up started.
 ##@ Develop
 
 .PHONY: generate
-generate: ## Write everything that is generated: deepcopy, apply configurations, CRDs, RBAC, the API reference.
+generate: ## Write everything that is generated: deepcopy, apply configurations, CRDs, RBAC, the API reference, the chart's copies.
 	@hack/generate.sh
+	@hack/helm/generate.sh
 
 .PHONY: fmt
 fmt: ## Format the Go code. Building the formatter takes 4 minutes the first time.
@@ -83,6 +84,7 @@ test: ## Run all tests; builds a control plane the first time (8 minutes).
 	@assets=$$(hack/kubernetes/build.sh) && \
 	KUBEBUILDER_ASSETS="$$assets" $(call tool,gotestsum) --format pkgname-and-test-fails -- $(RACE) -timeout 20m $(TESTFLAGS) $(PKG)
 	@[ '$(PKG)' != ./... ] || go -C test/gitops/kstatus test ./...
+	@[ '$(PKG)' != ./... ] || go -C hack/release test .
 
 .PHONY: test-unit
 test-unit: ## Run the tests of the packages that need no control plane.
@@ -112,6 +114,7 @@ lint: ## Check style, the rules of the architecture, and the API; writes nothing
 .PHONY: verify
 verify: ## generate + lint, and nothing may differ from what is committed.
 	@hack/generate.sh
+	@hack/helm/generate.sh
 	@hack/verify-clean.sh && clean=true || clean=false; hack/lint.sh && $$clean
 
 .PHONY: vulncheck
@@ -137,6 +140,14 @@ manifests-render: ## Print what config/default installs.
 install-yaml: ## Write dist/install.yaml: all that config/default installs, in one file. IMG=... chooses the image.
 	@hack/install-yaml.sh dist/install.yaml "$(IMG)"
 
+.PHONY: chart
+chart: ## Write dist/cloudinary-operator-VERSION.tgz, the Helm chart. Building Helm takes 3 minutes the first time. See docs/helm.md.
+	@helm=$$(hack/helm/build.sh) && "$$helm" package charts/cloudinary-operator --destination dist
+
+.PHONY: verify-chart
+verify-chart: ## Hold the chart against config/, and install, upgrade and uninstall it on a real API server. Part of test, too.
+	@$(MAKE) --no-print-directory test PKG=./charts/...
+
 .PHONY: verify-manifests
 verify-manifests: ## Apply config/ to a real API server as a server-side dry run. Part of test, too.
 	@$(MAKE) --no-print-directory test PKG=./config/...
@@ -148,6 +159,16 @@ image: ## Write the images as OCI archives into dist/, without Docker. PLATFORMS
 .PHONY: test-image
 test-image: ## Build the images twice, compare them, and look into them.
 	@go -C hack/image test -count=1 ./...
+
+##@ Release
+
+.PHONY: release
+release: ## Build all that a release publishes into dist/: make release VERSION=v0.1.0. Publishes nothing. See docs/releases.md.
+	@hack/release.sh "$(if $(filter command line environment,$(origin VERSION)),$(VERSION))"
+
+.PHONY: test-release
+test-release: ## Build a release twice and compare; push it to a registry made for it, sign it, and check what people check.
+	@COSIGN=$(call tool,cosign) go -C hack/release test -count=1 -timeout 60m -v ./dryrun
 
 ##@ The cluster of the current kubectl context
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Writes everything that config/default installs into one file: install-yaml.sh FILE [IMAGE]. IMAGE takes the place of the one that the
-# Deployments name; a release gives it by digest.
+# Writes everything that config/default installs into one file: install-yaml.sh FILE [IMAGE [FOLDER]]. IMAGE takes the place of the one that
+# the Deployments name; a release gives it by digest. FOLDER is another one than config/default.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,13 +11,13 @@ die() {
   exit 1
 }
 
-[ $# -ge 1 ] || die "usage: install-yaml.sh FILE [IMAGE]"
-file=$1 image=${2:-}
+[ $# -ge 1 ] || die "usage: install-yaml.sh FILE [IMAGE [FOLDER]]"
+file=$1 image=${2:-} folder=${3:-config/default}
 name=$(basename "$file")
 ours='image: ghcr\.io/cloudinary-operator/cloudinary-operator[:@].*$'
 
 kustomize=$(hack/tools/build.sh kustomize)
-manifests=$("$kustomize" build config/default)
+manifests=$("$kustomize" build "$folder")
 count=$(grep -c "^ *$ours" <<<"$manifests" || true)
 [ "$count" = 2 ] || die "$count containers have the operator's image, want manager and receiver"
 if [ -n "$image" ]; then

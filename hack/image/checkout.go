@@ -159,6 +159,9 @@ func (c checkout) programs(ctx context.Context, d description, e edition, p v1.P
 	var files []file
 	for _, pkg := range d.packages {
 		program := path.Base(filepath.ToSlash(pkg))
+		if p.OS == "windows" {
+			program += ".exe"
+		}
 		content, err := os.ReadFile(filepath.Join(folder, program))
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("%s is no main package", pkg)

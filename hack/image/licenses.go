@@ -38,18 +38,23 @@ type goModule struct {
 	Main               bool
 }
 
-// licenses collects the licences of all that is linked into an image's programs: of Go itself, of each module, and of folders inside of a
-// module that have one of their own, but of no module that is not linked.
+// licenses collects the licences of all that is in an image: of what is linked into its programs, and of its certificates.
 func (c checkout) licenses(ctx context.Context, d description, p v1.Platform) ([]file, error) {
-	linked, err := c.list(ctx, "", p, d.packages...)
-	if err != nil {
-		return nil, err
-	}
 	bundled, err := c.list(ctx, filepath.Join("hack", "image"), p, bundlePackage)
 	if err != nil {
 		return nil, err
 	}
-	files, err := moduleLicenses(slices.Concat(linked, bundled))
+	return c.linkedLicenses(ctx, p, d.packages, bundled)
+}
+
+// linkedLicenses collects the licences of all that is linked into programs, and of further packages: of Go itself, of each module, and of
+// folders inside of a module that have one of their own, but of no module that is not linked.
+func (c checkout) linkedLicenses(ctx context.Context, p v1.Platform, programs []string, further []goPackage) ([]file, error) {
+	linked, err := c.list(ctx, "", p, programs...)
+	if err != nil {
+		return nil, err
+	}
+	files, err := moduleLicenses(slices.Concat(linked, further))
 	if err != nil {
 		return nil, err
 	}

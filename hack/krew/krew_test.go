@@ -119,7 +119,7 @@ func TestThePlatforms(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	if diff := cmp.Diff([]string{"linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64", "windows_amd64"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64", "windows_amd64", "windows_arm64"}, names); diff != "" {
 		t.Errorf("platforms (-want +got):\n%s", diff)
 	}
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Builds the tool named as the argument from Go modules and prints where it is. The linters are
-# modules of their own, since each pins versions that nothing else may move. On two cores, the first
-# time: golangci-lint 4 minutes, the others less than one; nothing afterwards.
+# modules of their own, since each pins versions that nothing else may move, and so is cosign. On two cores,
+# the first time: golangci-lint and cosign 4 minutes, the others less than one; nothing afterwards.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=hack/cache.sh
@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 tool="${1:?usage: build.sh TOOL}"
 case "$tool" in
-golangci-lint | kube-api-linter) cd "$tool" ;;
+actionlint | cosign | golangci-lint | kube-api-linter) cd "$tool" ;;
 esac
 # The name of a tool is the end of its import path, a major version left out.
 package=$(go list tool | grep -E "[/-]$tool(/v[0-9]+)?$") || {

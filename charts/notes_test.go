@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package charts_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTheNotesSayWhatToDo(t *testing.T) {
+	for name, test := range map[string]struct {
+		values    string
+		want, not []string
+	}{
+		"as it is": {
+			want: []string{
+				"receiver.baseURL is not set", "Nothing leads from the internet to the receiver", "baseURL: https://hooks.example.com # yours",
+				"notificationendpoints -A --all", "What remains after that: the CRDs; the PersistentVolumeClaim cloudinary-operator-receiver",
+			},
+			not: []string{"LOST", "admission policies", "The CRDs are not part", "rbac.create"},
+		},
+		"with everything that is needed": {
+			values: "receiver: {baseURL: https://hooks.example.com, ingress: {enabled: true, hosts: [hooks.example.com]}}",
+			not:    []string{"What is missing", "baseURL"},
+		},
+		"with a Gateway": {
+			values: "receiver: {httpRoute: {enabled: true, hostnames: [hooks.example.com], parentRefs: [{name: public}]}}",
+			want:   []string{"receiver.baseURL is not set"},
+			not:    []string{"Nothing leads"},
+		},
+		"without a volume": {
+			values: "receiver: {persistence: {enabled: false}}",
+			want:   []string{"is LOST with its Pod"}, not: []string{"PersistentVolumeClaim"},
+		},
+		"without a receiver": {
+			values: "receiver: {enabled: false}",
+			want:   []string{"url: https://listener.example.com/cloudinary # yours"}, not: []string{"What is missing", "PersistentVolumeClaim"},
+		},
+		"without policies and roles": {
+			values: "{admissionPolicies: {enabled: false}, rbac: {create: false}}",
+			want:   []string{"Without the admission policies", "rbac.create is false"},
+		},
+		"with CRDs that go": {
+			values: "crds: {keep: false}", want: []string{"What remains after that: the PersistentVolumeClaim"},
+		},
+		"for one namespace": {
+			values: "namespaced: true",
+			want:   []string{"that namespace alone", "The CRDs are not part of this release", "-n " + system + " --all", "kubectl -n " + system + " create secret"},
+		},
+		"for some namespaces": {
+			values: "watchNamespaces: [team-a, team-b]",
+			want:   []string{"works in team-a, team-b", "kubectl -n team-a create secret"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := notes(t, release{name: chart, namespace: system, values: test.values})
+			for _, want := range append(test.want, "helm uninstall cloudinary-operator -n "+system) {
+				if !strings.Contains(text, want) {
+					t.Errorf("the notes do not say %q:\n%s", want, text)
+				}
+			}
+			for _, not := range test.not {
+				if strings.Contains(text, not) {
+					t.Errorf("the notes say %q:\n%s", not, text)
+				}
+			}
+		})
+	}
+}
+
+// notes are what Helm says after an install.
+func notes(t *testing.T, r release) string {
+	t.Helper()
+	out, err := helm(t, append(r.args(t, "install"), "--dry-run=client")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(out, "\nNOTES:\n")
+	if !found {
+		t.Fatal("there are no notes")
+	}
+	return text
+}
