@@ -35,7 +35,11 @@ func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, 
 		return 0, err
 	}
 	if state.problem != nil {
-		return r.lookAgain(w, unit), r.reportSecret(ctx, w, unit, nil)
+		again := r.lookAgain(w, unit)
+		if state.problem.reason == v1alpha1.ReasonSecretForbidden { // that rights have changed is told by nothing
+			again = r.jittered(r.Options.SyncInterval)
+		}
+		return again, r.reportSecret(ctx, w, unit, nil)
 	}
 	env := state.credentials.Environment()
 	if r.directory.isAccepted(state.credentials) {
@@ -145,7 +149,7 @@ func (r *Reconciler) readSecret(ctx context.Context, key plan.Key, needed bool) 
 	}
 	own := seen.DeepCopy()
 	if err := r.addFinalizer(ctx, own); err != nil {
-		return secretState{}, err
+		return r.secretRefused(key, err)
 	}
 	if known, ok := r.directory.secret(key); ok && known.resourceVersion == own.ResourceVersion {
 		return known, nil
@@ -155,7 +159,7 @@ func (r *Reconciler) readSecret(ctx context.Context, key plan.Key, needed bool) 
 		if apierrors.IsNotFound(err) {
 			return r.secretMissing(key, needed), nil
 		}
-		return secretState{}, fmt.Errorf("read secret %s: %w", key, err)
+		return r.secretRefused(key, fmt.Errorf("read secret %s: %w", key, err))
 	}
 	r.reach(AtSecretRead)
 	state := r.parseSecret(&secret)
@@ -178,6 +182,17 @@ func (r *Reconciler) secretMissing(key plan.Key, needed bool) secretState {
 	}}
 	r.directory.setSecret(key, state)
 	return state
+}
+
+// secretRefused is what is known of a Secret that the API server does not let the manager read or hold. Other errors are the API server's.
+func (r *Reconciler) secretRefused(key plan.Key, err error) (secretState, error) {
+	if !apierrors.IsForbidden(err) {
+		return secretState{}, err
+	}
+	state := secretState{problem: &problem{v1alpha1.ReasonSecretForbidden, fmt.Sprintf(
+		"Secret %s: the manager may not use it; let its service account get and patch Secrets there (the API server says: %v)", key, err)}}
+	r.directory.setSecret(key, state)
+	return state, nil
 }
 
 // secretOutside is what is known of a Secret in a namespace that the manager does not watch any more.

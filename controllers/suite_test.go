@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -61,6 +62,7 @@ type fixture struct {
 	options   Options
 	// namespaces are watched besides the fixture's own.
 	namespaces []string
+	user       string // whom the manager is to the API server; empty: an administrator
 	registry   *prometheus.Registry
 	stop       func()
 }
@@ -103,7 +105,9 @@ func (f *fixture) start() {
 	for _, name := range f.namespaces {
 		watched[name] = cache.Config{}
 	}
-	mgr, err := ctrl.NewManager(api.Config, ctrl.Options{
+	restConfig := rest.CopyConfig(api.Config)
+	restConfig.Impersonate.UserName = f.user
+	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: api.Scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		Cache:      cache.Options{DefaultNamespaces: watched},
 		Client:     client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(len(watched) == 1)}},

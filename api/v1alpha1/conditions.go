@@ -10,7 +10,7 @@ const (
 	// values are valid, it is within the limit of URLs, and it does not contradict another object.
 	//
 	// Reasons with status True: Accepted. With status False: EndpointNotFound, EndpointNotAllowed,
-	// EndpointNotAccepted, EndpointWaiting, EndpointDeleting, SecretNotFound, SecretInvalid, InvalidURL, BaseURLMissing,
+	// EndpointNotAccepted, EndpointWaiting, EndpointDeleting, SecretNotFound, SecretInvalid, SecretForbidden, InvalidURL, BaseURLMissing,
 	// InsecureAPIBase, InvalidFilter, InvalidPayloadTemplate, PublicKeyMissing, InvalidPublicKey, AlgorithmNotAllowed, Conflict, AlreadyExists,
 	// URLLimitReached, Rejected, NeedsClusterScope, InvalidSelector.
 	ConditionAccepted = "Accepted"
@@ -104,6 +104,9 @@ const (
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonSecretInvalid means the Secret lacks a key, or one cannot be used. The message names the key, never its content.
 	ReasonSecretInvalid = "SecretInvalid"
+	// ReasonSecretForbidden means the API server does not let the manager read the Secret, or hold it by its finalizer. What is at Cloudinary
+	// stays as it is. Looked at again at each sync.
+	ReasonSecretForbidden = "SecretForbidden"
 	// ReasonInsecureAPIBase means the Secret names an Admin API that is not https, and the manager was not started with --allow-insecure-api-base.
 	ReasonInsecureAPIBase = "InsecureAPIBase"
 	// ReasonInvalidURL means the URL to notify cannot be used.
