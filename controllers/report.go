@@ -257,10 +257,21 @@ func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointV
 		URL:                ep.url,
 		Environment:        ep.Status.Environment,
 	}
-	if ep.environment != (cloudinary.Environment{}) {
+	if ep.proven() {
 		status.Environment = r.environmentStatus(ep.environment, use)
 	}
 	return r.writeEndpointStatus(ctx, ep, status)
+}
+
+// proven says whether Cloudinary has accepted the endpoint's credentials in the environment that they name, now or before. The receiver
+// verifies by it: who merely names somebody's cloud gets none of its keys.
+func (v *endpointView) proven() bool {
+	if v.environment == (cloudinary.Environment{}) {
+		return false
+	}
+	e := v.Status.Environment
+	before := e != nil && e.APIBase == v.environment.APIBase && e.CloudName == v.environment.CloudName
+	return before || v.primary == environmentUnit(v.environment)
 }
 
 // holdEndpoint makes sure that an endpoint cannot go before what uses it has been let go of.

@@ -32,12 +32,17 @@ func TestCredentialsThatAreRefusedInfluenceNobody(t *testing.T) {
 	f.start()
 	intruder, theirs := other.secret("cloudinary"), other.trigger("older", "media", "upload")
 	intruder.StringData["CLOUDINARY_URL"] = f.credentials(simulator.DefaultAPIKey, "guessed")
-	other.create(intruder, other.endpoint("media", hook), theirs)
+	named := other.endpoint("media", hook)
+	other.create(intruder, named, theirs)
 	becomes(other, theirs, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected)
 	t.Log("the younger object with working credentials neither conflicts with it nor finds the limit used up")
 	ep, trigger := f.endpoint("media", hook), f.trigger("images", "media", "upload")
 	f.create(f.secret("cloudinary"), ep, trigger)
 	ready(f, trigger)
+	becomes(other, named, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonCredentialsRejected)
+	if e := named.Status.Environment; e != nil {
+		t.Errorf("the intruder's endpoint is said to belong to %s, whose keys the receiver would verify with", e.CloudName)
+	}
 	other.get(theirs)
 	for _, c := range theirs.Status.Conditions {
 		if strings.Contains(c.Message, f.namespace) {

@@ -14,11 +14,16 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
 )
 
-func TestTheReceiversFlagsAreDocumented(t *testing.T) {
+func TestFlagsAreDocumented(t *testing.T) {
 	t.Parallel()
-	documented := found(t, "receiver.md", "(?m)^\\| `--([a-z-]+)` \\|")
-	if diff := cmp.Diff(found(t, "../cmd/receiver/flags.go", `flags\.[A-Za-z0-9]+Var\(&[^,]+, "([a-z-]+)"`), documented); diff != "" {
-		t.Errorf("flags (-cmd/receiver +docs/receiver.md):\n%s", diff)
+	for program, page := range map[string]string{"manager": "operations.md", "receiver": "receiver.md"} {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			flags := found(t, "../cmd/"+program+"/flags.go", `flags\.[A-Za-z0-9]+Var\(&[^,]+, "([a-z-]+)"`)
+			if diff := cmp.Diff(flags, found(t, page, "(?m)^\\| `--([a-z-]+)` \\|")); diff != "" {
+				t.Errorf("flags (-cmd/%s +docs/%s):\n%s", program, page, diff)
+			}
+		})
 	}
 }
 

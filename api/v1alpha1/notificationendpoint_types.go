@@ -167,7 +167,7 @@ type NotificationEndpointStatus struct {
 	// +kubebuilder:validation:MaxLength=2500
 	URL string `json:"url,omitempty"`
 
-	// environment is the product environment the credentials belong to.
+	// environment is the product environment the credentials belong to, once Cloudinary has accepted them there.
 	// +optional
 	Environment *EnvironmentStatus `json:"environment,omitempty"`
 

@@ -21,7 +21,7 @@ type NotificationEndpointStatusApplyConfiguration struct {
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// url is what Cloudinary notifies: the value to pass as notification_url or eager_notification_url in a call of one's own.
 	URL *string `json:"url,omitempty"`
-	// environment is the product environment the credentials belong to.
+	// environment is the product environment the credentials belong to, once Cloudinary has accepted them there.
 	Environment *EnvironmentStatusApplyConfiguration `json:"environment,omitempty"`
 	// receiver is how the endpoint's notifications fare, as the bundled receiver has it. Numbers are brought up to date at most once a minute.
 	Receiver *ReceiverStatusApplyConfiguration `json:"receiver,omitempty"`
