@@ -81,7 +81,7 @@ func newFlags(flags *flag.FlagSet) *options {
 		"How Services are reached: ClusterIP, or Endpoints for the ready endpoints of their EndpointSlices. Headless ones are always reached the second way.")
 	flags.BoolVar(&o.allowLoopbackServices, "allow-loopback-services", false, "Permit targets at the receiver's own host. Only for development.")
 
-	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "How long notifications are taken after a signal to stop, until nobody sends them here any more.")
+	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", time.Second, "How long notifications are taken after a signal to stop, while senders are asked to close their connections.")
 	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 20*time.Second, "How long requests and deliveries under way may take to end after that.")
 	return o
 }

@@ -36,12 +36,13 @@ func (r *receiver) serveProbes(ctx context.Context) error {
 	return nil
 }
 
-// ready says what keeps notifications from being taken.
+// ready says what keeps notifications from being taken. A receiver that is about to stop is ready as long as it takes them: there is no other
+// one that could, and kube-proxy goes on sending to what is ending only while that is ready.
 func (r *receiver) ready() error {
-	switch {
-	case r.stopping.Load():
+	switch serving := r.serving.Load(); {
+	case !serving && r.stopping.Load():
 		return errors.New("stopping")
-	case !r.serving.Load():
+	case !serving:
 		return errors.New("the store is not open: another receiver may have it")
 	case r.watcher.Table() == nil:
 		return errors.New("the endpoints are not known yet")

@@ -77,6 +77,7 @@ func (r *receiver) run(ctx context.Context) error {
 
 	cause := r.wait(ctx, served, broken)
 	r.stopping.Store(true)
+	r.serving.Store(false)
 	stopAdmin() // it ends meanwhile
 	ends, cancel := context.WithTimeout(live, r.options.shutdownTimeout)
 	defer cancel()
@@ -103,7 +104,7 @@ func (r *receiver) wait(ctx context.Context, served <-chan error, broken <-chan 
 	}
 }
 
-// drain goes on serving while senders learn that this receiver goes away.
+// drain goes on serving while senders are told, with each answer, to close their connections.
 func (r *receiver) drain() {
 	r.stopping.Store(true)
 	r.log.Info("Stopping", "delay", r.options.shutdownDelay)
