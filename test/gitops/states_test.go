@@ -250,7 +250,7 @@ func endpointStates() map[string]state {
 		}},
 		"an endpoint whose target fails": {file: folder + "healthy_targetFailing.yaml", make: func(s *stage) client.Object {
 			return s.received(metav1.ConditionTrue, v1alpha1.ReasonVerified, "The last notification that could be judged was verified.",
-				v1alpha1.ReasonTargetFailing, "Deliveries fail to the target catalog; to catalog: the Service answered 503. "+
+				v1alpha1.ReasonTargetFailing, "Deliveries fail to the target catalog: the Service answered 503. "+
 					"They are tried again, ever less often, until spec.receiver.retry.maxAge.")
 		}},
 		"an endpoint that has dead letters and verifies nothing any more": {file: folder + "healthy_signaturesDoNotMatch.yaml", make: func(s *stage) client.Object {

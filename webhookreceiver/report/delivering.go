@@ -89,8 +89,12 @@ func delivering(targets []health, before judgement, now time.Time) judgement {
 
 func failingMessage(failing []string, failure string) string {
 	message := "Deliveries fail to " + named(failing)
-	if failure != "" {
-		message += "; to " + failing[0] + ": " + strings.TrimRight(failure, ". ")
+	switch failure = strings.TrimRight(failure, ". "); {
+	case failure == "":
+	case len(failing) == 1:
+		message += ": " + failure
+	default:
+		message += "; to " + failing[0] + ": " + failure
 	}
 	return message + ". They are tried again, ever less often, until spec.receiver.retry.maxAge."
 }

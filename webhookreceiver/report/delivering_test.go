@@ -77,7 +77,7 @@ func TestDelivering(t *testing.T) {
 func TestDeliveringNamesTargetsAndTheFailure(t *testing.T) {
 	t.Parallel()
 	one := health{name: "catalog", failures: 3, waiting: 1, failure: "the Service catalog has no ready endpoint."}
-	want := "Deliveries fail to the target catalog; to catalog: the Service catalog has no ready endpoint. " +
+	want := "Deliveries fail to the target catalog: the Service catalog has no ready endpoint. " +
 		"They are tried again, ever less often, until spec.receiver.retry.maxAge."
 	if got := delivering([]health{one}, judgement{}, noon).message; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)

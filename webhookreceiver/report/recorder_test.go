@@ -225,15 +225,15 @@ func TestAnAttemptMayEndBeforeItsNotificationCounts(t *testing.T) {
 	r.Sync(route.NewTable([]*route.Endpoint{media}))
 	old, n := testRecord("upload", "old", noon.Add(-time.Hour))
 	r.Stored(media, 6, old, n)
-	r.AttemptEnded(testAttempt(7, "catalog", delivery.OutcomeDelivered, noon))
+	r.AttemptEnded(testAttempt(7, "describe", delivery.OutcomeDelivered, noon))
 	record, n := testRecord("upload", "new", noon)
 	r.Stored(media, 7, record, n)
-	r.AttemptEnded(testAttempt(6, "describe", delivery.OutcomeDelivered, noon.Add(-time.Hour)))
+	r.AttemptEnded(testAttempt(6, "catalog", delivery.OutcomeDelivered, noon.Add(-time.Hour)))
 	late, n := testRecord("upload", "late", noon)
 	r.Stored(media, 5, late, n) // another goroutine, held up
 
 	want := []v1alpha1.DeliveryStatus{
-		{Target: "catalog", State: v1alpha1.DeliveryDelivered, Attempts: new(int32(1))}, {Target: "describe", State: v1alpha1.DeliveryPending},
+		{Target: "catalog", State: v1alpha1.DeliveryPending}, {Target: "describe", State: v1alpha1.DeliveryDelivered, Attempts: new(int32(1))},
 	}
 	for name, got := range map[string]*v1alpha1.NotificationStatus{"endpoint": r.statusOf(nil).LastNotification, "trigger": r.lastOf("images")} {
 		if got.Summary != `upload: image "new"` {

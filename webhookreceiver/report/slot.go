@@ -3,6 +3,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -57,10 +58,16 @@ func (s *slot) stored(id queue.ID, record *queue.Record, n *notification.Notific
 	if id > s.id {
 		s.begin(id, record.ReceivedAt, record.EventType)
 	}
+	early := len(s.deliveries) > 0
 	for _, target := range record.Targets {
 		if len(s.deliveries) < maxDeliveries && s.delivery(target) == nil {
 			s.deliveries = append(s.deliveries, outcome{target: target, state: v1alpha1.DeliveryPending})
 		}
+	}
+	if early { // what has ended first stands first
+		slices.SortFunc(s.deliveries, func(a, b outcome) int {
+			return slices.Index(record.Targets, a.target) - slices.Index(record.Targets, b.target)
+		})
 	}
 	s.spare = *n
 	s.n = &s.spare

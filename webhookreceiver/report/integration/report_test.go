@@ -108,7 +108,7 @@ func TestDescribeTellsTheStoryOfTheLastDelivery(t *testing.T) {
 
 	for kind, wanted := range map[string][]string{
 		"notificationendpoint": {
-			"Message: Deliveries fail to the target catalog; to catalog: the Service catalog answered 503. They are tried again, ever less often, until spec.receiver.retry.maxAge.",
+			"Message: Deliveries fail to the target catalog: the Service catalog answered 503. They are tried again, ever less often, until spec.receiver.retry.maxAge.",
 			"Reason: TargetFailing", "Received: 2", `Summary: upload: image "cats/tom"`, "State: Retrying", "State: Delivered", "Message: the Service catalog answered 503",
 			"Retrying: 1", "Status Code: 503", "Events: <none>",
 		},
