@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs the product on a real Kubernetes node and runs test/e2e there. The node is made for it, and removed again unless E2E_KEEP is
-# set, or it was there before. Needs Linux and root; what else it needs, it installs or builds.
+# set. Needs Linux and root; what else it needs, it installs or builds. See docs/e2e.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export NODE_DIR="${NODE_DIR:-.local/e2e}"
@@ -29,6 +29,9 @@ import() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
+hack/node/packages.sh # First, since what is missing may take minutes to build in vain.
+prometheus=$(hack/promql/build.sh prometheus)
+helm=$(hack/helm/build.sh)
 hack/node/up.sh
 # shellcheck disable=SC1091 # Written by the line above.
 . "$node_dir/node.env"
@@ -37,13 +40,13 @@ state=$node_dir
 go -C hack/image run . archives --version "$version" --platforms "linux/$(go env GOARCH)" --output "$state/images"
 go -C hack/image run . single --package ./hack/demo/target --ref localhost/target:1 --output "$state/target.tar"
 import "$state"/images/*.tar "$state/target.tar"
-
-# The receiver's user has no rights of root's, and a hostPath is not given to it.
-install -d -m 0700 -o 65532 -g 65532 "$state/volume"
-"$(hack/tools/build.sh kustomize)" build test/e2e/manifests | sed "s|path: VOLUME|path: $state/volume|" >"$state/install.yaml"
+install -D -m 0755 "$prometheus" "$state/prometheus/prometheus" # a hostPath of a Pod
 
 CGO_ENABLED=0 go test -c -tags e2e -o "$state/e2e.test" ./test/e2e
+# What fails leaves the node as it is.
+flags=(-test.v -test.failfast -test.timeout 30m -test.run "${E2E_RUN:-.}")
+[ -z "${E2E_UPDATE:-}" ] || flags+=(-update)
 (
   cd test/e2e # where go test would run it
-  inside env E2E_MANIFESTS="$state/install.yaml" "$state/e2e.test" -test.v -test.timeout 30m -test.run "${E2E_RUN:-.}"
+  inside env E2E_DIR="$state" E2E_HELM="$helm" "$state/e2e.test" "${flags[@]}"
 )

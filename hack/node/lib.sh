@@ -8,6 +8,7 @@ node_dir=$(realpath -m "${NODE_DIR:-.local/node}")
 # The one address of the node, inside of its network namespace. Nothing leaves that.
 # shellcheck disable=SC2034 # Used by the scripts that source this one.
 node_ip=172.31.255.1
+# shellcheck disable=SC2034 # As well.
 node_name=node1
 
 say() { printf '%s\n' "$*" >&2; }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,8 @@ import (
 
 const (
 	operatorNamespace = "cloudinary-operator-system"
+	manager           = "cloudinary-operator-manager"
+	receiver          = "cloudinary-operator-receiver"
 	// patience is for what takes seconds on a quiet machine.
 	patience = 3 * time.Minute
 )
@@ -27,7 +30,14 @@ const (
 // cluster is the node, as make e2e leaves it: kubectl in PATH, KUBECONFIG set, and this process inside of the node's network.
 type cluster struct {
 	*testing.T
-	simulator string // its base URL, by its cluster IP
+	pace pace // of the simulated Cloudinary
+	// Base URLs, by cluster IPs.
+	simulator, prometheus string
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	return &cluster{T: t, pace: paceHere(t)}
 }
 
 // on is the same cluster in another test.
@@ -39,11 +49,16 @@ func (c *cluster) on(t *testing.T) *cluster {
 }
 
 func (c *cluster) run(name string, args ...string) (string, error) {
+	return c.runWith("", name, args...)
+}
+
+// runWith runs a program that reads input.
+func (c *cluster) runWith(input, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(c.Context(), patience)
 	defer cancel()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errs
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(errs.Bytes()))
 	}
@@ -59,6 +74,23 @@ func (c *cluster) kubectl(args ...string) string {
 	return strings.TrimSpace(out)
 }
 
+// apply applies a file of manifests/, with words in it replaced: each by the one behind it.
+func (c *cluster) apply(file string, words ...string) {
+	c.Helper()
+	text, err := os.ReadFile(filepath.Join("manifests", file))
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.applyText(strings.NewReplacer(words...).Replace(string(text)))
+}
+
+func (c *cluster) applyText(manifests string) {
+	c.Helper()
+	if _, err := c.runWith(manifests, "kubectl", "apply", "--server-side", "-f", "-"); err != nil {
+		c.Fatal(err)
+	}
+}
+
 // ctr talks to the node's containerd.
 func (c *cluster) ctr(args ...string) {
 	c.Helper()
@@ -70,14 +102,19 @@ func (c *cluster) ctr(args ...string) {
 // eventually repeats a check until it holds, and fails with its last words.
 func (c *cluster) eventually(what string, check func() error) {
 	c.Helper()
-	deadline := time.Now().Add(patience)
+	c.within(patience, what, check)
+}
+
+func (c *cluster) within(limit time.Duration, what string, check func() error) {
+	c.Helper()
+	deadline := time.Now().Add(limit)
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			c.Fatalf("%s: not within %s: %v", what, patience, err)
+			c.Fatalf("%s: not within %s: %v", what, limit, err)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
@@ -88,16 +125,9 @@ func (c *cluster) rolledOut(deployment, namespace string) {
 	c.kubectl("rollout", "status", "--timeout=170s", "-n", namespace, "deployment/"+deployment)
 }
 
-// restarts is how often the container of a component was restarted, and the component's Pod.
-func (c *cluster) podOf(component string) (name, containerID string) {
+func (c *cluster) serviceURL(namespace, name, port string) string {
 	c.Helper()
-	out := c.kubectl("get", "pods", "-n", operatorNamespace, "-l", "app.kubernetes.io/component="+component, "--field-selector=status.phase=Running",
-		"-o", `jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[0].containerID}{"\n"}{end}`)
-	fields := strings.Fields(out)
-	if len(fields) < 2 {
-		c.Fatalf("no Pod of the %s runs: %q", component, out)
-	}
-	return fields[0], strings.TrimPrefix(fields[1], "containerd://")
+	return "http://" + c.kubectl("get", "service", "-n", namespace, name, "-o", "jsonpath={.spec.clusterIP}") + ":" + port
 }
 
 func (c *cluster) get(url string, into any) error {
@@ -110,10 +140,14 @@ func (c *cluster) get(url string, into any) error {
 	return do(req, into)
 }
 
-func (c *cluster) post(url, body string) error {
+func (c *cluster) post(url, body string) error { return c.send(http.MethodPost, url, body) }
+
+func (c *cluster) delete(url string) error { return c.send(http.MethodDelete, url, "") }
+
+func (c *cluster) send(method, url, body string) error {
 	ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
