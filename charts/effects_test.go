@@ -50,8 +50,8 @@ func effectsOnAll() map[string]effect {
 		"fullnameOverride": {"fullnameOverride: cld", "Service cld-receiver", "metadata.name", `"cld-receiver"`},
 		"commonLabels":     {"commonLabels: {team: media}", managers, "spec.template.metadata.labels.team", `"media"`},
 
-		"image.registry":   {"image: {registry: r.example}", managers, container + "image", `"r.example/cloudinary-operator/cloudinary-operator:v0.1.0"`},
-		"image.repository": {"image: {repository: mine}", receivers, container + "image", `"ghcr.io/mine:v0.1.0"`},
+		"image.registry":   {"image: {registry: r.example, tag: dev}", managers, container + "image", `"r.example/cloudinary-operator/cloudinary-operator:dev"`},
+		"image.repository": {"image: {repository: mine, tag: dev}", receivers, container + "image", `"ghcr.io/mine:dev"`},
 		"image.tag":        {"image: {tag: dev}", receivers, container + "image", `"ghcr.io/cloudinary-operator/cloudinary-operator:dev"`},
 		"image.digest": {
 			"image: {tag: dev, digest: 'sha256:" + strings.Repeat("0a", 32) + "'}", managers, container + "image",

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 )
 
 // difference is one that is meant: in every object of a kind, or of all kinds where it names none.
@@ -23,13 +24,26 @@ type difference struct {
 	take func(*unstructured.Unstructured) bool
 }
 
+// version is the chart's, and with a v before it the product's.
+func version() string {
+	text, err := os.ReadFile(filepath.Join(chart, "Chart.yaml"))
+	if err != nil {
+		panic(err) // without the chart there is nothing to test
+	}
+	var metadata struct{ Version string }
+	if err := yaml.Unmarshal(text, &metadata); err != nil {
+		panic(err)
+	}
+	return metadata.Version
+}
+
 // What may differ between what the chart renders and what kustomize does.
 var (
 	ofTheChart = map[string]difference{
 		"label of the release":   {take: withoutLabel("app.kubernetes.io/instance", name)},
 		"label of who manages":   {take: withoutLabel("app.kubernetes.io/managed-by", "Helm")},
-		"label of the version":   {take: withoutLabel("app.kubernetes.io/version", "v0.1.0")},
-		"label of the chart":     {take: withoutLabel("helm.sh/chart", "cloudinary-operator-0.1.0")},
+		"label of the version":   {take: withoutLabel("app.kubernetes.io/version", "v"+version())},
+		"label of the chart":     {take: withoutLabel("helm.sh/chart", "cloudinary-operator-"+version())},
 		"CRDs outlive a release": {kind: "CustomResourceDefinition", take: notKept},
 		"so does the volume":     {kind: "PersistentVolumeClaim", take: notKept},
 	}
@@ -90,7 +104,7 @@ func TestThePackedChartIsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := r.args(t, "template")
-	args[2] = filepath.Join(folder, "cloudinary-operator-0.1.0.tgz")
+	args[2] = filepath.Join(folder, "cloudinary-operator-"+version()+".tgz")
 	out, err := helm(t, args...)
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,8 @@ export NODE_DIR="${NODE_DIR:-.local/e2e}"
 # shellcheck source=hack/node/lib.sh
 . hack/node/lib.sh
 
-version=v0.1.0 # what config/ names
+version=$(sed -n 's|^ *image: ghcr.io/cloudinary-operator/cloudinary-operator:||p' config/manager/deployment.yaml)
+[ -n "$version" ] || die "config/manager/deployment.yaml names no version"
 
 finish() {
   local code=$?
@@ -48,5 +49,5 @@ flags=(-test.v -test.failfast -test.timeout 30m -test.run "${E2E_RUN:-.}")
 [ -z "${E2E_UPDATE:-}" ] || flags+=(-update)
 (
   cd test/e2e # where go test would run it
-  inside env E2E_DIR="$state" E2E_HELM="$helm" "$state/e2e.test" "${flags[@]}"
+  inside env E2E_DIR="$state" E2E_HELM="$helm" E2E_VERSION="$version" "$state/e2e.test" "${flags[@]}"
 )

@@ -46,7 +46,8 @@ func (c *cluster) installed(w way) {
 // surround makes what the product needs around it. What another test left of it is as new afterwards.
 func (c *cluster) surround(name string) {
 	c.Helper()
-	c.apply("simulator.yaml", "RETRY_SCHEDULE", c.pace.schedule.String(), "DELIVERY_TIMEOUT", c.pace.timeout.String())
+	c.apply("simulator.yaml", "RETRY_SCHEDULE", c.pace.schedule.String(), "DELIVERY_TIMEOUT", c.pace.timeout.String(),
+		"VERSION", os.Getenv("E2E_VERSION"))
 	c.rolledOut("cloudinary-sim", "cloudinary")
 	c.simulator = c.serviceURL("cloudinary", "api", "80")
 	c.eventually("the simulator answers", func() error { return c.post(c.simulator+"/_sim/reset", "") })
