@@ -92,11 +92,13 @@ func (c *cluster) applyText(manifests string) {
 }
 
 // ctr talks to the node's containerd.
-func (c *cluster) ctr(args ...string) {
+func (c *cluster) ctr(args ...string) string {
 	c.Helper()
-	if _, err := c.run("ctr", append([]string{"--address", os.Getenv("NODE_CONTAINERD"), "--namespace", "k8s.io"}, args...)...); err != nil {
+	out, err := c.run("ctr", append([]string{"--address", os.Getenv("NODE_CONTAINERD"), "--namespace", "k8s.io"}, args...)...)
+	if err != nil {
 		c.Fatal(err)
 	}
+	return out
 }
 
 // eventually repeats a check until it holds, and fails with its last words.

@@ -67,11 +67,17 @@ func (c *cluster) sigkill(p pod) {
 	c.ctr("tasks", "kill", "--signal", "SIGKILL", p.container)
 }
 
-// deletePod deletes a component's Pod without giving it time, and waits for the next one.
+// deletePod deletes a component's Pod without giving it time, and waits for its end, which comes after that of the object, and for the next one.
 func (c *cluster) deletePod(component string) {
 	c.Helper()
 	before := c.podOf(component)
 	c.forceDelete(before)
+	c.eventually("the container has ended", func() error {
+		if strings.Contains(c.ctr("tasks", "list", "--quiet"), before.container) {
+			return errors.New("it runs still")
+		}
+		return nil
+	})
 	c.eventually("another Pod runs", func() error {
 		if now := c.podsOf(component); len(now) != 1 || now[0].name == before.name {
 			return fmt.Errorf("the Pods are %v, after %s", now, before.name)
