@@ -227,7 +227,9 @@ func TestTwoClustersThatDisagreeEndInAConditionAndNotInFlapping(t *testing.T) {
 		return fmt.Errorf("neither is NotConverging: %+v, %+v", one.Status.Conditions, two.Status.Conditions)
 	})
 	f.rests()
-	if n := f.writes(); n > 10 {
+	// Each writes over the other's a few times, and where that happens before a list was seen to show its own, replaces once, which the other
+	// answers. How often depends on who lists when; without an end it would be some each second.
+	if n := f.writes(); n > 20 {
 		t.Errorf("%d writes until it ended", n)
 	}
 	f.placesBecome("upload " + hook)
