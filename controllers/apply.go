@@ -38,7 +38,7 @@ func (a *applier) late(s plan.Step) bool {
 func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environment, in *plan.Input, steps []plan.Step) ([]plan.Key, error) {
 	a := &applier{Reconciler: r, g: g, env: env, in: in, done: map[plan.Key]bool{}, told: map[told][]string{}, full: map[string]string{}}
 	defer a.tell()
-	steps = slices.DeleteFunc(slices.Clone(steps), a.cannot)
+	steps = a.unbarred(slices.DeleteFunc(slices.Clone(steps), a.cannot))
 	affordable := a.affordable(steps)
 	env.short = len(steps) - affordable
 	steps = steps[:min(affordable, stepsPerRound)]
@@ -48,7 +48,7 @@ func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environmen
 	a.hold(ctx, steps)
 	for len(steps) > 0 && !a.ended && !env.backoff.waiting(r.Now()) {
 		n := max(1, creates(steps))
-		if a.prepare(ctx, steps[:n]) {
+		if creds, _ := a.credentials(steps[0]); !a.shut(creds) && a.prepare(ctx, steps[:n]) {
 			for _, s := range steps[:n] {
 				if err := a.step(ctx, s); err != nil {
 					return nil, err
@@ -242,7 +242,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		return out, nil
 	}
 	creds, ok := a.credentials(s)
-	if !ok || a.env.backoff.waiting(a.Now()) {
+	if !ok || a.env.backoff.waiting(a.Now()) || a.shut(creds) {
 		out := plan.Outcome{Result: plan.NotSent}
 		plan.Apply(a.in, s, out)
 		return out, nil
@@ -271,12 +271,13 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 	switch {
 	case err == nil:
 		a.env.backoff.succeed()
+		delete(a.env.bars, a.directory.fingerprints.Fingerprint(creds))
 		a.note(ctx, s, out)
+	case cloudinary.IsUnauthorized(err):
+		logf.FromContext(ctx).Info("Cloudinary does not let the credentials change a trigger", "trigger", s.Object.String(), "eventType", s.EventType, "reason", err.Error())
+		a.raise(a.env, creds, s, err)
 	case out.Result == plan.NotSent, out.Result == plan.Unknown:
 		a.failed(ctx, a.env, creds, err)
-		if cloudinary.IsUnauthorized(err) {
-			a.wake(secretUnit(s.Secret))
-		}
 	default:
 		if out.Limit {
 			a.full[s.URL] = out.Message

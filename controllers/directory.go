@@ -187,6 +187,7 @@ type environment struct {
 	backoff  backoff
 	refused  *problem // of the last credentials that were refused
 	refusals map[plan.Place]plan.Refusal
+	bars     bars
 	// clearForms are those that Cloudinary took last for a filter and a template that are not set.
 	clearForms cloudinary.UpdateOptions
 }

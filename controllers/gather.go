@@ -65,6 +65,8 @@ type gathered struct {
 	// setAside are objects to which the API server lets nothing be written now: no step is taken for them in this pass, and the
 	// others go on. failures are why.
 	setAside map[plan.Key]bool
+	// barred are objects for which there are changes that their credentials may not make, and why.
+	barred   map[plan.Key]*problem
 	failures []error
 }
 

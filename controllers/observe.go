@@ -158,6 +158,9 @@ func (r *Reconciler) wait(env *environment) time.Duration {
 	if !reset.IsZero() && (env.calls(cloudinary.Listing, now) == 0 || env.short > 0 && reset.Before(at)) {
 		at = reset
 	}
+	if opens := env.bars.opensAt(now); !opens.IsZero() && opens.Before(at) {
+		at = opens
+	}
 	if env.backoff.waiting(now) {
 		at = env.backoff.notBefore
 	}

@@ -72,6 +72,8 @@ func (r *Reconciler) assess(g *gathered, env *environment, t *triggerState, v pl
 	case synced == nil:
 	case env.backoff.problem != nil && waitsForCalls(synced.reason):
 		a.synced = env.backoff.problem
+	case g.barred[t.key] != nil && waitsForCalls(synced.reason) && synced.reason != v1alpha1.ReasonConfirming:
+		a.synced = g.barred[t.key]
 	case env.short > 0 && waitsForCalls(synced.reason) && synced.reason != v1alpha1.ReasonConfirming:
 		a.synced = shareSpent()
 	}
@@ -217,6 +219,9 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 		ep := &g.endpoints[i]
 		note := acceptedNote(slices.Concat(ep.warnings, r.keyNotes(g, ep), r.limitNotes(len(urls))))
 		a := assessment{accepted: ep.problem, note: note, done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
+		if creds, ok := r.directory.member(ep.secret, g.environment); ok && a.synced == nil {
+			a.synced = r.barred(env, creds)
+		}
 		use := usage{waiting: env.short}
 		use.share, use.plan = env.budget.Allowance()
 		if !env.listed.IsZero() {
