@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 )
@@ -14,19 +15,13 @@ import (
 // ListTriggers returns all triggers of the environment, of every uri_type, in the server's order. Either the list is
 // whole and every trigger has an id, or there is an error; a list of none is one that the server says is empty.
 func (c *Client) ListTriggers(ctx context.Context) ([]Trigger, Meta, error) {
-	list := call{operation: OpList, method: http.MethodGet}
-	got, meta, err := c.do(ctx, list)
-	if err != nil {
-		return nil, meta, err
-	}
-	if got.status != http.StatusOK {
-		return nil, meta, list.unreadable(got.status, errUnreadable)
-	}
-	triggers, err := decodeList(got.body)
-	if err != nil {
-		return nil, meta, list.unreadable(got.status, err)
-	}
-	return triggers, meta, nil
+	var triggers []Trigger
+	list := call{operation: OpList, method: http.MethodGet, read: func(body io.Reader) (err error) {
+		triggers, err = decodeList(body)
+		return err
+	}}
+	_, meta, err := c.do(ctx, list)
+	return triggers, meta, err
 }
 
 // CreateTrigger creates a webhook trigger and returns it as the server shows it, which may be less than was sent.

@@ -26,6 +26,9 @@ const (
 	DefaultMaxBody = 32 << 20
 )
 
+// maxAnswer is enough for an answer that is not a list: one trigger at most.
+const maxAnswer = 1 << 20
+
 // maxErrorBody is enough for any error.message; what is longer is not the Admin API's.
 const maxErrorBody = 64 << 10
 
@@ -37,7 +40,8 @@ type ClientOptions struct {
 	Timeout time.Duration
 	// UserAgent is sent as such, in the form product/version. Empty: DefaultUserAgent.
 	UserAgent string
-	// MaxBody is how many bytes of an answer are read, after decompression. Not positive: DefaultMaxBody.
+	// MaxBody is how many bytes of a list are read, after decompression. Not positive: DefaultMaxBody. Of other answers it is at
+	// most 1 MiB.
 	MaxBody int64
 	// Now is the clock, asked only where a server does not say what time it has. Nil: such a server's word on when to
 	// come back is not used.
@@ -113,6 +117,8 @@ type call struct {
 	path      string // below …/triggers, escaped
 	body      []byte // nil: none
 	write     bool   // it changes something, so its effect may be unknown
+	// read takes the body of an answer with status 200 as it comes. Nil: the body is returned.
+	read func(io.Reader) error
 }
 
 // answer is what came back with a 2xx status.
@@ -145,11 +151,36 @@ func (c *Client) do(ctx context.Context, call call) (answer, Meta, error) {
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return answer{}, meta, c.refusal(call, response, meta)
 	}
-	body, err := readBody(response.Body, c.maxBody)
+	body, err := c.readBody(call, response)
 	if err != nil {
 		return answer{}, meta, call.unreadable(response.StatusCode, err)
 	}
 	return answer{status: response.StatusCode, body: body}, meta, nil
+}
+
+func (c *Client) readBody(call call, response *http.Response) ([]byte, error) {
+	switch {
+	case call.read == nil:
+		return readBody(response.Body, min(c.maxBody, maxAnswer))
+	case response.StatusCode != http.StatusOK:
+		return nil, errUnreadable
+	default:
+		return nil, call.read(&boundedReader{from: response.Body, left: c.maxBody})
+	}
+}
+
+// boundedReader fails where there is more than the limit.
+type boundedReader struct {
+	from io.Reader
+	left int64
+}
+
+func (r *boundedReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p[:min(int64(len(p)), r.left+1)])
+	if r.left -= int64(n); r.left < 0 {
+		return 0, errTooLarge
+	}
+	return n, err
 }
 
 func (c *Client) request(ctx context.Context, call call) (*http.Request, error) {

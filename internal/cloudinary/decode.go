@@ -5,6 +5,7 @@ package cloudinary
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -22,60 +23,16 @@ func decodeObject(raw []byte) (object, bool) {
 	return members, true
 }
 
-// decodeList reads the answer to a list. An answer that does not clearly hold all triggers is an error: taken for a
-// list, what is missing would look deleted.
-func decodeList(body []byte) ([]Trigger, error) {
-	answer, ok := decodeObject(body)
-	if !ok {
-		return nil, errUnreadable
+// onlyEntry is a value that is an object, or the only element of an array; false otherwise.
+func onlyEntry(raw json.RawMessage) (json.RawMessage, bool) {
+	if len(raw) > 0 && raw[0] == '{' {
+		return raw, true
 	}
-	total, hasTotal := integer(answer["total"])
-	entries, ok := listEntries(answer["triggers"], hasTotal && total == 0)
-	if !ok {
-		return nil, errUnreadable
-	}
-	if hasTotal && total > len(entries) || hasMore(answer) {
-		return nil, errIncompleteList
-	}
-	triggers := make([]Trigger, 0, len(entries))
-	for _, entry := range entries {
-		trigger, ok := decodeTrigger(entry)
-		if !ok {
-			return nil, errIncompleteList
-		}
-		triggers = append(triggers, trigger)
-	}
-	return triggers, nil
-}
-
-// listEntries tolerates two ways in which servers write short lists: one trigger without the brackets, and null where
-// they say beside it that there are none.
-func listEntries(raw json.RawMessage, saysEmpty bool) ([]json.RawMessage, bool) {
 	var entries []json.RawMessage
-	switch {
-	case len(raw) == 0:
-		return nil, false
-	case string(raw) == "null":
-		return nil, saysEmpty
-	case raw[0] == '{':
-		return []json.RawMessage{raw}, true
-	}
-	if err := json.Unmarshal(raw, &entries); err != nil {
+	if err := json.Unmarshal(raw, &entries); err != nil || len(entries) != 1 {
 		return nil, false
 	}
-	return entries, true
-}
-
-// hasMore says whether the answer points at a further page, in any of the words used for that.
-func hasMore(answer object) bool {
-	for _, name := range []string{"next_cursor", "nextCursor", "next_page", "next", "has_more", "truncated"} {
-		switch string(bytes.TrimSpace(answer[name])) {
-		case "", "null", "false", `""`, "0", "{}", "[]":
-		default:
-			return true
-		}
-	}
-	return false
+	return entries[0], true
 }
 
 // decodeCreated reads the answer to a create: the trigger, bare or wrapped.
@@ -85,35 +42,47 @@ func decodeCreated(body []byte) (Trigger, bool) {
 		return Trigger{}, false
 	}
 	for _, wrapper := range []string{"triggers", "trigger"} {
-		entries, ok := listEntries(answer[wrapper], false)
-		if ok && len(entries) == 1 {
-			return decodeTrigger(entries[0])
+		if entry, ok := onlyEntry(answer[wrapper]); ok {
+			return decodeTrigger(entry)
 		}
 	}
-	return decodeTrigger(body)
+	return triggerFrom(answer)
 }
 
-// decodeTrigger reads one trigger. It fails only where there is no id, without which nothing can be done with it.
+// decodeTrigger reads one trigger. It fails only where there is no id that can be one, without which nothing can be done with it.
 func decodeTrigger(raw json.RawMessage) (Trigger, bool) {
 	members, ok := decodeObject(raw)
 	if !ok {
 		return Trigger{}, false
 	}
+	return triggerFrom(members)
+}
+
+// triggerFrom cuts what is longer than Cloudinary's can be. It is nothing that could be wanted, before and after.
+func triggerFrom(members object) (Trigger, bool) {
 	trigger := Trigger{
 		ID:              text(members["id"]),
-		URIType:         textOrRaw(members["uri_type"]),
-		URI:             text(members["uri"]),
-		EventType:       text(members["event_type"]),
+		URIType:         cut(textOrRaw(members["uri_type"]), maxName),
+		URI:             cut(text(members["uri"]), maxURI),
+		EventType:       cut(text(members["event_type"]), maxName),
 		CreatedAt:       timestamp(members["created_at"]),
 		UpdatedAt:       timestamp(members["updated_at"]),
 		Additive:        boolean(members["additive"]),
 		Filter:          embedded(members["filter"]),
 		PayloadTemplate: embedded(members["payload_template"]),
 	}
-	if scheme := text(members["auth_scheme"]); scheme != "" {
+	if scheme := cut(text(members["auth_scheme"]), maxName); scheme != "" {
 		trigger.AuthScheme = &scheme
 	}
-	return trigger, trigger.ID != ""
+	return trigger, trigger.ID != "" && len(trigger.ID) <= maxID
+}
+
+// cut is a copy of the first bytes of a text: what is kept must not keep what it was cut from.
+func cut(value string, limit int) string {
+	if len(value) <= limit {
+		return value
+	}
+	return strings.ToValidUTF8(strings.Clone(value[:limit]), "")
 }
 
 func decodeTestResult(body []byte) (TestResult, bool) {
@@ -208,7 +177,16 @@ func timestamp(raw json.RawMessage) time.Time {
 
 // embedded reads a member that is a JSON value or a string that holds one: compact, numbers untouched, nil where it is
 // absent, null where it is shown as unset, and the string itself where it holds no JSON object.
+// What is larger than any of ours is kept as a string that says so.
 func embedded(raw json.RawMessage) json.RawMessage {
+	value := embeddedValue(raw)
+	if len(value) > maxEmbedded {
+		return fmt.Appendf(nil, `"(%d bytes)"`, len(value))
+	}
+	return value
+}
+
+func embeddedValue(raw json.RawMessage) json.RawMessage {
 	if len(raw) == 0 {
 		return nil
 	}

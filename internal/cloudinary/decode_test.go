@@ -3,6 +3,7 @@
 package cloudinary
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -113,7 +114,7 @@ func TestDecodeList(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := decodeList([]byte(test.body))
+			got, err := decodeList(strings.NewReader(test.body))
 			if !errors.Is(err, test.err) || len(got) != test.want {
 				t.Errorf("got %d triggers and error %v, want %d and %v", len(got), err, test.want, test.err)
 			}
@@ -185,7 +186,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"id":1e5,"uri_type":{},"created_at":0,"filter":"\"\""}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		triggers, err := decodeList(body)
+		triggers, err := decodeList(bytes.NewReader(body))
 		if err != nil && triggers != nil {
 			t.Error("part of a list came beside an error")
 		}
