@@ -46,7 +46,7 @@ func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environmen
 		return nil, err
 	}
 	a.hold(ctx, steps)
-	for len(steps) > 0 && !a.ended && !env.backoff.waiting(r.Now()) {
+	for len(steps) > 0 && !a.ended && !env.backoff.waiting(r.Now()) && r.Now().Before(g.until) {
 		n := max(1, creates(steps))
 		if creds, _ := a.credentials(steps[0]); !a.shut(creds) && a.prepare(ctx, steps[:n]) {
 			for _, s := range steps[:n] {

@@ -35,7 +35,9 @@ type directory struct {
 	trying       map[string]bool // by fingerprint: a call that shows it is under way
 	probes       map[plan.Key]*backoff
 	environments map[cloudinary.Environment]*environment
-	budget       cloudinary.Budget // what an environment begins with
+	large        map[cloudinary.Environment]int // bytes of the last lists that were large
+	passing      map[string]int                 // passes under way, by API base
+	budget       cloudinary.Budget              // what an environment begins with
 }
 
 func newDirectory(budget cloudinary.Budget) *directory {
@@ -44,6 +46,7 @@ func newDirectory(budget cloudinary.Budget) *directory {
 		fingerprints: cloudinary.NewFingerprinter(),
 		secrets:      map[plan.Key]secretState{}, accepted: map[string]bool{}, trying: map[string]bool{},
 		probes: map[plan.Key]*backoff{}, environments: map[cloudinary.Environment]*environment{},
+		large: map[cloudinary.Environment]int{}, passing: map[string]int{},
 	}
 }
 
@@ -160,6 +163,56 @@ func (d *directory) forgetEnvironment(e cloudinary.Environment) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.environments, e)
+	delete(d.large, e)
+}
+
+// passesPerHost is how many passes may call one host at once: a quarter of the workers, so that a host that is slow leaves them to others.
+const passesPerHost = concurrentPasses / 4
+
+// enter says whether a pass may call a host now; if so leave must follow.
+func (d *directory) enter(apiBase string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.passing[apiBase] >= passesPerHost {
+		return false
+	}
+	d.passing[apiBase]++
+	return true
+}
+
+func (d *directory) leave(apiBase string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.passing[apiBase]--; d.passing[apiBase] == 0 {
+		delete(d.passing, apiBase)
+	}
+}
+
+// A host of anybody's can answer with lists as long as Cloudinary's longest. They are not kept of any number of environments at once.
+const (
+	largeList     = 1 << 20
+	maxLargeLists = 64 << 20
+)
+
+// hasRoom says whether a list of so many bytes can be kept besides those of other environments. Each that is not large can.
+func (d *directory) hasRoom(e cloudinary.Environment, bytes int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if bytes <= largeList {
+		delete(d.large, e)
+		return true
+	}
+	total := bytes
+	for other, n := range d.large {
+		if other != e {
+			total += n
+		}
+	}
+	if total > maxLargeLists {
+		return false
+	}
+	d.large[e] = bytes
+	return true
 }
 
 // backoff is when a call may be tried again, and why it has to wait.
@@ -178,11 +231,13 @@ type environment struct {
 	listed   time.Time   // when the last list was begun, by this process's clock; zero: never
 	lists    []time.Time // when the last listBurst of them were begun
 	next     time.Time   // when the next one is due
-	verify   bool        // a write is to be verified by a list, as soon as verifyAt allows
-	clock    serverClock
-	budget   cloudinary.Budget
-	limit    *cloudinary.RateLimit // as the last answer had it; nil: it did not say
-	short    int                   // changes that the last plan wanted, and for which there are no calls now
+	// unfinished says that the last pass left steps for the next one, for the time it took: what it wrote is verified once all is done.
+	unfinished bool
+	verify     bool // a write is to be verified by a list, as soon as verifyAt allows
+	clock      serverClock
+	budget     cloudinary.Budget
+	limit      *cloudinary.RateLimit // as the last answer had it; nil: it did not say
+	short      int                   // changes that the last plan wanted, and for which there are no calls now
 
 	backoff  backoff
 	refused  *problem // of the last credentials that were refused

@@ -13,6 +13,11 @@ import (
 
 // passEnvironment is gather, observe, plan, apply and report for one product environment.
 func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Duration, error) {
+	if !r.directory.enter(unit.Environment.APIBase) {
+		return r.jittered(busyDelay), nil
+	}
+	defer r.directory.leave(unit.Environment.APIBase)
+	begun := r.Now()
 	g, err := r.gather(ctx, unit.Environment)
 	if err != nil {
 		return 0, err
@@ -26,6 +31,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	env := r.directory.environment(unit.Environment)
 	env.mu.Lock()
 	defer env.mu.Unlock()
+	g.until = begun.Add(maxPass)
 
 	if err := r.observe(ctx, g, env); err != nil {
 		return 0, err
@@ -44,6 +50,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	if err != nil {
 		return 0, err
 	}
+	env.unfinished = len(last.Steps) > 0 && !r.Now().Before(g.until)
 	r.reach(BeforeReport)
 	err = r.report(ctx, g, env, last)
 	r.reach(AfterReport)
@@ -77,6 +84,13 @@ func (r *Reconciler) wakeOutsiders(g *gathered) {
 	}
 }
 
+// maxPass is how long a pass goes on to take steps. What is left is for the next one, so that an environment that answers slowly does
+// not keep a worker from others. busyDelay is how long a pass waits for one whose host has enough of them.
+const (
+	maxPass   = 10 * time.Second
+	busyDelay = 200 * time.Millisecond
+)
+
 // stepsPerRound is how many steps are taken before what they did is written to status.
 const stepsPerRound = 50
 
@@ -88,6 +102,9 @@ func (r *Reconciler) converge(ctx context.Context, g *gathered, env *environment
 		if err != nil {
 			return plan.Plan{}, err
 		}
+		if len(p.Steps) > 0 && len(done) > 0 && !r.Now().Before(g.until) {
+			return r.replanned(g, env), nil
+		}
 		again := len(done) > 0 || len(g.setAside) > aside
 		if !again && len(p.Steps) == 0 && env.verify {
 			again, err = r.observeAgain(ctx, g, env)
@@ -96,6 +113,17 @@ func (r *Reconciler) converge(ctx context.Context, g *gathered, env *environment
 			return p, err
 		}
 	}
+}
+
+// replanned is the plan after the steps of a round, none of which is taken any more.
+func (r *Reconciler) replanned(g *gathered, env *environment) plan.Plan {
+	p := plan.Make(r.input(g, env))
+	for i := range g.objects {
+		if o := &g.objects[i]; !g.frozen(o) {
+			o.Records = p.Verdicts[o.Key].Records
+		}
+	}
+	return p
 }
 
 // round plans once, takes some steps, and stores what became of them.

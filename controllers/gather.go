@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -67,6 +68,7 @@ type gathered struct {
 	setAside map[plan.Key]bool
 	// barred are objects for which there are changes that their credentials may not make, and why.
 	barred   map[plan.Key]*problem
+	until    time.Time // when no further step is taken in this pass
 	failures []error
 }
 

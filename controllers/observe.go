@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,6 +65,9 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	r.Metrics.budget(creds.CloudName, meta.RateLimit)
 	env.called(meta, r.Now())
 	r.reach(AfterList)
+	if err == nil && !r.directory.hasRoom(creds.Environment(), sizeOf(triggers)) {
+		err = errNoRoom
+	}
 	if err != nil {
 		r.failed(ctx, env, creds, err)
 		return false, nil
@@ -75,6 +79,18 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	env.next = begun.Add(r.jittered(env.budget.Stretch(r.Options.SyncInterval, env.clock.at(begun))))
 	env.verify = false
 	return true, nil
+}
+
+var errNoRoom = errors.New("its list of triggers is larger than the manager has room for, beside those of other large environments")
+
+// sizeOf is about how many bytes triggers take.
+func sizeOf(triggers []cloudinary.Trigger) int {
+	const eachTakes = 256
+	size := 0
+	for _, t := range triggers {
+		size += eachTakes + len(t.ID) + len(t.URI) + len(t.EventType) + len(t.Filter) + len(t.PayloadTemplate)
+	}
+	return size
 }
 
 // failed turns the failure of a call into a time to wait. Refused credentials are the Secret's matter and not the environment's.
@@ -97,7 +113,7 @@ func (r *Reconciler) failed(ctx context.Context, env *environment, creds cloudin
 // to a unit of its own.
 func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment) error {
 	now := r.Now()
-	due := env.listed.IsZero() || !now.Before(env.next) || env.verify && !now.Before(r.verifyAt(env))
+	due := env.listed.IsZero() || !now.Before(env.next) || env.verify && !env.unfinished && !now.Before(r.verifyAt(env))
 	if !due || env.backoff.waiting(now) || !r.mayList(env, now) {
 		return nil
 	}
@@ -157,6 +173,9 @@ func (r *Reconciler) wait(env *environment) time.Duration {
 	}
 	if !reset.IsZero() && (env.calls(cloudinary.Listing, now) == 0 || env.short > 0 && reset.Before(at)) {
 		at = reset
+	}
+	if env.unfinished {
+		at = now
 	}
 	if opens := env.bars.opensAt(now); !opens.IsZero() && opens.Before(at) {
 		at = opens

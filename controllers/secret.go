@@ -56,6 +56,10 @@ func (r *Reconciler) probe(ctx context.Context, w *world, unit Unit, creds cloud
 		b.notBefore, b.problem = at, shareSpent()
 	}
 	if !b.waiting(r.Now()) {
+		if !r.directory.enter(creds.Environment().APIBase) {
+			return r.jittered(busyDelay), nil
+		}
+		defer r.directory.leave(creds.Environment().APIBase)
 		if !r.directory.beginTrial(creds) {
 			return conflictDelay, nil
 		}

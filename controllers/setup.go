@@ -32,7 +32,7 @@ import (
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // concurrentPasses is how many units are worked on at once; passes of one unit never overlap.
-const concurrentPasses = 8
+const concurrentPasses = 32
 
 // After an error, a fault of the API server that is, a pass is tried again this soon and this late. The default's quarter of an hour
 // would leave drift alone long after the API server is back.

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+)
+
+func TestLargeListsHaveRoomForSoManyAtOnce(t *testing.T) {
+	t.Parallel()
+	env := func(i int) cloudinary.Environment {
+		return cloudinary.Environment{APIBase: "https://api.example.com", CloudName: fmt.Sprint(i)}
+	}
+	d := newDirectory(cloudinary.Budget{Share: 1})
+	half := maxLargeLists / 2
+	steps := []struct {
+		why   string
+		env   int
+		bytes int
+		want  bool
+	}{
+		{"the first half", 0, half, true},
+		{"the second half", 1, half, true},
+		{"there is no third", 2, half, false},
+		{"what is not large is always kept", 3, largeList, true},
+		{"the same one again takes no more than before", 0, half, true},
+		{"one that grows beyond keeps what it had", 0, half + 1, false},
+		{"so there is no room still", 2, largeList + 1, false},
+		{"one becomes small", 1, largeList, true},
+		{"and makes room", 2, half, true},
+	}
+	for _, s := range steps {
+		if got := d.hasRoom(env(s.env), s.bytes); got != s.want {
+			t.Errorf("%s: got %t, want %t", s.why, got, s.want)
+		}
+	}
+	d.forgetEnvironment(env(0))
+	if !d.hasRoom(env(1), half) {
+		t.Error("an environment that is forgotten keeps its room")
+	}
+}
+
+func TestAListWithoutRoomIsAFailure(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	types := []string{"upload", "delete", "rename", "eager", "move"}
+	for i := range 150 {
+		f.exists(types[i/30], fmt.Sprintf("https://foreign.example.com/%d", i%30),
+			fmt.Sprintf(`,"filter":{"==":[{"var":"a"},"%d%s"]}`, i, strings.Repeat("x", 8<<10)))
+	}
+	metrics, err := NewMetrics(prometheus.NewRegistry())
+	f.must(err)
+	r := f.process()
+	r.Metrics = metrics
+	creds, err := cloudinary.ParseSecret(map[string][]byte{"CLOUDINARY_URL": []byte(f.secretURL)})
+	f.must(err)
+	env := &environment{}
+	listed := func() bool {
+		ok, err := r.list(t.Context(), env, creds)
+		f.must(err)
+		return ok
+	}
+	other := cloudinary.Environment{APIBase: "https://api.example.com", CloudName: "other"}
+	r.directory.large[other] = maxLargeLists
+	if listed() || env.observed != nil {
+		t.Error("a list without room was kept")
+	}
+	f.contains(env.backoff.problem.message, "larger than the manager has room for")
+	r.directory.forgetEnvironment(other)
+	if !listed() || len(env.observed) != 150 {
+		t.Errorf("%d triggers are kept once there is room, want 150", len(env.observed))
+	}
+}
