@@ -80,6 +80,23 @@ func TestMakeMoves(t *testing.T) {
 				findings: []string{"x Pending upload"},
 			},
 		},
+		"somebody moved it, and made another in its place": {
+			why:      "to fetch it back would be refused; what is there is adopted, and its differences are written over",
+			objects:  []Object{object("x", urlA, "upload").recorded(made("1", urlA, "upload"))},
+			observed: []Observed{there("1", urlB, "upload", plain()), there("2", urlA, "upload", plain())},
+			want: said{
+				steps:    []string{"delete 1 upload " + urlA + " for x released"},
+				records:  []string{"x 1 upload " + urlA + " Created", "x 2 upload " + urlA + " Adopted"},
+				findings: []string{"x Releasing upload"},
+			},
+		},
+		"somebody moved it, and made another in its place that may not be adopted": {
+			why: "the object keeps what it has",
+			objects: []Object{object("x", urlA, "upload").recorded(made("1", urlA, "upload")).
+				with(func(o *Object) { o.RefuseAdopt = true })},
+			observed: []Observed{there("1", urlB, "upload", plain()), there("2", urlA, "upload", plain())},
+			want:     said{records: []string{"x 1 upload " + urlA + " Created"}, findings: []string{"x AlreadyExists upload"}},
+		},
 		"an update whose outcome was never stored": {
 			why:      "the list shows that it took effect",
 			objects:  []Object{object("x", urlB, "upload").recorded(made("1", urlA, "upload"))},

@@ -16,6 +16,7 @@ import (
 //	nothing          | X, call under way | X or nobody | wait for a list begun after the call
 //	a trigger        | nobody            | nobody      | none of our business
 //	a trigger        | nobody            | X           | adopt it, or refuse X, by X's adoption policy
+//	a trigger        | nobody, X's moved | X           | the same; what X had there goes by its deletion policy
 //	a trigger        | X                 | X           | judge it: in sync, update, replace, or stuck
 //	a trigger        | Y                 | X           | hand it over from Y to X, then judge it
 //	a trigger        | Y, which holds    | X           | X is in conflict
@@ -289,17 +290,23 @@ func (s *subject) keep(eventType string) {
 }
 
 // matchRecorded fulfils wishes with what is recorded at their place: the object's own record first, then any
-// other object's. Before a trigger that somebody moved is fetched back, what is at the place already is handed over: so no
-// update ever aims at a place that is taken.
+// other object's. Before a trigger that somebody moved is fetched back, what is at the place already is handed over, or left to
+// matchForeign where it is nobody's: so no update ever aims at a place that is taken.
 func (m *matcher) matchRecorded() {
 	for _, pass := range []struct {
 		records map[Place][]*holding
 		own     bool
+		fetch   bool
 	}{
-		{m.at, true}, {m.maybe, true}, {m.at, false}, {m.strayed, true}, {m.maybe, false}, {m.strayed, false},
+		{records: m.at, own: true},
+		{records: m.maybe, own: true},
+		{records: m.at},
+		{records: m.strayed, own: true, fetch: true},
+		{records: m.maybe},
+		{records: m.strayed, fetch: true},
 	} {
 		for _, w := range m.wishes {
-			if !w.open() {
+			if !w.open() || pass.fetch && m.adoptable(w) != nil {
 				continue
 			}
 			h := m.newest(pass.records[w.place], w.subject, pass.own)
