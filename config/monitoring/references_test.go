@@ -76,6 +76,8 @@ func TestWhatDoesNotExistIsFound(t *testing.T) {
 		`cloudinary_manager_changes_total{cause="drifted"}`:                                      `cause of cloudinary_manager_changes_total is never "drifted"`,
 		`rate(cloudinary_receiver_queue_pending[5m])`:                                            "rate of cloudinary_receiver_queue_pending, which is a gauge",
 		`max_over_time(cloudinary_receiver_queue_damaged_total[5m])`:                             "max_over_time of cloudinary_receiver_queue_damaged_total, which is a counter",
+		`present_over_time(cloudinary_receiver_queue_damaged_total[5m])`:                         "",
+		`present_over_time(cloudinary_receiver_queue_damage_total[5m])`:                          "there is no metric cloudinary_receiver_queue_damage_total",
 		`histogram_quantile(0.9, cloudinary_receiver_delivery_latency_seconds_bucket{kind="x"})`: "",
 		`sum by (namespace) (leader_election_master_status and on (job) up)`:                     "there is no metric up",
 	} {
@@ -187,7 +189,8 @@ func (m metric) has(label string) bool {
 func (m metric) misread(s selector) []string {
 	counts := m.kind == "counter" || m.kind == "histogram"
 	ofCounters := slices.Contains([]string{"rate", "irate", "increase", "resets"}, s.Function)
-	if m.kind == "" || s.Function == "" || counts == ofCounters {
+	// Whether something is there may be asked of any metric.
+	if m.kind == "" || s.Function == "" || s.Function == "present_over_time" || counts == ofCounters {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s of %s, which is a %s", s.Function, s.Metric, m.kind)}
