@@ -15,7 +15,7 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 		"as it is": {
 			want: []string{
 				"receiver.baseURL is not set", "Nothing leads from the internet to the receiver", "baseURL: https://hooks.example.com # yours",
-				"notificationendpoints -A --all", "What remains after that: the CRDs; the PersistentVolumeClaim cloudinary-operator-receiver",
+				"\nkubectl delete cloudinarytriggers,notificationendpoints -A --all", "What remains after that: the CRDs; the PersistentVolumeClaim cloudinary-operator-receiver",
 			},
 			not: []string{"LOST", "admission policies", "The CRDs are not part", "rbac.create"},
 		},
@@ -49,7 +49,12 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 		},
 		"for some namespaces": {
 			values: "watchNamespaces: [team-a, team-b]",
-			want:   []string{"works in team-a, team-b", "kubectl -n team-a create secret"},
+			want: []string{
+				"works in team-a, team-b", "kubectl -n team-a create secret",
+				"\nkubectl delete cloudinarytriggers,notificationendpoints -n team-a --all",
+				"\nkubectl delete cloudinarytriggers,notificationendpoints -n team-b --all",
+			},
+			not: []string{"-A", "--all-namespaces"}, // Others' objects are not this release's to delete.
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,7 +42,7 @@ func overlayFolder(t *testing.T, lines string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n" + os.Expand(lines, func(string) string { return base })
+	text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n" + strings.ReplaceAll(lines, "${BASE}", base)
 	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -92,43 +92,70 @@ func TestAnOverlayMovesEverythingToItsNamespace(t *testing.T) {
 	}
 }
 
-// A patch whose target does not exist does nothing, and says nothing.
-func TestTheOverlaysOfTheDocumentationDoWhatTheySay(t *testing.T) {
-	raw, err := os.ReadFile("../docs/install.md")
+// documentedOverlays are the kustomizations that a page shows, as overlay takes them.
+func documentedOverlays(t *testing.T, page string) []string {
+	t.Helper()
+	raw, err := os.ReadFile("../docs/" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(raw), -1)
-	if len(examples) < 5 {
-		t.Fatalf("docs/install.md has %d overlays", len(examples))
+	var overlays []string
+	for _, example := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(raw), -1) {
+		_, lines, found := strings.Cut(strings.ReplaceAll(example[1], "cloudinary-operator/config/", "${BASE}/"), "kind: Kustomization\n")
+		if !found {
+			t.Fatalf("docs/%s has what is no kustomization:\n%s", page, example[1])
+		}
+		overlays = append(overlays, lines)
 	}
-	for i, example := range examples {
-		t.Run(fmt.Sprintf("number %d", i+1), func(t *testing.T) {
-			var kustomization struct {
-				Namespace string
-				Patches   []struct{ Target struct{ Kind, Name string } }
-			}
-			if err := yaml.Unmarshal([]byte(example[1]), &kustomization); err != nil {
-				t.Fatal(err)
-			}
-			_, lines, found := strings.Cut(strings.ReplaceAll(example[1], "cloudinary-operator/config/", "${BASE}/"), "kind: Kustomization\n")
-			if !found {
-				t.Fatal("it is no kustomization")
-			}
-			objects := overlay(t, lines)
-			for _, patch := range kustomization.Patches {
-				if !slices.ContainsFunc(objects, func(o unstructured.Unstructured) bool {
-					return o.GetKind() == patch.Target.Kind && o.GetName() == patch.Target.Name
-				}) {
-					t.Errorf("a patch is for %s %s, which is not there", patch.Target.Kind, patch.Target.Name)
+	return overlays
+}
+
+// A patch whose target does not exist does nothing, and says nothing.
+func TestTheOverlaysOfTheDocumentationDoWhatTheySay(t *testing.T) {
+	for page, least := range map[string]int{"install.md": 6, "uninstall.md": 1} {
+		overlays := documentedOverlays(t, page)
+		if len(overlays) < least {
+			t.Errorf("docs/%s has %d overlays", page, len(overlays))
+		}
+		for i, lines := range overlays {
+			t.Run(fmt.Sprintf("%s number %d", page, i+1), func(t *testing.T) {
+				var kustomization map[string]any
+				if err := yaml.Unmarshal([]byte(lines), &kustomization); err != nil {
+					t.Fatal(err)
 				}
-			}
-			for _, o := range objects {
-				if ns := o.GetNamespace(); kustomization.Namespace != "" && ns != "" && ns != kustomization.Namespace {
-					t.Errorf("%s %s is in the namespace %s", o.GetKind(), o.GetName(), ns)
+				objects := overlay(t, lines)
+				namespace, _ := kustomization["namespace"].(string)
+				for _, o := range objects {
+					if ns := o.GetNamespace(); namespace != "" && ns != "" && ns != namespace {
+						t.Errorf("%s %s is in the namespace %s", o.GetKind(), o.GetName(), ns)
+					}
 				}
-			}
-		})
+				patches, _ := kustomization["patches"].([]any)
+				for i, patch := range patches {
+					kustomization["patches"] = slices.Delete(slices.Clone(patches), i, i+1)
+					without, err := yaml.Marshal(kustomization)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if cmp.Equal(objects, overlay(t, string(without))) {
+						t.Errorf("a patch changes nothing: %v", patch)
+					}
+				}
+			})
+		}
+	}
+}
+
+// With the CRDs go all objects of everybody.
+func TestWhatIsShownForDeletingOneOfSeveralHasNoCRDs(t *testing.T) {
+	objects := overlay(t, documentedOverlays(t, "uninstall.md")[0])
+	for _, o := range objects {
+		if o.GetKind() == "CustomResourceDefinition" {
+			t.Errorf("%s is deleted", o.GetName())
+		}
+	}
+	if all := len(render(t, "default")); len(objects) != all-2 {
+		t.Errorf("%d of %d objects are deleted, want all but the CRDs", len(objects), all)
 	}
 }
 
