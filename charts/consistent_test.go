@@ -249,3 +249,58 @@ func TestRightsInSomeNamespacesAreInThoseAlone(t *testing.T) {
 		}
 	}
 }
+
+// An alert on what is not installed would fire for ever.
+func TestThereAreAlertsOnWhatIsInstalledAlone(t *testing.T) {
+	const manager, objects, receiver = "cloudinary-manager", "cloudinary-objects", "cloudinary-receiver"
+	ofManager := []string{"CloudinaryManagerAbsent", "CloudinaryNoLeader", "CloudinaryOutOfSync"}
+	for name, test := range map[string]struct {
+		values      string
+		groups      []string
+		alerts, not []string
+	}{
+		"everything": {
+			values: "prometheusRule: {enabled: true}", groups: []string{manager, objects, receiver},
+			alerts: append(ofManager, "CloudinaryReceiverAbsent", "CloudinaryDeadLetters"),
+		},
+		"no receiver": {
+			values: "{receiver: {enabled: false}, prometheusRule: {enabled: true}}", groups: []string{manager, objects},
+			alerts: ofManager, not: []string{"CloudinaryReceiverAbsent", "CloudinaryDeadLetters"},
+		},
+		"no receiver and one of its alerts disabled": {
+			values: "{receiver: {enabled: false}, prometheusRule: {enabled: true, disabled: [CloudinaryReceiverSlow]}}", groups: []string{manager, objects},
+			alerts: ofManager, not: []string{"CloudinaryReceiverAbsent", "CloudinaryReceiverSlow"},
+		},
+		"some disabled and with one of them its group": {
+			values: "prometheusRule: {enabled: true, disabled: [CloudinaryOutOfSync, CloudinaryTargetBehind]}", groups: []string{manager, receiver},
+			alerts: []string{"CloudinaryManagerAbsent", "CloudinaryDeadLetters"}, not: []string{"CloudinaryOutOfSync", "CloudinaryTargetBehind"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var names, alerts []string
+			for _, rule := range each[unstructured.Unstructured](t, release{chart, system, test.values}.render(t), "PrometheusRule") {
+				groups, _, _ := unstructured.NestedSlice(rule.Object, "spec", "groups")
+				for _, group := range groups {
+					group := group.(map[string]any)
+					names = append(names, group["name"].(string))
+					for _, rule := range group["rules"].([]any) {
+						alerts = append(alerts, rule.(map[string]any)["alert"].(string))
+					}
+				}
+			}
+			if diff := cmp.Diff(test.groups, names); diff != "" {
+				t.Errorf("groups (-want +got):\n%s", diff)
+			}
+			for _, want := range test.alerts {
+				if !slices.Contains(alerts, want) {
+					t.Errorf("there is no %s", want)
+				}
+			}
+			for _, not := range test.not {
+				if slices.Contains(alerts, not) {
+					t.Errorf("there is %s", not)
+				}
+			}
+		})
+	}
+}

@@ -83,6 +83,7 @@ func effectsOnAll() map[string]effect {
 
 		"prometheusRule.enabled":       {withRules + "}", rules, "kind", `"PrometheusRule"`},
 		"prometheusRule.labels":        {withRules + "labels: {release: kps}}", rules, "metadata.labels.release", `"kps"`},
+		"prometheusRule.disabled":      {withRules + "disabled: [CloudinaryManagerAbsent]}", rules, "spec.groups.0.rules.0.alert", `"CloudinaryNoLeader"`},
 		"grafanaDashboard.enabled":     {withDashboard + "}", dashboard, "kind", `"ConfigMap"`},
 		"grafanaDashboard.labels":      {withDashboard + "labels: {dash: 'yes'}}", dashboard, "metadata.labels.dash", `"yes"`},
 		"grafanaDashboard.annotations": {withDashboard + "annotations: {folder: cld}}", dashboard, "metadata.annotations.folder", `"cld"`},

@@ -186,6 +186,8 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 		"resources that are misspelt":      {"receiver: {resources: {limit: {memory: 1Gi}}}", "at '/receiver/resources': additional properties 'limit'"},
 		"everybody's service account":      {"manager: {serviceAccount: {name: default}}", "manager.serviceAccount.name: the policy for Secrets goes by this name"},
 		"a label by which Pods are found":  {"receiver: {podLabels: {app.kubernetes.io/component: web}}", "at '/receiver/podLabels/app.kubernetes.io~1component'"},
+		"an alert that nobody knows":       {"prometheusRule: {enabled: true, disabled: [CloudinaryDeadLetter]}", "prometheusRule.disabled: there is no alert CloudinaryDeadLetter"},
+		"alerts as a text":                 {"prometheusRule: {disabled: CloudinaryDeadLetters}", "at '/prometheusRule/disabled': got string, want array"},
 		"no port of the API server":        {"networkPolicy: {apiServerPorts: []}", "at '/networkPolicy/apiServerPorts': minItems"},
 	} {
 		t.Run(name, func(t *testing.T) {
