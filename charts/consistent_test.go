@@ -4,6 +4,7 @@ package charts_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -160,14 +161,58 @@ func (r rendered) guarded() {
 			continue
 		}
 		account := each[appsv1.Deployment](r.T, r.objects, "Deployment")[0].Spec.Template.Spec.ServiceAccountName
-		for _, condition := range p.Spec.MatchConditions {
-			if !strings.Contains(condition.Expression, "':"+account+"'") {
-				r.Errorf("the policy %s is not for %s: %s", p.Name, account, condition.Expression)
-			}
+		ending := accountEnding(r.T, p)
+		if !strings.HasSuffix("system:serviceaccount:"+r.namespace+":"+account, ending) {
+			r.Errorf("the policy %s is for %s, and not for %s", p.Name, ending, account)
+		}
+		if ending != "cloudinary-operator-manager" && ending != ":"+account {
+			r.Errorf("the policy %s holds accounts of others that end in %s", p.Name, ending)
 		}
 	}
 	if len(bindings) != len(policies) {
 		r.Errorf("%d bindings for %d policies", len(bindings), len(policies))
+	}
+}
+
+// accountEnding is what the user's name ends in where the policy for Secrets holds it.
+func accountEnding(t *testing.T, p admissionregistrationv1.ValidatingAdmissionPolicy) string {
+	t.Helper()
+	ending := regexp.MustCompile(`username\.endsWith\('([^']+)'\)`).FindStringSubmatch(p.Spec.MatchConditions[0].Expression)
+	if ending == nil {
+		t.Fatalf("the policy %s goes by no name: %s", p.Name, p.Spec.MatchConditions[0].Expression)
+	}
+	return ending[1]
+}
+
+// Where all is in one namespace, an administrator may install the policy that config/ has. Who has an account that it does not know is told.
+func TestTheAdministratorsPolicyKnowsTheAccountOrTheNotesSaySo(t *testing.T) {
+	policies := each[admissionregistrationv1.ValidatingAdmissionPolicy](t, objects(t, read(t, "../config/rbac/secret_policy.yaml")), "ValidatingAdmissionPolicy")
+	ending := accountEnding(t, policies[0])
+	for name, test := range map[string]struct {
+		release string
+		values  string
+		known   bool
+	}{
+		"the chart's name":                  {release: "cloudinary-operator", known: true},
+		"a name of its own":                 {release: "team-a", known: true},
+		"a name that ends with the chart's": {release: "my-cloudinary-operator", known: true},
+		"a name that begins with it":        {release: "cloudinary-operator-2"},
+		"another name for the chart":        {release: "team-a", values: "nameOverride: cld\n"},
+		"names that are given":              {release: "team-a", values: "fullnameOverride: cld\n"},
+		"the account's name that is given":  {release: "team-a", values: "manager: {serviceAccount: {name: writer}}\n"},
+		"one that the policy knows":         {release: "team-a", values: "fullnameOverride: cld\nmanager: {serviceAccount: {name: cld-cloudinary-operator-manager}}\n", known: true},
+		"a long name":                       {release: strings.Repeat("n", 53)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := release{test.release, "team-a", "namespaced: true\n" + test.values}
+			account := each[appsv1.Deployment](t, r.render(t), "Deployment")[0].Spec.Template.Spec.ServiceAccountName
+			if known := strings.HasSuffix("system:serviceaccount:team-a:"+account, ending); known != test.known {
+				t.Errorf("the policy holds %s: %v, want %v", account, known, test.known)
+			}
+			if told := strings.Contains(notes(t, r), "The policy for Secrets"); told == test.known {
+				t.Errorf("the notes say that the policy does not hold %s: %v", account, told)
+			}
+		})
 	}
 }
 

@@ -74,13 +74,19 @@ func installed(t *testing.T) *testenv.Env {
 	return env
 }
 
-// as is a client with the rights of a service account.
+// as is a client with the rights of one of our service accounts.
 func as(t *testing.T, env *testenv.Env, account string) client.WithWatch {
+	t.Helper()
+	return asAnother(t, env, system, account)
+}
+
+// asAnother is a client with the rights of a service account of any namespace.
+func asAnother(t *testing.T, env *testenv.Env, namespace, account string) client.WithWatch {
 	t.Helper()
 	config := rest.CopyConfig(env.Config)
 	config.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:" + system + ":" + account,
-		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + system, "system:authenticated"},
+		UserName: "system:serviceaccount:" + namespace + ":" + account,
+		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
 	}
 	c, err := client.NewWithWatch(config, client.Options{Scheme: env.Scheme})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -93,11 +94,61 @@ func createsItsKeysAlone(t *testing.T, env *testenv.Env, c client.Client) {
 	})
 }
 
-// awaitPolicy waits until the policy counts, which is some moments after it was written, on a Secret of its own.
+// Helm puts a release's name before the account's where all is in one namespace, and the policy is installed beside it.
+func TestThePolicyKnowsManagersUnderOtherNames(t *testing.T) {
+	env := installed(t)
+	awaitPolicy(t, as(t, env, manager))
+	for account, held := range map[string]bool{
+		manager:               true,
+		"team-a-" + manager:   true,
+		"my-" + manager:       true,
+		"cloudinary-operator": false,
+		"somebody":            false,
+		manager + "-bot":      false,
+	} {
+		t.Run(account, func(t *testing.T) {
+			binding := &rbacv1.RoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: account},
+				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: manager},
+				Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "shop", Name: account}},
+			}
+			inSystem := binding.DeepCopy()
+			inSystem.Namespace = system
+			for _, b := range []*rbacv1.RoleBinding{binding, inSystem} {
+				if err := env.Client.Create(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c := asAnother(t, env, "shop", account)
+			testenv.Eventually(t, 2*time.Minute, func() error { // until the bindings are known
+				patch := fmt.Sprintf(`{"metadata":{"finalizers":[%q]}}`, v1alpha1.Finalizer)
+				return errors.Join(mergeSecret(t.Context(), c, "shop", "cloudinary", patch), mergeSecret(t.Context(), c, system, "other", patch))
+			})
+			for what, test := range map[string]struct {
+				namespace, name string
+				refused         bool
+			}{
+				"a user's Secret":                     {"shop", "cloudinary", held},
+				"the verification keys":               {"shop", verification.SecretName, false},
+				"another manager's verification keys": {system, verification.SecretName, held},
+			} {
+				err := mergeSecret(t.Context(), c, test.namespace, test.name, fmt.Sprintf(`{"data":{%q:"eA=="}}`, account))
+				if apierrors.IsInvalid(err) != test.refused || (err != nil && !apierrors.IsInvalid(err)) {
+					t.Errorf("write %s: refused by the policy: %v, want %v: %v", what, apierrors.IsInvalid(err), test.refused, err)
+				}
+			}
+		})
+	}
+}
+
+// awaitPolicy waits until the policy counts, which is some moments after it was written, on a Secret of its own. What gets through until then
+// must not be what is tried next: a patch that changes nothing is never refused.
 func awaitPolicy(t *testing.T, c client.Client) {
 	t.Helper()
-	testenv.Eventually(t, time.Minute, func() error {
-		err := mergeSecret(t.Context(), c, system, "other", `{"metadata":{"labels":{"not":"yet"}}}`)
+	tries := 0
+	testenv.Eventually(t, 2*time.Minute, func() error {
+		tries++
+		err := mergeSecret(t.Context(), c, system, "other", fmt.Sprintf(`{"metadata":{"labels":{"not":"yet-%d"}}}`, tries))
 		if err == nil {
 			return errors.New("the manager may label a Secret")
 		}

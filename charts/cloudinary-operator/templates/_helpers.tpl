@@ -65,6 +65,11 @@ annotations:
 {{- (index .root.Values .program).serviceAccount.name | default $default -}}
 {{- end -}}
 
+{{/* How the name of a manager's service account ends, by which the policy for Secrets knows it: config/rbac/secret_policy.yaml. */}}
+{{- define "cloudinary-operator.managerAccountEnding" -}}
+cloudinary-operator-manager
+{{- end -}}
+
 {{/* What stands before Role and RoleBinding where a right is cluster-wide. */}}
 {{- define "cloudinary-operator.wide" -}}
 {{- if not .Values.namespaced }}Cluster{{ end -}}
