@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -112,7 +113,7 @@ func documentedOverlays(t *testing.T, page string) []string {
 
 // A patch whose target does not exist does nothing, and says nothing.
 func TestTheOverlaysOfTheDocumentationDoWhatTheySay(t *testing.T) {
-	for page, least := range map[string]int{"install.md": 6, "uninstall.md": 1} {
+	for page, least := range map[string]int{"install.md": 8, "uninstall.md": 1} {
 		overlays := documentedOverlays(t, page)
 		if len(overlays) < least {
 			t.Errorf("docs/%s has %d overlays", page, len(overlays))
@@ -142,6 +143,61 @@ func TestTheOverlaysOfTheDocumentationDoWhatTheySay(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// shown is the overlay of docs/install.md that has these words in it.
+func shown(t *testing.T, words string) []unstructured.Unstructured {
+	t.Helper()
+	overlays := documentedOverlays(t, "install.md")
+	i := slices.IndexFunc(overlays, func(lines string) bool { return strings.Contains(lines, words) })
+	if i < 0 {
+		t.Fatalf("docs/install.md has no overlay with %q", words)
+	}
+	return overlay(t, overlays[i])
+}
+
+// OpenShift chooses who a Pod runs as, and refuses one that names somebody else. All that it does not choose has to stay.
+func TestTheOverlayForOpenShiftLeavesUsersToIt(t *testing.T) {
+	objects := shown(t, "runAsUser")
+	deployments := each[appsv1.Deployment](t, objects, "Deployment")
+	if len(deployments) != 2 {
+		t.Errorf("there are %d Deployments, want manager and receiver", len(deployments))
+	}
+	for _, d := range deployments {
+		is := d.Spec.Template.Spec.SecurityContext
+		if is.RunAsUser != nil || is.RunAsGroup != nil || is.FSGroup != nil {
+			t.Errorf("%s names whom it runs as: %v", d.Name, is)
+		}
+		if is.RunAsNonRoot == nil || !*is.RunAsNonRoot || is.SeccompProfile == nil {
+			t.Errorf("%s may run as root, or without a seccomp profile: %v", d.Name, is)
+		}
+	}
+	var dns []string
+	for _, policy := range each[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy") {
+		if policy.Name == manager {
+			for _, port := range policy.Spec.Egress[0].Ports {
+				dns = append(dns, fmt.Sprintf("%s %s", *port.Protocol, port.Port))
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"UDP 53", "TCP 53", "UDP 5353", "TCP 5353"}, dns); diff != "" {
+		t.Errorf("where the manager finds DNS (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheOverlayForAPrivateRegistryIsForBothPrograms(t *testing.T) {
+	deployments := each[appsv1.Deployment](t, shown(t, "imagePullSecrets"), "Deployment")
+	if len(deployments) != 2 {
+		t.Errorf("there are %d Deployments, want manager and receiver", len(deployments))
+	}
+	for _, d := range deployments {
+		if diff := cmp.Diff([]corev1.LocalObjectReference{{Name: "registry"}}, d.Spec.Template.Spec.ImagePullSecrets); diff != "" {
+			t.Errorf("%s is pulled with (-want +got):\n%s", d.Name, diff)
+		}
+		if image := d.Spec.Template.Spec.Containers[0].Image; !strings.HasPrefix(image, "registry.example.com/") {
+			t.Errorf("%s is pulled from elsewhere: %s", d.Name, image)
 		}
 	}
 }
