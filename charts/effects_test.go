@@ -131,12 +131,19 @@ func effectsOnOne() map[string]effect {
 // effectsOnEach are those of values that both programs have.
 func effectsOnEach() map[string]effect {
 	all := map[string]effect{}
+	volumes := map[string]string{"manager": "0", "receiver": "1"} // The store comes first.
 	for program, last := range map[string]string{"manager": "3", "receiver": "4"} {
 		object := "Deployment cloudinary-operator-" + program
 		for value, e := range map[string]effect{
-			"logLevel":              {"logLevel: 2", object, container + "args." + last, `"--zap-log-level=2"`},
-			"extraArgs":             {"extraArgs: [--zap-encoder=console]", object, container + "args." + last, `"--zap-encoder=console"`},
-			"extraEnv":              {"extraEnv: [{name: HTTPS_PROXY, value: 'http://p'}]", object, container + "env", `{"name":"HTTPS_PROXY","value":"http://p"}]`},
+			"logLevel":  {"logLevel: 2", object, container + "args." + last, `"--zap-log-level=2"`},
+			"extraArgs": {"extraArgs: [--zap-encoder=console]", object, container + "args." + last, `"--zap-encoder=console"`},
+			"extraEnv":  {"extraEnv: [{name: HTTPS_PROXY, value: 'http://p'}]", object, container + "env", `{"name":"HTTPS_PROXY","value":"http://p"}]`},
+			"extraVolumes": {
+				"extraVolumes: [{name: ca, configMap: {name: company-ca}}]", object, pod + "volumes." + volumes[program], `{"configMap":{"name":"company-ca"},"name":"ca"}`,
+			},
+			"extraVolumeMounts": {
+				"extraVolumeMounts: [{name: ca, mountPath: /ca}]", object, container + "volumeMounts." + volumes[program], `{"mountPath":"/ca","name":"ca"}`,
+			},
 			"resources":             {"resources: {limits: {memory: 1Gi}}", object, container + "env.0.value", `"921MiB"`},
 			"serviceAccount.create": {"serviceAccount: {create: false}", "ServiceAccount cloudinary-operator-" + program, "kind", absent},
 			"serviceAccount.name":   {"serviceAccount: {name: mine}", object, pod + "serviceAccountName", `"mine"`},

@@ -190,7 +190,9 @@ func TestAnAPIServerAcceptsWhatIsRenderedWithoutAWarning(t *testing.T) {
 	const program = `
   logLevel: debug
   extraArgs: [--zap-encoder=console]
-  extraEnv: [{name: HTTPS_PROXY, value: http://proxy.example.com:3128}]
+  extraEnv: [{name: HTTPS_PROXY, value: http://proxy.example.com:3128}, {name: SSL_CERT_FILE, value: /ca/ca.crt}]
+  extraVolumes: [{name: ca, configMap: {name: company-ca, items: [{key: ca.crt, path: ca.crt}]}}]
+  extraVolumeMounts: [{name: ca, mountPath: /ca, readOnly: true}]
   resources: {limits: {memory: 2Gi, cpu: 500m}}
   serviceAccount: {name: mine, annotations: {a: b}}
   annotations: {a: b}
