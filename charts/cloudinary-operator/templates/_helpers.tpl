@@ -80,11 +80,12 @@ Binds a role to a program: root, program, name, role where it has another name, 
 granted in this namespace alone.
 */}}
 {{- define "cloudinary-operator.binding" -}}
+{{- $component := eq .program "receiver" | ternary "receiver" "" -}}
 {{- $wide := and .wide (include "cloudinary-operator.wide" .root) -}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ if not .namespace }}{{ $wide }}{{ end }}RoleBinding
 metadata:
-  {{- include "cloudinary-operator.metadata" (dict "root" .root "name" .name "namespace" .namespace "wide" (and $wide (not .namespace))) | nindent 2 }}
+  {{- include "cloudinary-operator.metadata" (dict "root" .root "name" .name "component" $component "namespace" .namespace "wide" (and $wide (not .namespace))) | nindent 2 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ $wide }}Role
