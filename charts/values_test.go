@@ -162,6 +162,11 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 		"less than none":                   {"manager: {replicas: -1}", "at '/manager/replicas'"},
 		"a switch as a text":               {`crds: {keep: "no"}`, "at '/crds/keep': got string, want boolean"},
 		"a log level of another program's": {"manager: {logLevel: verbose}", "at '/manager/logLevel'"},
+		"a log level that ends programs":   {"manager: {logLevel: \"0\"}", "at '/manager/logLevel'"},
+		"the same as a number":             {"receiver: {logLevel: 0}", "at '/receiver/logLevel'"},
+		"a log level below none":           {"receiver: {logLevel: -1}", "at '/receiver/logLevel'"},
+		"a log level with a zero before":   {"receiver: {logLevel: \"01\"}", "at '/receiver/logLevel'"},
+		"a log level that wraps around":    {"manager: {logLevel: 200}", "at '/manager/logLevel'"}, // Eight bits: it would hide everything.
 		"a flag without dashes":            {"manager: {extraArgs: [sync-interval=5m]}", "at '/manager/extraArgs/0'"},
 		"flags as a text":                  {"receiver: {extraArgs: --max-body-bytes=1}", "at '/receiver/extraArgs': got string, want array"},
 		"a base URL without a scheme":      {"receiver: {baseURL: hooks.example.com}", "at '/receiver/baseURL'"},
