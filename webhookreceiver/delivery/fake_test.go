@@ -268,11 +268,14 @@ func newWorld(t *testing.T, change func(*Options)) *world {
 }
 
 // table has the endpoint shop/media, if there are names of targets, and event for a target that makes Events.
-func table(targets ...string) *route.Table {
+func table(targets ...string) *route.Table { return patient(time.Hour, targets...) }
+
+// patient is a table whose endpoint has a retry.maxAge.
+func patient(maxAge time.Duration, targets ...string) *route.Table {
 	if len(targets) == 0 {
 		return route.NewTable(nil)
 	}
-	e := &route.Endpoint{Key: types.NamespacedName{Namespace: "shop", Name: "media"}, RetryMaxAge: time.Hour}
+	e := &route.Endpoint{Key: types.NamespacedName{Namespace: "shop", Name: "media"}, RetryMaxAge: maxAge}
 	for _, name := range targets {
 		if name == "event" {
 			e.Targets = append(e.Targets, route.Target{Name: name, Event: true})
@@ -296,6 +299,15 @@ func (w *world) end() {
 	if err := <-w.stopped; err != nil {
 		w.t.Errorf("Run: %v", err)
 	}
+}
+
+// restart goes on with the same queue, as another process would.
+func (w *world) restart() {
+	w.t.Helper()
+	w.end()
+	w.Dispatcher = New(w.o)
+	w.queue.onItem = w.Announce
+	w.start()
 }
 
 // put stores a small notification for target a.

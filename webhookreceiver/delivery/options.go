@@ -61,7 +61,8 @@ const (
 )
 
 const (
-	// orphanedAfter is how old what waits becomes while its endpoint is missing altogether.
+	// orphanedAfter is how long what waits is kept for an endpoint that is not there any more; its retry.maxAge if that is longer, as far
+	// as this process knows.
 	orphanedAfter = 72 * time.Hour
 	// openGrace is how long what is too old is still tried for, when the receiver has started or an endpoint is back.
 	openGrace = 10 * time.Minute

@@ -5,9 +5,12 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
 )
@@ -78,6 +81,60 @@ func TestRemovedEndpointMayComeBack(t *testing.T) {
 		w.put(0)
 		after(72*time.Hour + time.Second)
 		wantNoted(w, "1 delivered", "2 delivered", "3 discarded: the endpoint was removed")
+	})
+}
+
+func TestRemovedEndpointKeepsWhatWaitsHoweverOldItIs(t *testing.T) {
+	for name, test := range map[string]struct {
+		maxAge, kept time.Duration
+		restart      bool
+		why          string
+	}{
+		"a usual retry.maxAge": {72 * time.Hour, 72 * time.Hour, false, "it counts from when the endpoint went"},
+		"a short one":          {time.Hour, 72 * time.Hour, false, ""},
+		"a long one":           {720 * time.Hour, 720 * time.Hour, false, "who set it does not mind a month"},
+		"a long one that a restart has made be forgotten": {720 * time.Hour, 72 * time.Hour, true, "it is not stored"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, nil, func(w *world) {
+				w.target.set(always(broken))
+				w.routes.Store(patient(test.maxAge, "a"))
+				w.start()
+				w.put(7)
+				after(test.maxAge - time.Hour/2)
+				w.put(7)
+				w.put(0)
+				w.routes.Store(table())
+				if test.restart {
+					w.restart()
+				}
+				w.RoutesChanged()
+				after(test.kept - time.Second)
+				wantNoted(w)
+				after(2 * time.Second)
+				gone := " discarded: the endpoint was removed"
+				noted := w.queue.noted()
+				slices.Sort(noted)
+				if diff := cmp.Diff([]string{"1" + gone, "2" + gone, "3" + gone}, noted); diff != "" {
+					w.t.Errorf("after %s: %s (-want +got):\n%s", test.kept, test.why, diff)
+				}
+			})
+		})
+	}
+}
+
+func TestEndpointThatComesBackWithoutItsTargetKeepsItForAWhile(t *testing.T) {
+	bubble(t, nil, func(w *world) {
+		w.start()
+		w.routes.Store(table())
+		w.put(7)
+		after(71 * time.Hour)
+		w.routes.Store(table("b"))
+		w.RoutesChanged()
+		after(DefaultRemovedAfter - time.Second)
+		wantNoted(w)
+		after(2 * time.Second)
+		wantNoted(w, "1 discarded: the target was removed")
 	})
 }
 

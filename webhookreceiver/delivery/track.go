@@ -34,9 +34,11 @@ type track struct {
 	timer   clock.Timer
 	alarm   int64 // when the timer goes off; 0: it does not
 
-	seen         *route.Target // as it was when it was last there
-	missingSince int64         // since when it is not; 0: it is
-	openSince    int64         // since when it is, as far as this process knows; 0: it is not
+	seen          *route.Target // as it was when it was last there
+	maxAge        time.Duration // its endpoint's retry.maxAge then; 0: it was not, as far as this process knows
+	missingSince  int64         // since when its endpoint does not have it; 0: it has, or is not there itself
+	orphanedSince int64         // since when its endpoint is not there; 0: it is
+	openSince     int64         // since when it is there, as far as this process knows; 0: it is not
 }
 
 // place is where the routes say a lane leads; target is nil where it leads nowhere.
@@ -72,24 +74,31 @@ func (t *track) terms(p place, now int64, removedAfter time.Duration) terms {
 		t.openSince = 0
 		return waitForEver()
 	}
-	if p.target != nil {
-		t.missingSince = 0
-		if t.openSince == 0 {
-			t.openSince = now
-		}
-		maxAge := p.endpoint.RetryMaxAge
-		orDefault(&maxAge, route.DefaultRetryMaxAge)
-		return terms{open: true, maxAge: maxAge, floor: t.openSince + int64(min(maxAge, openGrace)), kind: queue.Dead}
+	since(&t.openSince, p.target != nil, now)
+	since(&t.missingSince, p.target == nil && p.endpoint != nil, now)
+	since(&t.orphanedSince, p.endpoint == nil, now)
+	switch {
+	case p.target != nil:
+		t.maxAge = p.endpoint.RetryMaxAge
+		orDefault(&t.maxAge, route.DefaultRetryMaxAge)
+		return terms{open: true, maxAge: t.maxAge, floor: t.openSince + int64(min(t.maxAge, openGrace)), kind: queue.Dead}
+	case p.endpoint != nil:
+		return terms{floor: t.missingSince + int64(removedAfter), kind: queue.Discarded, gone: "the target was removed"}
+	default:
+		// It may have gone by mistake: there is time to bring it back, however old its notifications are.
+		floor := t.orphanedSince + int64(max(orphanedAfter, t.maxAge))
+		return terms{floor: floor, kind: queue.Discarded, gone: "the endpoint was removed"}
 	}
-	t.openSince = 0
-	if t.missingSince == 0 {
-		t.missingSince = now
+}
+
+// since keeps when something began; 0: it is not so.
+func since(begun *int64, is bool, now int64) {
+	switch {
+	case !is:
+		*begun = 0
+	case *begun == 0:
+		*begun = now
 	}
-	closed := terms{floor: t.missingSince + int64(removedAfter), kind: queue.Discarded, gone: "the target was removed"}
-	if p.endpoint == nil {
-		closed.maxAge, closed.gone = orphanedAfter, "the endpoint was removed"
-	}
-	return closed
 }
 
 func (d *destination) String() string { return d.endpoint.Namespace + "/" + d.endpoint.Name }
