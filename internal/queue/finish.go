@@ -33,10 +33,11 @@ func applyFinish(s *Store, g *group, o *op) {
 		if target < 0 {
 			continue
 		}
-		switch is := e.state(target).kind; {
-		case is == targetPending && out.Kind == Dead:
+		is := e.state(target).kind
+		switch pending := is == targetPending || is == targetRedriven; {
+		case pending && out.Kind == Dead:
 			s.settle(g, e, target, targetState{kind: targetDead, reason: unique.Make(cutReason(out.Reason))})
-		case is == targetPending, is == targetDead && out.Kind == Discarded:
+		case pending, is == targetDead && out.Kind == Discarded:
 			s.settle(g, e, target, targetState{kind: targetDone})
 		}
 	}
@@ -126,7 +127,7 @@ func decodeStates(b []byte, n int) ([]targetState, error) {
 		switch states[i].kind {
 		case targetDead:
 			states[i].reason = unique.Make(string(d.sized()))
-		case targetPending, targetDone:
+		case targetPending, targetDone, targetRedriven:
 		default:
 			return nil, errMalformed
 		}

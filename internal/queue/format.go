@@ -39,7 +39,7 @@ import (
 //
 //	record:  version, CRC-32C of what follows, key [32], expiry of the key in Unix nanoseconds [8], time of receipt likewise [8],
 //	         order key [8], length of the route, route (namespace, name, event type, targets), header lines (name, value), body
-//	state:   version, for each target in order: 0 pending, 1 done, 2 dead and the reason
+//	state:   version, for each target in order: 0 pending, 1 done, 2 dead and the reason, 3 pending again after a redrive
 //	stub:    version, first 16 bytes of the key, expiry in Unix seconds [4]
 //	link:    version, number of the write [8], next ID [8], number of entries but links [8], fingerprint of those
 //	         (the sum of a hash of each one's ID and kind) [8], CRC-32C of the preceding [4]

@@ -41,6 +41,7 @@ const (
 	targetPending targetKind = iota
 	targetDone
 	targetDead
+	targetRedriven // pending again
 )
 
 type targetState struct {
@@ -61,14 +62,14 @@ func (e *entry) set(target int, to targetState) {
 		e.states = make([]targetState, len(e.route.targets))
 	}
 	switch e.states[target].kind {
-	case targetPending:
+	case targetPending, targetRedriven:
 		e.pending--
 	case targetDead:
 		e.dead--
 	case targetDone:
 	}
 	switch to.kind {
-	case targetPending:
+	case targetPending, targetRedriven:
 		e.pending++
 	case targetDead:
 		e.dead++
@@ -82,8 +83,12 @@ func (e *entry) item(target int) Item {
 		ID: e.id, Endpoint: e.route.endpoint, Target: e.route.targets[target], EventType: e.route.eventType, OrderKey: e.orderKey,
 		ReceivedAt: fromUnixNano(uint64(e.receivedAt)), Size: int(e.size), //nolint:gosec // as it was stored
 	}
-	if s := e.state(target); s.kind == targetDead {
+	switch s := e.state(target); s.kind {
+	case targetDead:
 		i.Dead, i.Reason = true, s.reason.Value()
+	case targetRedriven:
+		i.Redriven = true
+	case targetPending, targetDone:
 	}
 	return i
 }
@@ -220,7 +225,7 @@ func (x *index) set(e *entry, target int, to targetState) {
 // is a hint for the next higher ID.
 func (x *index) revive(e *entry, target int, hint *entry) *entry {
 	x.count(e, -1)
-	e.set(target, targetState{})
+	e.set(target, targetState{kind: targetRedriven})
 	x.count(e, 1)
 	if !e.inDead {
 		return hint

@@ -83,6 +83,8 @@ type Item struct {
 	Dead bool
 	// Reason says why it is dead.
 	Reason string
+	// Redriven means that it was a dead letter, and is pending again.
+	Redriven bool
 }
 
 // Kind is how a target was done with a notification.
@@ -154,7 +156,8 @@ type Queue interface { //nolint:interfacebloat // one contract, held as a whole 
 	// Finish notes how targets were done with notifications; when it returns nil, durably. An outcome for something that is
 	// not there, or not pending any more, changes nothing, except that a dead letter can be discarded.
 	Finish(ctx context.Context, outcomes ...Outcome) error
-	// Redrive makes dead letters pending again, and returns how many, also beside an error: those durably.
+	// Redrive makes dead letters pending again, which their items say from then on, and returns how many, also beside an error: those
+	// durably.
 	Redrive(ctx context.Context, which Selection) (int, error)
 	// Discard ends dead letters undelivered, and returns how many, also beside an error: those durably. discarded is called for
 	// each of them after that, by the caller's goroutine.

@@ -79,7 +79,9 @@ func (d *Dispatcher) trackFor(item queue.Item) *track {
 }
 
 func entryOf(item queue.Item, since int64) entry {
-	return entry{id: item.ID, order: item.OrderKey, since: since, size: uint32(min(max(item.Size, 0), math.MaxUint32))}
+	return entry{
+		id: item.ID, order: item.OrderKey, since: since, size: uint32(min(max(item.Size, 0), math.MaxUint32)), redriven: item.Redriven,
+	}
 }
 
 // Run loads what the queue has and delivers until ctx ends. Then it begins nothing any more, gives attempts in flight Options.Grace to

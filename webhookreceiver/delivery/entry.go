@@ -16,7 +16,14 @@ type entry struct {
 	order    uint64
 	since    int64 // when its age began, in Unix nanoseconds
 	size     uint32
-	attempts uint32
+	attempts uint16 // as far as it counts
+	redriven bool   // it was a dead letter before
+}
+
+func (e *entry) tried() {
+	if e.attempts < math.MaxUint16 {
+		e.attempts++
+	}
 }
 
 // retry is an entry that has failed.
@@ -43,8 +50,16 @@ type terms struct {
 	maxAge time.Duration
 	floor  int64
 	kind   queue.Kind
-	// gone says why it is discarded, if it is.
+	// gone says why it is discarded, if it is. What was a dead letter before is not: it becomes one again.
 	gone string
+}
+
+// end is how an entry is ended.
+func (t *terms) end(e *entry) queue.Kind {
+	if e.redriven {
+		return queue.Dead
+	}
+	return t.kind
 }
 
 // waitForEver has a lane do nothing.

@@ -86,7 +86,7 @@ func (m *memory) Finish(_ context.Context, outcomes ...queue.Outcome) error {
 			continue
 		}
 		if o.Kind == queue.Dead {
-			m.items[i].Dead, m.items[i].Reason = true, o.Reason
+			m.items[i].Dead, m.items[i].Redriven, m.items[i].Reason = true, false, o.Reason
 			continue
 		}
 		m.items = slices.Delete(m.items, i, i+1)
@@ -110,7 +110,7 @@ func (m *memory) redrive() {
 	var items []queue.Item
 	for i := range m.items {
 		if m.items[i].Dead {
-			m.items[i].Dead, m.items[i].Reason = false, ""
+			m.items[i].Dead, m.items[i].Redriven, m.items[i].Reason = false, true, ""
 			items = append(items, m.items[i])
 		}
 	}

@@ -172,7 +172,7 @@ func (l *lane) affords(size uint32, admit func(int64) bool) (pooled, ok bool) {
 }
 
 func (l *lane) begin(r retry, pooled, probe bool) *flight {
-	r.attempts++
+	r.tried()
 	f := &flight{retry: r, pooled: pooled, probe: probe}
 	if r.order != 0 {
 		l.hold(r.order)
@@ -324,13 +324,13 @@ func (l *lane) expire(now int64, t *terms) step {
 func (l *lane) end(e entry, lastFailure string, t *terms) step {
 	l.unrecorded++
 	reason := t.gone
-	if t.kind == queue.Dead {
+	if t.open {
 		reason = "given up after " + duration(t.maxAge)
 		if lastFailure != "" {
 			reason += ": " + lastFailure
 		}
 	}
-	return step{ended: &e, kind: t.kind, reason: clip(reason)}
+	return step{ended: &e, kind: t.end(&e), reason: clip(reason)}
 }
 
 // wake is when next should be asked again though nothing happens meanwhile; 0: never.

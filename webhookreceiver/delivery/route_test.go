@@ -138,6 +138,53 @@ func TestEndpointThatComesBackWithoutItsTargetKeepsItForAWhile(t *testing.T) {
 	})
 }
 
+func TestWhatWasADeadLetterIsOneAgainWhenItsTargetIsRemoved(t *testing.T) {
+	for name, removed := range map[string]struct {
+		table *route.Table
+		after time.Duration
+		why   string
+	}{
+		"the target":   {table("b"), DefaultRemovedAfter, "the target was removed"},
+		"the endpoint": {table(), 72 * time.Hour, "the endpoint was removed"},
+	} {
+		for _, restart := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, restart %t", name, restart), func(t *testing.T) {
+				bubble(t, nil, func(w *world) {
+					w.target.set(always(refused))
+					w.start()
+					w.put(7)
+					after(time.Second)
+					w.target.set(always(broken))
+					w.queue.redrive()
+					after(time.Minute)
+					w.put(7) // behind it, and never a dead letter
+					w.put(0)
+					if restart {
+						w.restart()
+					}
+					w.routes.Store(removed.table)
+					w.RoutesChanged()
+					after(removed.after + time.Hour)
+					noted := w.queue.noted()
+					slices.Sort(noted)
+					want := []string{"1 dead: " + removed.why, "1 dead: answered 404", "2 discarded: " + removed.why, "3 discarded: " + removed.why}
+					slices.Sort(want)
+					if diff := cmp.Diff(want, noted); diff != "" {
+						w.t.Errorf("what the queue noted (-want +got):\n%s", diff)
+					}
+					w.routes.Store(table("a"))
+					w.target.set(nil)
+					w.queue.redrive()
+					after(time.Second)
+					if got := w.queue.noted(); got[len(got)-1] != "1 delivered" {
+						w.t.Errorf("redriven once the target is back: %v", got)
+					}
+				})
+			})
+		}
+	}
+}
+
 func TestChangedTargetIsTriedSoon(t *testing.T) {
 	bubble(t, nil, func(w *world) {
 		w.target.set(func(_ context.Context, d *Delivery) Result {

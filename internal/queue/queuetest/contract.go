@@ -210,7 +210,7 @@ func testRedrive(t *testing.T, f *fixture) {
 	f.finish(t, queue.Outcome{ID: ids[1], Target: "x", Kind: queue.Discarded}, queue.Outcome{ID: ids[1], Target: "y", Kind: queue.Discarded})
 	f.announced.take()
 	f.redrive(t, queue.Selection{Endpoint: Endpoint(), Target: "x"}, 3)
-	want := []string{fmt.Sprintf("%d x", ids[0]), fmt.Sprintf("%d x", ids[2]), fmt.Sprintf("%d x", ids[3])}
+	want := []string{fmt.Sprintf("%d x redriven", ids[0]), fmt.Sprintf("%d x redriven", ids[2]), fmt.Sprintf("%d x redriven", ids[3])}
 	if diff := cmp.Diff(want, describe(f.announced.take())); diff != "" {
 		t.Errorf("announced (-want +got):\n%s", diff)
 	}

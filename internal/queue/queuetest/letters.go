@@ -57,11 +57,18 @@ func testRedriveSome(t *testing.T, f *fixture) {
 	f.redrive(t, queue.Selection{Endpoint: queue.Endpoint{Namespace: "shop", Name: "other"}, IDs: []queue.ID{a}}, 0)
 	f.redrive(t, queue.Selection{Endpoint: Endpoint(), Target: "y", IDs: []queue.ID{b, b, c}}, 1)
 	f.redrive(t, queue.Selection{IDs: []queue.ID{b, a, b}, Target: "x"}, 2)
-	if diff := cmp.Diff([]string{fmt.Sprintf("%d y", b), fmt.Sprintf("%d x", a), fmt.Sprintf("%d x", b)}, describe(f.announced.take())); diff != "" {
+	if diff := cmp.Diff([]string{fmt.Sprintf("%d y redriven", b), fmt.Sprintf("%d x redriven", a), fmt.Sprintf("%d x redriven", b)}, describe(f.announced.take())); diff != "" {
 		t.Errorf("announced (-want +got):\n%s", diff)
 	}
 	for range 2 {
-		f.want(t, fmt.Sprintf("%d x", a), fmt.Sprintf("%d y dead: gone", a), fmt.Sprintf("%d x", b), fmt.Sprintf("%d y", b), fmt.Sprintf("%d x", c))
+		f.want(t, fmt.Sprintf("%d x redriven", a), fmt.Sprintf("%d y dead: gone", a), fmt.Sprintf("%d x redriven", b), fmt.Sprintf("%d y redriven", b),
+			fmt.Sprintf("%d x", c))
+		f.restart(t)
+	}
+	f.dead(t, a, "x")
+	f.finish(t, queue.Outcome{ID: b, Target: "x", Kind: queue.Discarded})
+	for range 2 {
+		f.want(t, fmt.Sprintf("%d x dead: gone", a), fmt.Sprintf("%d y dead: gone", a), fmt.Sprintf("%d y redriven", b), fmt.Sprintf("%d x", c))
 		f.restart(t)
 	}
 }

@@ -20,6 +20,8 @@ type notification struct {
 	record *queue.Record
 	dead   map[string]string // reasons by target
 	done   map[string]bool
+
+	redriven map[string]bool
 }
 
 // NewModel has nothing in it.
@@ -38,7 +40,7 @@ func (m *Model) Put(id queue.ID, r *queue.Record) {
 		m.keys[r.Key] = r.KeyExpires
 	}
 	if len(r.Targets) > 0 {
-		m.notifications[id] = &notification{record: r, dead: map[string]string{}, done: map[string]bool{}}
+		m.notifications[id] = &notification{record: r, dead: map[string]string{}, done: map[string]bool{}, redriven: map[string]bool{}}
 	}
 }
 
@@ -53,6 +55,7 @@ func (m *Model) Finish(o queue.Outcome) {
 	}
 	if o.Kind == queue.Dead {
 		n.dead[o.Target] = o.Reason
+		delete(n.redriven, o.Target)
 		return
 	}
 	delete(n.dead, o.Target)
@@ -67,6 +70,7 @@ func (m *Model) Redrive(which queue.Selection) int {
 	letters := m.DeadLetters(which)
 	for _, l := range letters {
 		delete(m.notifications[l.ID].dead, l.Target)
+		m.notifications[l.ID].redriven[l.Target] = true
 	}
 	return len(letters)
 }
@@ -102,7 +106,7 @@ func (m *Model) Items() []queue.Item {
 			reason, dead := n.dead[t]
 			items = append(items, queue.Item{
 				ID: id, Endpoint: n.record.Endpoint, Target: t, EventType: n.record.EventType, OrderKey: n.record.OrderKey,
-				ReceivedAt: n.record.ReceivedAt, Dead: dead, Reason: reason,
+				ReceivedAt: n.record.ReceivedAt, Dead: dead, Reason: reason, Redriven: n.redriven[t],
 			})
 		}
 	}

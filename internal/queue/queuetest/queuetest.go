@@ -172,6 +172,9 @@ func describe(items []queue.Item) []string {
 		if i.Dead {
 			line += " dead: " + i.Reason
 		}
+		if i.Redriven {
+			line += " redriven"
+		}
 		list = append(list, line)
 	}
 	return list
