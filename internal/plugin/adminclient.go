@@ -116,13 +116,14 @@ func (a *adminClient) show(ctx context.Context, id string) (storedNotification, 
 	return n, err
 }
 
-// act redrives or discards, and returns how many.
-func (a *adminClient) act(ctx context.Context, action string, f deadLetterFilter) (int, error) {
+// act redrives or discards, and returns how many, and what the receiver has to say of the others.
+func (a *adminClient) act(ctx context.Context, action string, f deadLetterFilter) (n int, message string, err error) {
 	var done struct {
-		Count int `json:"count"`
+		Count   int    `json:"count"`
+		Message string `json:"message"`
 	}
-	err := a.call(ctx, http.MethodPost, deadLetterAPI+"/"+action, f, &done)
-	return done.Count, err
+	err = a.call(ctx, http.MethodPost, deadLetterAPI+"/"+action, f, &done)
+	return done.Count, done.Message, err
 }
 
 func (a *adminClient) call(ctx context.Context, method, path string, send, into any) error {

@@ -311,7 +311,7 @@ func (c *cli) annotateRedrive(ctx context.Context, endpoint string) error {
 	if err := cl.Patch(ctx, ep, client.MergeFrom(base)); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Streams.Out, "nep/%s annotated; the receiver redrives all of its dead letters, and notes it in status.receiver.lastHandledRedrive\n", endpoint)
+	fmt.Fprintf(c.Streams.Out, "nep/%s annotated; the receiver redrives all dead letters of the targets that it has, and notes it in status.receiver.lastHandledRedrive\n", endpoint)
 	return nil
 }
 
@@ -343,11 +343,14 @@ func (c *cli) act(ctx context.Context, endpoint, action, done string, o *deadLet
 			}
 		}
 		for _, f := range filters {
-			n, err := admin.act(ctx, action, f)
+			n, message, err := admin.act(ctx, action, f)
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(c.Streams.Out, "%d %s of endpoint %s/%s\n", n, done, f.Namespace, f.Endpoint)
+			if message != "" {
+				c.warn("%s", message)
+			}
 		}
 		return nil
 	})

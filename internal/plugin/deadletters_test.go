@@ -28,12 +28,13 @@ type adminListener struct {
 	letters []deadLetter
 	page    int
 	asked   []string // paths with queries or bodies
+	answer  string   // to changes
 }
 
 func (f *fixture) adminListener(page int) *adminListener {
 	f.Helper()
 	received := metav1.NewTime(noon.Add(-3 * time.Hour))
-	l := &adminListener{page: page}
+	l := &adminListener{page: page, answer: `{"count":2}`}
 	for i, target := range []string{"catalog", "catalog", "search"} {
 		l.letters = append(l.letters, deadLetter{
 			ID: strconv.Itoa(41 + i), Target: target, Namespace: f.namespace, Endpoint: "media", EventType: "upload",
@@ -58,7 +59,7 @@ func (f *fixture) adminListener(page int) *adminListener {
 	act := func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		l.asked = append(l.asked, r.URL.Path+" "+strings.ReplaceAll(string(body), f.namespace, "NAMESPACE"))
-		_, _ = io.WriteString(w, `{"count":2}`)
+		_, _ = io.WriteString(w, l.answer)
 	}
 	mux.HandleFunc("POST /v1/deadletters/redrive", act)
 	mux.HandleFunc("POST /v1/deadletters/discard", act)
@@ -119,6 +120,16 @@ func TestOneDeadLetter(t *testing.T) {
 		t.Errorf("the body alone: %q, want %q", got, want)
 	}
 	f.fails([]string{"deadletters", "show", "9", "--receiver-admin-url", l.URL}, "the receiver says: there is no notification 9")
+}
+
+func TestRedriveTellsOfWhatIsKept(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	l := f.adminListener(500)
+	l.answer = `{"count":1,"kept":2,"message":"dead letters that are kept: 2"}`
+	r := f.call("deadletters", "redrive", "--id", "41", "--receiver-admin-url", l.URL)
+	if want := "1 redriven of endpoint " + f.namespace + "/media\n"; r.code != 0 || r.out != want || r.err != "warning: dead letters that are kept: 2\n" {
+		t.Errorf("code %d, output %q, errors %q; want output %q and a warning", r.code, r.out, r.err, want)
+	}
 }
 
 func TestRedriveAndDiscard(t *testing.T) {

@@ -30,32 +30,47 @@ type choice struct {
 	IDs *[]string `json:"ids"`
 }
 
+// count is how many dead letters were changed.
 type count struct {
 	Count int `json:"count"`
+	// Kept are those that were to be redriven and have nowhere to go, as Message says. Both are absent where there are none.
+	Kept    int    `json:"kept,omitempty"`
+	Message string `json:"message,omitempty"`
 }
 
 func (s *Server) redrive(w http.ResponseWriter, r *http.Request) {
-	s.change(w, r, "redriven", s.keeper.Redrive)
+	s.change(w, r, "redriven", func(ctx context.Context, which queue.Selection) (count, error) {
+		done, err := s.keeper.Redrive(ctx, which)
+		c := count{Count: done.Count, Kept: done.Kept}
+		if done.Kept > 0 {
+			c.Message = fmt.Sprintf("dead letters that are kept, since endpoint %s/%s does not have their targets any more (%s): %d; bring the targets back, or discard them",
+				which.Endpoint.Namespace, which.Endpoint.Name, strings.Join(done.KeptFor, ", "), done.Kept)
+		}
+		return c, err
+	})
 }
 
 func (s *Server) discard(w http.ResponseWriter, r *http.Request) {
-	s.change(w, r, "discarded", s.keeper.Discard)
+	s.change(w, r, "discarded", func(ctx context.Context, which queue.Selection) (count, error) {
+		n, err := s.keeper.Discard(ctx, which)
+		return count{Count: n}, err
+	})
 }
 
-func (s *Server) change(w http.ResponseWriter, r *http.Request, done string, apply func(context.Context, queue.Selection) (int, error)) {
+func (s *Server) change(w http.ResponseWriter, r *http.Request, done string, apply func(context.Context, queue.Selection) (count, error)) {
 	which, status, err := chosen(w, r)
 	if err != nil {
 		refuse(w, status, "%v", err)
 		return
 	}
-	n, err := apply(r.Context(), which)
+	c, err := apply(r.Context(), which)
 	switch {
 	case errors.Is(err, report.ErrNotServed):
 		refuse(w, http.StatusConflict, "%v; to be rid of them, discard them", err)
 	case err != nil:
-		refuse(w, http.StatusServiceUnavailable, "%d dead letters were %s; ask again for the others: %v", n, done, err)
+		refuse(w, http.StatusServiceUnavailable, "%d dead letters were %s; ask again for the others: %v", c.Count, done, err)
 	default:
-		answer(w, http.StatusOK, count{n})
+		answer(w, http.StatusOK, c)
 	}
 }
 

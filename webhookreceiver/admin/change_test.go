@@ -135,6 +135,16 @@ func TestWhatHasNowhereToGoIsNotRedriven(t *testing.T) {
 		}
 	}
 	f.wantItems(fmt.Sprintf("%d catalog!", a), fmt.Sprintf("%d former!", b))
+
+	// What has somewhere to go is redriven without the others, and the answer tells of them.
+	c := f.put(record(3, "catalog", "former"), "catalog", "former")
+	want := `{"count":1,"kept":2,"message":"dead letters that are kept, since endpoint shop/media does not have their targets any more (former): 2; ` +
+		`bring the targets back, or discard them"}`
+	status, text := f.ask(http.MethodPost, "/v1/deadletters/redrive", media(fmt.Sprintf(`,"ids":["%d","%d"]`, b, c)))
+	if status != http.StatusOK || strings.TrimSpace(text) != want {
+		t.Errorf("answered %d %s, want %s", status, text, want)
+	}
+	f.wantItems(fmt.Sprintf("%d catalog!", a), fmt.Sprintf("%d former!", b), fmt.Sprintf("%d catalog", c), fmt.Sprintf("%d former!", c))
 }
 
 func TestQueriesThatCannotBeAnsweredAreRefused(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/report"
 )
 
 // Header is one that every request has to carry, with the value HeaderValue: a web page cannot send it to another site, nor does
@@ -49,7 +50,7 @@ type Queue interface {
 // Keeper changes what becomes of dead letters, and sees to it that status and metrics follow; report.Writer is one. The numbers
 // that it returns count beside an error too.
 type Keeper interface {
-	Redrive(ctx context.Context, which queue.Selection) (int, error)
+	Redrive(ctx context.Context, which queue.Selection) (report.Redriven, error)
 	Discard(ctx context.Context, which queue.Selection) (int, error)
 }
 

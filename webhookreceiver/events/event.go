@@ -68,12 +68,16 @@ func Event(e *route.Endpoint, n Notification, instance string) *eventsv1.Event {
 	return event
 }
 
-// Redriven makes the Event that says how many dead letters of an endpoint are delivered again. key tells one redrive from another.
-func Redriven(e *route.Endpoint, count int, at time.Time, key [32]byte, instance string) *eventsv1.Event {
+// Redriven makes the Event that says how many dead letters of an endpoint are delivered again, and how many are kept since the endpoint
+// does not have their targets any more. key tells one redrive from another.
+func Redriven(e *route.Endpoint, count, kept int, at time.Time, key [32]byte, instance string) *eventsv1.Event {
 	event := newEvent(reference(kindEndpoint, e.Key, e.UID), at, key, instance)
 	event.Reason = ReasonRedriven
 	event.Action = actionRedrive
 	event.Note = fmt.Sprintf("Dead letters that are delivered again: %d", count)
+	if kept > 0 {
+		event.Note += fmt.Sprintf("; kept, since the endpoint does not have their targets any more: %d. Bring the targets back, or discard them", kept)
+	}
 	return event
 }
 

@@ -24,6 +24,8 @@ const (
 // health is what Delivering is judged by, for one target.
 type health struct {
 	name string
+	// gone says that the spec does not have it any more.
+	gone bool
 	// paused says that the dispatcher leaves the target alone for a while.
 	paused bool
 	// failures is how many attempts failed since one went well, the first of them at failingSince.
@@ -57,7 +59,7 @@ func (h *health) failing(now time.Time) bool {
 //
 // Its message has no number and no time in it, so that it stays while nothing changes.
 func delivering(targets []health, before judgement, now time.Time) judgement {
-	var failing, dead []string
+	var failing, dead, gone []string
 	failure, delivered := "", before.status != ""
 	for i := range targets {
 		h := &targets[i]
@@ -66,7 +68,10 @@ func delivering(targets []health, before judgement, now time.Time) judgement {
 				failure = h.failure
 			}
 		}
-		if h.dead > 0 {
+		switch {
+		case h.dead > 0 && h.gone:
+			gone = append(gone, h.name)
+		case h.dead > 0:
 			dead = append(dead, h.name)
 		}
 		delivered = delivered || h.delivered > 0
@@ -74,17 +79,26 @@ func delivering(targets []health, before judgement, now time.Time) judgement {
 	switch {
 	case len(failing) > 0:
 		return judgement{metav1.ConditionFalse, v1alpha1.ReasonTargetFailing, failingMessage(failing, failure)}
-	case len(dead) > 0:
-		return judgement{
-			metav1.ConditionFalse, v1alpha1.ReasonDeadLetters,
-			"Notifications were given up for " + named(dead) + " and are kept. Once the cause is gone, have them delivered again by giving this " +
-				"object the annotation " + v1alpha1.AnnotationRedrive + " with any new value.",
-		}
+	case len(dead)+len(gone) > 0:
+		return judgement{metav1.ConditionFalse, v1alpha1.ReasonDeadLetters, deadMessage(dead, gone)}
 	case delivered && len(targets) > 0:
 		return judgement{metav1.ConditionTrue, v1alpha1.ReasonDelivered, "Each target has what it was to get, or is about to."}
 	default:
 		return judgement{}
 	}
+}
+
+func deadMessage(dead, gone []string) string {
+	var sentences []string
+	if len(dead) > 0 {
+		sentences = append(sentences, "Notifications were given up for "+named(dead)+" and are kept. Once the cause is gone, have them delivered "+
+			"again by giving this object the annotation "+v1alpha1.AnnotationRedrive+" with any new value.")
+	}
+	if len(gone) > 0 {
+		sentences = append(sentences, "Notifications were given up for "+named(gone)+" and are kept, though the spec names no such target any more. "+
+			"Bring it back, or discard them: kubectl cloudinary deadletters discard.")
+	}
+	return strings.Join(sentences, " ")
 }
 
 func failingMessage(failing []string, failure string) string {

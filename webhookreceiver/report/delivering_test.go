@@ -56,6 +56,9 @@ func TestDelivering(t *testing.T) {
 		"many were refused, and nothing succeeded": {
 			[]health{{name: "a", failures: 3, failingSince: while, dead: 3}}, judgement{}, failing, "the failure tells more than its result",
 		},
+		"dead letters of a target that is gone": {
+			[]health{{name: "a", delivered: 9}, {name: "b", dead: 1, gone: true}}, judgement{}, dead, "they are kept, and nobody gets them",
+		},
 		"dead letters of one, failures of another": {
 			[]health{{name: "a", dead: 1}, {name: "b", failures: 3, waiting: 1}}, judgement{}, failing, "it will get worse",
 		},
@@ -98,5 +101,26 @@ func TestDeliveringNamesTargetsAndTheFailure(t *testing.T) {
 	}
 	if got := delivering(many, judgement{}, noon).message; !strings.Contains(got, v1alpha1.AnnotationRedrive) || !strings.Contains(got, "t0, t1, t2, t3 and others") {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestDeadLettersOfATargetThatIsGoneAreNotToBeRedriven(t *testing.T) {
+	t.Parallel()
+	gone, there := health{name: "former", dead: 1, gone: true}, health{name: "catalog", dead: 1}
+	want := "Notifications were given up for the target former and are kept, though the spec names no such target any more. " +
+		"Bring it back, or discard them: kubectl cloudinary deadletters discard."
+	if got := delivering([]health{gone}, judgement{}, noon).message; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	got := delivering([]health{there, gone}, judgement{}, noon).message
+	if !strings.HasSuffix(got, " "+want) || !strings.Contains(got, "the target catalog") || !strings.Contains(got, v1alpha1.AnnotationRedrive) {
+		t.Errorf("of both: %q", got)
+	}
+	var many []health
+	for i := range 32 {
+		many = append(many, health{name: strings.Repeat(string(rune('a'+i%26)), 63), dead: 1, gone: i >= 16})
+	}
+	if got := delivering(many, judgement{}, noon).message; len(got) > 1024 || strings.Count(got, "and others") != 2 {
+		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }

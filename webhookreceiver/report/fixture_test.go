@@ -150,20 +150,26 @@ func (q *fakeQueue) Items(yield func(queue.Item) bool) {
 	}
 }
 
-func (q *fakeQueue) Redrive(context.Context, queue.Selection) (int, error) {
-	n := len(q.items)
-	q.items = nil
+func (q *fakeQueue) Redrive(_ context.Context, which queue.Selection) (int, error) {
 	q.redriven++
-	return n, nil
+	return q.remove(which, func(queue.Item) {}), nil
 }
 
-func (q *fakeQueue) Discard(_ context.Context, _ queue.Selection, discarded func(queue.Item)) (int, error) {
-	n := len(q.items)
-	for _, item := range q.items {
-		discarded(item)
-	}
-	q.items = nil
-	return n, nil
+func (q *fakeQueue) Discard(_ context.Context, which queue.Selection, discarded func(queue.Item)) (int, error) {
+	return q.remove(which, discarded), nil
+}
+
+func (q *fakeQueue) remove(which queue.Selection, removed func(queue.Item)) (n int) {
+	q.items = slices.DeleteFunc(q.items, func(i queue.Item) bool {
+		chosen := i.Endpoint == which.Endpoint && (which.Target == "" || i.Target == which.Target) &&
+			(which.IDs == nil || slices.Contains(which.IDs, i.ID))
+		if chosen {
+			n++
+			removed(i)
+		}
+		return chosen
+	})
+	return n
 }
 
 type writerFixture struct {

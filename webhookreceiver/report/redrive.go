@@ -7,6 +7,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -41,7 +44,7 @@ func (w *Writer) redrive(ctx context.Context, o *endpointObject, now time.Time) 
 	if value == "" {
 		return
 	}
-	n, err := w.again(ctx, o.e, queue.Selection{Endpoint: queue.Endpoint{Namespace: at.Key.Namespace, Name: at.Key.Name}})
+	done, err := w.again(ctx, o.e, queue.Selection{Endpoint: queue.Endpoint{Namespace: at.Key.Namespace, Name: at.Key.Name}})
 	if err != nil {
 		w.Logger.Error(err, "dead letters are not redriven; it is tried again", "endpoint", at.Key)
 		return
@@ -53,45 +56,90 @@ func (w *Writer) redrive(ctx context.Context, o *endpointObject, now time.Time) 
 	if err := w.Recorder.Save(); err != nil {
 		w.Logger.Error(err, "the totals are not saved")
 	}
-	w.tell(ctx, at, value, n, now)
+	w.tell(ctx, at, value, done, now)
 }
 
-// again has the queue deliver dead letters again, and their numbers found out.
-func (w *Writer) again(ctx context.Context, e *endpoint, which queue.Selection) (int, error) {
-	n, err := w.Queue.Redrive(ctx, which)
-	if n > 0 {
+// Redriven is what became of dead letters that were to be delivered again.
+type Redriven struct {
+	// Count of them are delivered again.
+	Count int
+	// Kept of them stay dead letters, since the endpoint does not have their targets, KeptFor, any more.
+	Kept    int
+	KeptFor []string
+}
+
+// again has the queue deliver dead letters again, and their numbers found out. Those of targets that the endpoint does not have are
+// left alone: they would wait for nobody.
+func (w *Writer) again(ctx context.Context, e *endpoint, which queue.Selection) (done Redriven, err error) {
+	letters := w.chosen(which)
+	for _, target := range slices.Sorted(maps.Keys(letters)) {
+		if !e.has(target) {
+			done.Kept += letters[target]
+			done.KeptFor = append(done.KeptFor, target)
+			continue
+		}
+		var n int
+		n, err = w.Queue.Redrive(ctx, queue.Selection{Endpoint: which.Endpoint, Target: target, IDs: which.IDs})
+		if done.Count += n; err != nil {
+			break
+		}
+	}
+	if done.Count > 0 {
 		w.recount.Store(true)
 		w.Recorder.touch(e)
 	}
-	if n > 0 || err == nil {
-		w.Logger.Info("Dead letters are delivered again", "endpoint", e.key, "target", which.Target, "count", n)
+	if done.Count > 0 || err == nil {
+		w.Logger.Info("Dead letters are delivered again", "endpoint", e.key, "target", which.Target, "count", done.Count)
 	}
-	return n, err
+	if done.Kept > 0 {
+		w.Logger.Info("Dead letters are kept, since the endpoint does not have their targets any more",
+			"endpoint", e.key, "target", strings.Join(done.KeptFor, ", "), "count", done.Kept)
+	}
+	return done, err
 }
 
-// ErrNotServed means that dead letters would have nowhere to go: they would be let go of after a while.
+// chosen counts the dead letters of a selection, of one endpoint, by target.
+func (w *Writer) chosen(which queue.Selection) map[string]int {
+	if w.Queue.Stats().Dead == 0 {
+		return nil
+	}
+	ids := map[queue.ID]bool{}
+	for _, id := range which.IDs {
+		ids[id] = true
+	}
+	letters := map[string]int{}
+	w.Queue.Items(func(item queue.Item) bool {
+		if item.Dead && item.Endpoint == which.Endpoint && (which.Target == "" || item.Target == which.Target) && (which.IDs == nil || ids[item.ID]) {
+			letters[item.Target]++
+		}
+		return true
+	})
+	return letters
+}
+
+// ErrNotServed means that dead letters would have nowhere to go: they would wait, and be dead letters again.
 var ErrNotServed = errors.New("is not served by this receiver, so its dead letters would have nowhere to go")
 
 // Redrive delivers an endpoint's dead letters again, as the annotation does, those that are chosen. It returns how many, also beside an
 // error. Any goroutine may call it.
-func (w *Writer) Redrive(ctx context.Context, which queue.Selection) (int, error) {
+func (w *Writer) Redrive(ctx context.Context, which queue.Selection) (Redriven, error) {
 	e := w.Recorder.lookup(types.NamespacedName{Namespace: which.Endpoint.Namespace, Name: which.Endpoint.Name})
 	if e == nil {
-		return 0, fmt.Errorf("endpoint %s/%s %w", which.Endpoint.Namespace, which.Endpoint.Name, ErrNotServed)
+		return Redriven{}, fmt.Errorf("endpoint %s/%s %w", which.Endpoint.Namespace, which.Endpoint.Name, ErrNotServed)
 	}
 	if which.Target != "" && !e.has(which.Target) {
-		return 0, fmt.Errorf("target %s of endpoint %s %w", which.Target, e.key, ErrNotServed)
+		return Redriven{}, fmt.Errorf("target %s of endpoint %s %w", which.Target, e.key, ErrNotServed)
 	}
-	n, err := w.again(ctx, e, which)
-	if n > 0 {
+	done, err := w.again(ctx, e, which)
+	if done.Count > 0 {
 		w.askedMu.Lock()
 		if w.asked == nil {
-			w.asked = map[*endpoint]int{}
+			w.asked = map[*endpoint]Redriven{}
 		}
-		w.asked[e] += n
+		w.asked[e] = Redriven{Count: w.asked[e].Count + done.Count, Kept: done.Kept}
 		w.askedMu.Unlock()
 	}
-	return n, err
+	return done, err
 }
 
 // has says whether the routes have a target.
@@ -107,12 +155,12 @@ func (w *Writer) tellAsked(ctx context.Context, now time.Time) {
 	asked := w.asked
 	w.asked = nil
 	w.askedMu.Unlock()
-	for e, n := range asked {
+	for e, done := range asked {
 		e.mu.Lock()
 		at := e.route
 		e.mu.Unlock()
 		if at != nil {
-			w.tell(ctx, at, now.String(), n, now)
+			w.tell(ctx, at, now.String(), done, now)
 		}
 	}
 }
@@ -134,13 +182,13 @@ func (w *Writer) Discard(ctx context.Context, which queue.Selection) (int, error
 }
 
 // tell leaves an Event on the endpoint.
-func (w *Writer) tell(ctx context.Context, at *route.Endpoint, value string, n int, now time.Time) {
+func (w *Writer) tell(ctx context.Context, at *route.Endpoint, value string, done Redriven, now time.Time) {
 	if w.Events == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
-	event := events.Redriven(at, n, now, sha256.Sum256([]byte(value)), w.Instance)
+	event := events.Redriven(at, done.Count, done.Kept, now, sha256.Sum256([]byte(value)), w.Instance)
 	if err := w.Events.Create(ctx, event); err != nil && !apierrors.IsAlreadyExists(err) {
 		w.Logger.Error(err, "the Event of a redrive is not written", "endpoint", at.Key)
 	}

@@ -4,8 +4,12 @@ package report
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
@@ -33,9 +37,9 @@ func TestChosenDeadLettersAreRedriven(t *testing.T) {
 	t.Parallel()
 	f := newWriterFixture(t)
 	f.deadLetter(7)
-	n, err := f.writer.Redrive(t.Context(), ofMedia("catalog"))
-	if n != 1 || err != nil {
-		t.Fatalf("%d were redriven, %v", n, err)
+	done, err := f.writer.Redrive(t.Context(), ofMedia("catalog"))
+	if done.Count != 1 || done.Kept != 0 || err != nil {
+		t.Fatalf("%+v were redriven, %v", done, err)
 	}
 	f.pass(time.Minute + 2*time.Second)
 	status := f.server.endpoints[f.media.Key].Status
@@ -45,8 +49,8 @@ func TestChosenDeadLettersAreRedriven(t *testing.T) {
 	if len(f.server.events) != 1 || f.server.events[0].Note != "Dead letters that are delivered again: 1" {
 		t.Errorf("Events: %+v", f.server.events)
 	}
-	if n, err := f.writer.Redrive(t.Context(), ofMedia("")); n != 0 || err != nil {
-		t.Errorf("%d were redriven again, %v", n, err)
+	if done, err := f.writer.Redrive(t.Context(), ofMedia("")); done.Count != 0 || err != nil {
+		t.Errorf("%+v were redriven again, %v", done, err)
 	}
 	f.pass(time.Minute)
 	if len(f.server.events) != 1 {
@@ -60,16 +64,89 @@ func TestWhatNobodyServesIsNotRedriven(t *testing.T) {
 	f.deadLetter(7)
 	gone := queue.Selection{Endpoint: queue.Endpoint{Namespace: "shop", Name: "press"}}
 	for _, which := range []queue.Selection{gone, ofMedia("former"), {}} {
-		if n, err := f.writer.Redrive(t.Context(), which); n != 0 || !errors.Is(err, ErrNotServed) {
-			t.Errorf("%+v: %d were redriven, %v", which, n, err)
+		if done, err := f.writer.Redrive(t.Context(), which); done.Count != 0 || !errors.Is(err, ErrNotServed) {
+			t.Errorf("%+v: %+v were redriven, %v", which, done, err)
 		}
 	}
 	f.Sync(route.NewTable(nil))
-	if n, err := f.writer.Redrive(t.Context(), ofMedia("catalog")); n != 0 || !errors.Is(err, ErrNotServed) {
-		t.Errorf("of an endpoint that was deleted %d were redriven, %v", n, err)
+	if done, err := f.writer.Redrive(t.Context(), ofMedia("catalog")); done.Count != 0 || !errors.Is(err, ErrNotServed) {
+		t.Errorf("of an endpoint that was deleted %+v were redriven, %v", done, err)
 	}
 	if f.queue.redriven != 0 {
 		t.Error("the queue was asked")
+	}
+}
+
+func TestDeadLettersOfFormerTargetsAreKept(t *testing.T) {
+	t.Parallel()
+	at := ofMedia("").Endpoint
+	letters := func() []queue.Item {
+		return []queue.Item{
+			{ID: 7, Endpoint: at, Target: "catalog", Dead: true},
+			{ID: 7, Endpoint: at, Target: "former", Dead: true},
+			{ID: 8, Endpoint: at, Target: "old", Dead: true},
+			{ID: 9, Endpoint: at, Target: "former", Dead: true},
+		}
+	}
+	for name, test := range map[string]struct {
+		redrive func(*writerFixture) (Redriven, error)
+		want    Redriven
+		event   string
+	}{
+		"by the annotation": {
+			redrive: func(f *writerFixture) (Redriven, error) {
+				f.media = testRoute()
+				f.media.Redrive = "please"
+				f.Sync(route.NewTable([]*route.Endpoint{f.media}))
+				return Redriven{}, nil
+			},
+			event: "Dead letters that are delivered again: 1; kept, since the endpoint does not have their targets any more: 3. " +
+				"Bring the targets back, or discard them",
+		},
+		"by request": {
+			redrive: func(f *writerFixture) (Redriven, error) { return f.writer.Redrive(t.Context(), ofMedia("")) },
+			want:    Redriven{Count: 1, Kept: 3, KeptFor: []string{"former", "old"}},
+			event: "Dead letters that are delivered again: 1; kept, since the endpoint does not have their targets any more: 3. " +
+				"Bring the targets back, or discard them",
+		},
+		"by request, chosen": {
+			redrive: func(f *writerFixture) (Redriven, error) {
+				which := ofMedia("")
+				which.IDs = []queue.ID{7, 8}
+				return f.writer.Redrive(t.Context(), which)
+			},
+			want: Redriven{Count: 1, Kept: 2, KeptFor: []string{"former", "old"}},
+			event: "Dead letters that are delivered again: 1; kept, since the endpoint does not have their targets any more: 2. " +
+				"Bring the targets back, or discard them",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newWriterFixture(t)
+			f.queue.items = letters()
+			f.pass(2 * time.Second)
+			before := meta.FindStatusCondition(f.server.endpoints[f.media.Key].Status.Conditions, v1alpha1.ConditionDelivering)
+			done, err := test.redrive(f)
+			if diff := cmp.Diff(test.want, done); diff != "" || err != nil {
+				t.Errorf("error %v (-want +got)\n%s", err, diff)
+			}
+			f.pass(2 * time.Second)
+			if diff := cmp.Diff(letters()[1:], f.queue.items); diff != "" {
+				t.Errorf("dead letters afterwards (-want +got)\n%s", diff)
+			}
+			if len(f.server.events) != 1 || f.server.events[0].Note != test.event {
+				t.Errorf("Events: %+v", f.server.events)
+			}
+			f.pass(time.Minute)
+			after := meta.FindStatusCondition(f.server.endpoints[f.media.Key].Status.Conditions, v1alpha1.ConditionDelivering)
+			if before.Reason != v1alpha1.ReasonDeadLetters || !strings.Contains(before.Message, v1alpha1.AnnotationRedrive) {
+				t.Errorf("before: %+v", before)
+			}
+			if after.Reason != v1alpha1.ReasonDeadLetters || strings.Contains(after.Message, v1alpha1.AnnotationRedrive) ||
+				!strings.Contains(after.Message, "the targets former, old") {
+				t.Errorf("after: %+v", after)
+			}
+		})
 	}
 }
 

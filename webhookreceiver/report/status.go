@@ -69,7 +69,9 @@ func (r *Recorder) view(e *endpoint, queued map[string]queued) view {
 		if t == nil {
 			t = &target{}
 		}
-		v.targets = append(v.targets, t.health(name, queued[name]))
+		h := t.health(name, queued[name])
+		h.gone = e.targets[name] == nil
+		v.targets = append(v.targets, h)
 		v.receiver.Targets = append(v.receiver.Targets, t.status(name, queued[name]))
 	}
 	return v

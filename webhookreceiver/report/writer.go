@@ -95,7 +95,7 @@ type Writer struct {
 	// recount has dead letters counted anew, whatever their total.
 	recount atomic.Bool
 	askedMu sync.Mutex
-	asked   map[*endpoint]int // dead letters that Redrive has delivered again, and no Event tells of yet
+	asked   map[*endpoint]Redriven // dead letters that Redrive has delivered again, and no Event tells of yet
 }
 
 // NewWriter makes a writer.
