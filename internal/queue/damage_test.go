@@ -63,7 +63,7 @@ func fillStore(t *testing.T, fs vfs.FS, closed bool) content {
 			must(t, s.Finish(t.Context(), Outcome{ID: ids[i], Target: "a", Kind: Dead, Reason: "404"}))
 		}
 		if i%50 == 0 {
-			must(t, s.SetState("totals", fmt.Appendf(nil, "%d", i)))
+			must(t, s.SetStates(map[string][]byte{"totals": fmt.Appendf(nil, "%d", i)}))
 		}
 	}
 	c.items = slices.Collect(s.Items)

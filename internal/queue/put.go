@@ -40,10 +40,10 @@ func (s *Store) recycle(o *op) {
 
 func (s *Store) checkSize(r *Record) error {
 	if len(r.Targets) > maxTargets {
-		return fmt.Errorf("%w: %d targets, %d are possible", ErrTooLarge, len(r.Targets), maxTargets)
+		return fmt.Errorf("the notification is %w: %d targets, %d are possible", ErrTooLarge, len(r.Targets), maxTargets)
 	}
 	if n := int64(encodedLen(r)); n > min(s.o.MaxBytes, maxRecordBytes) {
-		return fmt.Errorf("%w: %d bytes, %d are possible", ErrTooLarge, n, min(s.o.MaxBytes, maxRecordBytes))
+		return fmt.Errorf("the notification is %w: %d bytes, %d are possible", ErrTooLarge, n, min(s.o.MaxBytes, maxRecordBytes))
 	}
 	return nil
 }

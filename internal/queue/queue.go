@@ -20,8 +20,8 @@ var (
 	ErrFull = errors.New("the queue is full")
 	// ErrDiskFull means that the volume has too little room left to accept anything. It passes when there is room.
 	ErrDiskFull = errors.New("the queue's volume is full")
-	// ErrTooLarge means that this one notification exceeds what the queue could ever hold.
-	ErrTooLarge = errors.New("the notification is too large for the queue")
+	// ErrTooLarge means that this one notification, or these states, exceed what the queue could ever hold.
+	ErrTooLarge = errors.New("too large for the queue")
 	// ErrClosed means that Close was called.
 	ErrClosed = errors.New("the queue is closed")
 	// ErrFailed means that a write failed in a way after which nothing is known about the disk. Nothing is accepted any
@@ -171,10 +171,12 @@ type Queue interface { //nolint:interfacebloat // one contract, held as a whole 
 	Items(yield func(Item) bool)
 	// Stats may be called often.
 	Stats() Stats
-	// State returns the small value last stored under a name; nil if there is none.
-	State(name string) ([]byte, error)
-	// SetState durably stores a small value under a name.
-	SetState(name string, value []byte) error
+	// States calls yield for each small value whose name begins with a prefix, in order of name, until it returns false. The value is
+	// the caller's.
+	States(prefix string, yield func(name string, value []byte) bool) error
+	// SetStates durably stores small values under their names, all of them in one write. An empty value takes out what was there. Names
+	// and values may have MaxStateBytes together.
+	SetStates(values map[string][]byte) error
 	// Close waits for what is being written. Everything that was accepted is then on disk.
 	Close() error
 }

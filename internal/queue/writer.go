@@ -26,8 +26,7 @@ type op struct {
 	outcomes []Outcome  // finish
 	dead     []deadItem // redrive, discard
 	stubs    []entryKey // sweep
-	name     string     // set state
-	value    []byte
+	states   []state    // set states
 
 	result PutResult
 	ended  []Item // discard
@@ -36,7 +35,13 @@ type op struct {
 	done   chan struct{}
 }
 
-func (o *op) bytes() int { return len(o.record) + len(o.value) + 64 }
+func (o *op) bytes() int {
+	n := len(o.record) + 64
+	for i := range o.states {
+		n += len(o.states[i].name) + len(o.states[i].value)
+	}
+	return n
+}
 
 // group is what is written together.
 type group struct {

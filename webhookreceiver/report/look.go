@@ -143,7 +143,7 @@ func (o *endpointObject) adopt(object *v1alpha1.NotificationEndpoint, r *Recorde
 	o.adopted = true
 	o.receiver, o.conditions = object.Status.Receiver.DeepCopy(), own(object.Status.Conditions)
 	if o.e.learn(o.receiver, r.reasons) {
-		r.touch(o.e)
+		o.e.touch()
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 
 // Store keeps small values; the queue is one.
 type Store interface {
-	State(name string) ([]byte, error)
-	SetState(name string, value []byte) error
+	States(prefix string, yield func(name string, value []byte) bool) error
+	SetStates(values map[string][]byte) error
 }
 
 // RecorderOptions are what a Recorder works with.
@@ -38,11 +38,11 @@ type Recorder struct {
 
 	// endpoints is replaced as a whole, so that reading it takes no lock.
 	endpoints atomic.Pointer[map[types.NamespacedName]*endpoint]
-	changed   atomic.Uint64 // counts what is worth saving
 
-	mu    sync.Mutex // for Sync and saving
-	gone  map[types.NamespacedName]*endpoint
-	saves savePace
+	mu       sync.Mutex // for Sync and saving
+	gone     map[types.NamespacedName]*endpoint
+	obsolete map[string]bool // names of what the store has and is not wanted any more
+	nextSave time.Time
 }
 
 // endpoint is what is known of one NotificationEndpoint.
@@ -54,6 +54,7 @@ type endpoint struct {
 	verifiedAt           atomic.Int64 // Unix nanoseconds; 0: never
 	rejected             []rejections // by index of the reason
 	changed              atomic.Uint64
+	stored               stored // guarded by the Recorder
 
 	mu       sync.Mutex
 	route    *route.Endpoint // as of the last Sync
@@ -63,7 +64,7 @@ type endpoint struct {
 	targets  map[string]*target  // those of the route
 	redriven string              // the annotation's value that was carried out last
 	known    bool                // the totals are those of the store, or of status
-	goneAt   time.Time           // zero while the routes have it
+	goneAt   time.Time           // zero while the routes have it, and before they are known
 }
 
 type rejections struct {
@@ -95,7 +96,7 @@ type failure struct {
 // NewRecorder makes a recorder that goes on from what the store has. What it has and cannot be read is an error: counting would begin
 // at zero again.
 func NewRecorder(o RecorderOptions) (*Recorder, error) {
-	r := &Recorder{RecorderOptions: o, reasons: map[string]int{}, gone: map[types.NamespacedName]*endpoint{}}
+	r := &Recorder{RecorderOptions: o, reasons: map[string]int{}, gone: map[types.NamespacedName]*endpoint{}, obsolete: map[string]bool{}}
 	for i, reason := range o.Reasons {
 		r.reasons[reason] = i
 	}
@@ -109,10 +110,7 @@ func NewRecorder(o RecorderOptions) (*Recorder, error) {
 func (r *Recorder) lookup(key types.NamespacedName) *endpoint { return (*r.endpoints.Load())[key] }
 
 // touch notes that something of the endpoint changed.
-func (r *Recorder) touch(e *endpoint) {
-	e.changed.Add(1)
-	r.changed.Add(1)
-}
+func (e *endpoint) touch() { e.changed.Add(1) }
 
 // Stored counts a notification that was verified and stored. It keeps n, and of record the event type and the targets.
 func (r *Recorder) Stored(at *route.Endpoint, id queue.ID, record *queue.Record, n *notification.Notification) {
@@ -128,7 +126,7 @@ func (r *Recorder) Stored(at *route.Endpoint, id queue.ID, record *queue.Record,
 		t.last.stored(id, record, n)
 	}
 	e.mu.Unlock()
-	r.touch(e)
+	e.touch()
 }
 
 // Duplicate counts a notification that was verified, and stored before.
@@ -139,7 +137,7 @@ func (r *Recorder) Duplicate(at *route.Endpoint) {
 	}
 	e.duplicates.Add(1)
 	e.verifiedAt.Store(r.Now().UnixNano())
-	r.touch(e)
+	e.touch()
 }
 
 // Rejected counts a request that was refused. One for an endpoint that does not exist, at being nil, is nobody's.
@@ -154,7 +152,7 @@ func (r *Recorder) Rejected(at *route.Endpoint, reason string) {
 	}
 	e.rejected[i].count.Add(1)
 	e.rejected[i].at.Store(r.Now().UnixNano())
-	r.touch(e)
+	e.touch()
 }
 
 var _ delivery.Observer = (*Recorder)(nil)
@@ -180,7 +178,7 @@ func (r *Recorder) AttemptEnded(a delivery.Attempt) {
 		}
 	}
 	e.mu.Unlock()
-	r.touch(e)
+	e.touch()
 }
 
 // triggerFor is route.Endpoint.TriggerFor.

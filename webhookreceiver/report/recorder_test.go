@@ -4,6 +4,8 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,26 +29,52 @@ type memory struct {
 	values map[string][]byte
 	writes int
 	err    error
+	// names are those that were written, and bytes how many were at most at once; errAfter is after how many writes err is returned.
+	names    []string
+	bytes    int
+	errAfter int
 }
 
-func (m *memory) State(name string) ([]byte, error) {
+func (m *memory) States(prefix string, yield func(name string, value []byte) bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.values[name], m.err
+	for _, name := range slices.Sorted(maps.Keys(m.values)) {
+		if strings.HasPrefix(name, prefix) && !yield(name, m.values[name]) {
+			break
+		}
+	}
+	return m.err
 }
 
-func (m *memory) SetState(name string, value []byte) error {
+func (m *memory) SetStates(values map[string][]byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.err != nil {
+	if m.err != nil && m.writes >= m.errAfter {
 		return m.err
 	}
 	if m.values == nil {
 		m.values = map[string][]byte{}
 	}
-	m.values[name] = value
+	bytes := 0
+	for name, value := range values {
+		m.names = append(m.names, name)
+		bytes += len(name) + len(value)
+		m.bytes = max(m.bytes, bytes)
+		if m.values[name] = value; len(value) == 0 {
+			delete(m.values, name)
+		}
+	}
 	m.writes++
 	return nil
+}
+
+// wrote returns the names that were written since it was called last, in order.
+func (m *memory) wrote() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names := slices.Sorted(slices.Values(m.names))
+	m.names = nil
+	return names
 }
 
 func (m *memory) written() int {

@@ -52,7 +52,7 @@ func (w *Writer) redrive(ctx context.Context, o *endpointObject, now time.Time) 
 	o.e.mu.Lock()
 	o.e.redriven = value
 	o.e.mu.Unlock()
-	w.Recorder.touch(o.e)
+	o.e.touch()
 	if err := w.Recorder.Save(); err != nil {
 		w.Logger.Error(err, "the totals are not saved")
 	}
@@ -86,7 +86,7 @@ func (w *Writer) again(ctx context.Context, e *endpoint, which queue.Selection) 
 	}
 	if done.Count > 0 {
 		w.recount.Store(true)
-		w.Recorder.touch(e)
+		e.touch()
 	}
 	if done.Count > 0 || err == nil {
 		w.Logger.Info("Dead letters are delivered again", "endpoint", e.key, "target", which.Target, "count", done.Count)

@@ -168,36 +168,11 @@ func TestTotalsThatCannotBeReadAreAnError(t *testing.T) {
 	t.Parallel()
 	for name, store := range map[string]*memory{
 		"the store fails":   {err: errors.New("damaged")},
-		"no JSON":           {values: map[string][]byte{stateName: []byte(`{"version":1`)}},
-		"a version to come": {values: map[string][]byte{stateName: []byte(`{"version":2}`)}},
+		"no JSON":           {values: map[string][]byte{"report/1": []byte(`{"version":1`)}},
+		"a version to come": {values: map[string][]byte{"report/1": []byte(`{"version":2}`)}},
 	} {
 		if _, err := NewRecorder(RecorderOptions{Store: store, Now: time.Now, Logger: logr.Discard()}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
-	}
-}
-
-func TestTotalsOfManyEndpointsAreSavedLessOften(t *testing.T) {
-	t.Parallel()
-	store, c := &memory{}, &clock{now: noon}
-	r := newTestRecorder(t, store, c.Now)
-	var endpoints []*route.Endpoint
-	for i := range 1000 {
-		e := testRoute()
-		e.Key.Name += fmt.Sprint(i)
-		endpoints = append(endpoints, e)
-	}
-	r.Sync(route.NewTable(endpoints))
-	for _, e := range endpoints {
-		record, n := testRecord("upload", "dogs/rex", noon)
-		r.Stored(e, 41, record, n)
-	}
-	if err := r.Save(); err != nil {
-		t.Fatal(err)
-	}
-	size := len(store.values[stateName])
-	t.Logf("%d bytes for 1000 endpoints, saved every %s", size, r.saves.next.Sub(noon))
-	if size > 2<<20 || r.saves.next.Sub(noon) < 2*time.Second || r.saves.next.Sub(noon) > maxSaveEvery {
-		t.Errorf("%d bytes, saved every %s", size, r.saves.next.Sub(noon))
 	}
 }

@@ -28,7 +28,11 @@ func (r *Recorder) Sync(table *route.Table) {
 		if e == nil {
 			e = r.gone[at.Key]
 		}
-		if e == nil || e.uid != at.UID {
+		if e != nil && e.uid != at.UID {
+			r.drop(e)
+			e = nil
+		}
+		if e == nil {
 			e = r.newEndpoint(at.Key, at.UID)
 		}
 		delete(r.gone, at.Key)
@@ -39,21 +43,40 @@ func (r *Recorder) Sync(table *route.Table) {
 	r.endpoints.Store(&next)
 	for key, e := range before {
 		if next[key] == nil {
-			e.leave(now)
 			r.gone[key] = e
 		}
 	}
+	for _, e := range r.gone {
+		e.leave(now)
+	}
 	r.forget(now)
+	r.bound()
 }
 
 // forget lets go of what has been gone for long. The caller holds r.mu.
 func (r *Recorder) forget(now time.Time) {
-	for key, e := range r.gone {
-		if now.Sub(e.goneAt) >= remember {
-			delete(r.gone, key)
-			r.changed.Add(1)
+	for _, e := range r.gone {
+		if !e.goneAt.IsZero() && now.Sub(e.goneAt) >= remember {
+			r.drop(e)
 		}
 	}
+}
+
+// bound lets go of those that went first, where there are too many. The caller holds r.mu.
+func (r *Recorder) bound() {
+	if len(r.gone) <= maxGone {
+		return
+	}
+	gone := slices.SortedFunc(maps.Values(r.gone), func(a, b *endpoint) int { return a.goneAt.Compare(b.goneAt) })
+	for _, e := range gone[:len(gone)-maxGone] {
+		r.drop(e)
+	}
+}
+
+// drop has nothing of an endpoint kept. The caller holds r.mu.
+func (r *Recorder) drop(e *endpoint) {
+	delete(r.gone, e.key)
+	r.obsolete[stateName(e.uid)] = true
 }
 
 func (r *Recorder) newEndpoint(key types.NamespacedName, uid types.UID) *endpoint {
@@ -81,7 +104,7 @@ func (e *endpoint) serve(at *route.Endpoint) {
 		}
 	}
 	e.targets = targets
-	e.changed.Add(1)
+	e.touch()
 }
 
 // serveTriggers takes over the triggers, and which of them is that of an event type: the first that names it.
@@ -106,7 +129,10 @@ func (e *endpoint) serveTriggers(at []route.Trigger) {
 func (e *endpoint) leave(now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.route, e.goneAt = nil, now
+	if e.route = nil; e.goneAt.IsZero() {
+		e.goneAt = now
+		e.touch()
+	}
 }
 
 // left are the endpoints that are remembered, and not in the routes.

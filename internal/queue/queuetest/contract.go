@@ -225,29 +225,46 @@ func testRedrive(t *testing.T, f *fixture) {
 	}
 }
 
+// wantStates wants the values under names that begin with a prefix as "name=value".
+func (f *fixture) wantStates(t *testing.T, prefix string, want ...string) {
+	t.Helper()
+	is := []string{}
+	must(t, f.States(prefix, func(name string, value []byte) bool {
+		is = append(is, name+"="+string(value))
+		return true
+	}))
+	if diff := cmp.Diff(append([]string{}, want...), is); diff != "" {
+		t.Errorf("states under %q (-want +got):\n%s", prefix, diff)
+	}
+}
+
 func testState(t *testing.T, f *fixture) {
 	f.start(t)
-	value, err := f.State("totals")
-	must(t, err)
-	if value != nil {
-		t.Errorf("a state that was never set is %q", value)
-	}
-	must(t, f.SetState("totals", []byte("one")))
-	must(t, f.SetState("other", nil))
-	must(t, f.SetState("totals", []byte("two")))
+	f.wantStates(t, "")
+	value := []byte("one")
+	must(t, f.SetStates(map[string][]byte{"totals/a": value, "totals/b": []byte("b"), "totals/c": []byte("c"), "totals": []byte("all"), "other": []byte("x")}))
+	must(t, f.SetStates(nil))
+	copy(value, "xyz") // which is the caller's
+	f.wantStates(t, "totals/", "totals/a=one", "totals/b=b", "totals/c=c")
+	must(t, f.SetStates(map[string][]byte{"totals/a": []byte("two"), "totals/b": nil, "totals/d": {}, "other": nil, "totals/\xff": []byte("last")}))
 	for range 2 {
-		value, err = f.State("totals")
-		must(t, err)
-		if string(value) != "two" {
-			t.Errorf("state is %q, want the one set last", value)
-		}
-		value, err = f.State("other")
-		must(t, err)
-		if len(value) != 0 {
-			t.Errorf("state is %q, want nothing", value)
-		}
+		f.wantStates(t, "", "totals=all", "totals/a=two", "totals/c=c", "totals/\xff=last")
+		f.wantStates(t, "totals/", "totals/a=two", "totals/c=c", "totals/\xff=last")
+		f.wantStates(t, "totals/\xff", "totals/\xff=last")
+		f.wantStates(t, "totals/\xff\xff")
+		f.wantStates(t, "nothing")
 		f.restart(t)
 	}
+	n := 0
+	must(t, f.States("totals", func(_ string, value []byte) bool {
+		n++
+		clear(value)
+		return n < 2
+	}))
+	if n != 2 {
+		t.Errorf("%d states, though no more than two were wanted", n)
+	}
+	f.wantStates(t, "totals/a", "totals/a=two")
 }
 
 func testClosed(t *testing.T, f *fixture) {
@@ -265,7 +282,8 @@ func testClosed(t *testing.T, f *fixture) {
 		wantError(t, err, queue.ErrClosed)
 	}
 	wantError(t, f.Finish(t.Context(), queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered}), queue.ErrClosed)
-	wantError(t, f.SetState("a", nil), queue.ErrClosed)
+	wantError(t, f.SetStates(nil), queue.ErrClosed)
+	wantError(t, f.States("", func(string, []byte) bool { return true }), queue.ErrClosed)
 }
 
 func testContext(t *testing.T, f *fixture) {

@@ -5,6 +5,7 @@ package queuetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +77,17 @@ func testTooLarge(t *testing.T, f *fixture) {
 	wantError(t, err, queue.ErrTooLarge)
 	r.Body = r.Body[:9_000]
 	f.put(t, r)
-	wantError(t, f.SetState("large", make([]byte, 64<<20)), queue.ErrTooLarge)
+
+	half := make([]byte, queue.MaxStateBytes/2)
+	err = f.SetStates(map[string][]byte{"large": make([]byte, queue.MaxStateBytes)})
+	wantError(t, err, queue.ErrTooLarge)
+	if strings.Contains(err.Error(), "notification") {
+		t.Errorf("%q speaks of a notification", err)
+	}
+	wantError(t, f.SetStates(map[string][]byte{"one": half, "other": half}), queue.ErrTooLarge)
+	f.wantStates(t, "")
+	must(t, f.SetStates(map[string][]byte{"one": half}))
+	must(t, f.SetStates(map[string][]byte{"other": half}))
 }
 
 func testRestart(t *testing.T, f *fixture) {

@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -79,16 +81,21 @@ type queued struct {
 	looks  int
 }
 
-func (q *queued) State(name string) ([]byte, error) {
+func (q *queued) States(prefix string, yield func(name string, value []byte) bool) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.values[name], nil
+	for name, value := range q.values {
+		if strings.HasPrefix(name, prefix) && !yield(name, value) {
+			break
+		}
+	}
+	return nil
 }
 
-func (q *queued) SetState(name string, value []byte) error {
+func (q *queued) SetStates(values map[string][]byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.values[name] = value
+	maps.Copy(q.values, values)
 	return nil
 }
 
