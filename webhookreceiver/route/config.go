@@ -4,6 +4,7 @@ package route
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -64,6 +65,9 @@ func doubtfulIdentity(triggers []TriggerConfig) bool {
 			return true
 		case t.Identity == RequestIdentity && len(t.TypePaths) == 0:
 			shared += len(t.EventTypes)
+			if slices.Contains(t.EventTypes, allEventTypes) {
+				return true // one word, and more than one type
+			}
 		}
 	}
 	return shared > 1

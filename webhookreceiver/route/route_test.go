@@ -218,6 +218,14 @@ func TestWhatTemplatesTell(t *testing.T) {
 			triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"request_id":"{{event.request_id}}"}`, "upload", "eager")},
 			doubtful: true, why: "an upload and its eager notification share the call, and have equal bodies",
 		},
+		"the id of the call, for all": {
+			triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"request_id":"{{event.request_id}}","id":"{{asset.public_id}}"}`, "all")},
+			doubtful: true, why: "all is more than one type: an upload and its eager notification are among them",
+		},
+		"the id of the call and the type, for all": {
+			triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"request_id":"{{event.request_id}}","t":"{{event.type}}"}`, "all")},
+			paths:    [][]string{{"t"}},
+		},
 		"the id of the call and the type, for two types": {
 			triggers: []*v1alpha1.CloudinaryTrigger{trigger("shop", "a", "media", `{"request_id":"{{{event.request_id}}}","t":"{{ event.type }}"}`, "upload", "eager")},
 			paths:    [][]string{{"t"}},
