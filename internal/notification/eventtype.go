@@ -3,6 +3,7 @@
 package notification
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,22 +62,53 @@ func between(text, before, after string) (string, bool) {
 	return text, opened && closed
 }
 
-// EventType tells what a notification that Decode accepted is about: its notification_type; else what stands at the
-// first of paths, from TemplateTypePaths, that holds an event type; else sole, the only event type with a template
-// that points at the endpoint, if there is just one; else UnknownEventType. It looks into body only for a path.
-func EventType(body []byte, n Notification, paths [][]string, sole string) string {
+// TypePath is where bodies of a template have their event type, and which ones the template's trigger is for; all stands for every one.
+type TypePath struct {
+	Path       []string
+	EventTypes []string
+}
+
+// allEventTypes is Cloudinary's word for every event type. No notification is of that type.
+const allEventTypes = "all"
+
+// EventType tells what a notification that Decode accepted is about: its notification_type; else what a template has put at one of
+// paths; else sole, the only event type with a template that points at the endpoint, if there is just one; else UnknownEventType. It looks
+// into body only for a path.
+func EventType(body []byte, n Notification, paths []TypePath, sole string) string {
 	if n.Type != "" {
 		return n.Type
 	}
-	for _, path := range paths {
-		if value := unescaped(stringAt(body, path)); looksLikeEventType(value) {
-			return string(value)
-		}
+	if found := typeAt(body, paths); found != "" {
+		return found
 	}
 	if sole != "" {
 		return sole
 	}
 	return UnknownEventType
+}
+
+// typeAt returns the event type that stands at one of paths, or nothing. Which template a body is made from is not known, and another one
+// may have something else at the path, such as image. So of all that look like an event type, one that is named by a trigger with
+// that path counts most; then, where the trigger is for all, one that Cloudinary documents; then any. Of equals the first counts.
+func typeAt(body []byte, paths []TypePath) string {
+	var known, other string
+	for i := range paths {
+		p := &paths[i]
+		text := unescaped(stringAt(body, p.Path))
+		if !looksLikeEventType(text) || string(text) == allEventTypes {
+			continue
+		}
+		switch value := string(text); {
+		case slices.Contains(p.EventTypes, value):
+			return value
+		case !slices.Contains(p.EventTypes, allEventTypes):
+		case KnownEventType(value):
+			known = cmp.Or(known, value)
+		default:
+			other = cmp.Or(other, value)
+		}
+	}
+	return cmp.Or(known, other)
 }
 
 // stringAt returns the string at path as it is written, or nil. Of members with the same name the last counts.

@@ -70,32 +70,57 @@ func TestPlaceholdersRender(t *testing.T) {
 	}
 }
 
+// at is where a trigger for everything has its type.
+func at(path ...string) TypePath { return TypePath{Path: path, EventTypes: []string{"all"}} }
+
+// of is where one for some event types has it.
+func of(path string, eventTypes ...string) TypePath {
+	return TypePath{Path: []string{path}, EventTypes: eventTypes}
+}
+
 func TestEventType(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body  string
-		paths [][]string
+		paths []TypePath
 		sole  string
 		want  string
 		why   string
 	}{
-		"the body says":             {body: uploadBody, want: "upload"},
-		"the body before all":       {body: `{"notification_type":"delete","kind":"upload"}`, paths: [][]string{{"kind"}}, sole: "rename", want: "delete"},
-		"the templated member":      {body: templated, paths: [][]string{{"kind"}}, sole: "rename", want: "upload"},
-		"a member deep down":        {body: templated, paths: [][]string{{"detail", "event", "0"}}, want: "upload"},
-		"beyond the array's end":    {body: templated, paths: [][]string{{"detail", "event", "1"}}, want: "unknown"},
-		"an index, but no array":    {body: templated, paths: [][]string{{"kind", "0"}}, want: "unknown"},
-		"an index as a name":        {body: `{"0":"upload"}`, paths: [][]string{{"0"}}, want: "upload"},
-		"an index with a zero":      {body: `["upload"]`, paths: [][]string{{"00"}}, want: "unknown"},
-		"the first that has one":    {body: `{"b":1,"c":"Not One","d":"move"}`, paths: [][]string{{"a"}, {"b"}, {"c"}, {"d"}}, want: "move"},
-		"a name twice":              {body: `{"kind":"upload","kind":"delete"}`, paths: [][]string{{"kind"}}, want: "delete"},
-		"an escaped name":           {body: `{"k\u0069nd":"up\u006coad"}`, paths: [][]string{{"kind"}}, want: "upload"},
-		"a name that is no ASCII":   {body: `{"тип":"upload"}`, paths: [][]string{{"тип"}}, want: "upload"},
-		"none at the path":          {body: `{"kind":""}`, paths: [][]string{{"kind"}}, sole: "rename", want: "rename", why: "a missing placeholder renders empty"},
-		"only one comes this way":   {body: moderationBody, sole: "moderation", want: "moderation"},
-		"nobody says":               {body: moderationBody, want: "unknown"},
-		"a body that is no object":  {body: `null`, paths: [][]string{{"kind"}}, want: "unknown"},
-		"a text that is no type":    {body: `{"kind":"upload\nforged=1"}`, paths: [][]string{{"kind"}}, want: "unknown"},
-		"a type of the body's that": {body: `{"notification_type":"Not One","kind":"upload"}`, paths: [][]string{{"kind"}}, want: "upload"},
+		"the body says":            {body: uploadBody, want: "upload"},
+		"the body before all":      {body: `{"notification_type":"delete","kind":"upload"}`, paths: []TypePath{at("kind")}, sole: "rename", want: "delete"},
+		"the templated member":     {body: templated, paths: []TypePath{at("kind")}, sole: "rename", want: "upload"},
+		"a member deep down":       {body: templated, paths: []TypePath{at("detail", "event", "0")}, want: "upload"},
+		"beyond the array's end":   {body: templated, paths: []TypePath{at("detail", "event", "1")}, want: "unknown"},
+		"an index, but no array":   {body: templated, paths: []TypePath{at("kind", "0")}, want: "unknown"},
+		"an index as a name":       {body: `{"0":"upload"}`, paths: []TypePath{at("0")}, want: "upload"},
+		"an index with a zero":     {body: `["upload"]`, paths: []TypePath{at("00")}, want: "unknown"},
+		"the first that has one":   {body: `{"b":1,"c":"Not One","d":"move"}`, paths: []TypePath{at("a"), at("b"), at("c"), at("d")}, want: "move"},
+		"a name twice":             {body: `{"kind":"upload","kind":"delete"}`, paths: []TypePath{at("kind")}, want: "delete"},
+		"an escaped name":          {body: `{"k\u0069nd":"up\u006coad"}`, paths: []TypePath{at("kind")}, want: "upload"},
+		"a name that is no ASCII":  {body: `{"тип":"upload"}`, paths: []TypePath{at("тип")}, want: "upload"},
+		"none at the path":         {body: `{"kind":""}`, paths: []TypePath{at("kind")}, sole: "rename", want: "rename", why: "a missing placeholder renders empty"},
+		"only one comes this way":  {body: moderationBody, sole: "moderation", want: "moderation"},
+		"nobody says":              {body: moderationBody, want: "unknown"},
+		"a body that is no object": {body: `null`, paths: []TypePath{at("kind")}, want: "unknown"},
+		"a text that is no type":   {body: `{"kind":"upload\nforged=1"}`, paths: []TypePath{at("kind")}, want: "unknown"},
+		"a type that the trigger is not for": {
+			body: `{"type":"image","event":"upload"}`, paths: []TypePath{of("type", "delete"), of("event", "upload")}, want: "upload",
+			why: "type is another template's name for what kind of asset it is",
+		},
+		"a known type that no trigger is for": {
+			body: `{"kind":"delete"}`, paths: []TypePath{of("kind", "upload")}, sole: "eager", want: "eager", why: "no template has put it there",
+		},
+		"a type of a trigger's own before one that is known": {
+			body: `{"type":"upload","event":"eager"}`, paths: []TypePath{at("type"), of("event", "eager")}, want: "eager", why: "a trigger for all says the least",
+		},
+		"a known type before one that looks like one": {
+			body: `{"type":"image","event":"eager"}`, paths: []TypePath{at("type"), at("event")}, want: "eager",
+		},
+		"a type that is not known, for a trigger for it":  {body: `{"kind":"brand_new"}`, paths: []TypePath{of("kind", "brand_new")}, want: "brand_new"},
+		"a type that is not known, for a trigger for all": {body: `{"kind":"brand_new"}`, paths: []TypePath{at("kind")}, sole: "upload", want: "brand_new"},
+		"two triggers' types":                             {body: `{"a":"upload","b":"eager"}`, paths: []TypePath{of("b", "eager"), of("a", "upload")}, want: "eager", why: "the first counts"},
+		"all, which is no notification's type":            {body: `{"kind":"all"}`, paths: []TypePath{at("kind")}, want: "unknown"},
+		"a type of the body's that":                       {body: `{"notification_type":"Not One","kind":"upload"}`, paths: []TypePath{at("kind")}, want: "upload"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n, err := Decode([]byte(tc.body))
@@ -111,7 +136,7 @@ func TestEventType(t *testing.T) {
 
 func TestEventTypeNeverReflects(t *testing.T) {
 	body := []byte(`{"kind":"` + strings.Repeat("a", 65) + `"}`)
-	if got := EventType(body, Notification{}, [][]string{{"kind"}}, ""); got != UnknownEventType {
+	if got := EventType(body, Notification{}, []TypePath{at("kind")}, ""); got != UnknownEventType {
 		t.Errorf("%q would become a label", got)
 	}
 }

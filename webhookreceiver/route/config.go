@@ -90,7 +90,6 @@ func (c *Config) Compile(now time.Time) (_ *Endpoint, until time.Time, _ error) 
 	for i := range c.Triggers {
 		t := &c.Triggers[i]
 		e.Triggers = append(e.Triggers, t.Trigger)
-		e.TypePaths = append(e.TypePaths, t.TypePaths...)
 		for _, eventType := range t.EventTypes {
 			eventTypes[eventType] = true
 			if t.Templated && eventType != allEventTypes {
@@ -101,6 +100,7 @@ func (c *Config) Compile(now time.Time) (_ *Endpoint, until time.Time, _ error) 
 	if len(eventTypes) == 1 {
 		e.SoleTemplatedType = templated
 	}
+	e.TypePaths = typePaths(ownFirst(c.Key.Namespace, c.Triggers))
 	e.DoubtfulIdentity = doubtfulIdentity(c.Triggers)
 	policy, until, err := c.policy(now)
 	if err != nil {

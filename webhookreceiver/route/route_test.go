@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -46,6 +45,13 @@ func trigger(namespace, name, endpoint, template string, eventTypes ...string) *
 		t.Spec.PayloadTemplate = &runtime.RawExtension{Raw: []byte(template)}
 	}
 	return t
+}
+
+// allowing makes an endpoint let triggers of other namespaces in.
+func allowing(from v1alpha1.FromNamespaces) func(*v1alpha1.NotificationEndpoint) {
+	return func(ep *v1alpha1.NotificationEndpoint) {
+		ep.Spec.AllowedTriggers = &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{From: from}}
+	}
 }
 
 func TestConfigs(t *testing.T) {
@@ -184,7 +190,13 @@ func TestCompile(t *testing.T) {
 // compiledTriggers makes an endpoint of triggers as they are in manifests.
 func compiledTriggers(t *testing.T, triggers ...*v1alpha1.CloudinaryTrigger) *Endpoint {
 	t.Helper()
-	configs := Configs([]*v1alpha1.NotificationEndpoint{endpoint("shop", "media", nil)}, triggers, nil)
+	return compiledFor(t, v1alpha1.NamespacesFromSame, triggers...)
+}
+
+// compiledFor lets triggers of other namespaces in.
+func compiledFor(t *testing.T, from v1alpha1.FromNamespaces, triggers ...*v1alpha1.CloudinaryTrigger) *Endpoint {
+	t.Helper()
+	configs := Configs([]*v1alpha1.NotificationEndpoint{endpoint("shop", "media", allowing(from))}, triggers, nil)
 	e, _, err := configs[0].Compile(time.Unix(0, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +252,11 @@ func TestWhatTemplatesTell(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := compiledTriggers(t, tc.triggers...)
-			if diff := cmp.Diff(tc.paths, e.TypePaths, cmpopts.EquateEmpty()); diff != "" || e.SoleTemplatedType != tc.sole || e.DoubtfulIdentity != tc.doubtful {
+			var paths [][]string
+			for _, p := range e.TypePaths {
+				paths = append(paths, p.Path)
+			}
+			if diff := cmp.Diff(tc.paths, paths); diff != "" || e.SoleTemplatedType != tc.sole || e.DoubtfulIdentity != tc.doubtful {
 				t.Errorf("paths %v, sole %q, doubtful %v; want %v, %q, %v: %s", e.TypePaths, e.SoleTemplatedType, e.DoubtfulIdentity, tc.paths, tc.sole, tc.doubtful, tc.why)
 			}
 		})
