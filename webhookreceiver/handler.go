@@ -20,7 +20,7 @@ import (
 
 // PathPrefix is where the path of an endpoint starts: <PathPrefix><namespace>/<name>. Whatever comes before it is
 // ignored, since a proxy may or may not cut off the path of a base URL.
-const PathPrefix = "/v1/notifications/"
+const PathPrefix = route.PathPrefix
 
 // Store is where a notification has to be before it is answered 200.
 type Store interface {

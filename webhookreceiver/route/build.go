@@ -61,13 +61,6 @@ func endpointOf(t *v1alpha1.CloudinaryTrigger) types.NamespacedName {
 	return key
 }
 
-func allowed(ep *v1alpha1.NotificationEndpoint, t *v1alpha1.CloudinaryTrigger) bool {
-	if t.Namespace == ep.Namespace {
-		return true
-	}
-	return ep.Spec.AllowedTriggers != nil && ep.Spec.AllowedTriggers.Namespaces.From == v1alpha1.NamespacesFromAll
-}
-
 // config is what the endpoint itself says.
 func config(ep *v1alpha1.NotificationEndpoint) Config {
 	r := ep.Spec.Receiver

@@ -75,6 +75,8 @@ func TestConfigs(t *testing.T) {
 			ep.Spec.AllowedTriggers = &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}}
 			ep.Status.Environment.CloudName = "unknown"
 		}),
+		endpoint("elsewhere", "closed", allowing(v1alpha1.NamespacesFromSame)),
+		endpoint("elsewhere", "selecting", allowing(v1alpha1.NamespacesFromSelector)),
 		endpoint("shop", "theirs", func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.Receiver = nil }),
 	}
 	triggers := []*v1alpha1.CloudinaryTrigger{
@@ -83,16 +85,28 @@ func TestConfigs(t *testing.T) {
 		trigger("shop", "nothing-templated", "media", `{}`, "rename"),
 		trigger("intruder", "denied", "shop/media", "", "upload"),
 		trigger("shop", "abroad", "elsewhere/open", "", "all"),
+		trigger("shop", "shut-out", "elsewhere/closed", "", "all"),
+		judged(trigger("shop", "selected", "elsewhere/selecting", `{"kind":"{{event.type}}"}`, "upload"), metav1.ConditionTrue, v1alpha1.ReasonAccepted),
+		judged(trigger("shop", "not-selected", "elsewhere/selecting", "", "upload"), metav1.ConditionFalse, v1alpha1.ReasonEndpointNotAllowed),
 	}
 	at := func(namespace, name string) types.NamespacedName {
 		return types.NamespacedName{Namespace: namespace, Name: name}
 	}
+	demo := []verification.Key{{ID: "1", Secret: "s"}}
 	want := []Config{{
+		Key: at("elsewhere", "closed"), UID: "uid-closed", Generation: 3, MaxAge: 2 * time.Hour, RetryMaxAge: 72 * time.Hour, Keys: demo,
+	}, {
 		Key: at("elsewhere", "open"), UID: "uid-open", Generation: 3, MaxAge: 2 * time.Hour, RetryMaxAge: 72 * time.Hour,
 		Triggers: []TriggerConfig{{Trigger: Trigger{Key: at("shop", "abroad"), UID: "uid-abroad", EventTypes: []string{"all"}}}},
 	}, {
+		Key: at("elsewhere", "selecting"), UID: "uid-selecting", Generation: 3, MaxAge: 2 * time.Hour, RetryMaxAge: 72 * time.Hour, Keys: demo,
+		Triggers: []TriggerConfig{{
+			Trigger:   Trigger{Key: at("shop", "selected"), UID: "uid-selected", EventTypes: []string{"upload"}},
+			Templated: true, TypePaths: [][]string{{"kind"}},
+		}},
+	}, {
 		Key: at("shop", "media"), UID: "uid-media", Generation: 3, MaxAge: 90 * time.Minute, RetryMaxAge: 24 * time.Hour, Redrive: "again",
-		Keys: []verification.Key{{ID: "1", Secret: "s"}}, Algorithms: []notification.Algorithm{notification.SHA256},
+		Keys: demo, Algorithms: []notification.Algorithm{notification.SHA256},
 		Targets: []Target{
 			{Name: "catalog", Service: &Service{Name: "catalog", Port: 80, Path: "/", Timeout: 15 * time.Second}, EventTypes: []string{"upload"}},
 			{Name: "bus", Service: &Service{Name: "bus", Port: 81, Path: "/x?y", CloudEvents: true, Timeout: 3 * time.Second}},

@@ -67,20 +67,14 @@ func New(o Options) (*Watcher, error) {
 	scope := kube.Scope{Namespaces: o.Namespaces}
 	var errs [3]error
 	w.endpoints, errs[0] = kube.NewInformer(o.Client, &v1alpha1.NotificationEndpoint{}, &v1alpha1.NotificationEndpointList{}, scope, nil, w.wake)
-	w.triggers, errs[1] = kube.NewInformer(o.Client, &v1alpha1.CloudinaryTrigger{}, &v1alpha1.CloudinaryTriggerList{}, scope, stripTrigger, w.wake)
+	w.triggers, errs[1] = kube.NewInformer(o.Client, &v1alpha1.CloudinaryTrigger{}, &v1alpha1.CloudinaryTriggerList{}, scope, route.StripTrigger, w.wake)
 	// The one Secret that the receiver may read.
 	scope = kube.Scope{Namespaces: []string{o.SecretNamespace}, Fields: "metadata.name=" + verification.SecretName}
 	w.secrets, errs[2] = kube.NewInformer(o.Client, &corev1.Secret{}, &corev1.SecretList{}, scope, nil, w.wake)
 	return w, errors.Join(errs[:]...)
 }
 
-// stripTrigger drops what only the manager needs.
-func stripTrigger(t *v1alpha1.CloudinaryTrigger) {
-	t.Spec.Filter = nil
-	t.Status.Registrations, t.Status.Observed = nil, nil
-}
-
-// Endpoint and Trigger return an object as it was seen last, or nil. It must not be changed.
+// Endpoint and Trigger return an object as it was seen last, or nil. It must not be changed. A trigger has not all of its status.
 func (w *Watcher) Endpoint(key types.NamespacedName) *v1alpha1.NotificationEndpoint {
 	found, _ := w.endpoints.Get(key)
 	return found

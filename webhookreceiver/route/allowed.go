@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package route
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+)
+
+// PathPrefix is where the path of an endpoint starts: <PathPrefix><namespace>/<name>.
+const PathPrefix = "/v1/notifications/"
+
+// allowed says whether a trigger that names an endpoint counts for it: what its template says of the bodies, and that notifications are told
+// of on it.
+func allowed(ep *v1alpha1.NotificationEndpoint, t *v1alpha1.CloudinaryTrigger) bool {
+	if t.Namespace == ep.Namespace {
+		return true
+	}
+	if ep.Spec.AllowedTriggers == nil {
+		return false
+	}
+	switch ep.Spec.AllowedTriggers.Namespaces.From {
+	case v1alpha1.NamespacesFromAll:
+		return true
+	case v1alpha1.NamespacesFromSelector:
+		return selected(t)
+	case v1alpha1.NamespacesFromSame:
+		return false
+	default:
+		return false
+	}
+}
+
+// selected says whether the manager lets a trigger use the endpoint of another namespace. The labels of namespaces are not for the receiver
+// to read, so it goes by what the manager wrote into the trigger's status, which nobody else can:
+//
+//	Accepted                                     | then the trigger
+//	---------------------------------------------+-----------------------------------------------------------
+//	True, of this generation                     | counts
+//	False with EndpointNotAllowed                | does not, whatever it still has at Cloudinary
+//	True of a generation before, False for any   | counts if it has something at Cloudinary for this endpoint:
+//	other reason                                 | it was allowed to, and its notifications come meanwhile
+//	absent                                       | does not: it has nothing at Cloudinary yet
+//
+// True of a generation before is not enough: it may have been another endpoint that allowed it.
+func selected(t *v1alpha1.CloudinaryTrigger) bool {
+	accepted := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionAccepted)
+	switch {
+	case accepted == nil:
+		return false
+	case accepted.Status == metav1.ConditionTrue && accepted.ObservedGeneration == t.Generation:
+		return true
+	case accepted.Reason == v1alpha1.ReasonEndpointNotAllowed:
+		return false
+	default:
+		return slices.ContainsFunc(t.Status.Registrations, func(r v1alpha1.Registration) bool { return isAt(r, t) })
+	}
+}
+
+// isAt says whether a registration is at the endpoint that its trigger names. The URL alone does not tell: an endpoint may have any. But
+// only by the endpoints of a namespace are its Secrets used.
+func isAt(r v1alpha1.Registration, t *v1alpha1.CloudinaryTrigger) bool {
+	at := endpointOf(t)
+	return r.SecretRef.Namespace == at.Namespace && strings.HasSuffix(r.URL, PathPrefix+at.String())
+}
+
+// StripTrigger drops what neither Configs nor status needs, so that it takes no memory.
+func StripTrigger(t *v1alpha1.CloudinaryTrigger) {
+	t.Spec.Filter, t.Status.Observed = nil, nil
+	var registrations []v1alpha1.Registration
+	var conditions []metav1.Condition
+	if endpointOf(t).Namespace != t.Namespace {
+		for _, r := range t.Status.Registrations {
+			if isAt(r, t) {
+				registrations = append(registrations, v1alpha1.Registration{URL: r.URL, SecretRef: r.SecretRef})
+			}
+		}
+		for _, c := range t.Status.Conditions {
+			if c.Type == v1alpha1.ConditionAccepted {
+				c.Message = ""
+				conditions = append(conditions, c)
+			}
+		}
+	}
+	t.Status.Registrations, t.Status.Conditions = registrations, conditions
+}
