@@ -53,13 +53,19 @@ func selected(t *v1alpha1.CloudinaryTrigger) bool {
 	switch {
 	case accepted == nil:
 		return false
-	case accepted.Status == metav1.ConditionTrue && accepted.ObservedGeneration == t.Generation:
+	case holds(t, v1alpha1.ConditionAccepted):
 		return true
 	case accepted.Reason == v1alpha1.ReasonEndpointNotAllowed:
 		return false
 	default:
 		return slices.ContainsFunc(t.Status.Registrations, func(r v1alpha1.Registration) bool { return isAt(r, t) })
 	}
+}
+
+// holds says whether a condition is True of the trigger as it is.
+func holds(t *v1alpha1.CloudinaryTrigger, condition string) bool {
+	c := meta.FindStatusCondition(t.Status.Conditions, condition)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == t.Generation
 }
 
 // isAt says whether a registration is at the endpoint that its trigger names. The URL alone does not tell: an endpoint may have any. But
@@ -72,19 +78,18 @@ func isAt(r v1alpha1.Registration, t *v1alpha1.CloudinaryTrigger) bool {
 // StripTrigger drops what neither Configs nor status needs, so that it takes no memory.
 func StripTrigger(t *v1alpha1.CloudinaryTrigger) {
 	t.Spec.Filter, t.Status.Observed = nil, nil
+	foreign := endpointOf(t).Namespace != t.Namespace
 	var registrations []v1alpha1.Registration
-	var conditions []metav1.Condition
-	if endpointOf(t).Namespace != t.Namespace {
-		for _, r := range t.Status.Registrations {
-			if isAt(r, t) {
-				registrations = append(registrations, v1alpha1.Registration{URL: r.URL, SecretRef: r.SecretRef})
-			}
+	for _, r := range t.Status.Registrations {
+		if foreign && isAt(r, t) {
+			registrations = append(registrations, v1alpha1.Registration{URL: r.URL, SecretRef: r.SecretRef})
 		}
-		for _, c := range t.Status.Conditions {
-			if c.Type == v1alpha1.ConditionAccepted {
-				c.Message = ""
-				conditions = append(conditions, c)
-			}
+	}
+	var conditions []metav1.Condition
+	for _, c := range t.Status.Conditions {
+		if c.Type == v1alpha1.ConditionSynced || (foreign && c.Type == v1alpha1.ConditionAccepted) {
+			c.Message = ""
+			conditions = append(conditions, c)
 		}
 	}
 	t.Status.Registrations, t.Status.Conditions = registrations, conditions

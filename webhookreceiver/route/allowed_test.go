@@ -124,7 +124,7 @@ func TestWhatIsDroppedOfATrigger(t *testing.T) {
 	whole := func(endpoint string) *v1alpha1.CloudinaryTrigger {
 		tr := registered(judged(trigger("team-a", "images", endpoint, `{"a":"b"}`, "upload"), metav1.ConditionFalse, v1alpha1.ReasonInvalidFilter),
 			"https://hooks.example.com/v1/notifications/shop/media", "shop")
-		tr = registered(tr, "https://hooks.example.com/v1/notifications/shop/before", "shop")
+		tr = synced(registered(tr, "https://hooks.example.com/v1/notifications/shop/before", "shop"))
 		tr.Spec.Filter = tr.Spec.PayloadTemplate
 		tr.Status.Registrations[0].Triggers = []v1alpha1.RegisteredTrigger{{EventType: "upload", ID: "1"}}
 		tr.Status.Conditions[0].Message = "spec.filter: long"
@@ -132,9 +132,14 @@ func TestWhatIsDroppedOfATrigger(t *testing.T) {
 		tr.Status.LastNotification = &v1alpha1.NotificationStatus{EventType: "upload"}
 		return tr
 	}
-	last := v1alpha1.CloudinaryTriggerStatus{LastNotification: &v1alpha1.NotificationStatus{EventType: "upload"}}
+	last := v1alpha1.CloudinaryTriggerStatus{
+		LastNotification: &v1alpha1.NotificationStatus{EventType: "upload"},
+		Conditions:       []metav1.Condition{{Type: v1alpha1.ConditionSynced, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSynced}},
+	}
 	foreign := last
-	foreign.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonInvalidFilter}}
+	foreign.Conditions = []metav1.Condition{
+		{Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonInvalidFilter}, last.Conditions[0],
+	}
 	foreign.Registrations = []v1alpha1.Registration{{
 		URL: "https://hooks.example.com/v1/notifications/shop/media", SecretRef: v1alpha1.NamespacedSecretReference{Namespace: "shop", Name: "cloudinary"},
 	}}

@@ -111,6 +111,7 @@ func triggerConfig(t *v1alpha1.CloudinaryTrigger) TriggerConfig {
 	c := TriggerConfig{Trigger: Trigger{
 		Key: types.NamespacedName{Namespace: t.Namespace, Name: t.Name}, UID: t.UID, EventTypes: t.Spec.EventTypes,
 	}}
+	c.Synced = holds(t, v1alpha1.ConditionSynced)
 	if t.Spec.PayloadTemplate == nil {
 		return c
 	}

@@ -29,6 +29,9 @@ type Config struct {
 	Targets  []Target        `json:"targets,omitempty"`
 	Triggers []TriggerConfig `json:"triggers,omitempty"`
 	Redrive  string          `json:"redrive,omitempty"`
+
+	// Former are triggers as they were: see Remember.
+	Former []Former `json:"former,omitempty"`
 }
 
 // TriggerConfig is a trigger that notifies the endpoint.
@@ -38,6 +41,8 @@ type TriggerConfig struct {
 	Templated bool       `json:"templated,omitempty"`
 	TypePaths [][]string `json:"typePaths,omitempty"`
 	Identity  Identity   `json:"identity,omitempty"`
+	// Synced says that Cloudinary has the trigger as it is here.
+	Synced bool `json:"synced,omitempty"`
 }
 
 // Identity says whether bodies made from a template have an id of their own.
@@ -80,34 +85,25 @@ const (
 	DefaultServiceTimeout = 15 * time.Second
 )
 
-// Compile makes an Endpoint. Keys that have ended by now are left out; until is when the first of the others ends, or zero.
+// Compile makes an Endpoint. What has ended by now, such as a key, is left out; until is when the first of the rest ends, or zero.
 func (c *Config) Compile(now time.Time) (_ *Endpoint, until time.Time, _ error) {
 	e := &Endpoint{
 		Key: c.Key, UID: c.UID, Generation: c.Generation,
 		MaxAge: c.MaxAge, RetryMaxAge: c.RetryMaxAge, Targets: c.Targets, Redrive: c.Redrive,
 	}
-	eventTypes, templated := map[string]bool{}, ""
 	for i := range c.Triggers {
-		t := &c.Triggers[i]
-		e.Triggers = append(e.Triggers, t.Trigger)
-		for _, eventType := range t.EventTypes {
-			eventTypes[eventType] = true
-			if t.Templated && eventType != allEventTypes {
-				templated = eventType
-			}
-		}
+		e.Triggers = append(e.Triggers, c.Triggers[i].Trigger)
 	}
-	if len(eventTypes) == 1 {
-		e.SoleTemplatedType = templated
-	}
-	e.TypePaths = typePaths(ownFirst(c.Key.Namespace, c.Triggers))
-	e.DoubtfulIdentity = doubtfulIdentity(c.Triggers)
+	former, ends := c.former(now)
+	told := append(ownFirst(c.Key.Namespace, c.Triggers), former...)
+	e.TypePaths, e.DoubtfulIdentity = typePaths(told), doubtfulIdentity(told)
+	e.SoleTemplatedType = soleType(c.Triggers, former)
 	policy, until, err := c.policy(now)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("endpoint %s: %w", c.Key, err)
 	}
 	e.Policy = policy
-	return e, until, nil
+	return e, earlier(until, ends), nil
 }
 
 // policy is nil where there is no key to verify anything with.
@@ -117,8 +113,8 @@ func (c *Config) policy(now time.Time) (_ *notification.Policy, until time.Time,
 		if key.NotAfter != nil && !now.Before(*key.NotAfter) {
 			continue
 		}
-		if key.NotAfter != nil && (until.IsZero() || key.NotAfter.Before(until)) {
-			until = *key.NotAfter
+		if key.NotAfter != nil {
+			until = earlier(until, *key.NotAfter)
 		}
 		o.Keys = append(o.Keys, notification.Key{ID: key.ID, Secret: []byte(key.Secret)})
 	}

@@ -45,3 +45,36 @@ func union(all, more []string) []string {
 	}
 	return all
 }
+
+// soleType is the event type of bodies that do not tell, if there is just one event type that has a template. Else it is that of the
+// templates before which did not tell it, if there is just one, and all of the present bodies would.
+func soleType(present, former []TriggerConfig) string {
+	all, templated := eventTypes(present), eventTypes(filter(present, func(t *TriggerConfig) bool { return t.Templated }))
+	if len(all) == 1 && len(templated) == 1 {
+		return named(templated[0])
+	}
+	silent := func(t *TriggerConfig) bool { return len(t.TypePaths) == 0 }
+	if before := eventTypes(filter(former, silent)); len(before) == 1 && len(filter(present, silent)) == 0 {
+		return named(before[0])
+	}
+	return ""
+}
+
+func filter(triggers []TriggerConfig, is func(*TriggerConfig) bool) []TriggerConfig {
+	return slices.DeleteFunc(slices.Clone(triggers), func(t TriggerConfig) bool { return !is(&t) })
+}
+
+func eventTypes(triggers []TriggerConfig) (all []string) {
+	for i := range triggers {
+		all = union(all, triggers[i].EventTypes)
+	}
+	return all
+}
+
+// named is an event type that is not all of them.
+func named(eventType string) string {
+	if eventType == allEventTypes {
+		return ""
+	}
+	return eventType
+}

@@ -74,7 +74,7 @@ type Endpoint struct {
 	Triggers []Trigger
 	// TypePaths are where templated bodies of this endpoint have their event type, in the order in which they are looked at.
 	TypePaths []notification.TypePath
-	// SoleTemplatedType is the one event type whose body is templated, if there is exactly one.
+	// SoleTemplatedType is the event type of a body that does not tell its own, if by the templates it can be of just one.
 	SoleTemplatedType string
 	// DoubtfulIdentity says that what looks like an id in a body may have been put there by a template, the same for two
 	// notifications: then only a timestamp tells them apart.

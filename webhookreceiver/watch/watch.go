@@ -44,7 +44,8 @@ type Watcher struct {
 	table    atomic.Pointer[route.Table]
 	dirty    chan struct{}
 	compiled map[types.NamespacedName]compiled
-	saved    []route.Config
+	// served are the configs of the table, and saved those of the snapshot.
+	served, saved []route.Config
 
 	endpoints *kube.Informer[*v1alpha1.NotificationEndpoint]
 	triggers  *kube.Informer[*v1alpha1.CloudinaryTrigger]
@@ -99,7 +100,7 @@ func (w *Watcher) Restore() {
 	if configs == nil {
 		return
 	}
-	w.saved = configs
+	w.served, w.saved = configs, configs
 	w.serve(configs)
 	w.Logger.Info("serving the routes of the last run until the API server has answered", "endpoints", len(configs))
 }
@@ -131,14 +132,14 @@ func (w *Watcher) wake() {
 }
 
 func (w *Watcher) follow(ctx context.Context) {
-	keyEnds := time.NewTimer(time.Hour)
-	defer keyEnds.Stop()
+	ends := time.NewTimer(time.Hour)
+	defer ends.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.dirty:
-		case <-keyEnds.C:
+		case <-ends.C:
 		}
 		select {
 		case <-ctx.Done():
@@ -150,13 +151,15 @@ func (w *Watcher) follow(ctx context.Context) {
 		if !until.IsZero() {
 			wait = max(settle, until.Sub(w.Now()))
 		}
-		keyEnds.Reset(wait)
+		ends.Reset(wait)
 	}
 }
 
-// rebuild makes the table anew from what was read. until is when the first key of an endpoint ends.
+// rebuild makes the table anew from what was read. until is when the first thing in it ends, such as a key.
 func (w *Watcher) rebuild() (until time.Time) {
 	configs := route.Configs(w.endpoints.All(), w.triggers.All(), w.keys())
+	route.Remember(w.served, configs, w.Now())
+	w.served = configs
 	until = w.serve(configs)
 	if !reflect.DeepEqual(configs, w.saved) {
 		if err := route.SaveSnapshot(w.SnapshotDir, configs); err != nil {

@@ -237,3 +237,63 @@ func TestATriggerOfASelectedNamespaceCountsOnceTheManagerHasSaidSo(t *testing.T)
 	}
 	become(t, "it counts no longer", func() bool { return len(counts()) == 0 })
 }
+
+// Bodies that were made before an edit of the template come after it, and after a restart that falls in between.
+func TestTheTemplateBeforeIsRememberedOverARestart(t *testing.T) {
+	begin, dir := time.Unix(1_795_000_000, 0), t.TempDir()
+	now := &clock{now: begin}
+	w, stop := start(t, env.Config, dir, now)
+	media := types.NamespacedName{Namespace: "watch-template", Name: "media"}
+	tr := &v1alpha1.CloudinaryTrigger{
+		ObjectMeta: metav1.ObjectMeta{Namespace: media.Namespace, Name: "images"},
+		Spec: v1alpha1.CloudinaryTriggerSpec{
+			EndpointRef: v1alpha1.EndpointReference{Name: media.Name}, EventTypes: []string{"upload", "delete"},
+			PayloadTemplate: &runtime.RawExtension{Raw: []byte(`{"kind":"{{event.type}}"}`)},
+		},
+	}
+	create(t, namespace(media.Namespace), tr, &v1alpha1.NotificationEndpoint{
+		ObjectMeta: metav1.ObjectMeta{Namespace: media.Namespace, Name: media.Name},
+		Spec: v1alpha1.NotificationEndpointSpec{
+			CredentialsSecretRef: v1alpha1.LocalSecretReference{Name: "cloudinary"}, Receiver: &v1alpha1.ReceiverSpec{},
+		},
+	})
+	typeOf := func(body string) string {
+		e := w.Table().Lookup(media)
+		if e == nil {
+			return ""
+		}
+		return notification.EventType([]byte(body), notification.Notification{}, e.TypePaths, e.SoleTemplatedType)
+	}
+	const before, after = `{"kind":"upload"}`, `{"event":"delete"}`
+	become(t, "its bodies tell their type", func() bool { return typeOf(before) == "upload" })
+	stop()
+
+	tr.Spec.PayloadTemplate.Raw = []byte(`{"event":"{{event.type}}"}`)
+	if err := env.Client.Update(t.Context(), tr); err != nil {
+		t.Fatal(err)
+	}
+	w, _ = start(t, env.Config, dir, now)
+	become(t, "bodies of the new template tell theirs", func() bool { return typeOf(after) == "delete" })
+	if got := typeOf(before); got != "upload" {
+		t.Errorf("a body of the template before is of type %s", got)
+	}
+	now.set(begin.Add(24 * time.Hour))
+	tr.Status.Conditions = []metav1.Condition{{
+		Type: v1alpha1.ConditionSynced, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSynced, ObservedGeneration: tr.Generation, LastTransitionTime: metav1.Unix(1, 0),
+	}}
+	if err := env.Client.Status().Update(t.Context(), tr); err != nil {
+		t.Fatal(err)
+	}
+	become(t, "Cloudinary has the new one", func() bool {
+		configs, err := route.LoadSnapshot(dir)
+		return err == nil && slices.ContainsFunc(configs, func(c route.Config) bool {
+			return c.Key == media && len(c.Former) == 1 && !c.Former[0].Until.IsZero()
+		})
+	})
+	if got := typeOf(before); got != "upload" {
+		t.Errorf("a body of the template before, that Cloudinary tries once more, is of type %s", got)
+	}
+	now.set(begin.Add(25 * time.Hour))
+	w.wake()
+	become(t, "and is no longer expected an hour later", func() bool { return typeOf(before) == "unknown" })
+}
