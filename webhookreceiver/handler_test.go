@@ -106,9 +106,9 @@ func testEndpoint(t *testing.T) *route.Endpoint {
 			{Name: "deletions", Event: true, EventTypes: []string{"delete"}},
 		},
 	}
-	e, _, err := c.Compile(now)
-	if err != nil {
-		t.Fatal(err)
+	e, _, problems := c.Compile(now)
+	if len(problems) > 0 {
+		t.Fatal(problems)
 	}
 	return e
 }

@@ -85,8 +85,9 @@ const (
 	DefaultServiceTimeout = 15 * time.Second
 )
 
-// Compile makes an Endpoint. What has ended by now, such as a key, is left out; until is when the first of the rest ends, or zero.
-func (c *Config) Compile(now time.Time) (_ *Endpoint, until time.Time, _ error) {
+// Compile makes an Endpoint. What has ended by now, such as a key, is left out; until is when the first of the rest ends, or zero. So
+// is what cannot be used, and problems says why: one wrong public key must not keep the others from counting, nor from ending.
+func (c *Config) Compile(now time.Time) (_ *Endpoint, until time.Time, problems []error) {
 	e := &Endpoint{
 		Key: c.Key, UID: c.UID, Generation: c.Generation,
 		MaxAge: c.MaxAge, RetryMaxAge: c.RetryMaxAge, Targets: c.Targets, Redrive: c.Redrive,
@@ -98,16 +99,12 @@ func (c *Config) Compile(now time.Time) (_ *Endpoint, until time.Time, _ error) 
 	told := append(ownFirst(c.Key.Namespace, c.Triggers), former...)
 	e.TypePaths, e.DoubtfulIdentity = typePaths(told), doubtfulIdentity(told)
 	e.SoleTemplatedType = soleType(c.Triggers, former)
-	policy, until, err := c.policy(now)
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("endpoint %s: %w", c.Key, err)
-	}
-	e.Policy = policy
-	return e, earlier(until, ends), nil
+	e.Policy, until, problems = c.policy(now)
+	return e, earlier(until, ends), problems
 }
 
-// policy is nil where there is no key to verify anything with.
-func (c *Config) policy(now time.Time) (_ *notification.Policy, until time.Time, _ error) {
+// policy is nil where there is no key to verify anything with, or nothing says how.
+func (c *Config) policy(now time.Time) (_ *notification.Policy, until time.Time, problems []error) {
 	o := notification.PolicyOptions{Algorithms: c.Algorithms, MaxAge: c.MaxAge}
 	for _, key := range c.Keys {
 		if key.NotAfter != nil && !now.Before(*key.NotAfter) {
@@ -121,13 +118,17 @@ func (c *Config) policy(now time.Time) (_ *notification.Policy, until time.Time,
 	for i, text := range c.PublicKeys {
 		key, err := notification.ParseEd25519PublicKey(text)
 		if err != nil {
-			return nil, until, fmt.Errorf("public key %d: %w", i, err)
+			problems = append(problems, fmt.Errorf("public key %d: %w", i, err))
+			continue
 		}
 		o.Ed25519 = append(o.Ed25519, key)
 	}
 	if len(o.Keys) == 0 && len(o.Ed25519) == 0 {
-		return nil, until, nil
+		return nil, until, problems
 	}
 	p, err := notification.NewPolicy(o)
-	return p, until, err
+	if err != nil {
+		return nil, until, append(problems, err)
+	}
+	return p, until, problems
 }

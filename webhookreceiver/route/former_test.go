@@ -39,9 +39,9 @@ func (h *history) becomes(t *testing.T, now time.Time, triggers ...*v1alpha1.Clo
 
 func (h *history) at(t *testing.T, now time.Time) *Endpoint {
 	t.Helper()
-	e, _, err := h.config[0].Compile(now)
-	if err != nil {
-		t.Fatal(err)
+	e, _, problems := h.config[0].Compile(now)
+	if len(problems) > 0 {
+		t.Fatal(problems)
 	}
 	return e
 }
@@ -105,9 +105,9 @@ func TestBodiesOfATemplateBefore(t *testing.T) {
 			h, begin := history{from: v1alpha1.NamespacesFromSelector}, time.Unix(1_795_000_000, 0)
 			h.becomes(t, begin, tc.before...)
 			h.becomes(t, begin.Add(time.Hour), tc.now...)
-			_, until, err := h.config[0].Compile(begin.Add(time.Hour))
-			if err != nil {
-				t.Fatal(err)
+			_, until, problems := h.config[0].Compile(begin.Add(time.Hour))
+			if len(problems) > 0 {
+				t.Fatal(problems)
 			}
 			for after, want := range map[time.Duration]string{0: tc.want, memory - time.Second: tc.want, memory: tc.later} {
 				if got := typeOf(t, h.at(t, begin.Add(time.Hour+after)), tc.body); got != want {

@@ -3,6 +3,9 @@
 package route
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -165,30 +168,36 @@ func TestCompile(t *testing.T) {
 		return Config{MaxAge: time.Hour, Keys: []verification.Key{{ID: "1", Secret: "live"}}}
 	}
 	for name, tc := range map[string]struct {
-		change func(*Config)
-		policy string
-		until  time.Time
-		failed bool
+		change   func(*Config)
+		policy   string
+		until    time.Time
+		problems string
 	}{
-		"a key":                     {func(*Config) {}, "policy with 1 keys and 0 public keys", time.Time{}, false},
-		"no key":                    {func(c *Config) { c.Keys = nil }, "", time.Time{}, false},
-		"only a key that has ended": {func(c *Config) { c.Keys[0].NotAfter = &past }, "", time.Time{}, false},
-		"a key that ends":           {func(c *Config) { c.Keys[0].NotAfter = &soon }, "policy with 1 keys and 0 public keys", soon, false},
+		"a key":                     {func(*Config) {}, "policy with 1 keys and 0 public keys", time.Time{}, ""},
+		"no key":                    {func(c *Config) { c.Keys = nil }, "", time.Time{}, ""},
+		"only a key that has ended": {func(c *Config) { c.Keys[0].NotAfter = &past }, "", time.Time{}, ""},
+		"a key that ends":           {func(c *Config) { c.Keys[0].NotAfter = &soon }, "policy with 1 keys and 0 public keys", soon, ""},
 		"two that end": {func(c *Config) {
 			c.Keys = []verification.Key{{Secret: "a", NotAfter: &later}, {Secret: "b", NotAfter: &soon}, {Secret: "c", NotAfter: &past}}
-		}, "policy with 2 keys and 0 public keys", soon, false},
-		"a public key":             {func(c *Config) { c.PublicKeys = []string{strings.Repeat("ab", 32)} }, "policy with 1 keys and 1 public keys", time.Time{}, false},
-		"a public key that is not": {func(c *Config) { c.PublicKeys = []string{"?"} }, "", time.Time{}, true},
+		}, "policy with 2 keys and 0 public keys", soon, ""},
+		"a public key": {func(c *Config) { c.PublicKeys = []string{strings.Repeat("ab", 32)} }, "policy with 1 keys and 1 public keys", time.Time{}, ""},
+		"a public key that is none": {
+			func(c *Config) { c.PublicKeys, c.Keys[0].NotAfter = []string{"?"}, &soon }, "policy with 1 keys and 0 public keys", soon, "public key 0: ",
+		},
+		"one of two public keys": {
+			func(c *Config) { c.PublicKeys = []string{"?", strings.Repeat("ab", 32)} }, "policy with 1 keys and 1 public keys", time.Time{}, "public key 0: ",
+		},
+		"nothing but a public key that is none": {func(c *Config) { c.PublicKeys, c.Keys = []string{"?"}, nil }, "", time.Time{}, "public key 0: "},
+		"an algorithm of a later version": {
+			func(c *Config) { c.Algorithms, c.Keys[0].NotAfter = []notification.Algorithm{"SHA512"}, &soon }, "", soon, `unknown algorithm "SHA512"`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := base()
 			tc.change(&c)
-			e, until, err := c.Compile(now)
-			if (err != nil) != tc.failed {
-				t.Fatalf("error %v", err)
-			}
-			if err != nil {
-				return
+			e, until, problems := c.Compile(now)
+			if got := errors.Join(problems...); (got != nil) != (tc.problems != "") || (got != nil && !strings.Contains(got.Error(), tc.problems)) {
+				t.Errorf("problems %v, want %q", got, tc.problems)
 			}
 			policy := ""
 			if e.Policy != nil {
@@ -211,9 +220,9 @@ func compiledTriggers(t *testing.T, triggers ...*v1alpha1.CloudinaryTrigger) *En
 func compiledFor(t *testing.T, from v1alpha1.FromNamespaces, triggers ...*v1alpha1.CloudinaryTrigger) *Endpoint {
 	t.Helper()
 	configs := Configs([]*v1alpha1.NotificationEndpoint{endpoint("shop", "media", allowing(from))}, triggers, nil)
-	e, _, err := configs[0].Compile(time.Unix(0, 0))
-	if err != nil {
-		t.Fatal(err)
+	e, _, problems := configs[0].Compile(time.Unix(0, 0))
+	if len(problems) > 0 {
+		t.Fatal(problems)
 	}
 	return e
 }
@@ -287,5 +296,30 @@ func TestWhichTriggerFired(t *testing.T) {
 	}
 	if got := compiledTriggers(t, trigger("shop", "c", "media", "", "upload")).TriggerFor("rename"); got != nil {
 		t.Errorf("rename was fired by %v, want none", got)
+	}
+}
+
+// What is left of an endpoint accepts no more than was meant.
+func TestWithoutItsOnlyPublicKeyAnEndpointAcceptsNothingElse(t *testing.T) {
+	now := time.Unix(1_795_000_000, 0)
+	c := Config{
+		MaxAge: time.Hour, Keys: []verification.Key{{ID: "1", Secret: "live"}}, PublicKeys: []string{"?"}, Algorithms: []notification.Algorithm{notification.Ed25519},
+	}
+	e, _, _ := c.Compile(now)
+	sum := sha256.Sum256([]byte("{}1795000000live"))
+	v1, v2 := hex.EncodeToString(sum[:]), strings.Repeat("ab", 64)
+	for name, tc := range map[string]struct {
+		signed notification.Signed
+		want   notification.Rejection
+	}{
+		"a digest":                     {notification.Signed{Signature: v1}, notification.RejectedAlgorithmNotAllowed},
+		"both signatures":              {notification.Signed{Signature: v1, SignatureV2: v2}, notification.RejectedAlgorithmNotAllowed},
+		"that of a public key":         {notification.Signed{SignatureV2: v2}, notification.RejectedOnlyV2},
+		"no signature, for good order": {notification.Signed{}, notification.RejectedMissingSignature},
+	} {
+		tc.signed.Body, tc.signed.Timestamp = []byte("{}"), "1795000000"
+		if _, got := e.Policy.Verify(tc.signed, now); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
 	}
 }

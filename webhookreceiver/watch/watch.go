@@ -57,6 +57,7 @@ type compiled struct {
 	config   route.Config
 	endpoint *route.Endpoint
 	until    time.Time
+	problems string
 }
 
 // settle is how long further changes are waited for, so that many at once make one table.
@@ -192,9 +193,6 @@ func (w *Watcher) serve(configs []route.Config) (until time.Time) {
 	for i := range configs {
 		c := w.compile(configs[i], now)
 		next[configs[i].Key] = c
-		if c.endpoint == nil {
-			continue
-		}
 		endpoints = append(endpoints, c.endpoint)
 		if !c.until.IsZero() && (until.IsZero() || c.until.Before(until)) {
 			until = c.until
@@ -209,20 +207,23 @@ func (w *Watcher) serve(configs []route.Config) (until time.Time) {
 	return until
 }
 
-// compile makes an endpoint, or takes the one there is if nothing has changed. One that cannot be made keeps its last good form, since
-// its notifications would be lost otherwise; the manager tells why in its conditions.
+// compile makes an endpoint, or takes the one there is if nothing has changed. What is wrong with it is logged once; the manager
+// tells of it in its conditions.
 func (w *Watcher) compile(config route.Config, now time.Time) compiled {
 	before, known := w.compiled[config.Key]
 	if known && (before.until.IsZero() || now.Before(before.until)) && reflect.DeepEqual(before.config, config) {
 		return before
 	}
-	endpoint, until, err := config.Compile(now)
-	if err != nil {
-		w.Logger.Error(err, "an endpoint is not served as it is", "endpoint", config.Key)
-		return compiled{config: config, endpoint: before.endpoint}
+	c := compiled{config: config}
+	var problems []error
+	if c.endpoint, c.until, problems = config.Compile(now); len(problems) > 0 {
+		err := errors.Join(problems...)
+		if c.problems = err.Error(); c.problems != before.problems {
+			w.Logger.Error(err, "an endpoint is served without what cannot be used of it", "endpoint", config.Key)
+		}
 	}
-	if !known || (before.endpoint != nil && (before.endpoint.Policy == nil) != (endpoint.Policy == nil)) {
+	if !known || (before.endpoint.Policy == nil) != (c.endpoint.Policy == nil) {
 		w.Logger.Info("serving an endpoint", "endpoint", config.Key, "keys", len(config.Keys), "targets", len(config.Targets))
 	}
-	return compiled{config: config, endpoint: endpoint, until: until}
+	return c
 }

@@ -9,11 +9,13 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -296,4 +298,54 @@ func TestTheTemplateBeforeIsRememberedOverARestart(t *testing.T) {
 	now.set(begin.Add(25 * time.Hour))
 	w.wake()
 	become(t, "and is no longer expected an hour later", func() bool { return typeOf(before) == "unknown" })
+}
+
+// A public key that is none is one thing that is wrong, and not the end of the endpoint.
+func TestOnePublicKeyThatIsNoneStopsNothing(t *testing.T) {
+	begin, dir := time.Unix(1_795_000_000, 0), t.TempDir()
+	now := &clock{now: begin}
+	ends := begin.Add(time.Minute)
+	c := route.Config{
+		Key: types.NamespacedName{Namespace: "shop", Name: "media"}, UID: "u", MaxAge: time.Hour,
+		Keys: []verification.Key{{ID: "2", Secret: "new"}, {ID: "1", Secret: "old", NotAfter: &ends}}, PublicKeys: []string{strings.Repeat("?", 64)},
+	}
+	if err := route.SaveSnapshot(dir, []route.Config{c}); err != nil {
+		t.Fatal(err)
+	}
+	nobody, err := kube.New(&rest.Config{Host: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged := 0
+	w, err := New(Options{
+		Client: nobody, SecretNamespace: system, SnapshotDir: dir, Now: now.Now,
+		Logger: funcr.New(func(_, args string) {
+			if strings.Contains(args, "public key 0") {
+				logged++
+			}
+		}, funcr.Options{}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Restore()
+	if e := w.Table().Lookup(c.Key); e == nil || !takes(e, "new", begin) || !takes(e, "old", begin) {
+		t.Error("after a restart the endpoint is not served with the keys that are left")
+	}
+	now.set(ends)
+	w.Restore()
+	if e := w.Table().Lookup(c.Key); e == nil || !takes(e, "new", ends) || takes(e, "old", ends) {
+		t.Error("a key that has ended counts, or the other does not")
+	}
+	c.Keys = append(c.Keys, verification.Key{ID: "3", Secret: "newer"})
+	if err := route.SaveSnapshot(dir, []route.Config{c}); err != nil {
+		t.Fatal(err)
+	}
+	w.Restore()
+	if e := w.Table().Lookup(c.Key); e == nil || !takes(e, "newer", ends) {
+		t.Error("a key that was added does not count")
+	}
+	if logged != 1 {
+		t.Errorf("it was logged %d times, want once", logged)
+	}
 }

@@ -155,9 +155,9 @@ func (h *syncingHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func verifyingHandler(endpoints []route.Config, to webhookreceiver.Store) (http.Handler, error) {
 	var compiled []*route.Endpoint
 	for _, c := range endpoints {
-		e, _, err := c.Compile(time.Now())
-		if err != nil {
-			return nil, fmt.Errorf("make an endpoint: %w", err)
+		e, _, problems := c.Compile(time.Now())
+		if len(problems) > 0 {
+			return nil, fmt.Errorf("make an endpoint: %w", errors.Join(problems...))
 		}
 		compiled = append(compiled, e)
 	}
