@@ -46,6 +46,8 @@ type Watcher struct {
 	compiled map[types.NamespacedName]compiled
 	// served are the configs of the table, and saved those of the snapshot.
 	served, saved []route.Config
+	// ends is when something in the table of the last run does, such as a key.
+	ends time.Time
 
 	endpoints *kube.Informer[*v1alpha1.NotificationEndpoint]
 	triggers  *kube.Informer[*v1alpha1.CloudinaryTrigger]
@@ -102,7 +104,7 @@ func (w *Watcher) Restore() {
 		return
 	}
 	w.served, w.saved = configs, configs
-	w.serve(configs)
+	w.ends = w.serve(configs)
 	w.Logger.Info("serving the routes of the last run until the API server has answered", "endpoints", len(configs))
 }
 
@@ -118,6 +120,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(settle):
+		}
+		if !w.ends.IsZero() && !w.Now().Before(w.ends) {
+			w.ends = w.serve(w.served)
 		}
 	}
 	w.wake()

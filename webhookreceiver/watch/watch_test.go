@@ -178,6 +178,10 @@ func TestRoutesFollowTheAPIServerAndOutliveIt(t *testing.T) {
 		t.Error("the routes of the last run are not served")
 	}
 	now.set(ends)
+	become(t, "a key has ended while the API server is away", func() bool {
+		e := w.Table().Lookup(media)
+		return takes(e, "new", ends) && !takes(e, "old", ends)
+	})
 	w, _ = start(t, nowhere, dir, now)
 	if e := w.Table().Lookup(media); !takes(e, "new", ends) || takes(e, "old", ends) {
 		t.Error("a key that ended while nothing ran counts, or the other does not")
