@@ -23,7 +23,7 @@ import (
 //	REPAIR    what takes the place of a damaged file, while it is made
 //	db/       the engine's files (Pebble, format major version as in engineFormat)
 //
-// "lost+found" and what begins with "routes.json" may be there too: the one is the file system's, the other the receiver's.
+// "lost+found" and what begins with "routes.json" or ".routes.json" may be there too: the one is the file system's, the others the receiver's.
 //
 // Keys begin with an ID of 8 bytes, big endian, then the kind of entry in one byte, so that what is written together
 // lies together, and the files of the engine hardly overlap:
@@ -125,7 +125,7 @@ func checkFormat(fs vfs.FS, dir string, failpoint func(string)) error {
 }
 
 func mayPrecedeFormat(name string) bool {
-	return name == "lost+found" || name == lockFile || name == formatFile+tempSuffix || strings.HasPrefix(name, "routes.json")
+	return name == "lost+found" || name == lockFile || name == formatFile+tempSuffix || strings.HasPrefix(strings.TrimPrefix(name, "."), "routes.json")
 }
 
 func readFormat(fs vfs.FS, path string) error {

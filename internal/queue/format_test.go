@@ -45,6 +45,13 @@ func TestOpenDirectory(t *testing.T) {
 		"the receiver's routes": {
 			why: "they are kept beside the queue", have: put("routes.json", "{}"),
 		},
+		"routes that were not saved whole": {
+			why: "the process was killed meanwhile", have: func(t *testing.T, fs vfs.FS) {
+				t.Helper()
+				put("routes.json.123.tmp", "{")(t, fs)
+				put(".routes.json.123", "{")(t, fs)
+			},
+		},
 		"an interrupted attempt": {
 			why: "the process was killed before FORMAT was whole", have: put("FORMAT.tmp", "{"),
 		},

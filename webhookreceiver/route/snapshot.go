@@ -17,6 +17,12 @@ const SnapshotName = "routes.json"
 
 const snapshotVersion = 1
 
+// unsaved are the names of files that are not whole yet, and unsavedBefore what they were once.
+const (
+	unsaved       = SnapshotName + ".*.tmp"
+	unsavedBefore = "." + SnapshotName + ".*"
+)
+
 type snapshot struct {
 	Version   int      `json:"version"`
 	Endpoints []Config `json:"endpoints"`
@@ -28,7 +34,7 @@ func SaveSnapshot(dir string, configs []Config) error {
 	if err != nil {
 		return fmt.Errorf("encode routes: %w", err)
 	}
-	f, err := os.CreateTemp(dir, "."+SnapshotName+".*") // its mode is 0600
+	f, err := os.CreateTemp(dir, unsaved) // its mode is 0600
 	if err != nil {
 		return fmt.Errorf("save routes: %w", err)
 	}
@@ -40,6 +46,26 @@ func SaveSnapshot(dir string, configs []Config) error {
 	}
 	if err != nil {
 		return fmt.Errorf("save routes: %w", err)
+	}
+	return nil
+}
+
+// RemoveLeftovers removes what SaveSnapshot leaves in dir where the process is killed meanwhile: keys that would lie there for ever. It must
+// not be called while another process may save.
+func RemoveLeftovers(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("look for leftovers of routes: %w", err)
+	}
+	for _, e := range entries {
+		now, _ := filepath.Match(unsaved, e.Name()) // the patterns are well formed
+		before, _ := filepath.Match(unsavedBefore, e.Name())
+		if !now && !before {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("remove a leftover of routes: %w", err)
+		}
 	}
 	return nil
 }

@@ -93,8 +93,11 @@ func (w *Watcher) Trigger(key types.NamespacedName) *v1alpha1.CloudinaryTrigger 
 // Table is the present table, nil until there is one.
 func (w *Watcher) Table() *route.Table { return w.table.Load() }
 
-// Restore serves the routes that were saved last, if there are any. It may be called before Run.
+// Restore serves the routes that were saved last, if there are any. It may be called before Run, once no other process has the folder.
 func (w *Watcher) Restore() {
+	if err := route.RemoveLeftovers(w.SnapshotDir); err != nil {
+		w.Logger.Error(err, "a file with verification keys is left behind")
+	}
 	configs, err := route.LoadSnapshot(w.SnapshotDir)
 	if err != nil {
 		w.Logger.Error(err, "the routes of the last run are not served")

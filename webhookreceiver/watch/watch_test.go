@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -316,13 +318,9 @@ func TestOnePublicKeyThatIsNoneStopsNothing(t *testing.T) {
 	if err := route.SaveSnapshot(dir, []route.Config{c}); err != nil {
 		t.Fatal(err)
 	}
-	nobody, err := kube.New(&rest.Config{Host: "http://127.0.0.1:1"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	logged := 0
 	w, err := New(Options{
-		Client: nobody, SecretNamespace: system, SnapshotDir: dir, Now: now.Now,
+		Client: nowhere(t), SecretNamespace: system, SnapshotDir: dir, Now: now.Now,
 		Logger: funcr.New(func(_, args string) {
 			if strings.Contains(args, "public key 0") {
 				logged++
@@ -352,4 +350,37 @@ func TestOnePublicKeyThatIsNoneStopsNothing(t *testing.T) {
 	if logged != 1 {
 		t.Errorf("it was logged %d times, want once", logged)
 	}
+}
+
+// A process that is killed while it saves the routes leaves a file with keys.
+func TestWhatWasNotSavedWholeIsRemoved(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{".routes.json.123", "routes.json.456.tmp", "routes.json", "FORMAT"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(`{"version":1}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w, err := New(Options{Client: nowhere(t), SecretNamespace: system, SnapshotDir: dir, Now: time.Now, Logger: logr.Discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Restore()
+	entries, err := os.ReadDir(dir)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if diff := cmp.Diff([]string{"FORMAT", "routes.json"}, names); diff != "" || err != nil {
+		t.Errorf("left in the folder (-want +got), error %v:\n%s", err, diff)
+	}
+}
+
+// nowhere is a client of an API server that is not there.
+func nowhere(t *testing.T) *kube.Client {
+	t.Helper()
+	c, err := kube.New(&rest.Config{Host: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
