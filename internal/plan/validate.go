@@ -14,6 +14,8 @@ import (
 	"unicode"
 
 	"github.com/cbroglie/mustache"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/jsonlogic"
 )
 
 // The bounds of what is sent. That of a template is Cloudinary's; it names none for filters, so these are ours.
@@ -180,24 +182,14 @@ func checkRule(at path, value any, literal bool) error {
 func checkOperation(at path, object map[string]any, literal bool) error {
 	literal = literal || len(object) != 1
 	for _, key := range slices.Sorted(maps.Keys(object)) {
-		if !literal && !slices.Contains(operators(), key) {
-			return at.errorf("%q is not a JSONLogic operator; those are %s", cut(key), strings.Join(operators(), " "))
+		if operators := jsonlogic.Operators(); !literal && !slices.Contains(operators, key) {
+			return at.errorf("%q is not a JSONLogic operator; those are %s", cut(key), strings.Join(operators, " "))
 		}
 		if err := checkRule(at.member(key), object[key], literal); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// operators are those of json-logic-js 2, then those that Cloudinary adds.
-func operators() []string {
-	return []string{
-		"==", "===", "!=", "!==", ">", ">=", "<", "<=", "!!", "!", "%", "log", "in", "cat", "substr", "+", "*", "-", "/",
-		"min", "max", "merge", "var", "missing", "missing_some", "if", "?:", "and", "or", "filter", "map", "reduce", "all",
-		"none", "some",
-		"startsWith", "endsWith", "contains", "matches",
-	}
 }
 
 // checkTexts parses every text in a template, in an order that makes the message the same each time.

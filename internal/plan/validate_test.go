@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/jsonlogic"
 )
 
 type checkCase struct {
@@ -38,8 +40,8 @@ func nested(open, inside, shut string, levels int) string {
 }
 
 func TestCheckFilter(t *testing.T) {
-	every := make([]string, 0, len(operators()))
-	for _, operator := range operators() {
+	every := make([]string, 0, len(jsonlogic.Operators()))
+	for _, operator := range jsonlogic.Operators() {
 		every = append(every, fmt.Sprintf(`{%q: []}`, operator))
 	}
 	runChecks(t, CheckFilter, map[string]checkCase{
@@ -70,6 +72,27 @@ func TestCheckFilter(t *testing.T) {
 		"16384 bytes":                    {`{"!": "` + strings.Repeat("x", 16384-8) + `" }`, "", "measured as compact JSON"},
 		"16385 bytes":                    {`{"!":"` + strings.Repeat("x", 16384-7) + `"}`, "filter: has 16385 bytes as compact JSON, and may have 16384 at most", ""},
 	})
+}
+
+// What is accepted here is what preview and the simulator can evaluate, and nothing else is.
+func TestAFilterIsAcceptedWhereItCanBeEvaluated(t *testing.T) {
+	names := append(jsonlogic.Operators(), "", "Var", "equals", "set", "regex", "sort", "abs", "method", "toString", "constructor", "cat.length",
+		"__proto__", "StartsWith", "starts_with", "startswith", "ends-with", "match", "nor", "xor", "not", "<>", "=", "**", "??", "var ")
+	for _, name := range names {
+		for _, rule := range []string{`{%q:[["a"],"a",1]}`, `{%q:"a"}`, `{"or":[false,{%q:["a","b"]}]}`, `{"map":[[1],{%q:["a",["b"]]}]}`} {
+			rule = fmt.Sprintf(rule, name)
+			filter, err := decode([]byte(rule))
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused := CheckFilter([]byte(rule))
+			_, failed := jsonlogic.Holds(filter, map[string]any{"a": "b"})
+			// With operands that suit no operator, there are other errors.
+			if unknown := failed != nil && strings.Contains(failed.Error(), "is not an operator"); (refused != nil) != unknown {
+				t.Errorf("%s: the check says %v, the evaluation %v", rule, refused, failed)
+			}
+		}
+	}
 }
 
 func TestCheckTemplate(t *testing.T) {

@@ -265,7 +265,7 @@ func (s *Simulator) test(req request) answer {
 		return failure(http.StatusBadRequest, message)
 	}
 	// Without the lock: a filter may take its time.
-	return success(http.StatusOK, testResult{TriggerID: t.id, FilterPresent: t.filter != nil, FilterResult: evaluate(t.filter, data)})
+	return success(http.StatusOK, testResult{TriggerID: t.id, FilterPresent: t.filter != nil, FilterResult: passes(t.filter, data)})
 }
 
 // now is the time in whole seconds, as Cloudinary writes it.

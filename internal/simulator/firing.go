@@ -41,7 +41,7 @@ func (e event) refusal(t trigger) string {
 		return reasonURIType
 	case t.eventType != e.eventType && t.eventType != eventTypeAll:
 		return reasonEventType
-	case !evaluate(t.filter, e.fields()):
+	case !passes(t.filter, e.fields()):
 		return reasonFilter
 	case e.ownURL != "" && !t.additive:
 		return reasonSuppressed

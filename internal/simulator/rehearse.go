@@ -31,8 +31,10 @@ type Rehearsal struct {
 
 // Rehearsed is what became of it.
 type Rehearsed struct {
-	// Passes says whether the filter lets the notification through.
-	Passes bool
+	// Passes says whether the filter lets the notification through. FilterFailure is why that cannot be said; the simulator lets
+	// nothing through then.
+	Passes        bool
+	FilterFailure string
 	// Body is what would be sent if it does, and BodyFrom one of default, template and fallback.
 	Body     []byte
 	BodyFrom string
@@ -45,7 +47,6 @@ func Rehearse(r Rehearsal) (Rehearsed, error) {
 	if r.Escaping == "" {
 		r.Escaping = EscapeHTML
 	}
-	registerOperators()
 	if _, ok := decodeJSON(r.Notification); !ok {
 		return Rehearsed{}, errors.New("notification: is not one JSON value")
 	}
@@ -59,7 +60,10 @@ func Rehearse(r Rehearsal) (Rehearsed, error) {
 	}
 	e := newEvent(r.EventType, r.Notification, "")
 	sent := e.toTrigger(trigger{template: template, authScheme: schemeDefault}, r.Escaping)
-	done := Rehearsed{Passes: evaluate(filter, e.fields()), Body: sent.body, BodyFrom: sent.bodyFrom}
+	done := Rehearsed{Body: sent.body, BodyFrom: sent.bodyFrom}
+	if done.Passes, err = evaluate(filter, e.fields()); err != nil {
+		done.FilterFailure = err.Error()
+	}
 	if sent.bodyFrom == bodyFallback {
 		if _, err := render(template, namespaces(r.EventType, e.data), r.Escaping); err != nil {
 			done.FallbackReason = err.Error()

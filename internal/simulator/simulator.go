@@ -50,7 +50,6 @@ func New(options Options) (*Simulator, error) {
 	if err := options.validate(); err != nil {
 		return nil, fmt.Errorf("simulator options: %w", err)
 	}
-	registerOperators()
 	id := sha256.Sum256([]byte(options.Cloud))
 	key, err := ed25519Key(options.Delivery.Ed25519Seed)
 	if err != nil {
