@@ -22,8 +22,9 @@ import (
 
 const longPreview = `Try a trigger manifest with a notification: whether the filter lets it through, which body would be sent and with which headers.
 
-Filters and templates are judged as the operator does and evaluated as the bundled simulator does. Where Cloudinary's documentation is
-silent, for example on how a list prints in a template, Cloudinary itself may do otherwise.
+The spec is judged as the API server and the operator do. Filters are evaluated as JSONLogic's reference implementation does, templates
+as the bundled simulator does. Where Cloudinary's documentation is silent, for example on how a list prints in a template, Cloudinary
+itself may do otherwise.
 
 No cluster is needed, unless --secret names a Secret to sign with.`
 
@@ -73,7 +74,8 @@ type rehearsal struct {
 	EventType string            `json:"eventType"`
 	Sample    bool              `json:"sample,omitempty"`
 	Listens   bool              `json:"listens"`
-	Filter    string            `json:"filter"` // none, match, no match or invalid
+	Filter    string            `json:"filter"`            // one of the constants below
+	Untried   string            `json:"untried,omitempty"` // why it cannot be tried here
 	Fires     bool              `json:"fires"`
 	BodyFrom  string            `json:"bodyFrom,omitempty"`
 	Body      json.RawMessage   `json:"body,omitempty"`
@@ -184,6 +186,9 @@ func eventTypesOf(t *v1alpha1.CloudinaryTrigger, asked string, given []byte) []s
 			types = append(types, eventType)
 		}
 	}
+	if len(types) == 0 {
+		return []string{""} // so that what is wrong with the trigger is said
+	}
 	return types
 }
 
@@ -193,12 +198,34 @@ const (
 	filterMatch   = "match"
 	filterNoMatch = "no match"
 	filterInvalid = "invalid"
+	// filterUntried is that of a trigger with something else that is wrong; filterUntriable one that may work at Cloudinary.
+	filterUntried   = "not tried"
+	filterUntriable = "cannot be tried here"
 )
 
 func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []byte, o previewOptions, credentials *cloudinary.Credentials) rehearsal {
 	r := rehearsal{
 		Trigger: t.Namespace + "/" + t.Name, EventType: eventType, Sample: given == nil, Filter: filterNone,
-		Listens: slices.Contains(t.Spec.EventTypes, eventType) || slices.Contains(t.Spec.EventTypes, "all"),
+		Listens:  slices.Contains(t.Spec.EventTypes, eventType) || slices.Contains(t.Spec.EventTypes, "all"),
+		Problems: specProblems(&t.Spec),
+	}
+	in := simulator.Rehearsal{EventType: eventType}
+	if f := t.Spec.Filter; f != nil {
+		in.Filter = f.Raw
+	}
+	if template := t.Spec.PayloadTemplate; template != nil {
+		in.PayloadTemplate = template.Raw
+	}
+	problems, isFilter := rawProblems(&t.Spec)
+	r.Problems = append(r.Problems, problems...)
+	switch {
+	case isFilter:
+		r.Filter = filterInvalid
+	case len(r.Problems) > 0 && isSet(in.Filter):
+		r.Filter = filterUntried
+	}
+	if len(r.Problems) > 0 {
+		return r // there will be no such trigger
 	}
 	if given == nil {
 		cloud, key := "my-cloud", "123456789012345"
@@ -207,42 +234,39 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 		}
 		given = simulator.SampleNotification(eventType, cloud, key, c.Now())
 	}
-	in := simulator.Rehearsal{EventType: eventType, Notification: given}
-	if f := t.Spec.Filter; f != nil {
-		in.Filter = f.Raw
-		if err := plan.CheckFilter(f.Raw); err != nil {
-			r.Filter, in.Filter = filterInvalid, nil
-			r.Problems = append(r.Problems, "spec."+err.Error())
-		}
-	}
-	if tmpl := t.Spec.PayloadTemplate; tmpl != nil {
-		in.PayloadTemplate = tmpl.Raw
-		if err := plan.CheckTemplate(tmpl.Raw); err != nil {
-			r.Problems = append(r.Problems, "spec."+err.Error())
-		}
-	}
-	if len(r.Problems) > 0 {
-		return r // the operator accepts no such trigger
-	}
+	in.Notification = given
 	r.try(in)
-	if len(r.Problems) == 0 {
+	if r.sent != nil {
 		r.Headers = c.headers(r.sent, t.Spec.AuthScheme, o, credentials)
 	}
 	return r
 }
 
+// isSet says whether there is a filter: an empty object is none.
+func isSet(filter json.RawMessage) bool {
+	text, err := plan.CanonicalJSON(filter)
+	return err == nil && text != ""
+}
+
+// try leaves untried what the operator accepts and the simulator does not.
 func (r *rehearsal) try(in simulator.Rehearsal) {
 	done, err := simulator.Rehearse(in)
 	if err != nil {
-		r.Problems = append(r.Problems, err.Error())
-		return
+		done.FilterFailure = err.Error()
 	}
-	filter, err := plan.CanonicalJSON(in.Filter)
-	if err == nil && filter != "" {
-		r.Filter = filterNoMatch
-		if done.Passes {
+	r.Untried = done.FilterFailure
+	if isSet(in.Filter) {
+		switch {
+		case r.Untried != "":
+			r.Filter = filterUntriable
+		case done.Passes:
 			r.Filter = filterMatch
+		default:
+			r.Filter = filterNoMatch
 		}
+	}
+	if err != nil {
+		return
 	}
 	r.Fires = r.Listens && done.Passes
 	r.sent, r.BodyFrom, r.Body = done.Body, done.BodyFrom, done.Body
@@ -286,7 +310,7 @@ func (c *cli) printRehearsals(results []rehearsal, o previewOptions) error {
 		}
 	}
 	if err == nil && problems > 0 {
-		return fmt.Errorf("%d of %d previews show a trigger that the operator would not accept", problems, len(results))
+		return fmt.Errorf("%d of %d previews show a trigger that would not be accepted", problems, len(results))
 	}
 	return err
 }
@@ -296,15 +320,14 @@ func (c *cli) printRehearsal(r *rehearsal, blank bool) {
 	if blank {
 		fmt.Fprintln(out)
 	}
-	kind := "the notification given"
-	if r.Sample {
-		kind = "a sample"
-	}
-	fmt.Fprintf(out, "Trigger:  %s\nEvent:    %s, %s\n", r.Trigger, r.EventType, kind)
-	if !r.Listens {
+	fmt.Fprintf(out, "Trigger:  %s\nEvent:    %s\n", r.Trigger, printable(r.event()))
+	if !r.Listens && r.EventType != "" {
 		fmt.Fprintf(out, "          not in spec.eventTypes: the trigger does not fire for it\n")
 	}
 	fmt.Fprintf(out, "Filter:   %s\n", r.Filter)
+	if r.Untried != "" {
+		fmt.Fprintf(out, "          %s\n", printable(r.Untried))
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(out, "Problem:  %s\n", printable(p))
 	}
@@ -312,14 +335,31 @@ func (c *cli) printRehearsal(r *rehearsal, blank bool) {
 		return
 	}
 	fires := "no"
-	if r.Fires {
+	switch {
+	case r.Fires:
 		fires = "yes"
+	case r.Listens && r.Untried != "":
+		fires = "unknown"
 	}
 	fmt.Fprintf(out, "Fires:    %s\n", fires)
+	if r.sent == nil {
+		return
+	}
 	fmt.Fprintln(out, "Headers:")
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		fmt.Fprintf(out, "  %s: %s\n", name, r.Headers[name])
 	}
 	fmt.Fprintf(out, "Body:     %s, %d bytes\n", printable(r.BodyFrom), len(r.sent))
 	fmt.Fprintf(out, "  %s\n", indented(r.sent))
+}
+
+func (r *rehearsal) event() string {
+	switch {
+	case r.EventType == "":
+		return "none"
+	case r.Sample:
+		return r.EventType + ", a sample"
+	default:
+		return r.EventType + ", the notification given"
+	}
 }

@@ -190,7 +190,7 @@ func TestPreviewPrints(t *testing.T) {
 		"---\n" + strings.Replace(previewManifest("default", `{"bogus": 1}`, "{}"), "images", "broken", 1)
 	r := f.callWith(manifests, "preview", "-f", "-", "--notification", notification)
 	golden(t, "preview.txt", r.out)
-	if want := "error: 1 of 2 previews show a trigger that the operator would not accept\n"; r.code != 1 || r.err != want {
+	if want := "error: 1 of 2 previews show a trigger that would not be accepted\n"; r.code != 1 || r.err != want {
 		t.Errorf("code %d, errors %q; want 1 and %q", r.code, r.err, want)
 	}
 }

@@ -15,7 +15,7 @@ var errTemplate = errors.New("invalid payload template")
 
 // checkTemplate accepts an object of at most 16 KB whose texts, at any depth, are Mustache that parses.
 func checkTemplate(template map[string]any) error {
-	if len(canonical(template)) > maxTemplateBytes {
+	if text, err := compact(template); err != nil || len(text) > maxTemplateBytes {
 		return fmt.Errorf("%w: more than %d bytes", errTemplate, maxTemplateBytes)
 	}
 	return checkTexts(template)
