@@ -120,3 +120,15 @@ func FuzzNotify(f *testing.F) {
 		}
 	})
 }
+
+// The README says so, since implementations of Mustache differ.
+func TestWhatASectionTakesForFalse(t *testing.T) {
+	const notification = `{"zero":0,"text":"","null":null,"no":false,"list":[],"object":{}}`
+	for name, want := range map[string]string{"zero": "yes", "object": "yes", "text": "no", "null": "no", "no": "no", "list": "no", "absent": "no"} {
+		template := `{"a":"{{#raw.` + name + `}}yes{{/raw.` + name + `}}{{^raw.` + name + `}}no{{/raw.` + name + `}}"}`
+		done, err := simulator.Rehearse(simulator.Rehearsal{EventType: "upload", Notification: []byte(notification), PayloadTemplate: []byte(template)})
+		if got := string(done.Body); err != nil || got != `{"a":"`+want+`"}` {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, want)
+		}
+	}
+}
