@@ -96,14 +96,16 @@ type lag struct {
 	lists           int
 }
 
-// await lists until the list shows what was just written, and measures how long that takes.
+// await lists until the list shows what was just written, and measures how long that takes. The lag that is known is waited for at
+// once, and whatever comes on top of it in pauses of their own.
 func (c *check) await(ctx context.Context, what string, isShown func([]shown) bool) ([]shown, error) {
 	wrote := c.options.Now()
 	missed := time.Duration(-1)
-	for wait := c.lag.atMost; ; wait = nextWait(wait - c.lag.atMost) {
+	wait, extra := c.lag.atMost, time.Duration(0)
+	for {
 		c.sleep(ctx, wait)
 		asked := c.options.Now()
-		triggers, _, err := c.list(ctx)
+		triggers, meta, err := c.list(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +122,18 @@ func (c *check) await(ctx context.Context, what string, isShown func([]shown) bo
 		if since >= c.options.Patience {
 			return nil, fmt.Errorf("the list does not show %s after %s", what, since.Round(time.Millisecond))
 		}
+		if limit := meta.RateLimit; limit != nil && limit.Remaining <= c.reserve() {
+			return nil, fmt.Errorf("the list does not show %s after %s; %d calls are left in this hour, and they are kept to clean up",
+				what, since.Round(time.Millisecond), limit.Remaining)
+		}
+		extra = nextWait(extra)
+		wait = extra
 	}
+}
+
+// reserve is how many calls cleaning up may take: a delete of each trigger, and the lists until they are seen to be gone.
+func (c *check) reserve() int {
+	return len(c.ledger.owned) + len(sweepWaits())
 }
 
 // nextWait grows, so that a short lag is measured closely and a long one costs few calls.

@@ -5,7 +5,9 @@ package livecheck_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +94,84 @@ func TestALagCostsNoMoreCallsThanAreAskedFor(t *testing.T) {
 		if most := livecheck.CallsNeeded(livecheck.DefaultURLLimit, false); report.Calls > most {
 			t.Errorf("with a lag of %s %d calls, of at most %d", lag, report.Calls, most)
 		}
+	}
+}
+
+// hang lets the list stop showing what is written, from the first PUT on until a trigger is deleted. It counts the lists until then.
+func (w *world) hang() *int {
+	lists := new(int)
+	var moved, deleted bool
+	var stale []byte
+	w.onCall = func(_ int, out http.ResponseWriter, r *http.Request) bool {
+		w.clock.Sleep(r.Context(), 100*time.Millisecond)
+		moved = moved || r.Method == http.MethodPut
+		deleted = deleted || moved && r.Method == http.MethodDelete
+		if deleted || r.Method != http.MethodGet {
+			return false
+		}
+		answer := httptest.NewRecorder() // of the simulator, so that its budget counts the call
+		w.sim.ServeHTTP(answer, r)
+		body := answer.Body.Bytes()
+		switch {
+		case !moved:
+			stale = body
+		case answer.Code == http.StatusOK:
+			*lists++
+			body = stale
+		}
+		maps.Copy(out.Header(), answer.Header())
+		out.WriteHeader(answer.Code)
+		_, _ = out.Write(body)
+		return true
+	}
+	return lists
+}
+
+func TestAListThatHangsIsAskedLessAndLess(t *testing.T) {
+	for _, lag := range []time.Duration{0, 300 * time.Millisecond, 5 * time.Second} {
+		w := newWorld(t, simulator.Options{ListLag: lag})
+		lists := w.hang()
+		_, err := w.run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "the list does not show the update of trigger") {
+			t.Errorf("with a lag of %s: %v, want that an update is not shown", lag, err)
+		}
+		// Four while the pause grows to five seconds, then one each: in a minute, sixteen, and more than a dozen to notice at all.
+		if *lists < 12 || *lists > 18 {
+			t.Errorf("with a lag of %s the list was asked %d times in a minute", lag, *lists)
+		}
+		w.checkClean(t)
+	}
+}
+
+func TestCallsAreLeftToCleanUp(t *testing.T) {
+	for _, lag := range []time.Duration{0, 300 * time.Millisecond} {
+		for _, fill := range []bool{false, true} {
+			w := newWorld(t, simulator.Options{ListLag: lag, RateLimit: 150, URLLimit: usualLimit})
+			w.hang()
+			_, err := w.run(t.Context(), fillLimit(usualLimit), func(o *livecheck.Options) {
+				o.FillLimit, o.Patience = fill, time.Hour
+			})
+			if err == nil || !strings.Contains(err.Error(), "calls are left in this hour, and they are kept to clean up") {
+				t.Errorf("with a lag of %s: %v, want that it stopped in time", lag, err)
+			}
+			for _, call := range w.sim.Calls().Calls {
+				if call.Status == simulator.StatusEnhanceYourCalm {
+					t.Errorf("with a lag of %s %d calls were beyond the budget", lag, call.Count)
+				}
+			}
+			w.checkClean(t)
+		}
+	}
+}
+
+// A check that may start has the calls that it needs, also if it sees a lag.
+func TestTheCallsThatAreAskedForSuffice(t *testing.T) {
+	for _, lag := range []time.Duration{0, 100 * time.Millisecond, 3 * time.Second, 30 * time.Second, 50 * time.Second} {
+		w := newWorld(t, simulator.Options{ListLag: lag, RateLimit: foreignTriggers + 1 + livecheck.CallsNeeded(0, false)})
+		if _, err := w.run(t.Context()); err != nil {
+			t.Errorf("with a lag of %s: %v", lag, err)
+		}
+		w.checkClean(t)
 	}
 }
 

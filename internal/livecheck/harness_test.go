@@ -55,8 +55,11 @@ type world struct {
 	calls int
 }
 
-// foreignURLs is how many URLs the triggers of others have.
-const foreignURLs = 2
+// foreignURLs is how many URLs the triggers of others have, and foreignTriggers how many calls it took to make those.
+const (
+	foreignURLs     = 2
+	foreignTriggers = 4
+)
 
 func newWorld(t *testing.T, options simulator.Options) *world {
 	t.Helper()
