@@ -162,7 +162,20 @@ func (r *Reconciler) finishTrigger(ctx context.Context, t *triggerState, a asses
 			return err
 		}
 	}
-	return r.writeTriggerStatus(ctx, t, status)
+	if err := r.writeTriggerStatus(ctx, t, status); err != nil {
+		return err
+	}
+	r.wakeFormer(t.before, registrations)
+	return nil
+}
+
+// wakeFormer wakes the Secrets that an object needed until now: perhaps they are to go.
+func (r *Reconciler) wakeFormer(before, now []v1alpha1.Registration) {
+	for _, former := range before {
+		if !slices.ContainsFunc(now, func(reg v1alpha1.Registration) bool { return secretOf(reg) == secretOf(former) }) {
+			r.wake(secretUnit(secretOf(former)))
+		}
+	}
 }
 
 // waitsToGo names the way out on an object whose deletion needs a person, and leaves an Event when it comes to that.

@@ -34,6 +34,25 @@ func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, 
 	if err != nil || !w.usesSecret(unit.Key) {
 		return 0, err
 	}
+	after, err := r.passNeeded(ctx, w, unit, state)
+	if state.deleting || !w.namesSecret(unit.Key) {
+		// It is held for what was written with it. That this has been rewritten with another one, or is gone, is a change of status,
+		// which wakes nothing.
+		after = soonerOf(after, r.jittered(r.Options.SyncInterval))
+	}
+	return after, err
+}
+
+// soonerOf is the shorter of two waits, of which zero is none.
+func soonerOf(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+// passNeeded goes on with a Secret that objects need.
+func (r *Reconciler) passNeeded(ctx context.Context, w *world, unit Unit, state secretState) (time.Duration, error) {
 	if state.problem != nil {
 		again := r.lookAgain(w, unit)
 		if state.problem.reason == v1alpha1.ReasonSecretForbidden { // that rights have changed is told by nothing
@@ -117,16 +136,24 @@ func (r *Reconciler) noteProbe(b *backoff, probe *environment) {
 
 // usesSecret says whether an endpoint needs a Secret, or a trigger holds something that was written with it.
 func (w *world) usesSecret(key plan.Key) bool {
-	for _, ep := range w.endpoints {
-		if ep.Namespace == key.Namespace && ep.Spec.CredentialsSecretRef.Name == key.Name {
-			return true
-		}
+	if w.namesSecret(key) {
+		return true
 	}
 	for _, t := range w.triggers {
 		for _, reg := range t.Status.Registrations {
 			if secretOf(reg) == key {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// namesSecret says whether an endpoint's spec has a Secret.
+func (w *world) namesSecret(key plan.Key) bool {
+	for _, ep := range w.endpoints {
+		if ep.Namespace == key.Namespace && ep.Spec.CredentialsSecretRef.Name == key.Name {
+			return true
 		}
 	}
 	return false
@@ -144,7 +171,11 @@ func (r *Reconciler) readSecret(ctx context.Context, key plan.Key, needed bool) 
 	err := r.Client.Get(ctx, name, seen)
 	switch {
 	case apierrors.IsNotFound(err):
-		return r.secretMissing(key, needed), nil
+		state := r.secretMissing(key, needed)
+		if r.Client.Get(ctx, name, seen) == nil {
+			r.wake(secretUnit(key)) // it came between the two, and its event to a directory that did not know it
+		}
+		return state, nil
 	case err != nil:
 		return secretState{}, fmt.Errorf("read metadata of secret %s: %w", key, err)
 	case !needed || abandonedSecret(seen):
@@ -159,10 +190,7 @@ func (r *Reconciler) readSecret(ctx context.Context, key plan.Key, needed bool) 
 		return known, nil
 	}
 	var secret corev1.Secret
-	if err := r.Live.Get(ctx, name, &secret); err != nil {
-		if apierrors.IsNotFound(err) {
-			return r.secretMissing(key, needed), nil
-		}
+	if err := r.Live.Get(ctx, name, &secret); err != nil { // NotFound: the cache lags behind, and is looked at again
 		return r.secretRefused(key, fmt.Errorf("read secret %s: %w", key, err))
 	}
 	r.reach(AtSecretRead)

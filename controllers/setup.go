@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -157,8 +158,8 @@ func (r *Reconciler) unitsOfEndpoint(_ context.Context, o client.Object) []Unit 
 
 func (r *Reconciler) unitsOfSecret(_ context.Context, o client.Object) []Unit {
 	key := keyOf(o)
-	if _, known := r.directory.secret(key); known {
-		return []Unit{secretUnit(key)}
+	if _, known := r.directory.secret(key); known || controllerutil.ContainsFinalizer(o, v1alpha1.Finalizer) {
+		return []Unit{secretUnit(key)} // held by an earlier process perhaps, for what is no more
 	}
 	return nil // nobody asked for it yet; who does reads it
 }

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+)
+
+// secretLeft is how a Secret comes to be needed by nothing any more.
+type secretLeft struct {
+	why   string
+	leave func(f *fixture, first, second *corev1.Secret, ep *v1alpha1.NotificationEndpoint, t *v1alpha1.CloudinaryTrigger)
+}
+
+func waysToLeaveASecret() map[string]secretLeft {
+	type (
+		secret   = *corev1.Secret
+		endpoint = *v1alpha1.NotificationEndpoint
+		trigger  = *v1alpha1.CloudinaryTrigger
+	)
+	return map[string]secretLeft{
+		"deleted, then the endpoint names another one": {
+			why: "the condition says to do just that",
+			leave: func(f *fixture, first, second secret, ep endpoint, t trigger) {
+				f.delete(first)
+				f.names(ep, second)
+				f.written(t, second)
+			},
+		},
+		"the same, and the manager is started anew": {
+			why: "what nothing names is read by nobody at the start",
+			leave: func(f *fixture, first, second secret, ep endpoint, t trigger) {
+				f.delete(first)
+				f.names(ep, second)
+				f.written(t, second)
+				f.stop()
+				f.start()
+			},
+		},
+		"the endpoint names another one, and the first is pruned, while no manager runs": {
+			why: "the manager sees none of the changes",
+			leave: func(f *fixture, first, second secret, ep endpoint, _ trigger) {
+				f.stop()
+				f.names(ep, second)
+				f.delete(first)
+				f.start()
+			},
+		},
+		"the manager ends between the endpoint's finalizer and the Secret's": {
+			why: "the next one knows of no endpoint that named it",
+			leave: func(f *fixture, first, _ secret, ep endpoint, t trigger) {
+				f.delete(t)
+				f.gone(t)
+				f.stop()
+				f.delete(ep)
+				change(f, ep, func(ep endpoint) { ep.Finalizers = nil })
+				f.gone(ep)
+				f.start()
+				f.delete(first)
+			},
+		},
+	}
+}
+
+// names lets an endpoint name a Secret.
+func (f *fixture) names(ep *v1alpha1.NotificationEndpoint, s *corev1.Secret) {
+	f.Helper()
+	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.CredentialsSecretRef.Name = s.Name })
+}
+
+// written waits until all that a trigger holds was written with a Secret.
+func (f *fixture) written(t *v1alpha1.CloudinaryTrigger, s *corev1.Secret) {
+	f.Helper()
+	f.eventually(func() error {
+		f.get(t)
+		for _, reg := range t.Status.Registrations {
+			if reg.SecretRef.Name != s.Name {
+				return fmt.Errorf("a registration names %v", reg.SecretRef)
+			}
+		}
+		return nil
+	})
+}
+
+func TestADeletedSecretGoesWhenNothingNeedsItAnyMore(t *testing.T) {
+	t.Parallel()
+	for name, c := range waysToLeaveASecret() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, simulator.Options{AdditionalCredentials: []simulator.Credentials{{APIKey: "second", APISecret: "secret"}}})
+			f.Log(c.why)
+			f.start()
+			first, second := f.secret("cloudinary"), f.secret("second")
+			second.StringData["CLOUDINARY_URL"] = f.credentials("second", "secret")
+			ep, trigger := f.endpoint("media", hook), f.trigger("images", "media", "upload")
+			f.create(first, second, ep, trigger)
+			ready(f, trigger)
+			c.leave(f, first, second, ep, trigger)
+			f.gone(first)
+		})
+	}
+}
+
+func TestASecretThatNothingNeedsAnyMoreIsHeldNoLonger(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	f.start()
+	first, second := f.secret("cloudinary"), f.secret("second")
+	ep, trigger := f.endpoint("media", hook), f.trigger("images", "media", "upload")
+	f.create(first, second, ep, trigger)
+	ready(f, trigger)
+	f.names(ep, second)
+	f.eventually(func() error {
+		f.get(first)
+		if controllerutil.ContainsFinalizer(first, v1alpha1.Finalizer) {
+			return fmt.Errorf("nothing names the Secret, and it has the finalizer")
+		}
+		return nil
+	})
+}
+
+// A Secret may be created between the look that does not find it and the note that it is missing.
+func TestASecretThatIsCreatedWhileItIsLookedForIsNotMissed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	secret, ep := f.secret("cloudinary"), f.endpoint("media", hook)
+	f.create(ep)
+	m, err := NewMetrics(prometheus.NewRegistry())
+	f.must(err)
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[Unit]())
+	f.Cleanup(queue.ShutDown)
+	var tell func(before, after client.Object)
+	created := false
+	looks := interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		err := c.Get(ctx, key, o, opts...)
+		if apierrors.IsNotFound(err) && !created {
+			created = true
+			f.must(c.Create(ctx, secret))
+			tell(nil, &metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta})
+		}
+		return err
+	}}
+	r := &Reconciler{
+		Client: interceptor.NewClient(api.Client, looks), Live: api.Client, Metrics: m,
+		Transport: cloudinary.NewTransport(), Now: time.Now, Options: f.options,
+	}
+	r.Options.VerificationNamespace = ""
+	tell, err = r.Attach(f.Context(), queue)
+	f.must(err)
+	unit := secretUnit(keyOf(secret))
+	if _, err := r.Reconcile(f.Context(), unit); err != nil || !created {
+		t.Fatalf("the first pass: error %v, the Secret was looked for: %v", err, created)
+	}
+	if queue.Len() != 1 {
+		t.Fatalf("%d units are to be looked at, want the Secret, since its event was for a Secret that nobody knew", queue.Len())
+	}
+	if next, _ := queue.Get(); next != unit {
+		t.Errorf("%s is to be looked at, want %s", next, unit)
+	}
+	if _, err := r.Reconcile(f.Context(), unit); err != nil {
+		t.Fatal(err)
+	}
+	if state, known := r.directory.secret(unit.Key); !known || state.problem != nil {
+		t.Errorf("known: %v, problem: %v", known, state.problem)
+	}
+}
