@@ -30,7 +30,7 @@ func worthAPerson(reason string) bool {
 		v1alpha1.ReasonInvalidURL, v1alpha1.ReasonBaseURLMissing, v1alpha1.ReasonInsecureAPIBase,
 		v1alpha1.ReasonPublicKeyMissing, v1alpha1.ReasonInvalidPublicKey, v1alpha1.ReasonNeedsClusterScope, v1alpha1.ReasonInvalidSelector, v1alpha1.ReasonAlgorithmNotAllowed,
 		v1alpha1.ReasonInvalidFilter, v1alpha1.ReasonInvalidPayloadTemplate, v1alpha1.ReasonConflict, v1alpha1.ReasonAlreadyExists,
-		v1alpha1.ReasonURLLimitReached, v1alpha1.ReasonRejected, v1alpha1.ReasonNotConverging, v1alpha1.ReasonDrifted,
+		v1alpha1.ReasonURLLimitReached, v1alpha1.ReasonRejected, v1alpha1.ReasonNotConverging, v1alpha1.ReasonDrifted, v1alpha1.ReasonDeletionRefused,
 		v1alpha1.ReasonCredentialsRejected, v1alpha1.ReasonCredentialsMissing,
 	}, reason)
 }
@@ -152,6 +152,9 @@ func message(t *triggerView, f plan.Finding, use *limitUse) string {
 		return fmt.Sprintf("event types %s: sent; Cloudinary's list does not show it yet, it is looked at again at the next sync", types)
 	case plan.Pending:
 		return fmt.Sprintf("event types %s: to be written to Cloudinary", types)
+	case plan.DeletionRefused:
+		return fmt.Sprintf("event types %s: Cloudinary refuses to delete the trigger%s; see to it there, or delete it in the Console; it is tried again every 10 minutes",
+			types, word(f.Message))
 	case plan.Releasing:
 		return fmt.Sprintf("event types %s: triggers that are not wanted any more are still to be let go of", types)
 	default:

@@ -5,12 +5,16 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -179,4 +183,54 @@ func TestASecretThatIsCreatedWhileItIsLookedForIsNotMissed(t *testing.T) {
 	if state, known := r.directory.secret(unit.Key); !known || state.problem != nil {
 		t.Errorf("known: %v, problem: %v", known, state.problem)
 	}
+}
+
+func TestADeletionThatCloudinaryRefusesSaysWhyAndNamesTheWayOut(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	f.start()
+	secret, ep, trigger := f.secret("cloudinary"), f.endpoint("media", hook), f.trigger("images", "media", "upload")
+	f.create(secret, ep, trigger)
+	ready(f, trigger)
+	f.inject(simulator.Fault{Method: http.MethodDelete, Count: always, Status: http.StatusBadRequest, Body: []byte(`{"error":{"message":"Trigger is locked by your administrator"}}`)})
+	f.delete(trigger)
+	message := becomes(f, trigger, v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonDeletionRefused)
+	for _, part := range []string{"upload", "Trigger is locked by your administrator", "every 10 minutes", v1alpha1.AnnotationAbandon} {
+		if !strings.Contains(message, part) {
+			t.Errorf("message %q lacks %q", message, part)
+		}
+	}
+	if !meta.IsStatusConditionTrue(trigger.Status.Conditions, v1alpha1.ConditionStalled) || meta.FindStatusCondition(trigger.Status.Conditions, v1alpha1.ConditionReconciling) != nil {
+		t.Errorf("nothing says that a person has to act: %+v", trigger.Status.Conditions)
+	}
+	f.eventually(func() error {
+		notes, err := f.eventNotes(trigger, "DeletionWaits")
+		if err == nil && (len(notes) != 1 || !strings.Contains(notes[0], "locked by your administrator")) {
+			err = fmt.Errorf("events: %q", notes)
+		}
+		return err
+	})
+	before := f.calls(http.MethodDelete, http.StatusBadRequest)
+	f.lists(3)
+	if got := f.calls(http.MethodDelete, http.StatusBadRequest) - before; got != 0 {
+		t.Errorf("it was tried again %d times within three lists", got)
+	}
+	change(f, trigger, func(t *v1alpha1.CloudinaryTrigger) { t.Annotations = map[string]string{v1alpha1.AnnotationAbandon: "true"} })
+	f.gone(trigger)
+	f.placesBecome("upload " + hook)
+}
+
+// eventNotes are the notes of the Events about an object with a reason.
+func (f *fixture) eventNotes(o client.Object, reason string) ([]string, error) {
+	var all eventsv1.EventList
+	if err := api.Client.List(f.Context(), &all, client.InNamespace(o.GetNamespace())); err != nil {
+		return nil, err
+	}
+	var notes []string
+	for _, e := range all.Items {
+		if e.Reason == reason && e.Regarding.UID == o.GetUID() {
+			notes = append(notes, e.Note)
+		}
+	}
+	return notes, nil
 }

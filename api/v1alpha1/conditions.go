@@ -18,7 +18,7 @@ const (
 	// ConditionSynced says whether Cloudinary has exactly what the spec says.
 	//
 	// Reasons with status True: Synced. With status False: NotAccepted, Pending, Confirming, NotConverging, Drifted,
-	// CredentialsRejected, Unavailable, RateLimited, Releasing, CredentialsMissing. With status Unknown: Unavailable
+	// CredentialsRejected, Unavailable, RateLimited, Releasing, DeletionRefused, CredentialsMissing. With status Unknown: Unavailable
 	// and RateLimited, where this manager has never read the product environment and knows nothing of the spec from before.
 	ConditionSynced = "Synced"
 
@@ -161,6 +161,9 @@ const (
 	ReasonRateLimited = "RateLimited"
 	// ReasonReleasing means triggers at a former URL or product environment are still to be let go of.
 	ReasonReleasing = "Releasing"
+	// ReasonDeletionRefused means Cloudinary refuses to delete a trigger that is not wanted any more; the message has Cloudinary's word for it.
+	// Tried again every 10 minutes.
+	ReasonDeletionRefused = "DeletionRefused"
 	// ReasonCredentialsMissing means no Secret gives access any more to a product environment in which triggers are left.
 	// Restore one, or annotate the object with notifications.cloudinary.dev/abandon: "true".
 	ReasonCredentialsMissing = "CredentialsMissing"

@@ -327,7 +327,18 @@ func TestMakeRemembersRefusals(t *testing.T) {
 		"a delete": {
 			why: "it is waited for, and the message says why", objects: released, observed: []Observed{there("1", urlA, "upload", plain())},
 			change: refused(Refusal{Action: Delete, Hash: hashOf("1"), Message: "no"}),
-			want:   said{records: []string{"x 1 upload " + urlA + " Created"}, findings: []string{"x Releasing upload no"}},
+			want:   said{records: []string{"x 1 upload " + urlA + " Created"}, findings: []string{"x DeletionRefused upload no"}},
+		},
+		"one delete of two": {
+			why:      "the refusal is told of the one alone, and the other is made",
+			objects:  []Object{object("x", urlA, "delete", "upload").recorded(made("2", urlA, "delete"), made("1", urlA, "upload")).is(Releases)},
+			observed: []Observed{there("2", urlA, "delete", plain()), there("1", urlA, "upload", plain())},
+			change:   refused(Refusal{Action: Delete, Hash: hashOf("1"), Message: "no"}),
+			want: said{
+				steps:    []string{"delete 2 delete " + urlA + " for x released"},
+				records:  []string{"x 2 delete " + urlA + " Created", "x 1 upload " + urlA + " Created"},
+				findings: []string{"x DeletionRefused upload no", "x Releasing delete"},
+			},
 		},
 		"half a replacement": {
 			why: "neither half is asked for again",

@@ -284,6 +284,7 @@ const (
 	Rejected        Problem = "Rejected"
 	NotConverging   Problem = "NotConverging"
 	Drifted         Problem = "Drifted"
+	DeletionRefused Problem = "DeletionRefused"
 	Confirming      Problem = "Confirming"
 	Pending         Problem = "Pending"
 	Releasing       Problem = "Releasing"
@@ -291,7 +292,7 @@ const (
 
 // problemOrder lists the problems by importance.
 func problemOrder() []Problem {
-	return []Problem{Conflict, AlreadyExists, URLLimitReached, Rejected, NotConverging, Drifted, Confirming, Pending, Releasing}
+	return []Problem{Conflict, AlreadyExists, URLLimitReached, Rejected, NotConverging, Drifted, DeletionRefused, Confirming, Pending, Releasing}
 }
 
 // OfSpec says whether the problem is one of the spec (condition Accepted) or of the state (condition Synced).
@@ -307,7 +308,7 @@ type Finding struct {
 	Other Key
 	// Fields are those that differ (NotConverging, Drifted), or empty.
 	Fields []string
-	// Message is Cloudinary's word (Rejected, URLLimitReached, Releasing), or empty.
+	// Message is Cloudinary's word (Rejected, URLLimitReached, DeletionRefused), or empty.
 	Message string
 	// Missing are the event types of which no trigger exists (Drifted), or which somebody keeps deleting (NotConverging).
 	Missing []string

@@ -176,11 +176,11 @@ func (m *matcher) delete(s *subject, h *holding) {
 		Action: Delete, Cause: CauseReleased, Object: s.Key, Secret: h.Secret,
 		ID: h.ID, EventType: h.EventType, URL: h.URL, Hash: hashOf(h.ID), Origin: h.Origin,
 	}
-	f := s.find(Releasing, h.EventType)
 	if refusal, refused := m.refusal(step); refused {
-		f.Message = refusal.Message
+		s.find(DeletionRefused, h.EventType).Message = refusal.Message
 		return
 	}
+	s.find(Releasing, h.EventType)
 	m.steps = append(m.steps, step)
 }
 
