@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -115,7 +116,8 @@ type triggerView struct {
 	endpointKey plan.Key
 	endpoint    *endpointView // nil: there is none, or it may not be used
 	primary     Unit
-	stance      plan.Stance // in the primary's environment
+	stance      plan.Stance              // in the primary's environment
+	forsaken    []cloudinary.Environment // in which it gives up what it has, wherever its spec may lead
 	settings    plan.Settings
 	problem     *problem // Accepted=False
 	warnings    []string // said in Accepted=True
@@ -145,7 +147,30 @@ func (w *world) viewTrigger(t *v1alpha1.CloudinaryTrigger) triggerView {
 	if t.DeletionTimestamp != nil {
 		v.stance = plan.Releases
 	}
+	v.forsaken = v.findForsaken(w)
 	return v
+}
+
+// findForsaken finds the environments in which the trigger gives up what it has, also while it is not known where its spec leads: all
+// Secrets that this was written with are being deleted, and no endpoint names them. Nobody's reference keeps other people's Secret, and
+// their namespace with it, from going. As long as the trigger has an endpoint beside the Secret it gives nothing up: whoever deletes the
+// one can mend or delete the other, and may just be about to name another Secret.
+func (v *triggerView) findForsaken(w *world) []cloudinary.Environment {
+	goes := func(secret plan.Key) bool {
+		state, known := w.secret(secret)
+		return known && state.deleting && !w.namesSecret(secret) && (v.endpoint == nil || v.endpoint.Namespace != secret.Namespace)
+	}
+	var forsaken []cloudinary.Environment
+	for _, reg := range v.Status.Registrations {
+		if goes(secretOf(reg)) {
+			forsaken = append(forsaken, environmentOf(reg))
+		}
+	}
+	return slices.DeleteFunc(forsaken, func(env cloudinary.Environment) bool {
+		return slices.ContainsFunc(v.Status.Registrations, func(reg v1alpha1.Registration) bool {
+			return environmentOf(reg) == env && !goes(secretOf(reg))
+		})
+	})
 }
 
 func endpointKeyOf(t *v1alpha1.CloudinaryTrigger) plan.Key {
@@ -246,16 +271,16 @@ func (v *triggerView) object(env cloudinary.Environment) plan.Object {
 		o.URL, o.Secret = v.endpoint.url, v.endpoint.secret
 	}
 	if v.primary != environmentUnit(env) {
-		o.Stance = v.stanceElsewhere()
+		o.Stance = v.stanceElsewhere(env)
 	}
 	return o
 }
 
 // stanceElsewhere is the stance in an environment that is not (or not yet) the one the spec leads to. It is left once another
-// one has taken its place; while it is not known where the spec leads, what is there stays.
-func (v *triggerView) stanceElsewhere() plan.Stance {
+// one has taken its place; while it is not known where the spec leads, what is there stays, unless it is forsaken.
+func (v *triggerView) stanceElsewhere(env cloudinary.Environment) plan.Stance {
 	switch {
-	case v.stance == plan.Releases:
+	case v.stance == plan.Releases, slices.Contains(v.forsaken, env):
 		return plan.Releases
 	case v.stance == plan.Holds, v.primary.Kind != EnvironmentUnit:
 		return plan.Holds

@@ -215,7 +215,9 @@ func TestADeletionThatCloudinaryRefusesSaysWhyAndNamesTheWayOut(t *testing.T) {
 	if got := f.calls(http.MethodDelete, http.StatusBadRequest) - before; got != 0 {
 		t.Errorf("it was tried again %d times within three lists", got)
 	}
-	change(f, trigger, func(t *v1alpha1.CloudinaryTrigger) { t.Annotations = map[string]string{v1alpha1.AnnotationAbandon: "true"} })
+	change(f, trigger, func(t *v1alpha1.CloudinaryTrigger) {
+		t.Annotations = map[string]string{v1alpha1.AnnotationAbandon: "true"}
+	})
 	f.gone(trigger)
 	f.placesBecome("upload " + hook)
 }
@@ -233,4 +235,101 @@ func (f *fixture) eventNotes(o client.Object, reason string) ([]string, error) {
 		}
 	}
 	return notes, nil
+}
+
+// heldByOthers is how a trigger may come to hold something by a Secret that is nobody's any more.
+type heldByOthers struct {
+	why   string
+	leave func(owner, user *fixture, t *v1alpha1.CloudinaryTrigger)
+	stays bool // what the trigger has at Cloudinary
+}
+
+func waysToHoldOthersSecrets() map[string]heldByOthers {
+	refer := func(f *fixture, t *v1alpha1.CloudinaryTrigger, namespace, name string) {
+		change(f, t, func(t *v1alpha1.CloudinaryTrigger) {
+			t.Spec.EndpointRef = v1alpha1.EndpointReference{Namespace: namespace, Name: name}
+		})
+	}
+	return map[string]heldByOthers{
+		"its endpoint does not exist": {
+			why: "a typing error of one team must not hold the namespace of another",
+			leave: func(owner, user *fixture, t *v1alpha1.CloudinaryTrigger) {
+				refer(user, t, owner.namespace, "typo")
+				becomes(user, t, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonEndpointNotFound)
+			},
+		},
+		"its endpoint does not exist, and it is to be retained": {
+			why: "what becomes of it is up to its deletionPolicy",
+			leave: func(owner, user *fixture, t *v1alpha1.CloudinaryTrigger) {
+				change(user, t, func(t *v1alpha1.CloudinaryTrigger) { t.Spec.DeletionPolicy = v1alpha1.DeletionPolicyRetain })
+				refer(user, t, owner.namespace, "typo")
+				becomes(user, t, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonEndpointNotFound)
+			},
+			stays: true,
+		},
+		"its endpoint in its own namespace has no Secret yet": {
+			why: "neither may one that the other team never finishes",
+			leave: func(_, user *fixture, t *v1alpha1.CloudinaryTrigger) {
+				user.create(user.endpoint("own", hook))
+				refer(user, t, "", "own")
+				becomes(user, t, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound)
+			},
+		},
+	}
+}
+
+func TestATriggerThatLeadsNowhereHoldsNoOtherNamespace(t *testing.T) {
+	t.Parallel()
+	for name, c := range waysToHoldOthersSecrets() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, other := newFixture(t, simulator.Options{}), newFixture(t, simulator.Options{})
+			f.Log(c.why)
+			f.namespaces = []string{other.namespace}
+			f.start()
+			secret, ep, trigger := f.secret("cloudinary"), f.endpoint("media", hook), other.trigger("images", "media", "upload")
+			ep.Spec.AllowedTriggers = &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}}
+			trigger.Spec.EndpointRef.Namespace = f.namespace
+			f.create(secret, ep, trigger)
+			ready(f, trigger)
+			c.leave(f, other, trigger)
+			f.lists(3)
+			f.placesBecome("upload " + hook) // it keeps what it has, as long as the Secret stays
+
+			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.namespace}}
+			f.delete(ns)
+			f.gone(ep, secret, ns)
+			if c.stays {
+				f.placesBecome("upload " + hook)
+			} else {
+				f.placesBecome()
+			}
+			if f.get(trigger); len(trigger.Status.Registrations) > 0 {
+				t.Errorf("it still holds %+v", trigger.Status.Registrations)
+			}
+		})
+	}
+}
+
+// Who deletes a Secret and misspells the next one must not lose what is at Cloudinary.
+func TestADeletedSecretIsNoReasonToGiveUpWhatItsEndpointStillWants(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	f.start()
+	first, second := f.secret("cloudinary"), f.secret("second")
+	ep, trigger := f.endpoint("media", hook), f.trigger("images", "media", "upload")
+	f.create(first, ep, trigger)
+	ready(f, trigger)
+	id := f.at("upload", hook).ID
+	f.delete(first)
+	f.names(ep, second)
+	becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound)
+	f.lists(3)
+	f.get(first)
+	f.create(second)
+	ready(f, trigger)
+	f.gone(first)
+	if got := f.at("upload", hook).ID; got != id || f.calls(http.MethodDelete, 0) > 0 {
+		t.Errorf("the trigger was %s and is %s; %d deletes", id, got, f.calls(http.MethodDelete, 0))
+	}
 }

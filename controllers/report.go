@@ -97,15 +97,13 @@ func waitsForCalls(reason string) bool {
 // It does so where this pass has brought news: two environments with objects that move in opposite directions, and are held up, would
 // else wake each other for ever.
 func (r *Reconciler) leaving(t *triggerState, own cloudinary.Environment) *problem {
-	if t.stance == plan.Holds {
-		return nil
-	}
 	seen := t.Status.ObservedGeneration
 	news := seen == nil || *seen != t.Generation || !equality.Semantic.DeepEqual(t.before, t.Status.Registrations)
 	var p *problem
 	for _, reg := range t.Status.Registrations {
 		e := environmentOf(reg)
-		if e == own {
+		forsaken := slices.Contains(t.forsaken, e)
+		if e == own || t.stance == plan.Holds && !forsaken {
 			continue
 		}
 		if news {
@@ -115,6 +113,9 @@ func (r *Reconciler) leaving(t *triggerState, own cloudinary.Environment) *probl
 			return &problem{v1alpha1.ReasonCredentialsMissing, credentialsMissing(reg)}
 		}
 		p = &problem{v1alpha1.ReasonReleasing, fmt.Sprintf("triggers in %s are still to be let go of", e)}
+		if forsaken {
+			p.message += fmt.Sprintf(", since Secret %s is being deleted and no endpoint names it", secretOf(reg))
+		}
 	}
 	return p
 }
