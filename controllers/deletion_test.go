@@ -333,3 +333,84 @@ func TestADeletedSecretIsNoReasonToGiveUpWhatItsEndpointStillWants(t *testing.T)
 		t.Errorf("the trigger was %s and is %s; %d deletes", id, got, f.calls(http.MethodDelete, 0))
 	}
 }
+
+func TestWhatIsAbandonedIsNamedInFull(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		eventTypes []string
+		events     int
+	}{
+		"in one Event":                         {eventTypes: []string{"upload", "delete", "rename", "move"}, events: 1},
+		"in two Events, where one has no room": {eventTypes: inventedTypes(20), events: 2},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, simulator.Options{ExtraEventTypes: c.eventTypes})
+			f.start()
+			secret, trigger := f.secret("cloudinary"), f.trigger("images", "media", c.eventTypes...)
+			f.create(secret, f.endpoint("media", hook), trigger)
+			ready(f, trigger)
+			change(f, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{"nothing": []byte("useful")} })
+			becomes(f, trigger, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid)
+			f.delete(trigger)
+			change(f, trigger, func(t *v1alpha1.CloudinaryTrigger) {
+				t.Annotations = map[string]string{v1alpha1.AnnotationAbandon: "true"}
+			})
+			f.gone(trigger)
+			f.eventually(func() error {
+				notes, err := f.eventNotes(trigger, "Abandoned")
+				if err != nil {
+					return err
+				}
+				if len(notes) != c.events {
+					return fmt.Errorf("%d events, want %d", len(notes), c.events)
+				}
+				for _, left := range f.sim.Triggers() {
+					if name := left.EventType + " (" + left.ID + ")"; !strings.Contains(strings.Join(notes, "\n"), name) {
+						return fmt.Errorf("no event names %s: %q", name, notes)
+					}
+				}
+				return nil
+			})
+			if got := len(f.sim.Triggers()); got != len(c.eventTypes) {
+				t.Errorf("%d triggers were left behind, want all %d", got, len(c.eventTypes))
+			}
+		})
+	}
+}
+
+func inventedTypes(n int) []string {
+	var types []string
+	for i := range n {
+		types = append(types, fmt.Sprintf("newly_invented_%02d", i))
+	}
+	return types
+}
+
+func TestLeftBehind(t *testing.T) {
+	t.Parallel()
+	base := "https://" + strings.Repeat("b", 300)
+	registrations := []v1alpha1.Registration{
+		{APIBase: base, CloudName: "demo", URL: hook, Triggers: []v1alpha1.RegisteredTrigger{{EventType: "upload", ID: "1"}}},
+		{APIBase: base, CloudName: "demo", URL: hook + "2", Triggers: []v1alpha1.RegisteredTrigger{{EventType: "delete"}}},
+		{APIBase: base, CloudName: "other"},
+	}
+	for i := range 64 {
+		registrations[2].Triggers = append(registrations[2].Triggers, v1alpha1.RegisteredTrigger{
+			EventType: fmt.Sprintf("%064d", i), ID: strings.Repeat("i", 128),
+		})
+	}
+	notes := leftBehind(registrations)
+	for _, note := range notes {
+		if len(note) > 1024 || !strings.HasPrefix(note, "Left behind in https://b") {
+			t.Errorf("a note of %d bytes: %s", len(note), note)
+		}
+	}
+	if !strings.HasSuffix(notes[0], ": upload (1), delete (if it was created, its id is not known)") {
+		t.Errorf("the first note: %s", notes[0])
+	}
+	if got := strings.Count(strings.Join(notes[1:], ""), strings.Repeat("i", 128)); got != 64 {
+		t.Errorf("%d ids in the other notes, want 64", got)
+	}
+}

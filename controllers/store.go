@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
@@ -167,13 +169,49 @@ func abandoned(t *triggerState) bool {
 	return t.DeletionTimestamp != nil && t.Annotations[v1alpha1.AnnotationAbandon] == annotationTrue
 }
 
-// abandon ends the wait of an object that is being deleted, naming what it leaves behind.
+// abandon ends the wait of an object that is being deleted, naming what it leaves behind: nothing else has the ids any more. In a namespace
+// that is being deleted no Event can be made, so that the log has them too.
 func (r *Reconciler) abandon(ctx context.Context, t *triggerState, registrations []v1alpha1.Registration) error {
 	for _, reg := range registrations {
 		for _, left := range reg.Triggers {
-			r.event(t.CloudinaryTrigger, corev1.EventTypeWarning, "Abandoned",
-				"The %s trigger %s is left behind in %s", left.EventType, left.ID, environmentOf(reg).String())
+			logf.FromContext(ctx).Info("Left a trigger behind at Cloudinary",
+				"trigger", t.key.String(), "environment", environmentOf(reg).String(), "eventType", left.EventType, "triggerID", left.ID)
+		}
+	}
+	notes := leftBehind(registrations)
+	for i, note := range notes {
+		action := "Abandon"
+		if len(notes) > 1 { // Events that differ in the note alone would be merged by the API's series, and only the first would be read
+			action = fmt.Sprintf("Abandon %d of %d", i+1, len(notes))
+		}
+		if r.Events != nil {
+			r.Events.Eventf(t.CloudinaryTrigger, nil, corev1.EventTypeWarning, "Abandoned", action, "%s", note)
 		}
 	}
 	return r.letGo(ctx, t)
+}
+
+// maxNoteBytes is what the API server takes of an Event's note.
+const maxNoteBytes = 1024
+
+// leftBehind names all triggers of registrations, in as few notes an environment as they fit into.
+func leftBehind(registrations []v1alpha1.Registration) []string {
+	var notes []string
+	for _, env := range environmentsOf(registrations) {
+		intro, note := cut("Left behind in "+env.String(), maxNoteBytes-maxNote)+": ", ""
+		for _, left := range recordsIn(registrations, env) {
+			name := fmt.Sprintf("%s (%s)", left.EventType, cmp.Or(left.ID, "if it was created, its id is not known"))
+			switch {
+			case note == "":
+				note = intro + name
+			case len(note)+len(", ")+len(name) <= maxNoteBytes:
+				note += ", " + name
+			default:
+				notes = append(notes, note)
+				note = intro + name
+			}
+		}
+		notes = append(notes, note)
+	}
+	return notes
 }
