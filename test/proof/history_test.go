@@ -61,17 +61,21 @@ func (r *run) populate() {
 
 func (r *run) populateSecrets() {
 	for _, secret := range []string{"one", "two", "other"} {
-		r.api.create(&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: secret}, Data: map[string][]byte{"CLOUDINARY_URL": []byte(secrets[secret])},
-		})
+		r.createSecret(secret)
 	}
+}
+
+func (r *run) createSecret(name string) bool {
+	return r.api.create(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string][]byte{"CLOUDINARY_URL": []byte(secrets[name])},
+	})
 }
 
 // act is one thing that somebody does.
 func (r *run) act() {
 	acts := []func(){
 		r.createTrigger, r.createTrigger, r.createTrigger, r.editTrigger, r.editTrigger, r.editTrigger, r.deleteTrigger, r.deleteTrigger,
-		r.moveEventType, r.moveEventType, r.renameTrigger, r.renameTrigger, r.createEndpoint, r.editEndpoint, r.editEndpoint, r.deleteEndpoint, r.rotate,
+		r.moveEventType, r.moveEventType, r.renameTrigger, r.renameTrigger, r.createEndpoint, r.editEndpoint, r.editEndpoint, r.deleteEndpoint, r.rotate, r.deleteSecret,
 		r.createForeign, r.createForeign, r.meddle, r.notify, r.wait,
 	}
 	choose(r, acts)()
@@ -241,9 +245,20 @@ func (r *run) setSecret(secret, value string) {
 	edit(r.api, at(kindSecret, secret), func(s *corev1.Secret) { s.Data = map[string][]byte{"CLOUDINARY_URL": []byte(value)} })
 }
 
-// mend lets each Secret hold again what it should.
+// deleteSecret deletes a Secret now and then, or brings it back: a history without credentials has little that can go wrong.
+func (r *run) deleteSecret() {
+	secret := choose(r, []string{"one", "two", "other"})
+	if r.createSecret(secret) {
+		r.note("create Secret %s", secret)
+	} else if r.one(3) && r.api.delete(at(kindSecret, secret)) {
+		r.note("delete Secret %s", secret)
+	}
+}
+
+// mend lets each Secret hold again what it should. One that is being deleted serves as long as an endpoint names it.
 func (r *run) mend() {
 	for _, secret := range []string{"one", "two", "other"} {
+		r.createSecret(secret)
 		r.setSecret(secret, secrets[secret])
 	}
 }

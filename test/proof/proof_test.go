@@ -138,7 +138,7 @@ const (
 
 // TestTheProofFindsWhatIsWrong breaks what the manager's safety rests on.
 func TestTheProofFindsWhatIsWrong(t *testing.T) {
-	const first, runs = 1, 400
+	const first, runs = 1, 1000
 	for _, breaks := range []breakage{lostIntents, staleWrites, noFinalizers} {
 		t.Run(string(breaks), func(t *testing.T) {
 			sum := simulate(t, first, runs, breaks, 1)

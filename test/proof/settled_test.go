@@ -43,18 +43,38 @@ func cloudOf(secret string) string {
 	return cloud
 }
 
-// judgeDeleted: what is being deleted is gone.
+// judgeDeleted: what is being deleted is gone, and no Secret is held for nothing.
 func (r *run) judgeDeleted() {
 	if slices.ContainsFunc(r.api.triggers(), r.stranded) {
 		return
 	}
 	for _, kind := range []string{kindEndpoint, kindTrigger, kindSecret} {
 		for _, n := range r.api.names(kind) {
-			if o := r.api.objects[n]; o.GetDeletionTimestamp() != nil {
+			if o := r.api.objects[n]; o.GetDeletionTimestamp() != nil && !r.names(n) {
 				r.violated("%s %s is still being deleted: finalizers %v", kind, n.name, o.GetFinalizers())
 			}
 		}
 	}
+	for _, n := range r.api.names(kindSecret) {
+		if o := r.api.objects[n]; len(o.GetFinalizers()) > 0 && !r.names(n) && !r.recorded(n) {
+			r.violated("Secret %s is held, and nothing needs it", n.name)
+		}
+	}
+}
+
+// recorded says whether something was written with the Secret.
+func (r *run) recorded(secret name) bool {
+	return slices.ContainsFunc(r.api.triggers(), func(t *v1alpha1.CloudinaryTrigger) bool {
+		return slices.ContainsFunc(t.Status.Registrations, func(reg v1alpha1.Registration) bool { return reg.SecretRef.Name == secret.name })
+	})
+}
+
+// names says whether an endpoint that is to stay has the Secret.
+func (r *run) names(secret name) bool {
+	return secret.kind == kindSecret && slices.ContainsFunc(r.api.names(kindEndpoint), func(n name) bool {
+		ep := r.api.endpoint(n.namespace, n.name)
+		return ep.DeletionTimestamp == nil && ep.Spec.CredentialsSecretRef.Name == secret.name
+	})
 }
 
 // judgeTriggers: each trigger that a manager has made, and may not leave behind, stands in one status. No two are at one place.

@@ -104,6 +104,29 @@ func scenes() map[string]scene {
 			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
 			func(r *run) { r.api.delete(at(kindEndpoint, "e1")); r.api.delete(at(kindTrigger, "t1")) },
 		},
+		"all is deleted, the Secret first": {
+			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
+			func(r *run) {
+				r.api.delete(at(kindSecret, "one"))
+				r.api.delete(at(kindEndpoint, "e1"))
+				r.api.delete(at(kindTrigger, "t1"))
+			},
+		},
+		"a Secret is deleted, and the endpoint names another one": {
+			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
+			func(r *run) {
+				r.api.delete(at(kindSecret, "one"))
+				edit(r.api, at(kindEndpoint, "e1"), func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.CredentialsSecretRef.Name = "two" })
+			},
+		},
+		"a Secret and an endpoint are deleted, and the trigger leads nowhere": {
+			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
+			func(r *run) {
+				edit(r.api, at(kindTrigger, "t1"), func(t *v1alpha1.CloudinaryTrigger) { t.Spec.EndpointRef.Name = "e2" })
+				r.api.delete(at(kindSecret, "one"))
+				r.api.delete(at(kindEndpoint, "e1"))
+			},
+		},
 		"a trigger that is to be retained is deleted": {
 			func(r *run) {
 				r.put()
