@@ -200,7 +200,7 @@ func (v *triggerView) referenceProblem(w *world) (plan.Stance, *problem) {
 			"spec.endpointRef: the labels of namespace %s have not been read yet, by which NotificationEndpoint %s says who may use it", v.Namespace, v.endpointKey)}
 	case ep.problem != nil && ep.Namespace == v.Namespace:
 		return plan.Holds, &problem{ep.problem.reason, fmt.Sprintf("NotificationEndpoint %s: %s", v.endpointKey, ep.problem.message)}
-	case ep.problem != nil && !worthAPerson(ep.problem.reason):
+	case ep.problem != nil && !needsPerson(ep.problem.reason):
 		return plan.Holds, &problem{v1alpha1.ReasonEndpointWaiting, fmt.Sprintf(
 			"NotificationEndpoint %s waits for something that is still to come (%s); its own conditions say for what", v.endpointKey, ep.problem.reason)}
 	case ep.problem != nil:

@@ -23,8 +23,8 @@ type assessment struct {
 	done     string // the message of Synced=True
 }
 
-// worthAPerson are the reasons that do not go away by themselves: Stalled is True with them, and Reconciling with all others.
-func worthAPerson(reason string) bool {
+// needsPerson are the reasons that do not go away by themselves: Stalled is True with them, and Reconciling with all others.
+func needsPerson(reason string) bool {
 	return slices.Contains([]string{
 		v1alpha1.ReasonEndpointNotAllowed, v1alpha1.ReasonEndpointNotAccepted, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonSecretForbidden,
 		v1alpha1.ReasonInvalidURL, v1alpha1.ReasonBaseURLMissing, v1alpha1.ReasonInsecureAPIBase,
@@ -85,10 +85,10 @@ func (a assessment) setReady(ours *[]metav1.Condition, synced *problem, set func
 	}
 	set(v1alpha1.ConditionReady, status, cause.reason, cause.message)
 	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
-	if !worthAPerson(cause.reason) && synced != nil && worthAPerson(synced.reason) {
+	if !needsPerson(cause.reason) && synced != nil && needsPerson(synced.reason) {
 		cause = synced // the spec may come right by itself, and the state still not
 	}
-	if worthAPerson(cause.reason) {
+	if needsPerson(cause.reason) {
 		present, absent = absent, present
 	}
 	meta.RemoveStatusCondition(ours, absent)
@@ -123,9 +123,10 @@ func verdictProblems(t *triggerView, findings []plan.Finding, use *limitUse) (ac
 	return accepted, synced
 }
 
-// message tells a person what is wrong and what to do. It holds no counter and no time, so that an unchanged state writes nothing.
+// message tells a person what is wrong and what to do. It holds no time, and no count but that of the URLs where they have reached their limit, so
+// that an unchanged state writes nothing.
 func message(t *triggerView, f plan.Finding, use *limitUse) string {
-	types := list(f.EventTypes)
+	types := joinNames(f.EventTypes)
 	switch f.Problem {
 	case plan.Conflict:
 		other := "an object in another namespace"
@@ -138,14 +139,14 @@ func message(t *triggerView, f plan.Finding, use *limitUse) string {
 	case plan.URLLimitReached:
 		return fmt.Sprintf("event types %s: %s", types, use.explain(t.Namespace, f.Message))
 	case plan.Rejected:
-		return fmt.Sprintf("event types %s: Cloudinary refuses the trigger as it is in the spec%s; correct the spec; it is tried again then, and once an hour", types, word(f.Message))
+		return fmt.Sprintf("event types %s: Cloudinary refuses the trigger as it is in the spec%s; correct the spec; it is tried again then, and once an hour", types, quoteCloudinary(f.Message))
 	case plan.NotConverging:
 		if len(f.Missing) == len(f.EventTypes) {
 			return fmt.Sprintf("event types %s: somebody keeps deleting the trigger, which was created anew three times within an hour; "+
 				"find out who does, or take the event type out of the spec; it is tried again when the spec changes, and an hour after the last time", types)
 		}
 		return fmt.Sprintf("event types %s: Cloudinary keeps another value for %s than was sent, or somebody keeps setting it back; "+
-			"nothing more is written until either side changes, see status.registrations for both values", types, list(f.Fields))
+			"nothing more is written until either side changes, see status.registrations for both values", types, joinNames(f.Fields))
 	case plan.Drifted:
 		return driftMessage(f)
 	case plan.Confirming:
@@ -154,7 +155,7 @@ func message(t *triggerView, f plan.Finding, use *limitUse) string {
 		return fmt.Sprintf("event types %s: to be written to Cloudinary", types)
 	case plan.DeletionRefused:
 		return fmt.Sprintf("event types %s: Cloudinary refuses to delete the trigger%s; see to it there, or delete it in the Console; it is tried again every 10 minutes",
-			types, word(f.Message))
+			types, quoteCloudinary(f.Message))
 	case plan.Releasing:
 		return fmt.Sprintf("event types %s: triggers that are not wanted any more are still to be let go of", types)
 	default:
@@ -165,10 +166,10 @@ func message(t *triggerView, f plan.Finding, use *limitUse) string {
 func driftMessage(f plan.Finding) string {
 	var parts []string
 	if len(f.Fields) > 0 {
-		parts = append(parts, "Cloudinary differs in "+list(f.Fields)+", see status.observed")
+		parts = append(parts, "Cloudinary differs in "+joinNames(f.Fields)+", see status.observed")
 	}
 	if len(f.Missing) > 0 {
-		parts = append(parts, "Cloudinary has no trigger for "+list(f.Missing))
+		parts = append(parts, "Cloudinary has no trigger for "+joinNames(f.Missing))
 	}
 	return strings.Join(parts, "; ") + "; spec.managementPolicy is Observe, so nothing is written"
 }
@@ -176,14 +177,14 @@ func driftMessage(f plan.Finding) string {
 // maxListed is how many names a message lists.
 const maxListed = 10
 
-func list(names []string) string {
+func joinNames(names []string) string {
 	if len(names) > maxListed {
 		return strings.Join(names[:maxListed], ", ") + " and more"
 	}
 	return strings.Join(names, ", ")
 }
 
-func word(message string) string {
+func quoteCloudinary(message string) string {
 	if message == "" {
 		return ""
 	}

@@ -68,7 +68,7 @@ func (u *limitUse) describe(namespace string) string {
 	slices.Sort(own)
 	var parts []string
 	if own = slices.Compact(own); len(own) > 0 {
-		parts = append(parts, "NotificationEndpoints of this namespace: "+list(own))
+		parts = append(parts, "NotificationEndpoints of this namespace: "+joinNames(own))
 	}
 	if others > 0 {
 		parts = append(parts, fmt.Sprintf("those of other namespaces: %d", others))

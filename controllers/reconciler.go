@@ -144,7 +144,7 @@ func (r *Reconciler) wake(unit Unit) {
 	}
 }
 
-// clientFor calls Cloudinary with the credentials given, within the leader's lease.
+// clientFor makes a client for the credentials; fenced bounds its calls.
 func (r *Reconciler) clientFor(c cloudinary.Credentials) *cloudinary.Client {
 	return cloudinary.NewClient(c, cloudinary.ClientOptions{
 		Transport: r.Transport, Timeout: r.Options.CallTimeout, UserAgent: r.Options.UserAgent, Now: r.Now,

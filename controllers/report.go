@@ -181,7 +181,7 @@ func (r *Reconciler) wakeFormer(before, now []v1alpha1.Registration) {
 
 // waitsToGo names the way out on an object whose deletion needs a person, and leaves an Event when it comes to that.
 func (r *Reconciler) waitsToGo(t *triggerState, a *assessment) {
-	if a.synced == nil || !worthAPerson(a.synced.reason) {
+	if a.synced == nil || !needsPerson(a.synced.reason) {
 		return
 	}
 	if !strings.Contains(a.synced.message, v1alpha1.AnnotationAbandon) {

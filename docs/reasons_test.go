@@ -69,7 +69,7 @@ func TestTroubleshootingSaysWhatStalls(t *testing.T) {
 	var want []string
 	ast.Inspect(file, func(node ast.Node) bool {
 		if f, ok := node.(*ast.FuncDecl); ok {
-			return f.Name.Name == "worthAPerson"
+			return f.Name.Name == "needsPerson"
 		}
 		if selector, ok := node.(*ast.SelectorExpr); ok {
 			if name, ok := strings.CutPrefix(selector.Sel.Name, "Reason"); ok && reasons[name] {
