@@ -9,8 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/client-go/tools/leaderelection"
+
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 )
 
 // options are the manager's flags.
@@ -28,6 +31,9 @@ type options struct {
 	renewDeadline           time.Duration
 	retryPeriod             time.Duration
 }
+
+// leastRetryPeriod keeps a typing error from becoming thousands of calls a second to the API server.
+const leastRetryPeriod = 100 * time.Millisecond
 
 func newFlags(flags *flag.FlagSet) *options {
 	o := &options{Options: controllers.DefaultOptions()}
@@ -68,18 +74,15 @@ func (o *options) check(rest []string) error {
 	if len(rest) > 0 {
 		problems = append(problems, fmt.Errorf("unexpected argument %q: all options are flags, see --help", rest[0]))
 	}
-	if o.SyncInterval < time.Second {
-		problems = append(problems, fmt.Errorf("--sync-interval is %s, must be at least 1s", o.SyncInterval))
-	}
-	for name, d := range map[string]time.Duration{
-		"--min-list-interval": o.MinListInterval, "--settle-time": o.SettleTime, "--call-timeout": o.CallTimeout - 1,
-		"--verification-key-grace": o.VerificationKeyGrace,
-	} {
-		if d < 0 {
-			problems = append(problems, fmt.Errorf("%s is too short", name))
-		}
-	}
-	problems = append(problems, o.checkLimits()...)
+	problems = append(problems,
+		program.AtLeast("--sync-interval", o.SyncInterval, time.Second),
+		program.AtLeast("--min-list-interval", o.MinListInterval, 0),
+		program.AtLeast("--settle-time", o.SettleTime, 0),
+		program.AtLeast("--call-timeout", o.CallTimeout, time.Second),
+		o.checkShare(),
+		program.AtLeast("--url-limit", o.URLLimit, 1),
+		program.AtLeast("--verification-key-grace", o.VerificationKeyGrace, 0),
+	)
 	if o.ReceiverBaseURL != "" {
 		if _, err := plan.CheckURL(o.ReceiverBaseURL); err != nil {
 			problems = append(problems, fmt.Errorf("--receiver-base-url: %w", err))
@@ -94,25 +97,31 @@ func (o *options) check(rest []string) error {
 	return errors.Join(problems...)
 }
 
-// checkLease refuses a lease that a call to Cloudinary may outlive: a leader would never have the time that replacing a trigger takes.
+func (o *options) checkShare() error {
+	if o.CallShare > 0 && o.CallShare <= 1 { // which no NaN is
+		return nil
+	}
+	return fmt.Errorf("--call-share is %g, must be above 0 and at most 1", o.CallShare)
+}
+
+// checkLease refuses times that leader election cannot work with, and a lease that a call to Cloudinary may outlive: a leader would never
+// have the time that replacing a trigger takes.
 func (o *options) checkLease() error {
-	if o.leaseDuration <= o.renewDeadline || o.renewDeadline <= o.retryPeriod {
-		return errors.New("--leader-election-lease-duration must be longer than the renew deadline, and that longer than the retry period")
+	if err := program.AtLeast("--leader-election-retry-period", o.retryPeriod, leastRetryPeriod); err != nil {
+		return err
+	}
+	// client-go waits a little longer than the retry period at times.
+	if least := time.Duration(leaderelection.JitterFactor * float64(o.retryPeriod)); o.renewDeadline <= least {
+		return fmt.Errorf("--leader-election-renew-deadline is %s, must be longer than %s (%g times --leader-election-retry-period)",
+			o.renewDeadline, least, leaderelection.JitterFactor)
+	}
+	if o.leaseDuration <= o.renewDeadline {
+		return fmt.Errorf("--leader-election-lease-duration is %s, must be longer than --leader-election-renew-deadline, which is %s",
+			o.leaseDuration, o.renewDeadline)
 	}
 	if longest := o.leaseDuration - o.retryPeriod; o.CallTimeout >= longest {
 		return fmt.Errorf("--call-timeout is %s, must be shorter than what is left of the lease when it is renewed, which is %s (--leader-election-lease-duration less --leader-election-retry-period)",
 			o.CallTimeout, longest)
 	}
 	return nil
-}
-
-func (o *options) checkLimits() []error {
-	var problems []error
-	if o.CallShare <= 0 || o.CallShare > 1 {
-		problems = append(problems, fmt.Errorf("--call-share is %g, must be above 0 and at most 1", o.CallShare))
-	}
-	if o.URLLimit < 1 {
-		problems = append(problems, fmt.Errorf("--url-limit is %d, must be at least 1", o.URLLimit))
-	}
-	return problems
 }

@@ -18,7 +18,25 @@ func TestFlagsThatCannotWorkAreRefusedByName(t *testing.T) {
 			args: []string{"--sync-interval=500ms"}, want: "--sync-interval is 500ms, must be at least 1s",
 		},
 		"a call that takes no time": {
-			args: []string{"--call-timeout=0s"}, want: "--call-timeout is too short",
+			args: []string{"--call-timeout=0s"}, want: "--call-timeout is 0s, must be at least 1s",
+		},
+		"the least times": {
+			args: []string{"--sync-interval=1s", "--min-list-interval=0s", "--settle-time=0s", "--call-timeout=1s", "--verification-key-grace=0s"},
+		},
+		"several at once, in the order of the docs": {
+			args: []string{
+				"--url-limit=0", "--verification-key-grace=-4s", "--call-share=2", "--call-timeout=-3s", "--settle-time=-2s", "--min-list-interval=-1s",
+				"--sync-interval=0s",
+			},
+			want: strings.Join([]string{
+				"--sync-interval is 0s, must be at least 1s", "--min-list-interval is -1s, must be at least 0s",
+				"--settle-time is -2s, must be at least 0s", "--call-timeout is -3s, must be at least 1s",
+				"--call-share is 2, must be above 0 and at most 1", "--url-limit is 0, must be at least 1",
+				"--verification-key-grace is -4s, must be at least 0s",
+			}, "\n"),
+		},
+		"a share that is no number": {
+			args: []string{"--call-share=NaN"}, want: "--call-share is NaN, must be above 0 and at most 1",
 		},
 		"a share above the whole": {
 			args: []string{"--call-share=1.5"}, want: "--call-share is 1.5, must be above 0 and at most 1",
@@ -33,7 +51,14 @@ func TestFlagsThatCannotWorkAreRefusedByName(t *testing.T) {
 			args: []string{"--receiver-base-url=https://hooks.example.com/?a=b"}, want: "--receiver-base-url must have neither a query nor a fragment",
 		},
 		"a lease that is given up after it has run out": {
-			args: []string{"--leader-election-renew-deadline=40s"}, want: "--leader-election-lease-duration must be longer than the renew deadline",
+			args: []string{"--leader-election-renew-deadline=40s"}, want: "--leader-election-lease-duration is 30s, must be longer than --leader-election-renew-deadline, which is 40s",
+		},
+		"a lease that is tried for once only": {
+			args: []string{"--leader-election-retry-period=17s"},
+			want: "--leader-election-renew-deadline is 20s, must be longer than 20.4s (1.2 times --leader-election-retry-period)",
+		},
+		"a lease that is tried for without a pause": {
+			args: []string{"--leader-election-retry-period=0s"}, want: "--leader-election-retry-period is 0s, must be at least 100ms",
 		},
 		"a call that may outlive the lease": {
 			args: []string{"--call-timeout=26s"}, want: "--call-timeout is 26s, must be shorter than what is left of the lease when it is renewed, which is 26s",

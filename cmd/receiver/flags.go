@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/admin"
@@ -92,23 +93,22 @@ func (o *options) check(rest []string) error {
 	if len(rest) > 0 {
 		problems = append(problems, fmt.Errorf("unexpected argument %q: all options are flags, see --help", rest[0]))
 	}
-	for name, n := range map[string]int64{
-		"--store-max-bytes": o.store.MaxBytes, "--store-max-notifications": int64(o.store.MaxNotifications), "--store-max-keys": int64(o.store.MaxKeys),
-		"--max-body-bytes": o.handler.MaxBodyBytes, "--max-in-flight-bytes": o.handler.MaxInFlightBytes,
-		"--max-in-flight-requests": int64(o.handler.MaxInFlight), "--max-connections": int64(o.maxConnections),
-	} {
-		if n < 1 {
-			problems = append(problems, fmt.Errorf("%s is %d, must be at least 1", name, n))
-		}
-	}
-	if o.handler.MaxInFlightBytes < 2*o.handler.MaxBodyBytes {
-		problems = append(problems, errors.New("--max-in-flight-bytes must be at least twice --max-body-bytes: one endpoint may use half of it"))
-	}
-	if o.handler.MaxEndpointRate < 0 {
-		problems = append(problems, fmt.Errorf("--max-endpoint-rate is %d, must not be negative", o.handler.MaxEndpointRate))
-	}
-	if o.store.MinFreeBytes < 0 || o.shutdownDelay < 0 || o.shutdownTimeout < 0 {
-		problems = append(problems, errors.New("--store-min-free-bytes, --shutdown-delay and --shutdown-timeout must not be negative"))
+	problems = append(problems,
+		program.AtLeast("--store-max-bytes", o.store.MaxBytes, 1),
+		program.AtLeast("--store-max-notifications", o.store.MaxNotifications, 1),
+		program.AtLeast("--store-max-keys", o.store.MaxKeys, 1),
+		program.AtLeast("--store-min-free-bytes", o.store.MinFreeBytes, 0),
+		program.AtLeast("--max-body-bytes", o.handler.MaxBodyBytes, 1),
+		program.AtLeast("--max-in-flight-bytes", o.handler.MaxInFlightBytes, 1),
+		program.AtLeast("--max-in-flight-requests", o.handler.MaxInFlight, 1),
+		program.AtLeast("--max-endpoint-rate", o.handler.MaxEndpointRate, 0),
+		program.AtLeast("--max-connections", o.maxConnections, 1),
+		program.AtLeast("--shutdown-delay", o.shutdownDelay, 0),
+		program.AtLeast("--shutdown-timeout", o.shutdownTimeout, 0),
+	)
+	if o.handler.MaxInFlightBytes/2 < o.handler.MaxBodyBytes {
+		problems = append(problems, fmt.Errorf("--max-in-flight-bytes is %d, must be at least twice --max-body-bytes, which is %d: one endpoint may use half of it",
+			o.handler.MaxInFlightBytes, o.handler.MaxBodyBytes))
 	}
 	if o.serviceRouting != routingClusterIP && o.serviceRouting != routingEndpoints {
 		problems = append(problems, fmt.Errorf("--service-routing is %q, must be %s or %s", o.serviceRouting, routingClusterIP, routingEndpoints))

@@ -45,10 +45,10 @@ func TestFlagsThatCannotWorkAreNamed(t *testing.T) {
 		"no body":                {args: []string{"--max-body-bytes=0"}, want: []string{"--max-body-bytes is 0"}},
 		"no requests":            {args: []string{"--max-in-flight-requests=0"}, want: []string{"--max-in-flight-requests is 0"}},
 		"no connections":         {args: []string{"--max-connections=0"}, want: []string{"--max-connections is 0"}},
-		"no room for two bodies": {args: []string{"--max-in-flight-bytes=6291455"}, want: []string{"--max-in-flight-bytes", "--max-body-bytes"}},
-		"a negative room":        {args: []string{"--store-min-free-bytes=-1"}, want: []string{"--store-min-free-bytes"}},
-		"a negative delay":       {args: []string{"--shutdown-delay=-1s"}, want: []string{"--shutdown-delay"}},
-		"a negative timeout":     {args: []string{"--shutdown-timeout=-1s"}, want: []string{"--shutdown-timeout"}},
+		"no room for two bodies": {args: []string{"--max-in-flight-bytes=6291455"}, want: []string{"--max-in-flight-bytes is 6291455", "twice --max-body-bytes, which is 3145728"}},
+		"a negative room":        {args: []string{"--store-min-free-bytes=-1"}, want: []string{"--store-min-free-bytes is -1, must be at least 0"}},
+		"a negative delay":       {args: []string{"--shutdown-delay=-1s"}, want: []string{"--shutdown-delay is -1s, must be at least 0s"}},
+		"a negative timeout":     {args: []string{"--shutdown-timeout=-1s"}, want: []string{"--shutdown-timeout is -1s, must be at least 0s"}},
 		"no folder":              {args: []string{"--store-dir="}, want: []string{"--store-dir"}},
 		"no admin address":       {args: []string{"--admin-bind-address=0"}},
 		"another admin port":     {args: []string{"--admin-bind-address=[::1]:9000"}},
@@ -61,7 +61,19 @@ func TestFlagsThatCannotWorkAreNamed(t *testing.T) {
 		"no namespace":                    {args: []string{"--namespace="}, want: []string{"--namespace", "outside a cluster"}},
 		"an unknown flag":                 {args: []string{"--store-max-byte=1"}, want: []string{"-store-max-byte"}},
 		"a value of another kind":         {args: []string{"--shutdown-delay=5"}, want: []string{"-shutdown-delay"}},
-		"several at once":                 {args: []string{"--max-connections=0", "--service-routing=x"}, want: []string{"--max-connections", "--service-routing"}, why: "one start shows all"},
+		"a body twice which is no number": {
+			args: []string{"--max-body-bytes=9223372036854775807"}, want: []string{"--max-in-flight-bytes is 33554432"}, why: "twice the largest number is -2",
+		},
+		"a negative rate": {args: []string{"--max-endpoint-rate=-1"}, want: []string{"--max-endpoint-rate is -1, must be at least 0"}},
+		"all that is too small, in the order of the docs": {
+			args: []string{"--shutdown-delay=-1s", "--max-connections=0", "--max-body-bytes=0", "--store-max-keys=0", "--store-max-notifications=0", "--store-max-bytes=0"},
+			want: []string{
+				"--store-max-bytes is 0, must be at least 1\n--store-max-notifications is 0, must be at least 1\n--store-max-keys is 0, must be at least 1\n" +
+					"--max-body-bytes is 0, must be at least 1\n--max-connections is 0, must be at least 1\n--shutdown-delay is -1s, must be at least 0s",
+			},
+			why: "the same mistakes are told in the same words each time",
+		},
+		"several at once": {args: []string{"--max-connections=0", "--service-routing=x"}, want: []string{"--max-connections", "--service-routing"}, why: "one start shows all"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := checked(t, append([]string{"--namespace=operator"}, tc.args...)...)
