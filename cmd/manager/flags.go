@@ -38,33 +38,40 @@ const leastRetryPeriod = 100 * time.Millisecond
 func newFlags(flags *flag.FlagSet) *options {
 	o := &options{Options: controllers.DefaultOptions()}
 	flags.DurationVar(&o.SyncInterval, "sync-interval", o.SyncInterval,
-		"How often a product environment's triggers are listed to find drift; up to a tenth is added at random. At least 1s.")
+		"Time between two regular lists of a product environment's triggers, which find drift; up to a tenth is added at random. At least 1s.")
 	flags.DurationVar(&o.MinListInterval, "min-list-interval", o.MinListInterval,
-		"The least time between two lists of an environment on average, however often it changes; three may follow each other at once.")
+		"Minimum average time between two list calls per product environment; bursts of three are allowed. The regular lists of --sync-interval are made in any case. 0: no minimum.")
 	flags.DurationVar(&o.SettleTime, "settle-time", o.SettleTime,
-		"How long Cloudinary's list of triggers may lag behind a change, and a call may be under way.")
-	flags.DurationVar(&o.CallTimeout, "call-timeout", o.CallTimeout, "How long one Admin API call may take.")
+		"How long Cloudinary's list of triggers may lag behind a change, the call itself included. A change that the list does not show after that is taken for lost.")
+	flags.DurationVar(&o.CallTimeout, "call-timeout", o.CallTimeout,
+		"Maximum time for one Admin API call; one that takes longer has failed and is retried. At least 1s. With leader election, shorter than the lease duration minus the retry period.")
 	flags.Float64Var(&o.CallShare, "call-share", o.CallShare,
-		"The share of the plan's Admin API calls an hour that is spent at most, above 0 and at most 1; the plan's last twentieth is left alone in any case.")
-	flags.IntVar(&o.URLLimit, "url-limit", o.URLLimit, "How many different notification URLs a product environment may hold.")
+		"Maximum share of the plan's hourly Admin API calls that the manager uses, above 0 and at most 1. Changes beyond this wait for Cloudinary's next reset. The last twentieth of the plan's calls is never used.")
+	flags.IntVar(&o.URLLimit, "url-limit", o.URLLimit,
+		"Maximum number of different notification URLs in a product environment. No URL is added beyond this, and the objects that ask for one say so. Cloudinary's own limit applies as well. At least 1.")
 	flags.StringVar(&o.ReceiverBaseURL, "receiver-base-url", "",
-		"The address under which the bundled receiver is reached from the internet, for endpoints whose spec.receiver has no baseURL.")
+		"Public address of the bundled receiver, such as https://hooks.example.com, for endpoints whose spec.receiver has no baseURL. Without it, such endpoints are not accepted.")
 	flags.StringVar(&o.VerificationNamespace, "verification-namespace", "",
-		"The namespace of the Secret with the verification keys for the bundled receiver. Default: that of the lease, see --leader-election-namespace.")
+		"Namespace of the Secret in which the manager keeps the receiver's verification keys. Default: the namespace of the lease, see --leader-election-namespace.")
 	flags.DurationVar(&o.VerificationKeyGrace, "verification-key-grace", o.VerificationKeyGrace,
-		"How long notifications may still be signed with a key that is in no Secret any more; 0: not at all.")
+		"How long the receiver still accepts notifications signed with a key that was removed from every Secret. 0: not at all.")
 	flags.BoolVar(&o.AllowInsecureAPIBase, "allow-insecure-api-base", false,
-		"Permit Secrets whose Admin API is not https. Only for trials: whoever may write such a Secret can aim the manager at internal addresses.")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "Path of a kubeconfig. Default: KUBECONFIG, then the Pod's service account, then ~/.kube/config.")
-	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "The namespaces to work in, separated by commas. Default: all.")
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "The address of the metrics, or 0 for none.")
-	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics over https, to clients that the API server lets read /metrics.")
-	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "The address of /healthz and /readyz.")
-	flags.BoolVar(&o.leaderElection, "leader-elect", true, "Let only one of several managers work.")
-	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "The namespace of the lease. Default: the Pod's.")
-	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 30*time.Second, "How long a leader that has vanished is waited for.")
-	flags.DurationVar(&o.renewDeadline, "leader-election-renew-deadline", 20*time.Second, "How long a leader tries to renew its lease before it gives up.")
-	flags.DurationVar(&o.retryPeriod, "leader-election-retry-period", 4*time.Second, "The time between two tries to take or renew the lease.")
+		"Accept Secrets whose Admin API address (upload_prefix) is http instead of https. For trials only: anyone who can write such a Secret can make the manager call addresses inside the cluster.")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "Path to a kubeconfig file. Default: KUBECONFIG, then the Pod's service account, then ~/.kube/config.")
+	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "Namespaces to work in, separated by commas. Default: all.")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address on which /metrics is served; 0 disables it.")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
+		"Serve /metrics over https, and only to clients that the API server allows to get /metrics. false: plain http, to anyone.")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address on which /healthz and /readyz are served; 0 disables them.")
+	flags.BoolVar(&o.leaderElection, "leader-elect", true, "Enable leader election, so that one replica is active at a time.")
+	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
+		"Namespace of the leader election lease. Default: the Pod's. Required outside a cluster, unless --leader-elect=false.")
+	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 30*time.Second,
+		"How long standbys wait after the last renewal before one takes over. Longer than the renew deadline.")
+	flags.DurationVar(&o.renewDeadline, "leader-election-renew-deadline", 20*time.Second,
+		"How long the leader tries to renew its lease before it exits. Longer than 1.2 times the retry period.")
+	flags.DurationVar(&o.retryPeriod, "leader-election-retry-period", 4*time.Second,
+		"Time between two attempts to acquire or renew the lease. At least 100ms.")
 	return o
 }
 

@@ -51,39 +51,50 @@ const defaultMaxConnections = 4096
 
 func newFlags(flags *flag.FlagSet) *options {
 	o := &options{handler: webhookreceiver.DefaultOptions()}
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "Path of a kubeconfig. Default: KUBECONFIG, then the Pod's service account, then ~/.kube/config.")
-	flags.StringVar(&o.namespace, "namespace", "", "The namespace in which the manager keeps the verification keys. Default: the Pod's.")
-	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "The namespaces whose endpoints are served, separated by commas. Default: all.")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "Path to a kubeconfig file. Default: KUBECONFIG, then the Pod's service account, then ~/.kube/config.")
+	flags.StringVar(&o.namespace, "namespace", "", "Namespace in which the manager keeps the verification keys. Default: the Pod's. Required outside a cluster.")
+	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "Namespaces whose endpoints are served, separated by commas. Default: all.")
 
-	flags.StringVar(&o.store.Dir, "store-dir", "/var/lib/cloudinary-receiver", "The folder of the store. No two receivers can use one; a second one waits.")
-	flags.BoolVar(&o.storeDurable, "store-durable", true, "Whether the folder outlives the Pod. With false the receiver says in log and metrics that it does not.")
-	flags.Int64Var(&o.store.MaxBytes, "store-max-bytes", queue.DefaultMaxBytes, "How many bytes of notifications may wait, dead letters included. Beyond: 503.")
-	flags.IntVar(&o.store.MaxNotifications, "store-max-notifications", queue.DefaultMaxNotifications, "How many notifications may wait, dead letters included. Beyond: 503.")
+	flags.StringVar(&o.store.Dir, "store-dir", "/var/lib/cloudinary-receiver",
+		"Directory of the store. One receiver uses it at a time; another one waits, alive and not ready.")
+	flags.BoolVar(&o.storeDurable, "store-durable", true,
+		"Whether the directory outlives the Pod. false: the log and a metric say that notifications that are not delivered are lost with the Pod; nothing else changes.")
+	flags.Int64Var(&o.store.MaxBytes, "store-max-bytes", queue.DefaultMaxBytes,
+		"Maximum size in bytes of the notifications that are not delivered yet, dead letters included. Requests beyond this are answered 503.")
+	flags.IntVar(&o.store.MaxNotifications, "store-max-notifications", queue.DefaultMaxNotifications,
+		"Maximum number of notifications that are not delivered yet, dead letters included. Requests beyond this are answered 503.")
 	flags.IntVar(&o.store.MaxKeys, "store-max-keys", queue.DefaultMaxKeys,
-		"How many notifications are remembered to tell duplicates, some 30 bytes of memory each. Beyond, the oldest are forgotten early.")
-	flags.Int64Var(&o.store.MinFreeBytes, "store-min-free-bytes", 0, "The room that has to be left on the volume. Below: 503. Default: 1 % of it, at least 32 MiB.")
-	flags.BoolVar(&o.store.Salvage, "store-salvage", false, "Go on with what can be read of a damaged store. For one start, by a person who knows what was lost.")
+		"Maximum number of notifications that are remembered to recognize duplicates, about 30 bytes of memory each. Beyond this the oldest are forgotten early, and a duplicate of one is delivered.")
+	flags.Int64Var(&o.store.MinFreeBytes, "store-min-free-bytes", 0,
+		"Bytes that must stay free on the volume. Requests that would leave less are answered 503. 0: 1 % of the volume, at least 32 MiB and at most a quarter of it.")
+	flags.BoolVar(&o.store.Salvage, "store-salvage", false,
+		"Start with a damaged store and give up what cannot be read. For a single start, once the log has said what is lost.")
 
-	flags.StringVar(&o.address, "notifications-bind-address", ":8080", "The address for Cloudinary's notifications, over HTTP: TLS ends before it.")
-	flags.Int64Var(&o.handler.MaxBodyBytes, "max-body-bytes", o.handler.MaxBodyBytes, "The largest notification. Beyond: 413.")
-	flags.Int64Var(&o.handler.MaxInFlightBytes, "max-in-flight-bytes", o.handler.MaxInFlightBytes, "How many bytes of notifications may be in memory at once. Beyond: 503.")
-	flags.IntVar(&o.handler.MaxInFlight, "max-in-flight-requests", o.handler.MaxInFlight, "How many notifications may be worked on at once. Beyond: 503.")
+	flags.StringVar(&o.address, "notifications-bind-address", ":8080", "Address on which Cloudinary's notifications are taken, over plain http: TLS ends in front of it.")
+	flags.Int64Var(&o.handler.MaxBodyBytes, "max-body-bytes", o.handler.MaxBodyBytes, "Maximum size in bytes of one notification. Larger requests are answered 413.")
+	flags.Int64Var(&o.handler.MaxInFlightBytes, "max-in-flight-bytes", o.handler.MaxInFlightBytes,
+		"Maximum size in bytes of all notifications held in memory at once. Requests beyond this are answered 503. At least twice --max-body-bytes.")
+	flags.IntVar(&o.handler.MaxInFlight, "max-in-flight-requests", o.handler.MaxInFlight,
+		"Maximum number of requests worked on at once. Requests beyond this are answered 503.")
 	flags.IntVar(&o.handler.MaxEndpointRate, "max-endpoint-rate", 0,
-		"How many requests a second one endpoint may get on average, so that one cannot use up all there is; as many may come at once. Beyond: 503. 0: any number.")
-	flags.IntVar(&o.maxConnections, "max-connections", defaultMaxConnections, "How many connections may be open at once. Beyond, they wait to be accepted.")
+		"Maximum average number of requests a second for one endpoint; bursts of as many are allowed. Requests beyond this are answered 503. 0: no maximum.")
+	flags.IntVar(&o.maxConnections, "max-connections", defaultMaxConnections, "Maximum number of open connections. Further ones wait until one is closed.")
 
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "The address of the metrics, or 0 for none.")
-	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics over https, to clients that the API server lets read /metrics.")
-	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "The address of /healthz and /readyz, or 0 for none.")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address on which /metrics is served; 0 disables it.")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
+		"Serve /metrics over https, and only to clients that the API server allows to get /metrics. false: plain http, to anyone.")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address on which /healthz and /readyz are served; 0 disables them.")
 	flags.StringVar(&o.adminAddress, "admin-bind-address", "127.0.0.1:8082",
-		"The loopback address at which dead letters can be looked at, redriven and discarded, or 0 for none. Whoever may forward a port to the Pod may do so.")
+		"Loopback address on which dead letters can be listed, redriven and discarded; 0 disables it. It asks for no login: anyone who can forward a port to the Pod can use it.")
 
 	flags.StringVar(&o.serviceRouting, "service-routing", routingClusterIP,
-		"How Services are reached: ClusterIP, or Endpoints for the ready endpoints of their EndpointSlices. Headless ones are always reached the second way.")
-	flags.BoolVar(&o.allowLoopbackServices, "allow-loopback-services", false, "Permit targets at the receiver's own host. Only for development.")
+		"How Services are reached: ClusterIP, or Endpoints, which chooses one of the ready endpoints in their EndpointSlices for each attempt. Headless Services are always reached the second way.")
+	flags.BoolVar(&o.allowLoopbackServices, "allow-loopback-services", false, "Allow targets at the receiver's own host. For development only.")
 
-	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", time.Second, "How long notifications are taken after a signal to stop, while senders are asked to close their connections.")
-	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 20*time.Second, "How long requests and deliveries under way may take to end after that.")
+	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", time.Second,
+		"How long notifications are still taken after a signal to stop, while senders are asked to close their connections.")
+	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 20*time.Second,
+		"Maximum time after that for requests in progress to end, and then as long for deliveries. Deliveries that are cut off are made again after the next start.")
 	return o
 }
 
