@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
@@ -60,8 +61,11 @@ type receiver struct {
 // newReceiver opens the store, which it waits for where another receiver has it, and puts the parts together. Nothing runs yet
 // but the probes: they tell the kubelet that this process lives and is not ready.
 func newReceiver(ctx context.Context, o *options, log logr.Logger) (*receiver, error) {
-	r := &receiver{options: o, log: log, failed: make(chan error, 1), registry: prometheus.NewRegistry()}
+	r := &receiver{options: o, log: log, failed: make(chan error, 1)}
 	var err error
+	if r.registry, err = newRegistry(); err != nil {
+		return nil, err
+	}
 	if r.instance, err = os.Hostname(); err != nil {
 		return nil, fmt.Errorf("find the host's name: %w", err)
 	}
@@ -96,6 +100,19 @@ func newReceiver(ctx context.Context, o *options, log logr.Logger) (*receiver, e
 		return nil, errors.Join(err, r.store.Close())
 	}
 	return r, nil
+}
+
+// newRegistry has what any Go program can say of itself, as the manager's registry does.
+func newRegistry() (*prometheus.Registry, error) {
+	registry := prometheus.NewRegistry()
+	err := errors.Join(
+		registry.Register(collectors.NewGoCollector()),
+		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return registry, nil
 }
 
 func connect(kubeconfig string) (*kube.Client, error) {
