@@ -14,6 +14,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 )
 
 // Metrics are the manager's metrics. docs/metrics.md says what each means.
@@ -29,6 +30,7 @@ type Metrics struct {
 	short     *prometheus.GaugeVec
 	objects   *prometheus.GaugeVec
 	waiting   prometheus.Gauge
+	build     *prometheus.GaugeVec
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -70,13 +72,21 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "cloudinary_manager_deletions_waiting", Help: "CloudinaryTriggers that are being deleted and still hold triggers at Cloudinary.",
 		}),
+		build: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cloudinary_manager_build_info", Help: "1, with the program's version as labels.",
+		}, []string{"version", "revision", "go_version"}),
 	}
-	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit, m.remaining, m.share, m.short, m.objects, m.waiting} {
+	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit, m.remaining, m.share, m.short, m.objects, m.waiting, m.build} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+// Build tells which build of the program runs.
+func (m *Metrics) Build(of release.Info) {
+	m.build.WithLabelValues(of.Version, of.Commit, of.GoVersion).Set(1)
 }
 
 // call counts a call by what came of it.

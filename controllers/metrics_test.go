@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -136,6 +137,34 @@ func documentedMetrics(t *testing.T, page string) map[string]documentedMetric {
 		documented[row[1]] = documentedMetric{row[2], labels}
 	}
 	return documented
+}
+
+func TestTheBuildIsTold(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	m, err := NewMetrics(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Build(release.Info{Version: "v1.2.3", Commit: "abc", GoVersion: "go1.26.8"})
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				got = append(got, fmt.Sprintf("%s %s=%s %v", family.GetName(), label.GetName(), label.GetValue(), metric.GetGauge().GetValue()))
+			}
+		}
+	}
+	want := []string{
+		"cloudinary_manager_build_info go_version=go1.26.8 1", "cloudinary_manager_build_info revision=abc 1", "cloudinary_manager_build_info version=v1.2.3 1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 func TestObjectsAreCountedByHowTheyStand(t *testing.T) {

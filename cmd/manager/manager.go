@@ -30,6 +30,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/lease"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 )
 
 const (
@@ -108,6 +109,7 @@ func addController(mgr ctrl.Manager, o *options, fence controllers.Fence) error 
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
+	m.Build(release.Of(version, commit))
 	o.UserAgent = "cloudinary-operator/" + version
 	r := &controllers.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(),
