@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -55,13 +56,21 @@ type receiver struct {
 	metrics    *metrics.Metrics
 	registry   *prometheus.Registry
 
+	probes        parts
+	probeListener net.Listener
+	stopProbes    context.CancelFunc
+	// breaks is called by a part that has failed, and closes broken.
+	breaks context.CancelFunc
+	broken <-chan struct{}
+
 	serving, stopping atomic.Bool
 }
 
 // newReceiver opens the store, which it waits for where another receiver has it, and puts the parts together. Nothing runs yet
 // but the probes: they tell the kubelet that this process lives and is not ready.
 func newReceiver(ctx context.Context, o *options, log logr.Logger) (*receiver, error) {
-	r := &receiver{options: o, log: log, failed: make(chan error, 1)}
+	broken, breaks := context.WithCancel(context.WithoutCancel(ctx))
+	r := &receiver{options: o, log: log, failed: make(chan error, 1), broken: broken.Done(), breaks: breaks, probes: parts{broken: breaks}}
 	var err error
 	if r.registry, err = newRegistry(); err != nil {
 		return nil, err
@@ -83,23 +92,39 @@ func newReceiver(ctx context.Context, o *options, log logr.Logger) (*receiver, e
 	}); err != nil {
 		return nil, err
 	}
-	if err := r.serveProbes(ctx); err != nil {
+	if err := r.startProbes(ctx); err != nil {
 		return nil, err
 	}
-	if !o.storeDurable {
-		log.Info("the store does not outlive this Pod: notifications that were not delivered are lost with it", "dir", o.store.Dir)
+	if err := r.open(ctx, broken); err != nil {
+		return nil, errors.Join(err, r.endProbes())
 	}
-	o.store.Logger = log.WithName("store")
+	return r, nil
+}
+
+// open opens the store and makes the parts that need it.
+func (r *receiver) open(ctx, broken context.Context) error {
+	o := r.options
+	if !o.storeDurable {
+		r.log.Info("the store does not outlive this Pod: notifications that were not delivered are lost with it", "dir", o.store.Dir)
+	}
+	o.store.Logger = r.log.WithName("store")
 	o.store.OnItem = func(i queue.Item) { r.dispatcher.Announce(i) }
 	o.store.OnCommit = r.metrics.Committed
 	o.store.OnFatal = r.storeFailed
-	if r.store, err = queue.Open(ctx, o.store); err != nil {
-		return nil, fmt.Errorf("open the store: %w", err)
+	opening, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(broken, cancel)()
+	var err error
+	if r.store, err = queue.Open(opening, o.store); err != nil {
+		if broken.Err() != nil {
+			return errors.New("the store was not opened") // the part that has failed says why
+		}
+		return fmt.Errorf("open the store: %w", err)
 	}
 	if err := r.assemble(); err != nil {
-		return nil, errors.Join(err, r.store.Close())
+		return errors.Join(err, r.store.Close())
 	}
-	return r, nil
+	return nil
 }
 
 // newRegistry has what any Go program can say of itself, as the manager's registry does.

@@ -16,10 +16,10 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
 )
 
-// parts run in the background. The first that ends with an error is heard of in broken.
+// parts run in the background. The first that ends with an error calls broken.
 type parts struct {
 	group  errgroup.Group
-	broken chan struct{}
+	broken context.CancelFunc
 }
 
 func (p *parts) start(ctx context.Context, name string, run func(context.Context) error) {
@@ -28,18 +28,19 @@ func (p *parts) start(ctx context.Context, name string, run func(context.Context
 		if err == nil {
 			return nil
 		}
-		err = fmt.Errorf("%s: %w", name, err)
-		select {
-		case p.broken <- struct{}{}:
-		default:
-		}
-		return err
+		p.broken()
+		return fmt.Errorf("%s: %w", name, err)
 	})
 }
 
-// run serves until ctx ends, or a part fails. Then, one after the other: notifications are taken for a while longer, requests end,
-// deliveries end, what was counted is saved, and the store is closed.
+// run serves until ctx ends, or a part fails. The probes are answered to the last.
 func (r *receiver) run(ctx context.Context) error {
+	return errors.Join(r.serve(ctx), r.endProbes())
+}
+
+// serve ends so, one after the other: notifications are taken for a while longer, requests end, deliveries end, what was counted is
+// saved, and the store is closed.
+func (r *receiver) serve(ctx context.Context) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.options.address)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen for notifications: %w", err), r.store.Close())
@@ -50,8 +51,7 @@ func (r *receiver) run(ctx context.Context) error {
 	}
 	r.watcher.Restore()
 
-	broken := make(chan struct{}, 1)
-	background, deliveries := parts{broken: broken}, parts{broken: broken}
+	background, deliveries := parts{broken: r.breaks}, parts{broken: r.breaks}
 	live := context.WithoutCancel(ctx)
 	backgroundCtx, stopBackground := context.WithCancel(live)
 	defer stopBackground()
@@ -75,7 +75,7 @@ func (r *receiver) run(ctx context.Context) error {
 	r.serving.Store(true)
 	r.log.Info("Serving notifications", "address", listener.Addr().String())
 
-	cause := r.wait(ctx, served, broken)
+	cause := r.wait(ctx, served)
 	r.stopping.Store(true)
 	r.serving.Store(false)
 	stopAdmin() // it ends meanwhile
@@ -90,7 +90,7 @@ func (r *receiver) run(ctx context.Context) error {
 }
 
 // wait returns when it is time to stop: nil after a signal, else why.
-func (r *receiver) wait(ctx context.Context, served <-chan error, broken <-chan struct{}) error {
+func (r *receiver) wait(ctx context.Context, served <-chan error) error {
 	select {
 	case <-ctx.Done():
 		r.drain()
@@ -99,7 +99,7 @@ func (r *receiver) wait(ctx context.Context, served <-chan error, broken <-chan 
 		return fmt.Errorf("the store has failed, and has to be opened anew: %w", err)
 	case err := <-served:
 		return fmt.Errorf("serve notifications: %w", err)
-	case <-broken:
+	case <-r.broken:
 		return nil // its group has the error
 	}
 }
