@@ -122,7 +122,7 @@ func (g *gate) check() http.Handler {
 		status, err := g.judge(r.Context(), token)
 		switch {
 		case err != nil:
-			g.Logger.Error(err, "nobody can be let see the metrics")
+			g.Logger.Error(err, "Cannot authorize metrics clients")
 			http.Error(w, "the API server did not say who you are", http.StatusServiceUnavailable)
 		case status != http.StatusOK:
 			http.Error(w, http.StatusText(status), status)
