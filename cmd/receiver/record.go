@@ -19,15 +19,20 @@ type recorder struct {
 	log logr.Logger
 }
 
-// Stored is the one line of the log for each notification; the body is no part of it.
+// Stored is a new notification, which is on disk.
 func (r *recorder) Stored(e *route.Endpoint, id queue.ID, record *queue.Record, n *notification.Notification) {
 	r.recorder.Stored(e, id, record, n)
 	r.metrics.Stored(e)
-	trigger := ""
+	logStored(r.log, e, id, record)
+}
+
+// logStored writes the one line of the log for each notification; the body is no part of it.
+func logStored(log logr.Logger, e *route.Endpoint, id queue.ID, record *queue.Record) {
+	about := []any{"id", uint64(id), "endpoint", e.Key, "eventType", record.EventType, "targets", len(record.Targets)}
 	if t := e.TriggerFor(record.EventType); t != nil {
-		trigger = t.Key.String()
+		about = append(about, "trigger", t.Key)
 	}
-	r.log.Info("Stored", "id", uint64(id), "endpoint", e.Key.String(), "eventType", record.EventType, "trigger", trigger, "targets", len(record.Targets))
+	log.Info("Stored", about...)
 }
 
 // Duplicate is a notification that is stored already.
