@@ -75,13 +75,9 @@ func newFlags(flags *flag.FlagSet) *options {
 	return o
 }
 
-// check refuses what cannot work, naming the flag.
-func (o *options) check(rest []string) error {
-	var problems []error
-	if len(rest) > 0 {
-		problems = append(problems, fmt.Errorf("unexpected argument %q: all options are flags, see --help", rest[0]))
-	}
-	problems = append(problems,
+// Check refuses what cannot work, naming the flag.
+func (o *options) Check() error {
+	problems := []error{
 		program.AtLeast("--sync-interval", o.SyncInterval, time.Second),
 		program.AtLeast("--min-list-interval", o.MinListInterval, 0),
 		program.AtLeast("--settle-time", o.SettleTime, 0),
@@ -89,7 +85,7 @@ func (o *options) check(rest []string) error {
 		o.checkShare(),
 		program.AtLeast("--url-limit", o.URLLimit, 1),
 		program.AtLeast("--verification-key-grace", o.VerificationKeyGrace, 0),
-	)
+	}
 	if o.ReceiverBaseURL != "" {
 		if _, err := plan.CheckURL(o.ReceiverBaseURL); err != nil {
 			problems = append(problems, fmt.Errorf("--receiver-base-url: %w", err))

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 )
 
@@ -30,28 +30,13 @@ func main() {
 }
 
 func run(ctx context.Context, name string, args []string, out io.Writer) error {
-	if len(args) > 0 && args[0] == "version" {
-		return release.Command(out, release.Of(version, commit), args[1:])
-	}
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.Usage = func() {
-		fmt.Fprintf(flags.Output(), "Usage of %s:\n  version [-o json]\n    \tPrint version and commit, and end.\n", name)
-		flags.PrintDefaults()
-	}
-	f := newFlags(flags)
-	logging := zap.Options{}
-	logging.BindFlags(flags)
-	if err := flags.Parse(args); err != nil {
-		if err == flag.ErrHelp { //nolint:errorlint // the flag package returns it bare
-			return nil
-		}
-		return err
-	}
-	if err := f.check(flags.Args()); err != nil {
-		return err
-	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
-	mgr, err := newManager(f)
+	line := program.Line{Name: name, Args: args, Out: out, Build: release.Of(version, commit)}
+	return program.Run(ctx, line, newFlags, start)
+}
+
+func start(ctx context.Context, o *options, logging *zap.Options) error {
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(logging)))
+	mgr, err := newManager(o)
 	if err != nil {
 		return err
 	}

@@ -5,18 +5,15 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -30,6 +27,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/lease"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 )
 
@@ -45,7 +43,7 @@ const (
 )
 
 func newManager(o *options) (ctrl.Manager, error) {
-	config, err := restConfig(o.kubeconfig)
+	config, err := program.Cluster{Kubeconfig: o.kubeconfig, UserAgent: userAgent(), QPS: apiQPS, Burst: apiBurst}.Config()
 	if err != nil {
 		return nil, err
 	}
@@ -65,11 +63,11 @@ func newManager(o *options) (ctrl.Manager, error) {
 		RetryPeriod:                   &o.retryPeriod,
 		GracefulShutdownTimeout:       new(gracePeriod),
 	}
-	namespaces := splitNamespaces(o.watchNamespaces)
-	managerOptions.Cache.DefaultNamespaces = namespaces
+	o.Namespaces = slices.Compact(slices.Sorted(slices.Values(program.List(o.watchNamespaces))))
+	managerOptions.Cache.DefaultNamespaces = caches(o.Namespaces)
 	// With several caches a kind controller-runtime cannot wait for its own writes; the resourceVersion that goes with each write
 	// turns what was stale into a conflict.
-	managerOptions.Client.Cache = &client.CacheOptions{EnableReadYourWritesConsistency: new(len(namespaces) <= 1)}
+	managerOptions.Client.Cache = &client.CacheOptions{EnableReadYourWritesConsistency: new(len(o.Namespaces) <= 1)}
 
 	var fence controllers.Fence
 	if o.leaderElection {
@@ -84,7 +82,6 @@ func newManager(o *options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
-	o.Namespaces = slices.Sorted(maps.Keys(namespaces))
 	if o.VerificationNamespace == "" {
 		o.VerificationNamespace = ownNamespace(o)
 	}
@@ -92,6 +89,18 @@ func newManager(o *options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	return mgr, errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", cachesSynced(mgr)))
+}
+
+// caches are those of the namespaces that are watched; nil: one of all.
+func caches(namespaces []string) map[string]cache.Config {
+	if len(namespaces) == 0 {
+		return nil
+	}
+	all := map[string]cache.Config{}
+	for _, name := range namespaces {
+		all[name] = cache.Config{}
+	}
+	return all
 }
 
 // cachesSynced makes a manager ready once it has read what it watches. A standby is ready too: it waits for the lease alone.
@@ -110,7 +119,7 @@ func addController(mgr ctrl.Manager, o *options, fence controllers.Fence) error 
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	m.Build(release.Of(version, commit))
-	o.UserAgent = "cloudinary-operator/" + version
+	o.UserAgent = userAgent()
 	r := &controllers.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(),
 		Events: mgr.GetEventRecorder("cloudinary-operator"), Metrics: m, Fence: fence,
@@ -119,21 +128,8 @@ func addController(mgr ctrl.Manager, o *options, fence controllers.Fence) error 
 	return r.SetupWithManager(mgr)
 }
 
-func restConfig(kubeconfig string) (*rest.Config, error) {
-	var config *rest.Config
-	var err error
-	if kubeconfig != "" {
-		config, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
-	} else {
-		config, err = ctrl.GetConfig()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w", err)
-	}
-	config.QPS, config.Burst = apiQPS, apiBurst
-	config.UserAgent = "cloudinary-operator/" + version
-	return config, nil
-}
+// userAgent is what the manager calls itself, at the API server as at Cloudinary.
+func userAgent() string { return "cloudinary-operator/" + version }
 
 func metricsOptions(o *options) metricsserver.Options {
 	opts := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
@@ -143,32 +139,12 @@ func metricsOptions(o *options) metricsserver.Options {
 	return opts
 }
 
-func splitNamespaces(flag string) map[string]cache.Config {
-	var namespaces map[string]cache.Config
-	for name := range strings.SplitSeq(flag, ",") {
-		if name = strings.TrimSpace(name); name == "" {
-			continue
-		}
-		if namespaces == nil {
-			namespaces = map[string]cache.Config{}
-		}
-		namespaces[name] = cache.Config{}
-	}
-	return namespaces
-}
-
-const podNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-
 // ownNamespace is where the manager keeps what is its own: as the flag says, else the Pod's; empty outside a cluster.
 func ownNamespace(o *options) string {
 	if o.leaderElectionNamespace != "" {
 		return o.leaderElectionNamespace
 	}
-	raw, err := os.ReadFile(podNamespaceFile)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(raw))
+	return program.PodNamespace()
 }
 
 // newLock makes the leader's lock. Its identity is the container's, if the Pod says which it is: a container that was killed and

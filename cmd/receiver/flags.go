@@ -6,8 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
@@ -98,13 +96,9 @@ func newFlags(flags *flag.FlagSet) *options {
 	return o
 }
 
-// check refuses what cannot work, naming the flag.
-func (o *options) check(rest []string) error {
-	var problems []error
-	if len(rest) > 0 {
-		problems = append(problems, fmt.Errorf("unexpected argument %q: all options are flags, see --help", rest[0]))
-	}
-	problems = append(problems,
+// Check refuses what cannot work, naming the flag.
+func (o *options) Check() error {
+	problems := []error{
 		program.AtLeast("--store-max-bytes", o.store.MaxBytes, 1),
 		program.AtLeast("--store-max-notifications", o.store.MaxNotifications, 1),
 		program.AtLeast("--store-max-keys", o.store.MaxKeys, 1),
@@ -116,7 +110,7 @@ func (o *options) check(rest []string) error {
 		program.AtLeast("--max-connections", o.maxConnections, 1),
 		program.AtLeast("--shutdown-delay", o.shutdownDelay, 0),
 		program.AtLeast("--shutdown-timeout", o.shutdownTimeout, 0),
-	)
+	}
 	if o.handler.MaxInFlightBytes/2 < o.handler.MaxBodyBytes {
 		problems = append(problems, fmt.Errorf("--max-in-flight-bytes is %d, must be at least twice --max-body-bytes, which is %d: one endpoint may use half of it",
 			o.handler.MaxInFlightBytes, o.handler.MaxBodyBytes))
@@ -131,11 +125,10 @@ func (o *options) check(rest []string) error {
 		problems = append(problems, errors.New("--store-dir must not be empty"))
 	}
 	if o.namespace == "" {
-		raw, err := os.ReadFile(podNamespaceFile)
-		if err != nil {
-			problems = append(problems, errors.New("--namespace must be given outside a cluster: it is where the manager keeps the verification keys"))
-		}
-		o.namespace = strings.TrimSpace(string(raw))
+		o.namespace = program.PodNamespace()
+	}
+	if o.namespace == "" {
+		problems = append(problems, errors.New("--namespace must be given outside a cluster: it is where the manager keeps the verification keys"))
 	}
 	return errors.Join(problems...)
 }
@@ -149,5 +142,3 @@ func checkAdminAddress(address string) error {
 	}
 	return nil
 }
-
-const podNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"

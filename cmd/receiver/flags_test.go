@@ -7,8 +7,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // checked parses arguments and says what is wrong with them, flag or value.
@@ -20,7 +18,7 @@ func checked(t *testing.T, args ...string) (*options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	return o, o.check(flags.Args())
+	return o, o.Check()
 }
 
 func TestFlagsThatCannotWorkAreNamed(t *testing.T) {
@@ -57,7 +55,6 @@ func TestFlagsThatCannotWorkAreNamed(t *testing.T) {
 			why: "it would be reachable from the whole cluster",
 		},
 		"an admin address without a port": {args: []string{"--admin-bind-address=127.0.0.1"}, want: []string{"--admin-bind-address", "port"}},
-		"an argument":                     {args: []string{"serve"}, want: []string{`"serve"`, "--help"}},
 		"no namespace":                    {args: []string{"--namespace="}, want: []string{"--namespace", "outside a cluster"}},
 		"an unknown flag":                 {args: []string{"--store-max-byte=1"}, want: []string{"-store-max-byte"}},
 		"a value of another kind":         {args: []string{"--shutdown-delay=5"}, want: []string{"-shutdown-delay"}},
@@ -86,14 +83,6 @@ func TestFlagsThatCannotWorkAreNamed(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestNamespacesToWatch(t *testing.T) {
-	for list, want := range map[string][]string{"": nil, "shop": {"shop"}, " shop, ,catalog,": {"shop", "catalog"}} {
-		if diff := cmp.Diff(want, splitList(list)); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", list, diff)
-		}
 	}
 }
 

@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 )
 
@@ -36,34 +36,19 @@ func main() {
 }
 
 func run(ctx context.Context, name string, args []string, out io.Writer) error {
-	if len(args) > 0 && args[0] == "version" {
-		return release.Command(out, release.Of(version, commit), args[1:])
-	}
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.Usage = func() {
-		fmt.Fprintf(flags.Output(), "Usage of %s:\n  version [-o json]\n    \tPrint version and commit, and end.\n", name)
-		flags.PrintDefaults()
-	}
-	f := newFlags(flags)
-	logging := zap.Options{}
-	logging.BindFlags(flags)
-	if err := flags.Parse(args); err != nil {
-		if err == flag.ErrHelp { //nolint:errorlint // the flag package returns it bare
-			return nil
-		}
-		return err
-	}
-	if err := f.check(flags.Args()); err != nil {
-		return err
-	}
+	line := program.Line{Name: name, Args: args, Out: out, Build: release.Of(version, commit)}
+	return program.Run(ctx, line, newFlags, start)
+}
+
+func start(ctx context.Context, o *options, logging *zap.Options) error {
 	// A line for each notification is thousands a second at times: they are written together.
 	buffer := &zapcore.BufferedWriteSyncer{WS: zapcore.AddSync(os.Stderr), Size: logBuffer, FlushInterval: time.Second}
 	defer func() { _ = buffer.Stop() }() // there is nobody left to tell
 	logging.DestWriter = buffer
-	logger := zap.New(zap.UseFlagOptions(&logging))
+	logger := zap.New(zap.UseFlagOptions(logging))
 	log.SetLogger(logger)
 	logger.Info("Starting", "version", version)
-	r, err := newReceiver(ctx, f, logger)
+	r, err := newReceiver(ctx, o, logger)
 	if errors.Is(err, context.Canceled) {
 		return nil // it was told to stop while it waited for the store
 	}

@@ -8,18 +8,15 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/controller-runtime/pkg/client/config"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
@@ -141,19 +138,11 @@ func newRegistry() (*prometheus.Registry, error) {
 }
 
 func connect(kubeconfig string) (*kube.Client, error) {
-	var c *rest.Config
-	var err error
-	if kubeconfig != "" {
-		c, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
-	} else {
-		c, err = config.GetConfig()
-	}
+	config, err := program.Cluster{Kubeconfig: kubeconfig, UserAgent: "cloudinary-receiver/" + version, QPS: apiQPS, Burst: apiBurst}.Config()
 	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w", err)
+		return nil, err
 	}
-	c.QPS, c.Burst = apiQPS, apiBurst
-	c.UserAgent = "cloudinary-receiver/" + version
-	return kube.New(c)
+	return kube.New(config)
 }
 
 // storeFailed is told that nothing can be stored any more: the process ends, and is started again.
@@ -168,7 +157,7 @@ func (r *receiver) storeFailed(err error) {
 func (r *receiver) assemble() error {
 	var err error
 	if r.watcher, err = watch.New(watch.Options{
-		Client: r.client, Namespaces: splitList(r.options.watchNamespaces), SecretNamespace: r.options.namespace,
+		Client: r.client, Namespaces: program.List(r.options.watchNamespaces), SecretNamespace: r.options.namespace,
 		SnapshotDir: r.options.store.Dir, OnTable: r.routesChanged, Now: time.Now, Logger: r.log.WithName("routes"),
 	}); err != nil {
 		return err
@@ -223,14 +212,4 @@ func reasons() []string {
 		all = append(all, string(reason))
 	}
 	return all
-}
-
-func splitList(flag string) []string {
-	var names []string
-	for name := range strings.SplitSeq(flag, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package program has what the manager and the receiver share of starting, and nothing of what they do once they run. The receiver is
-// small: controller-runtime's client and its manager must not come in through here.
 package program
 
 import (
 	"cmp"
 	"fmt"
+	"strings"
 )
 
 // AtLeast refuses a flag's value that is below the least that works.
@@ -15,4 +14,15 @@ func AtLeast[T cmp.Ordered](flag string, value, least T) error {
 		return fmt.Errorf("%s is %v, must be at least %v", flag, value, least)
 	}
 	return nil
+}
+
+// List is what a flag names, separated by commas; nil where it names nothing.
+func List(value string) []string {
+	var names []string
+	for name := range strings.SplitSeq(value, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }

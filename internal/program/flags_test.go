@@ -5,6 +5,8 @@ package program
 import (
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestWhatIsBelowTheLeastIsRefusedWithBoth(t *testing.T) {
@@ -26,5 +28,13 @@ func TestWhatIsBelowTheLeastIsRefusedWithBoth(t *testing.T) {
 				t.Errorf("it says %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestNamesInAList(t *testing.T) {
+	for list, want := range map[string][]string{"": nil, "shop": {"shop"}, " shop, ,catalog,": {"shop", "catalog"}} {
+		if diff := cmp.Diff(want, List(list)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", list, diff)
+		}
 	}
 }
