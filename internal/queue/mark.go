@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 
-	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -41,9 +41,9 @@ func openMark(fs vfs.FS, path string) (_ *mark, number uint64, _ error) {
 	return &mark{file: file}, number, nil
 }
 
-func fileExists(fs vfs.FS, path string) (bool, error) {
-	_, err := fs.Stat(path)
-	if oserror.IsNotExist(err) {
+func fileExists(in vfs.FS, path string) (bool, error) {
+	_, err := in.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return err == nil, err
