@@ -65,14 +65,7 @@ func openBolt(dir string) (engine, error) {
 			r, k := tx.Bucket(records), tx.Bucket(keys)
 			r.FillPercent = 1
 			for _, w := range group {
-				if k.Get(w.key[:]) != nil {
-					continue
-				}
-				id, err := r.NextSequence()
-				if err != nil {
-					return err
-				}
-				if err := errors.Join(r.Put(binary.BigEndian.AppendUint64(nil, id), w.record), k.Put(w.key[:], binary.BigEndian.AppendUint64(nil, id))); err != nil {
+				if err := putOnce(r, k, w); err != nil {
 					return err
 				}
 			}
@@ -80,6 +73,19 @@ func openBolt(dir string) (engine, error) {
 		})
 	}
 	return newGroups(commit, db.Close), nil
+}
+
+// putOnce writes a record under the next number, unless its key is there.
+func putOnce(records, keys *bbolt.Bucket, w *waiting) error {
+	if keys.Get(w.key[:]) != nil {
+		return nil
+	}
+	id, err := records.NextSequence()
+	if err != nil {
+		return err
+	}
+	number := binary.BigEndian.AppendUint64(nil, id)
+	return errors.Join(records.Put(number, w.record), keys.Put(w.key[:], number))
 }
 
 // openRaftWAL appends records to a log and keeps keys in memory. What an index for deletions would cost comes on top.

@@ -6,15 +6,15 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log"
 	"strings"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
-
-	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 )
 
 func openDB(dir string) (*pebble.DB, error) {
@@ -32,7 +32,8 @@ func (quiet) Infof(string, ...any) {}
 
 func (quiet) Errorf(format string, args ...any) { log.Printf(format, args...) }
 
-func (quiet) Fatalf(format string, args ...any) { log.Fatalf(format, args...) }
+// Fatalf must not return: the engine goes by that.
+func (quiet) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 // openPebbleRandomKeys keeps the deduplication keys in the database too, where they overlap with everything.
 func openPebbleRandomKeys(dir string) (engine, error) {
@@ -43,7 +44,7 @@ func openPebbleRandomKeys(dir string) (engine, error) {
 	id := uint64(0)
 	commit := func(group []*waiting) error {
 		b := db.NewBatch()
-		defer b.Close()
+		defer func() { _ = b.Close() }() // after a commit there is nothing to lose
 		for _, w := range group {
 			key := append([]byte{'k'}, w.key[:]...)
 			_, closer, err := db.Get(key)
@@ -74,7 +75,7 @@ func openPebble(dir string) (engine, error) {
 	known, id := seen{}, uint64(0)
 	commit := func(group []*waiting) error {
 		b := db.NewBatch()
-		defer b.Close()
+		defer func() { _ = b.Close() }() // after a commit there is nothing to lose
 		for _, w := range group {
 			if known.add(w.key) {
 				id++
