@@ -101,7 +101,7 @@ func (w *world) until(end time.Time) {
 	w.Helper()
 	for w.now.Before(end) && w.failure == nil {
 		p := w.leads()
-		if wait, any := p.queue.wait(); !any || wait > time.Minute {
+		if wait, found := p.queue.wait(); !found || wait > time.Minute {
 			w.advance(min(time.Minute, end.Sub(w.now)))
 		}
 		p.turn()

@@ -124,8 +124,8 @@ func (p *process) turn() {
 	}
 	unit, ok := p.queue.due(r.random.IntN)
 	if !ok {
-		wait, any := p.queue.wait()
-		if !any {
+		wait, found := p.queue.wait()
+		if !found {
 			wait = time.Minute
 		}
 		r.advance(wait)
