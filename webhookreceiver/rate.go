@@ -24,5 +24,5 @@ func (r *rates) allow(key types.NamespacedName, limit int, now func() time.Time)
 	if !known {
 		limiter, _ = r.limiters.LoadOrStore(key, rate.NewLimiter(rate.Limit(limit), limit))
 	}
-	return limiter.(*rate.Limiter).AllowN(now(), 1) //nolint:forcetypeassert // nothing else is stored
+	return limiter.(*rate.Limiter).AllowN(now(), 1) // nothing else is stored
 }

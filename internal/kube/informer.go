@@ -73,11 +73,10 @@ func (c *Client) listWatch(example, list runtime.Object, namespace, fields strin
 			o.FieldSelector = fields
 			into := list.DeepCopyObject()
 			err := client.Get().NamespaceIfScoped(namespace, scoped).Resource(k.resource).VersionedParams(&o, c.codec).Do(ctx).Into(into)
-			return into, err //nolint:wrapcheck // the reflector looks for its kind, and says itself what it was on
+			return into, err // the reflector looks for its kind, and says itself what it was on
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.FieldSelector, o.Watch = fields, true
-			//nolint:wrapcheck // as above
 			return client.Get().NamespaceIfScoped(namespace, scoped).Resource(k.resource).VersionedParams(&o, c.codec).Watch(ctx)
 		},
 	}, nil

@@ -158,7 +158,7 @@ func (c *cli) signingCredentials(ctx context.Context, namespace string, o previe
 			credentials, err = cl.secretCredentials(ctx, namespace, o.secret)
 		}
 	default:
-		return nil, nil //nolint:nilnil // both are answers
+		return nil, nil // both are answers
 	}
 	if err == nil && credentials.APISecret == "" {
 		err = errors.New("the credentials have no api_secret to sign with")

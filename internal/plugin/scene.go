@@ -71,13 +71,13 @@ func (s *scene) readLabels(ctx context.Context) (map[string]labels.Set, error) {
 	if !slices.ContainsFunc(s.endpoints, func(ep v1alpha1.NotificationEndpoint) bool {
 		return ep.Spec.AllowedTriggers != nil && ep.Spec.AllowedTriggers.Namespaces.From == v1alpha1.NamespacesFromSelector
 	}) {
-		return nil, nil //nolint:nilnil // nobody asks for them
+		return nil, nil // nobody asks for them
 	}
 	var all metav1.PartialObjectMetadataList
 	all.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
 	if err := s.cluster.List(ctx, &all); apierrors.IsForbidden(err) {
 		s.warn("the labels of namespaces cannot be read: nothing is concluded for triggers that use an endpoint of another namespace by them")
-		return nil, nil //nolint:nilnil // nobody knows them
+		return nil, nil // nobody knows them
 	} else if err != nil {
 		return nil, fmt.Errorf("list namespaces: %w", err)
 	}

@@ -88,6 +88,6 @@ func (l *engineLogger) Errorf(format string, args ...any) {
 
 // Fatalf never returns: the engine would go on as if nothing had happened, and something could be answered that was lost.
 func (l *engineLogger) Fatalf(format string, args ...any) {
-	l.fatal(fmt.Errorf(format, args...)) //nolint:err113 // the engine's words
+	l.fatal(fmt.Errorf(format, args...)) // the engine's words
 	select {}
 }

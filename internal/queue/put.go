@@ -13,7 +13,7 @@ func (s *Store) Put(ctx context.Context, r *Record) (PutResult, error) {
 	if err := s.checkSize(r); err != nil {
 		return PutResult{}, err
 	}
-	o := s.ops.Get().(*op) //nolint:forcetypeassert // nothing else is in the pool
+	o := s.ops.Get().(*op) // nothing else is in the pool
 	if n := encodedLen(r); cap(o.record) < n {
 		o.record = make([]byte, 0, n)
 	}

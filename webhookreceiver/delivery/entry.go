@@ -78,7 +78,7 @@ type laterHeap []retry
 func (h laterHeap) Len() int           { return len(h) }
 func (h laterHeap) Less(i, j int) bool { return h[i].due < h[j].due }
 func (h laterHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *laterHeap) Push(r any)        { *h = append(*h, r.(retry)) } //nolint:forcetypeassert // a heap of these alone
+func (h *laterHeap) Push(r any)        { *h = append(*h, r.(retry)) } // a heap of these alone
 func (h *laterHeap) Pop() any {
 	old := *h
 	r := old[len(old)-1]

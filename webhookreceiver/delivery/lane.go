@@ -293,7 +293,7 @@ func (l *lane) hasten() {
 // promote finds out what has become due.
 func (l *lane) promote(now int64) {
 	for len(l.later) > 0 && l.later[0].due <= now {
-		l.again.push(heap.Pop(&l.later).(retry)) //nolint:forcetypeassert // a heap of these alone
+		l.again.push(heap.Pop(&l.later).(retry)) // a heap of these alone
 	}
 }
 
@@ -314,7 +314,7 @@ func (l *lane) expire(now int64, t *terms) step {
 	}
 	// Where nothing is tried, what failed need not become due first.
 	if !t.open && len(l.later) > 0 && t.deadline(&l.later[0].entry) <= now {
-		r := heap.Pop(&l.later).(retry) //nolint:forcetypeassert // a heap of these alone
+		r := heap.Pop(&l.later).(retry) // a heap of these alone
 		l.release(r.order)
 		return l.end(r.entry, r.reason, t)
 	}

@@ -60,5 +60,5 @@ func run(in io.Reader, out io.Writer) error {
 		}
 	}
 	_, err := io.WriteString(out, text.String())
-	return err //nolint:wrapcheck // writing to standard output says what it was
+	return err // writing to standard output says what it was
 }

@@ -188,7 +188,7 @@ func (r *ClusterResolver) lookup(ctx context.Context, key string, service types.
 	})
 	select {
 	case a := <-answer:
-		return a.Val.(resolved), a.Err //nolint:forcetypeassert // see above
+		return a.Val.(resolved), a.Err // see above
 	case <-ctx.Done():
 		return resolved{}, ctx.Err()
 	}
