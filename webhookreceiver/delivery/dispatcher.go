@@ -212,19 +212,43 @@ func (d *Dispatcher) quiesce() {
 	}
 }
 
-// land waits for the attempts in flight, and after the grace cuts them off.
+// lastLanding is how long attempts that were cut off may take to notice.
+const lastLanding = 5 * time.Second
+
+// land waits for the attempts in flight, and after the grace cuts them off. One that goes on all the same is left behind: the process
+// has to end, and nothing of that attempt counts.
 func (d *Dispatcher) land() {
 	landed := make(chan struct{})
 	go func() {
 		d.attempts.Wait()
 		close(landed)
 	}()
-	timer := d.o.Clock.NewTimer(d.o.Grace)
+	if d.within(d.o.Grace, landed) {
+		return
+	}
+	d.cutOff()
+	if d.within(lastLanding, landed) {
+		return
+	}
+	for _, t := range d.snapshot() {
+		t.mu.Lock()
+		flying := len(t.lane.flights)
+		t.mu.Unlock()
+		if flying > 0 {
+			d.o.Logger.Error(nil, "Attempts did not end when they were cut off; they are made again after the next start",
+				"endpoint", t.String(), "target", t.target, "count", flying)
+		}
+	}
+}
+
+// within says whether something has ended before so much time is over.
+func (d *Dispatcher) within(patience time.Duration, ended <-chan struct{}) bool {
+	timer := d.o.Clock.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case <-landed:
+	case <-ended:
+		return true
 	case <-timer.C():
-		d.cutOff()
-		<-landed
+		return false
 	}
 }

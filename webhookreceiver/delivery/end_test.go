@@ -5,9 +5,12 @@ package delivery
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/go-logr/logr/funcr"
 )
 
 func TestNothingIsSentAgainWhileTheQueueNotesNothing(t *testing.T) {
@@ -84,5 +87,35 @@ func TestStopWithAQueueThatNotesNothing(t *testing.T) {
 			w.t.Errorf("stopping took %s, want %s at most", took, lastWrites)
 		}
 		w.stop = nil
+	})
+}
+
+// An attempt may not heed that it is cut off. The receiver has to end all the same, and says what will come again.
+func TestStopWithAnAttemptThatDoesNotEnd(t *testing.T) {
+	var logged []string
+	log := funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
+	bubble(t, func(o *Options) { o.Logger = log }, func(w *world) {
+		w.target.set(func(_ context.Context, d *Delivery) Result {
+			if d.ID < 3 {
+				time.Sleep(time.Hour)
+			}
+			return delivered
+		})
+		w.start()
+		for range 3 {
+			w.put(0)
+		}
+		synctest.Wait()
+		begun := time.Now()
+		w.end()
+		w.stop = nil
+		if took := time.Since(begun); took != DefaultGrace+lastLanding {
+			w.t.Errorf("stopping took %s, want %s", took, DefaultGrace+lastLanding)
+		}
+		if want := `"endpoint"="shop/media" "target"="a" "count"=2`; len(logged) != 1 || !strings.Contains(logged[0], want) {
+			w.t.Errorf("logged %q, want one line with %s", logged, want)
+		}
+		after(2 * time.Hour) // they end at last, and nobody listens
+		wantNoted(w, "3 delivered")
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,6 +162,38 @@ func TestTargetThatWasDown(t *testing.T) {
 	eventually(t, "all are delivered", func() bool { return r.queue.Stats().Pending == 0 })
 	if diff := cmp.Diff(want, box.got()); diff != "" {
 		t.Errorf("in this order (-want +got):\n%s", diff)
+	}
+}
+
+// A connection that a target takes over for another protocol is nobody's to wait for: neither attempts nor the end of the receiver do.
+func TestTargetThatSwitchesProtocols(t *testing.T) {
+	box, over := &inbox{}, make(chan struct{})
+	var switches atomic.Int32
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if switches.Add(1) > 3 {
+			box.ServeHTTP(w, r)
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		<-over
+	}))
+	defer target.Close()
+	defer close(over)
+	r := startReceiver(t, t.TempDir(), map[string]*httptest.Server{"target": target})
+	for i := range 3 {
+		r.put(t, i, 0, "target")
+	}
+	eventually(t, "all are delivered", func() bool { return r.queue.Stats().Pending == 0 })
+	r.stop()
+	if got := len(box.got()); got != 3 {
+		t.Errorf("%d were delivered, want 3", got)
 	}
 }
 

@@ -98,8 +98,17 @@ func (s *Sender) Send(ctx context.Context, d *delivery.Delivery) delivery.Result
 		return delivery.Result{Message: failureMessage(err, address.HostPort, timeout)}
 	}
 	defer res.Body.Close()
-	_, err = io.CopyN(io.Discard, res.Body, maxAnswer)
-	return s.judge(res, err, timeout)
+	return s.judge(res, readAnswer(res), timeout)
+}
+
+// readAnswer reads an answer to its end, or as much of it as anybody would, and says how that ended.
+func readAnswer(res *http.Response) error {
+	if res.StatusCode < http.StatusOK {
+		// With 101 Switching Protocols the connection itself takes the place of the body. No timeout holds for it, and nothing has to end.
+		return nil
+	}
+	_, err := io.CopyN(io.Discard, res.Body, maxAnswer)
+	return err
 }
 
 func newRequest(ctx context.Context, d *delivery.Delivery, a Address) (*http.Request, error) {

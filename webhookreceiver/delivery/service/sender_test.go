@@ -81,6 +81,15 @@ func write(text string) func(net.Conn) {
 	return func(c net.Conn) { _, _ = io.WriteString(c, text) }
 }
 
+// hold writes, and leaves the connection open for longer than any attempt may last, unless the other side closes it.
+func hold(text string) func(net.Conn) {
+	return func(c net.Conn) {
+		_, _ = io.WriteString(c, text)
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+		_, _ = io.Copy(io.Discard, c)
+	}
+}
+
 // drip writes a start, and then a little for ever.
 func drip(start, more string, pause time.Duration) func(net.Conn) {
 	return func(c net.Conn) {
@@ -166,12 +175,18 @@ func TestAnswers(t *testing.T) {
 		},
 		"500":                   {write("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"), failed(500, "answered 500"), ""},
 		"501":                   {write("HTTP/1.1 501 No\r\nContent-Length: 0\r\n\r\n"), failed(501, "answered 501"), ""},
-		"101":                   {write("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"), failed(101, "answered 101"), "nobody asked for another protocol"},
+		"101":                   {hold("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"), failed(101, "answered 101"), "nobody asked for another protocol, in which an answer need not end"},
+		"101 that goes on":      {drip("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", "x", time.Millisecond), failed(101, "answered 101"), ""},
+		"101 to HTTP/2":         {hold("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"), failed(101, "answered 101"), ""},
+		"101 to nothing":        {hold("HTTP/1.1 101 Go\r\n\r\n"), failed(101, "answered 101"), ""},
 		"100 that nobody asked": {write("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), ok, "is allowed"},
 		"nothing but 100":       {drip("", "HTTP/1.1 100 Continue\r\n\r\n", time.Millisecond), failed(0, "no answer within 300ms"), "does not go on for ever"},
+		"a flood of 100":        {drip("", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 1000), 0), failed(0, "answered with more than 64 KiB of headers"), "nor as fast as it can"},
 		"hanging":               {func(net.Conn) { time.Sleep(2 * timeout) }, failed(0, "no answer within 300ms"), ""},
 		"hanging in the header": {drip("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", 20*time.Millisecond), failed(0, "no answer within 300ms"), ""},
 		"dripping":              {drip("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", ".", 20*time.Millisecond), failed(200, "answered 200, but the answer did not end within 300ms"), "the timeout is for all of it"},
+		"200 that upgrades":     {hold("HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"), failed(200, "answered 200, but the answer did not end within 300ms"), "the connection is still HTTP's"},
+		"204 and an open end":   {hold("HTTP/1.1 204 Fine\r\n\r\n"), delivery.Result{Verdict: delivery.Delivered, StatusCode: 204}, "has no body to wait for"},
 		"cut off":               {write(""), failed(0, "ADDRESS closed the connection without an answer"), ""},
 		"cut off in the header": {write("HTTP/1.1 200 OK\r\nContent-Le"), failed(0, "ADDRESS gave no complete answer in HTTP/1.1"), ""},
 		"cut off in the body":   {write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), failed(200, "answered 200, but the connection was closed in the middle of the answer"), "a duplicate rather than a loss"},
