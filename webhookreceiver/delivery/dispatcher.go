@@ -192,7 +192,7 @@ func (t *track) stats(table *route.Table) (LaneStats, bool) {
 		Waiting: l.waiting(), Retrying: l.retrying(), InFlight: len(l.flights), Unrecorded: l.unrecorded,
 		LastFailure: l.lastFailure,
 	}
-	if oldest, found := l.oldest(); found {
+	if oldest, ok := l.oldest(); ok {
 		s.Oldest = time.Unix(0, oldest)
 	}
 	if !l.breaker.closed() {

@@ -92,7 +92,7 @@ func (m *model) rest(t *rapid.T) {
 	if wake == 0 && len(m.flights) == 0 && len(m.undone) > 0 && m.terms.maxAge < 1<<62 {
 		t.Fatalf("it sleeps for ever with %d to do", len(m.undone))
 	}
-	if _, found := m.lane.oldest(); found != (len(m.undone) > 0) {
+	if _, ok := m.lane.oldest(); ok != (len(m.undone) > 0) {
 		t.Fatal("something is old though nothing waits, or the other way round")
 	}
 }

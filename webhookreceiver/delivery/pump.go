@@ -5,6 +5,7 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -219,17 +220,12 @@ func (d *Dispatcher) settle(t *track, f *flight, a Attempt, r Result) {
 	})
 }
 
-const (
-	statusTooManyRequests    = 429
-	statusServiceUnavailable = 503
-)
-
 // again puts an attempt off.
 func (d *Dispatcher) again(t *track, f *flight, a Attempt, r Result) {
 	asked := min(max(r.RetryAfter, 0), maxRetryAfter)
 	why := failure{message: a.Message, jitter: d.o.Random(), ours: !a.Tried}
 	why.wait = max(asked, backoff(int(f.attempts), minBackoff, maxBackoff, d.o.Random()))
-	if r.StatusCode == statusTooManyRequests || r.StatusCode == statusServiceUnavailable {
+	if r.StatusCode == http.StatusTooManyRequests || r.StatusCode == http.StatusServiceUnavailable {
 		why.asked = asked
 	}
 	now := a.EndedAt.UnixNano()

@@ -156,10 +156,11 @@ func (s *Sender) judge(res *http.Response, read error, timeout time.Duration) de
 	return result
 }
 
-// retryAfter reads the header of that name: seconds, or a time by the clock that the answer's Date is from.
+// retryAfter reads the header of that name: seconds, or a time by the clock that the answer's Date is from. How much of it is heeded
+// is not decided here, so more than can be is as much as can be.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(seconds) * time.Second
 	}
 	until, err := http.ParseTime(value)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -227,7 +228,9 @@ func TestRetryAfterHeader(t *testing.T) {
 		"a time by the target's clock": {"Wed, 20 Mar 2024 11:13:34 GMT", "Wed, 20 Mar 2024 11:13:04 GMT", 30 * time.Second},
 		"a time in the past":           {"Wed, 20 Mar 2024 10:10:34 GMT", "", 0},
 		"negative":                     {"-5", "", 0},
-		"more than there is":           {"99999999999999999999", "", 0},
+		"as much as there is":          {"2147483647", "", math.MaxInt32 * time.Second},
+		"more than there is":           {"2147483648", "", math.MaxInt32 * time.Second},
+		"more than any number":         {"99999999999999999999", "", math.MaxInt32 * time.Second},
 		"very long":                    {"2000000000", "", 2_000_000_000 * time.Second},
 		"something else":               {"soon", "", 0},
 	}
