@@ -24,6 +24,7 @@ type Dispatcher struct {
 	// phase changes before every track's lock is taken once, so that whoever holds one knows that it is still true.
 	phase     atomic.Int32
 	attemptIn context.Context //nolint:containedctx // that of Run, for the goroutines that it did not start itself
+	origin    time.Time       // see steady
 	started   int64
 
 	mu     sync.Mutex
@@ -42,7 +43,17 @@ func New(o Options) *Dispatcher {
 	d := &Dispatcher{o: o.withDefaults(), tracks: map[destination]*track{}}
 	d.pool = pool{flights: d.o.SharedInFlight, bytes: d.o.SharedBytes}
 	d.recorder = newRecorder(&d.o, d.recorded)
+	d.origin = d.o.Clock.Now()
 	return d
+}
+
+// steady is the time that lanes go by: that of the clock at first, and then what has passed, whatever the clock is set to meanwhile. A
+// target must not be left alone for hours, nor what waits for it be given up, because somebody has set the clock.
+func (d *Dispatcher) steady() int64 { return d.origin.UnixNano() + int64(d.o.Clock.Since(d.origin)) }
+
+// shown is what the clock shows at an instant of the time that lanes go by.
+func (d *Dispatcher) shown(at int64) time.Time {
+	return d.o.Clock.Now().Add(time.Duration(at - d.steady()))
 }
 
 // Announce tells of an item that the queue has. It is fit for queue.Options.OnItem: it does not block, and may be called before Run.
@@ -50,9 +61,8 @@ func (d *Dispatcher) Announce(item queue.Item) {
 	if item.Dead {
 		return
 	}
-	now := d.o.Clock.Now().UnixNano()
 	// A redriven item's age begins anew, and that of any other has just begun.
-	e := entryOf(item, now)
+	e := entryOf(item, d.steady())
 	for added := false; !added; {
 		d.mu.Lock()
 		if d.phase.Load() == phaseLoading {
@@ -89,7 +99,7 @@ func entryOf(item queue.Item, since int64) entry {
 func (d *Dispatcher) Run(ctx context.Context) error {
 	d.attemptIn, d.cutOff = context.WithCancel(context.WithoutCancel(ctx))
 	defer d.cutOff()
-	d.started = d.o.Clock.Now().UnixNano()
+	d.started = d.steady()
 
 	stop, written := make(chan struct{}), make(chan error, 1)
 	go func() { written <- d.recorder.run(ctx, stop) }()
@@ -105,13 +115,14 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 
 // load takes in what the queue has, and what was announced meanwhile.
 func (d *Dispatcher) load() {
+	now := d.o.Clock.Now()
 	d.o.Queue.Items(func(item queue.Item) bool {
 		if item.Dead {
 			return true
 		}
 		since := d.started
 		if !item.ReceivedAt.IsZero() {
-			since = min(since, item.ReceivedAt.UnixNano())
+			since -= int64(max(now.Sub(item.ReceivedAt), 0))
 		}
 		d.mu.Lock()
 		t := d.trackFor(item)
@@ -176,13 +187,13 @@ func (d *Dispatcher) RoutesChanged() {
 func (d *Dispatcher) Lanes(visit func(LaneStats)) {
 	table := d.o.Routes()
 	for _, t := range d.snapshot() {
-		if stats, ok := t.stats(table); ok {
+		if stats, ok := d.stats(t, table); ok {
 			visit(stats)
 		}
 	}
 }
 
-func (t *track) stats(table *route.Table) (LaneStats, bool) {
+func (d *Dispatcher) stats(t *track, table *route.Table) (LaneStats, bool) {
 	routed := lookup(table, t.destination).target != nil
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -193,10 +204,10 @@ func (t *track) stats(table *route.Table) (LaneStats, bool) {
 		LastFailure: l.lastFailure,
 	}
 	if oldest, ok := l.oldest(); ok {
-		s.Oldest = time.Unix(0, oldest)
+		s.Oldest = d.shown(oldest)
 	}
 	if !l.breaker.closed() {
-		s.PausedUntil = time.Unix(0, l.breaker.until)
+		s.PausedUntil = d.shown(l.breaker.until)
 	}
 	return s, !t.dropped
 }

@@ -14,7 +14,7 @@ import (
 type entry struct {
 	id       queue.ID
 	order    uint64
-	since    int64 // when its age began, in Unix nanoseconds
+	since    int64 // when its age began; see Dispatcher.steady for this and all other times of a lane
 	size     uint32
 	attempts uint16 // as far as it counts
 	redriven bool   // it was a dead letter before

@@ -44,8 +44,7 @@ func (d *Dispatcher) look(t *track) (starved bool) {
 		t.mu.Unlock()
 		return false
 	}
-	clock := d.o.Clock.Now()
-	now := clock.UnixNano()
+	now := d.steady()
 	p := lookup(d.o.Routes(), t.destination)
 	t.notice(p.target)
 	terms := t.terms(p, now, d.o.RemovedAfter)
@@ -72,7 +71,7 @@ func (d *Dispatcher) look(t *track) (starved bool) {
 	empty := t.lane.empty()
 	t.mu.Unlock()
 
-	d.conclude(t, ends, clock)
+	d.conclude(t, ends)
 	if empty {
 		d.drop(t)
 	}
@@ -118,7 +117,7 @@ func (d *Dispatcher) drop(t *track) {
 }
 
 // conclude has deliveries noted that ended without an attempt.
-func (d *Dispatcher) conclude(t *track, ends []step, now time.Time) {
+func (d *Dispatcher) conclude(t *track, ends []step) {
 	for _, s := range ends {
 		d.recorder.add(result{track: t, outcome: queue.Outcome{ID: s.ended.id, Target: t.target, Kind: s.kind, Reason: s.reason}})
 		outcome := OutcomeDead
@@ -127,7 +126,7 @@ func (d *Dispatcher) conclude(t *track, ends []step, now time.Time) {
 		}
 		d.o.Observer.AttemptEnded(Attempt{
 			ID: s.ended.id, Endpoint: t.endpoint, Target: t.target, Number: int(s.ended.attempts),
-			EndedAt: now, Outcome: outcome, Message: s.reason,
+			EndedAt: d.o.Clock.Now(), Outcome: outcome, Message: s.reason,
 		})
 	}
 }
@@ -146,7 +145,7 @@ func (d *Dispatcher) recorded(results []result) {
 // fly makes an attempt and sees to what comes of it.
 func (d *Dispatcher) fly(t *track, f *flight, p place) {
 	defer d.attempts.Done()
-	begun := d.o.Clock.Now()
+	begun := d.steady()
 	record, err := d.o.Queue.Get(f.id)
 	if errors.Is(err, queue.ErrNotFound) {
 		d.o.Logger.V(1).Info("A notification is not there any more", "endpoint", t.String(), "target", t.target)
@@ -167,7 +166,7 @@ func (d *Dispatcher) fly(t *track, f *flight, p place) {
 	}
 	a.EndedAt = d.o.Clock.Now()
 	if a.Tried {
-		a.StatusCode, a.Duration = r.StatusCode, a.EndedAt.Sub(begun)
+		a.StatusCode, a.Duration = r.StatusCode, time.Duration(d.steady()-begun)
 	}
 	if r.Verdict == Failed && d.attemptIn.Err() != nil {
 		return // cut off: nobody knows, so it is made again after the next start
@@ -228,7 +227,7 @@ func (d *Dispatcher) again(t *track, f *flight, a Attempt, r Result) {
 	if r.StatusCode == http.StatusTooManyRequests || r.StatusCode == http.StatusServiceUnavailable {
 		why.asked = asked
 	}
-	now := a.EndedAt.UnixNano()
+	now := d.steady()
 
 	t.mu.Lock()
 	terms := t.terms(lookup(d.o.Routes(), t.destination), now, d.o.RemovedAfter)
@@ -237,7 +236,7 @@ func (d *Dispatcher) again(t *track, f *flight, a Attempt, r Result) {
 	pausedNow := wasClosed && !t.lane.breaker.closed()
 	t.mu.Unlock()
 
-	a.Outcome, a.RetryAt = OutcomeRetried, time.Unix(0, due)
+	a.Outcome, a.RetryAt = OutcomeRetried, a.EndedAt.Add(time.Duration(due-now))
 	if pausedNow {
 		d.o.Logger.Info("A target is left alone for a while", "endpoint", t.String(), "target", t.target, "statusCode", a.StatusCode, "reason", a.Message)
 	}
