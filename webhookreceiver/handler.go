@@ -50,7 +50,7 @@ type Options struct {
 	MaxInFlightBytes int64         // of all bodies in memory
 	MaxInFlight      int           // requests
 	StoreTimeout     time.Duration // until a request that is not stored yet is answered 503
-	// MaxEndpointRate is how many requests a second one endpoint may get; as many may come at once. 0: any number.
+	// MaxEndpointRate is how many requests a second that are rightly signed one endpoint may get; as many may come at once. 0: any number.
 	MaxEndpointRate int
 }
 
@@ -130,8 +130,6 @@ func (h *Handler) serve(r *http.Request) (*route.Endpoint, Reason) {
 		return endpoint, ReasonMethod
 	case endpoint.Policy == nil:
 		return endpoint, Reason(notification.RejectedNoKeys)
-	case !h.rates.allow(endpoint.Key, h.MaxEndpointRate, h.Now):
-		return endpoint, ReasonRateLimited
 	}
 	select {
 	case h.slots <- struct{}{}:
@@ -153,6 +151,10 @@ func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, body []byte) R
 	signed := signedOf(r.Header, body)
 	if _, rejection := endpoint.Policy.Verify(signed, now); rejection != "" {
 		return Reason(rejection)
+	}
+	// Only now: anybody can send what does not verify, and must not use up the endpoint's share by it.
+	if !h.rates.allow(endpoint.Key, h.MaxEndpointRate, h.Now) {
+		return ReasonRateLimited
 	}
 	n, err := notification.Decode(body)
 	if err != nil {

@@ -281,6 +281,31 @@ func TestOneEndpointsLimitIsNoneOfAnothers(t *testing.T) {
 	}
 }
 
+// Anybody can send junk. It must not use up what an endpoint's own notifications may have.
+func TestJunkTakesNothingOfAnEndpointsRate(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.MaxEndpointRate = 2 })
+	forged := func(r *http.Request) { r.Header.Set("X-Cld-Signature", strings.Repeat("0", 40)) }
+	unsigned := func(r *http.Request) { r.Header.Del("X-Cld-Signature") }
+	stale := func(r *http.Request) { *r = *signed(t, w.url+path, `{}`, now.Add(-3*time.Hour)) }
+	for _, change := range []func(*http.Request){forged, unsigned, stale, forged, unsigned, stale} {
+		r := signed(t, w.url+path, `{}`, now)
+		change(r)
+		if got := send(t, r); got.status != http.StatusUnauthorized {
+			t.Errorf("junk is answered %d %q, want 401", got.status, got.text)
+		}
+	}
+	var genuine []int
+	for i := range 3 {
+		genuine = append(genuine, send(t, signed(t, w.url+path, fmt.Sprintf(`[%d]`, i), now)).status)
+	}
+	if diff := cmp.Diff([]int{200, 200, 503}, genuine); diff != "" {
+		t.Errorf("genuine ones at two a second, behind junk (-want +got):\n%s", diff)
+	}
+	if want := map[Reason]int{"bad_signature": 2, "missing_signature": 2, "stale": 2, ReasonRateLimited: 1}; !cmp.Equal(want, w.recorder.rejected) {
+		t.Errorf("rejected %v, want %v", w.recorder.rejected, want)
+	}
+}
+
 func TestWhatIsStored(t *testing.T) {
 	w := newWorld(t, nil)
 	body := ` {"notification_type":"delete","resources":[{"public_id":"a","asset_id":"x"}],"a":1.0}`

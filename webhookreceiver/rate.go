@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// rates limits how many requests each endpoint gets. It knows no more endpoints than there were since the start.
+// rates limits how many requests that are rightly signed each endpoint gets. It knows no more endpoints than there were since the start.
 type rates struct {
 	limiters sync.Map // of types.NamespacedName to *rate.Limiter
 }

@@ -75,7 +75,7 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.IntVar(&o.handler.MaxInFlight, "max-in-flight-requests", o.handler.MaxInFlight,
 		"Maximum number of requests worked on at once. Requests beyond this are answered 503.")
 	flags.IntVar(&o.handler.MaxEndpointRate, "max-endpoint-rate", 0,
-		"Maximum average number of requests a second for one endpoint; bursts of as many are allowed. Requests beyond this are answered 503. 0: no maximum.")
+		"Maximum average number of rightly signed requests a second for one endpoint; bursts of as many are allowed. Requests beyond this are answered 503. 0: no maximum.")
 	flags.IntVar(&o.maxConnections, "max-connections", defaultMaxConnections, "Maximum number of open connections. Further ones wait until one is closed.")
 
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address on which /metrics is served; 0 disables it.")
