@@ -212,6 +212,7 @@ func TestAnswers(t *testing.T) {
 		"two JSON values":                         {body: `{}{}`, status: 400, reason: "not_json"},
 		"nothing":                                 {body: ` `, status: 400, reason: "not_json"},
 		"the queue is full":                       {store: fmt.Errorf("put: %w", queue.ErrFull), status: 503, reason: ReasonQueueFull},
+		"the queue is full for this endpoint":     {store: queue.ErrEndpointFull, status: 503, reason: ReasonQueueFull},
 		"the disk is full":                        {store: queue.ErrDiskFull, status: 503, reason: ReasonDiskFull},
 		"the store has failed":                    {store: queue.ErrFailed, status: 503, reason: ReasonStoreFailed},
 		"anything else that the store says":       {store: errors.New("what"), status: 503, reason: ReasonStoreFailed},

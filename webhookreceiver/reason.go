@@ -28,7 +28,7 @@ const (
 	ReasonOverloaded Reason = "overloaded"
 	// ReasonRateLimited means more rightly signed requests came for this endpoint than --max-endpoint-rate allows.
 	ReasonRateLimited Reason = "rate_limited"
-	// ReasonQueueFull means the store holds as much as it may; targets have to take something first.
+	// ReasonQueueFull means the store holds as much as it may, of all or of this endpoint; targets have to take something first.
 	ReasonQueueFull Reason = "queue_full"
 	// ReasonDiskFull means the disk under the store is full.
 	ReasonDiskFull Reason = "disk_full"

@@ -58,9 +58,9 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.BoolVar(&o.storeDurable, "store-durable", true,
 		"Whether the directory outlives the Pod. false: the log and a metric say that notifications that are not delivered are lost with the Pod; nothing else changes.")
 	flags.Int64Var(&o.store.MaxBytes, "store-max-bytes", queue.DefaultMaxBytes,
-		"Maximum size in bytes of the notifications that are not delivered yet, dead letters included. Requests beyond this are answered 503.")
+		"Maximum size in bytes of the notifications that are not delivered yet, dead letters included; one endpoint gets four fifths at most. Requests beyond this are answered 503.")
 	flags.IntVar(&o.store.MaxNotifications, "store-max-notifications", queue.DefaultMaxNotifications,
-		"Maximum number of notifications that are not delivered yet, dead letters included. Requests beyond this are answered 503.")
+		"Maximum number of notifications that are not delivered yet, dead letters included; one endpoint gets four fifths at most. Requests beyond this are answered 503.")
 	flags.IntVar(&o.store.MaxKeys, "store-max-keys", queue.DefaultMaxKeys,
 		"Maximum number of notifications that are remembered to recognize duplicates, about 30 bytes of memory each. Beyond this the oldest are forgotten early, and a duplicate of one is delivered.")
 	flags.Int64Var(&o.store.MinFreeBytes, "store-min-free-bytes", 0,

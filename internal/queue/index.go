@@ -33,6 +33,15 @@ type route struct {
 	targets   []string
 	encoded   string
 	users     int
+	share     *share
+}
+
+// share is what the notifications of one endpoint with something pending take up. Those that are dead letters altogether have a bound
+// of their own.
+type share struct {
+	routes        int // that have it
+	notifications int
+	bytes         int64
 }
 
 type targetKind uint8
@@ -100,6 +109,7 @@ type index struct {
 	live         list
 	dead         list
 	routes       map[string]*route
+	shares       map[Endpoint]*share
 	pendingItems int
 	deadItems    int
 	bytes        int64
@@ -146,7 +156,7 @@ func (l *list) remove(e *entry) {
 }
 
 func newIndex() index {
-	return index{entries: map[ID]*entry{}, routes: map[string]*route{}}
+	return index{entries: map[ID]*entry{}, routes: map[string]*route{}, shares: map[Endpoint]*share{}}
 }
 
 // newEntry makes an entry of a record that is not in the index yet.
@@ -159,13 +169,40 @@ func (x *index) newEntry(id ID, h *head, size int) (*entry, error) {
 		}
 		rt.encoded = string(h.route)
 		if len(rt.targets) > 0 {
-			x.routes[rt.encoded] = rt
+			x.addRoute(rt)
 		}
 	}
 	return &entry{
 		id: id, route: rt, key: h.key, keyExpires: h.keyExpires, receivedAt: h.receivedAt, orderKey: h.orderKey,
 		size: uint32(size), pending: uint16(len(rt.targets)), //nolint:gosec // see maxRecordBytes and maxTargets
 	}, nil
+}
+
+func (x *index) addRoute(rt *route) {
+	x.routes[rt.encoded] = rt
+	rt.share = x.shares[rt.endpoint]
+	if rt.share == nil {
+		rt.share = &share{}
+		x.shares[rt.endpoint] = rt.share
+	}
+	rt.share.routes++
+}
+
+// forgetRoute drops a route that no entry has any more, or that newEntry added for one that was not kept.
+func (x *index) forgetRoute(rt *route) {
+	if rt.users > 0 || rt.share == nil {
+		return
+	}
+	delete(x.routes, rt.encoded)
+	if rt.share.routes--; rt.share.routes == 0 {
+		delete(x.shares, rt.endpoint)
+	}
+}
+
+// weigh counts an entry for its endpoint, or takes it off.
+func (e *entry) weigh(sign int) {
+	e.route.share.notifications += sign
+	e.route.share.bytes += int64(sign) * int64(e.size)
 }
 
 // add takes in an entry that comes after all others.
@@ -176,6 +213,7 @@ func (x *index) add(e *entry) {
 	x.count(e, 1)
 	if e.pending > 0 {
 		x.live.append(e)
+		e.weigh(1)
 		return
 	}
 	x.dead.append(e)
@@ -194,9 +232,8 @@ func (x *index) remove(e *entry) {
 	x.leave(e)
 	x.bytes -= int64(e.size)
 	delete(x.entries, e.id)
-	if e.route.users--; e.route.users == 0 {
-		delete(x.routes, e.route.encoded)
-	}
+	e.route.users--
+	x.forgetRoute(e.route)
 }
 
 func (x *index) leave(e *entry) {
@@ -206,6 +243,7 @@ func (x *index) leave(e *entry) {
 		return
 	}
 	x.live.remove(e)
+	e.weigh(-1)
 }
 
 // set changes how a target of an entry stands. An entry with nothing pending any more belongs to the dead letters.
@@ -215,6 +253,7 @@ func (x *index) set(e *entry, target int, to targetState) {
 	x.count(e, 1)
 	if e.pending == 0 && !e.inDead {
 		x.live.remove(e)
+		e.weigh(-1)
 		x.dead.append(e)
 		x.deadBytes += int64(e.size)
 		e.inDead = true
@@ -240,6 +279,7 @@ func (x *index) revive(e *entry, target int, hint *entry) *entry {
 		hint = hint.next
 	}
 	x.live.insertAfter(hint, e)
+	e.weigh(1)
 	return e
 }
 
@@ -249,13 +289,6 @@ func (x *index) oldestPending() time.Time {
 		return time.Time{}
 	}
 	return fromUnixNano(uint64(x.live.first.receivedAt)) //nolint:gosec // as it was stored
-}
-
-// forgetRoute drops a route that newEntry added for an entry that was not kept.
-func (x *index) forgetRoute(rt *route) {
-	if rt.users == 0 {
-		delete(x.routes, rt.encoded)
-	}
 }
 
 func (x *index) sortedIDs() []ID {

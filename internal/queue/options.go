@@ -22,7 +22,8 @@ type Options struct {
 	// Dir is the directory of the store. It is made if it is not there.
 	Dir string
 	// MaxBytes and MaxNotifications limit what is unfinished. Dead letters may take half of either; the oldest ones
-	// beyond that are discarded.
+	// beyond that are discarded. What is pending of one endpoint may take four times what is then left of either, so that one whose
+	// targets take nothing leaves a fifth to others, and two leave a ninth; but 16 notifications, and 4 MiB, in any case.
 	MaxBytes         int64
 	MaxNotifications int
 	// MaxKeys limits the deduplication keys remembered. Those that would expire first are forgotten beyond it.

@@ -158,6 +158,9 @@ func (m *machine) check(t *rapid.T) {
 	if stats.Pending != len(want)-dead || stats.Dead != dead || stats.Notifications != len(m.model.IDs()) || stats.Damaged != 0 {
 		t.Fatalf("stats are %+v, with %d items, %d of them dead", stats, len(want), dead)
 	}
+	if counted, is := m.Shares(); !cmp.Equal(is, counted) {
+		t.Fatalf("what each endpoint holds (-is +counted):\n%s", cmp.Diff(is, counted))
+	}
 	for _, id := range m.model.IDs() {
 		if r, err := m.Get(id); err != nil || !reflect.DeepEqual(r, m.model.Record(id)) {
 			t.Fatalf("Get(%d): %v\n%s", id, err, cmp.Diff(m.model.Record(id), r))

@@ -68,9 +68,8 @@ func applyPut(s *Store, g *group, o *op) {
 		o.err = fmt.Errorf("encode a notification: %w", err)
 		return
 	}
-	if e.pending > 0 && (s.index.bytes+int64(e.size) > s.o.MaxBytes || len(s.index.entries) >= s.o.MaxNotifications) {
+	if o.err = s.room(e); o.err != nil {
 		s.index.forgetRoute(e.route)
-		o.err = ErrFull
 		return
 	}
 	s.ledger.nextID++
@@ -90,6 +89,36 @@ func applyPut(s *Store, g *group, o *op) {
 	for i := range e.route.targets {
 		g.items = append(g.items, e.item(i))
 	}
+}
+
+const (
+	// shareOfRest is how many times what is left of the limits one endpoint may hold. Whoever holds more has to wait until others, or its own
+	// targets, have let go of something; so that there is always some room for one that holds little.
+	shareOfRest = 4
+	// As much as this an endpoint may hold in any case.
+	minShareBytes         = 4 << 20
+	minShareNotifications = 16
+)
+
+// room says whether the limits leave any for a notification, and for one more of its endpoint.
+func (s *Store) room(e *entry) error {
+	if e.pending == 0 {
+		return nil
+	}
+	bytes, notifications := s.o.MaxBytes-s.index.bytes-int64(e.size), s.o.MaxNotifications-len(s.index.entries)-1
+	if bytes < 0 || notifications < 0 {
+		return ErrFull
+	}
+	holds := e.route.share
+	if tooMuch(holds.bytes+int64(e.size), bytes, minShareBytes) || tooMuch(int64(holds.notifications)+1, int64(notifications), minShareNotifications) {
+		return ErrEndpointFull
+	}
+	return nil
+}
+
+// tooMuch says whether what one endpoint holds is more than least, and more than its share of what is left.
+func tooMuch(held, left, least int64) bool {
+	return held > least && left < (held+shareOfRest-1)/shareOfRest // held > shareOfRest × left, which might overflow
 }
 
 // writeStub leaves the deduplication key of a notification that is done with.

@@ -11,6 +11,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -18,6 +19,9 @@ var (
 	// ErrFull means that as many notifications, or bytes of them, are unfinished as the limits allow. It passes when some
 	// are finished.
 	ErrFull = errors.New("the queue is full")
+	// ErrEndpointFull is an ErrFull for one endpoint alone: it holds so much of the queue that the rest is left to others. It passes when
+	// some of its own notifications, or enough of others', are finished.
+	ErrEndpointFull = fmt.Errorf("%w for this endpoint, which leaves the rest to others", ErrFull)
 	// ErrDiskFull means that the volume has too little room left to accept anything. It passes when there is room.
 	ErrDiskFull = errors.New("the queue's volume is full")
 	// ErrTooLarge means that this one notification, or these states, exceed what the queue could ever hold.

@@ -3,6 +3,7 @@
 package queuetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,6 +34,115 @@ func testLimits(t *testing.T, f *fixture) {
 	wantError(t, err, queue.ErrFull)
 	f.finish(t, queue.Outcome{ID: ids[1], Target: "x", Kind: queue.Delivered})
 	f.put(t, Record(6, "x"))
+}
+
+// filler puts notifications of one size for endpoints of any name.
+type filler struct {
+	*fixture
+
+	n    int
+	size int
+}
+
+func (f *filler) put(t *testing.T, name string) (queue.ID, error) {
+	t.Helper()
+	f.n++
+	r := Record(f.n, "x", "y")
+	r.Endpoint.Name = name
+	if f.size > 0 {
+		r.Body = make([]byte, f.size)
+	}
+	res, err := f.Put(t.Context(), r)
+	if err != nil {
+		wantError(t, err, queue.ErrFull)
+	}
+	return res.ID, err
+}
+
+// fill puts for an endpoint until that is refused.
+func (f *filler) fill(t *testing.T, name string) (ids []queue.ID, err error) {
+	t.Helper()
+	for {
+		id, err := f.put(t, name)
+		if err != nil {
+			return ids, err
+		}
+		ids = append(ids, id)
+	}
+}
+
+func (f *filler) wantFilled(t *testing.T, name string, want int) []queue.ID {
+	t.Helper()
+	ids, err := f.fill(t, name)
+	wantError(t, err, queue.ErrEndpointFull)
+	if len(ids) != want {
+		t.Errorf("%d got in for %s before it was refused, want %d", len(ids), name, want)
+	}
+	return ids
+}
+
+func testShares(t *testing.T, f *fixture) {
+	f.start(t, func(o *queue.Options) { o.MaxNotifications = 900 })
+	many := &filler{fixture: f}
+	first := many.wantFilled(t, "first", 720) // four times the 180 that are left
+	many.wantFilled(t, "second", 144)         // 36
+	third := many.wantFilled(t, "third", 28)  // 8
+	f.restart(t)
+	for _, name := range []string{"first", "second", "third"} {
+		many.wantFilled(t, name, 0)
+	}
+	_, err := many.put(t, "fourth")
+	must(t, err)
+
+	// One target of two is not the end of a notification.
+	f.finish(t, queue.Outcome{ID: third[0], Target: "x", Kind: queue.Delivered})
+	many.wantFilled(t, "third", 0)
+	f.finish(t, queue.Outcome{ID: third[0], Target: "y", Kind: queue.Delivered})
+	_, err = many.put(t, "third")
+	must(t, err)
+
+	// What an endpoint has let go of is there for all again, for itself too.
+	var outcomes []queue.Outcome
+	for _, id := range first {
+		outcomes = append(outcomes, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered}, queue.Outcome{ID: id, Target: "y", Kind: queue.Discarded})
+	}
+	f.finish(t, outcomes...)
+	many.wantFilled(t, "second", 552) // 696 in all, beside 29 of others
+	many.wantFilled(t, "first", 140)  // 35
+}
+
+func testSharesOfBytes(t *testing.T, f *fixture) {
+	f.start(t, func(o *queue.Options) { o.MaxBytes = 40 << 20 })
+	large := &filler{fixture: f, size: 1 << 20}
+	large.wantFilled(t, "first", 31)
+	f.restart(t)
+	large.wantFilled(t, "first", 0)
+	small := &filler{fixture: f, n: 1000}
+	for range 1000 {
+		_, err := small.put(t, "second")
+		must(t, err)
+	}
+}
+
+// The dead letters of an endpoint do not keep out what comes for it.
+func testSharesOfDead(t *testing.T, f *fixture) {
+	f.start(t, func(o *queue.Options) { o.MaxNotifications = 100 })
+	many := &filler{fixture: f}
+	ids := many.wantFilled(t, "first", 80)
+	for _, id := range ids[:30] {
+		f.dead(t, id, "x", "y")
+	}
+	f.dead(t, ids[30], "x")        // still pending for the other
+	many.wantFilled(t, "first", 6) // 56 are four times the 14 that are left beside 30 dead ones
+	f.restart(t)
+	many.wantFilled(t, "first", 0)
+	f.redrive(t, queue.Selection{Endpoint: queue.Endpoint{Namespace: Endpoint().Namespace, Name: "first"}}, 61)
+	many.wantFilled(t, "first", 0)
+
+	// A few get in whatever others hold, as long as there is room at all.
+	if ids, err := many.fill(t, "second"); len(ids) != 14 || errors.Is(err, queue.ErrEndpointFull) {
+		t.Errorf("%d got in for another before it was refused with %q, want all 14 that were left", len(ids), err)
+	}
 }
 
 func testDeadLimits(t *testing.T, f *fixture) {
