@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
@@ -221,31 +220,24 @@ const exportHeader = `# The notification triggers of the product environment %s,
 `
 
 func (e *exported) print(w io.Writer, o output, env cloudinary.Environment, secret, namespace string) error {
-	objects := e.objects()
-	if o.format == outputJSON {
-		var items []json.RawMessage
-		for _, object := range objects {
-			raw, err := manifest(object)
-			if err != nil {
-				return err
-			}
-			items = append(items, raw)
-		}
-		_, err := o.structured(w, map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
-		return err
-	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, exportHeader, env, len(e.triggers), len(e.endpoints), len(e.skipped), secret, namespace, env.CloudName)
-	for _, object := range objects {
+	items := []json.RawMessage{} // not null where there are none
+	for _, object := range e.objects() {
 		raw, err := manifest(object)
 		if err != nil {
 			return err
 		}
-		text, err := yaml.JSONToYAML(raw)
+		items = append(items, escaped(raw, breaksYAML))
+		text, err := document(raw)
 		if err != nil {
-			return fmt.Errorf("write YAML: %w", err)
+			return fmt.Errorf("%s %w", object.GetName(), err)
 		}
 		fmt.Fprintf(&b, "---\n%s", text)
+	}
+	if o.format == outputJSON {
+		_, err := o.structured(w, map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
+		return err
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -268,14 +260,14 @@ func (e *exported) objects() []client.Object {
 
 // manifest is an object as a person would write it: without what only the API server knows.
 func manifest(object client.Object) (json.RawMessage, error) {
-	raw, err := json.Marshal(object)
+	raw, err := encodeJSON(object)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", object.GetName(), err)
+		return nil, fmt.Errorf("%s: %w", object.GetName(), err)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", object.GetName(), err)
 	}
 	delete(members, "status")
-	return json.Marshal(members)
+	return encodeJSON(members)
 }

@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/resource"
-	"sigs.k8s.io/yaml"
+	strictjson "sigs.k8s.io/json"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
@@ -123,7 +123,8 @@ func decodeInto[T any](object *unstructured.Unstructured, list *[]T) error {
 		return fmt.Errorf("encode: %w", err)
 	}
 	var typed T
-	if err := yaml.UnmarshalStrict(raw, &typed, yaml.DisallowUnknownFields); err != nil {
+	unknown, err := strictjson.UnmarshalStrict(raw, &typed)
+	if err = errors.Join(append(unknown, err)...); err != nil {
 		return err
 	}
 	*list = append(*list, typed)

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -117,8 +118,22 @@ func expressible(t cloudinary.Trigger) (plan.Settings, error) {
 	if s.PayloadTemplate, err = checkedJSON(t.PayloadTemplate, plan.CheckTemplate); err != nil {
 		return plan.Settings{}, fmt.Errorf("its payload template would not be accepted: %w", err)
 	}
-	return s, nil
+	return s, checkWritable(s)
 }
+
+// checkWritable refuses what no file can hold.
+func checkWritable(s plan.Settings) error {
+	raw, err := encodeJSON(map[string]json.RawMessage{"filter": orNull(s.Filter), "payloadTemplate": orNull(s.PayloadTemplate)})
+	if err != nil {
+		return err
+	}
+	if _, err := document(raw); err != nil {
+		return fmt.Errorf("has a filter or a payload template that %w", err)
+	}
+	return nil
+}
+
+func orNull(text string) json.RawMessage { return json.RawMessage(cmp.Or(text, "null")) }
 
 // checkURL refuses what the CRD refuses. It repeats nothing of the URL.
 func checkURL(raw string) error {

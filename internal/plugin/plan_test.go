@@ -191,7 +191,10 @@ func TestPlanReadsFolders(t *testing.T) {
 func TestPlanRefusesManifests(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	cases := map[string]struct{ manifest, want string }{
-		"an unknown field": {"apiVersion: notifications.cloudinary.dev/v1alpha1\nkind: CloudinaryTrigger\nmetadata: {name: t}\nspec: {eventType: upload}\n", `unknown field "eventType"`},
+		"an unknown field": {"apiVersion: notifications.cloudinary.dev/v1alpha1\nkind: CloudinaryTrigger\nmetadata: {name: t}\nspec: {eventType: upload}\n", `unknown field "spec.eventType"`},
+		"a word that YAML takes for a boolean": {
+			"apiVersion: notifications.cloudinary.dev/v1alpha1\nkind: CloudinaryTrigger\nmetadata: {name: t}\nspec: {managementPolicy: Off}\n", "spec.managementPolicy",
+		},
 		"a kind of another version": {
 			"apiVersion: notifications.cloudinary.dev/v9\nkind: CloudinaryTrigger\nmetadata: {name: t}\n", "not a kind of this version",
 		},

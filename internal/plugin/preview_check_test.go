@@ -45,7 +45,7 @@ func TestPreviewRefusesWhatTheAPIServerRefuses(t *testing.T) {
 		"a scheme that is none":        {ref + ", " + types + ", authScheme: hmac", `spec.authScheme: is "hmac", and may be default, legacy_hmac, eddsa_v2`},
 		"a wrong adoption policy":      {ref + ", " + types + ", adoptionPolicy: adopt", "spec.adoptionPolicy"},
 		"a wrong deletion policy":      {ref + ", " + types + ", deletionPolicy: Orphan", "spec.deletionPolicy"},
-		"a wrong management policy":    {ref + ", " + types + ", managementPolicy: Off", "spec.managementPolicy"},
+		"a wrong management policy":    {ref + ", " + types + ", managementPolicy: Ignore", "spec.managementPolicy"},
 		"no endpoint":                  {types, "spec.endpointRef.name: is needed"},
 		"an endpoint without a name":   {"endpointRef: {namespace: shop}, " + types, "spec.endpointRef.name: is needed"},
 		"a wrong endpoint":             {"endpointRef: {name: Media}, " + types, "spec.endpointRef.name"},
