@@ -28,7 +28,7 @@ CloudinaryTrigger for each set of equal settings.
 Applied, the operator takes the triggers over as they are, without a write at Cloudinary; what is adopted is kept when its manifest is
 deleted. That is checked before anything is printed, by the operator's own planning; where it would write nevertheless, for example
 since Cloudinary's list does not show a setting, there is a warning that says what. What no manifest can express is left out and
-named on the error stream.
+named on the error stream. Where there is a warning of null members, use kubectl apply --server-side: without it, kubectl drops them.
 
 URLs are printed whole, with the tokens that they may carry.`
 
@@ -95,6 +95,7 @@ func (c *cli) export(ctx context.Context, o exportOptions) error {
 		c.warn("left out: trigger %s (%s at %s) %s", printable(s.ID), printable(s.EventType), redacted(s.URI), printable(s.reason))
 	}
 	c.warnOfWrites(e, credentials, &list)
+	c.warnOfNulls(e, o.observe)
 	if o.secret != "" {
 		c.warnOfHolders(ctx, list.Triggers)
 	}
@@ -171,6 +172,20 @@ func (c *cli) warnOfWrites(e exported, credentials cloudinary.Credentials, list 
 	}
 }
 
+// warnOfNulls says which manifests keep their meaning under kubectl apply --server-side alone.
+func (c *cli) warnOfNulls(e exported, observe bool) {
+	outcome := "the operator would write that at Cloudinary"
+	if observe {
+		outcome = "the operator would call that drift"
+	}
+	for i := range e.triggers {
+		if nulls := nullMembers(&e.triggers[i]); len(nulls) > 0 {
+			c.warn("kubectl apply drops what is null in the manifest %s, %s, and %s; use kubectl apply --server-side, which keeps it",
+				keyOf(&e.triggers[i]), strings.Join(nulls, ", "), outcome)
+		}
+	}
+}
+
 // steps is what the operator would do with the manifests in a cluster that has nothing else.
 func (e *exported) steps(credentials cloudinary.Credentials, list *controllers.PreviewList, now time.Time) []controllers.PreviewStep {
 	in := controllers.PreviewInput{
@@ -233,7 +248,7 @@ func (e *exported) print(w io.Writer, o output, env cloudinary.Environment, secr
 		if err != nil {
 			return fmt.Errorf("%s %w", object.GetName(), err)
 		}
-		fmt.Fprintf(&b, "---\n%s", text)
+		fmt.Fprintf(&b, "---\n%s%s", caution(object), text)
 	}
 	if o.format == outputJSON {
 		_, err := o.structured(w, map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
@@ -241,6 +256,19 @@ func (e *exported) print(w io.Writer, o output, env cloudinary.Environment, secr
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// caution is a comment on what must not be applied in the way that most things are.
+func caution(object client.Object) string {
+	t, ok := object.(*v1alpha1.CloudinaryTrigger)
+	if !ok {
+		return ""
+	}
+	nulls := nullMembers(t)
+	if len(nulls) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("# Use kubectl apply --server-side: without it, kubectl drops what is null, %s.\n", strings.Join(nulls, ", "))
 }
 
 // objects has each endpoint before its triggers.

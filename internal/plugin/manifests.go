@@ -121,8 +121,14 @@ func expressible(t cloudinary.Trigger) (plan.Settings, error) {
 	return s, checkWritable(s)
 }
 
-// checkWritable refuses what no file can hold.
+// checkWritable refuses what no file or no cluster can hold.
 func checkWritable(s plan.Settings) error {
+	if err := checkKept(s.Filter); err != nil {
+		return fmt.Errorf("its filter %w", err)
+	}
+	if err := checkKept(s.PayloadTemplate); err != nil {
+		return fmt.Errorf("its payload template %w", err)
+	}
 	raw, err := encodeJSON(map[string]json.RawMessage{"filter": orNull(s.Filter), "payloadTemplate": orNull(s.PayloadTemplate)})
 	if err != nil {
 		return err

@@ -146,6 +146,9 @@ func (s *scene) layOver() {
 		t := &s.manifests.triggers[i]
 		at := slices.IndexFunc(s.triggers, func(have v1alpha1.CloudinaryTrigger) bool { return keyOf(&have) == keyOf(t) })
 		s.note(kindTrigger, t, at < 0)
+		if at < 0 || !equality.Semantic.DeepEqual(s.triggers[at].Spec, t.Spec) {
+			s.warnOfNulls(t)
+		}
 		if at < 0 {
 			s.triggers = append(s.triggers, v1alpha1.CloudinaryTrigger{ObjectMeta: s.newMeta(t), Spec: t.Spec})
 			continue
@@ -154,6 +157,14 @@ func (s *scene) layOver() {
 			have.Spec = t.Spec
 			have.Generation++
 		}
+	}
+}
+
+// warnOfNulls says of a manifest that it means one thing here and under kubectl apply --server-side, and another without that.
+func (s *scene) warnOfNulls(t *v1alpha1.CloudinaryTrigger) {
+	if nulls := nullMembers(t); len(nulls) > 0 {
+		s.warn("kubectl apply drops what is null in the manifest %s, %s; the plan is that of kubectl apply --server-side, which keeps it",
+			keyOf(t), strings.Join(nulls, ", "))
 	}
 }
 
