@@ -85,7 +85,9 @@ func (c *cli) export(ctx context.Context, o exportOptions) error {
 	if secret == "" {
 		secret = defaultSecret
 	}
-	e := export(list.Triggers, namespace, secret)
+	to := target{namespace: namespace, secret: secret, environment: credentials.Environment()}
+	to.present = c.presentIn(ctx, namespace, o)
+	e := export(list.Triggers, to)
 	if o.observe {
 		for i := range e.triggers {
 			e.triggers[i].Spec.ManagementPolicy = v1alpha1.ManagementPolicyObserve
@@ -99,7 +101,7 @@ func (c *cli) export(ctx context.Context, o exportOptions) error {
 	if o.secret != "" {
 		c.warnOfHolders(ctx, list.Triggers)
 	}
-	return e.print(c.Streams.Out, o.output, credentials.Environment(), secret, namespace)
+	return e.print(c.Streams.Out, o.output, to)
 }
 
 // exportCredentials reads the Secret, or the environment, for which no cluster is needed.
@@ -121,6 +123,23 @@ func (c *cli) exportCredentials(ctx context.Context, o exportOptions) (string, c
 		err = checkSecure(credentials, o.insecure)
 	}
 	return namespace, credentials, err
+}
+
+// presentIn reads the names that a namespace has given away. Where it cannot, a manifest may turn out to be another object's.
+func (c *cli) presentIn(ctx context.Context, namespace string, o exportOptions) present {
+	if o.secret == "" {
+		c.warn("without --secret, names are not compared with those in namespace %s: applied there, a manifest changes what has its name", namespace)
+		return present{}
+	}
+	cl, err := c.connect()
+	if err == nil {
+		var p present
+		if p, err = cl.present(ctx, namespace); err == nil {
+			return p
+		}
+	}
+	c.warn("names are not compared with those in namespace %s, where a manifest changes what has its name: %v", namespace, err)
+	return present{}
 }
 
 // warnOfHolders says which triggers have a manifest in this cluster already. Who may not see those is not told.
@@ -234,9 +253,9 @@ const exportHeader = `# The notification triggers of the product environment %s,
 #   CLOUDINARY_URL: cloudinary://API_KEY:API_SECRET@%s
 `
 
-func (e *exported) print(w io.Writer, o output, env cloudinary.Environment, secret, namespace string) error {
+func (e *exported) print(w io.Writer, o output, to target) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, exportHeader, env, len(e.triggers), len(e.endpoints), len(e.skipped), secret, namespace, env.CloudName)
+	fmt.Fprintf(&b, exportHeader, to.environment, len(e.triggers), len(e.endpoints), len(e.skipped), to.secret, to.namespace, to.environment.CloudName)
 	items := []json.RawMessage{} // not null where there are none
 	for _, object := range e.objects() {
 		raw, err := manifest(object)

@@ -155,7 +155,7 @@ func TestPlanWarnsOfNulls(t *testing.T) {
 func TestIntegersThatAreRoundedAreLeftOut(t *testing.T) {
 	trigger := at("1", "https://example.com/")
 	trigger.PayloadTemplate = json.RawMessage(`{"n":12345678901234567891}`)
-	e := export([]cloudinary.Trigger{trigger}, "shop", "cloudinary")
+	e := export([]cloudinary.Trigger{trigger}, target{namespace: "shop", secret: "cloudinary"})
 	if len(e.skipped) != 1 || e.skipped[0].reason != "its payload template has an integer of more than 64 bits, which Kubernetes would round" {
 		t.Errorf("left out: %+v", e.skipped)
 	}

@@ -4,15 +4,13 @@ package plugin
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -35,9 +33,16 @@ type skipped struct {
 	reason string
 }
 
+// target is where the manifests are to be applied.
+type target struct {
+	namespace, secret string
+	environment       cloudinary.Environment
+	present           present
+}
+
 // export turns triggers into manifests: an endpoint for each URL, and for it a trigger for each set of settings.
-func export(triggers []cloudinary.Trigger, namespace, secret string) exported {
-	e := exporter{namespace: namespace, secret: secret, names: map[string]bool{}, places: map[plan.Place]string{}, byURL: map[string][]expressed{}}
+func export(triggers []cloudinary.Trigger, to target) exported {
+	e := exporter{target: to, names: newNames(to), places: map[plan.Place]string{}, byURL: map[string][]expressed{}}
 	sorted := slices.Clone(triggers)
 	slices.SortStableFunc(sorted, func(a, b cloudinary.Trigger) int { // the oldest first, as the operator adopts
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
@@ -57,11 +62,11 @@ func export(triggers []cloudinary.Trigger, namespace, secret string) exported {
 }
 
 type exporter struct {
-	namespace, secret string
-	names             map[string]bool
-	places            map[plan.Place]string // the id that has it
-	byURL             map[string][]expressed
-	out               exported
+	target
+	names  *names
+	places map[plan.Place]string // the id that has it
+	byURL  map[string][]expressed
+	out    exported
 }
 
 // expressed is a trigger as a manifest can have it.
@@ -175,7 +180,7 @@ const maxEventTypes = 64
 
 // write makes the manifests of one URL.
 func (e *exporter) write(canonical string, triggers []expressed) {
-	name := e.unique(endpointName(canonical), canonical)
+	name := e.names.endpoint(canonical)
 	e.out.endpoints = append(e.out.endpoints, v1alpha1.NotificationEndpoint{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: kindEndpoint},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: e.namespace},
@@ -188,21 +193,22 @@ func (e *exporter) write(canonical string, triggers []expressed) {
 		groups[t.settings] = append(groups[t.settings], t.EventType)
 	}
 	var made []v1alpha1.CloudinaryTrigger
-	for settings, eventTypes := range groups {
-		slices.Sort(eventTypes)
-		for chunk := range slices.Chunk(eventTypes, maxEventTypes) {
-			made = append(made, e.trigger(name, settings, chunk))
+	for _, settings := range slices.SortedFunc(maps.Keys(groups), func(a, b plan.Settings) int { // so that names do not depend on chance
+		return cmp.Compare(slices.Min(groups[a]), slices.Min(groups[b]))
+	}) {
+		slices.Sort(groups[settings])
+		for chunk := range slices.Chunk(groups[settings], maxEventTypes) {
+			made = append(made, e.trigger(name, canonical, settings, chunk))
 		}
 	}
 	slices.SortFunc(made, func(a, b v1alpha1.CloudinaryTrigger) int { return cmp.Compare(a.Name, b.Name) })
 	e.out.triggers = append(e.out.triggers, made...)
 }
 
-// trigger is named after the endpoint and its first event type, which no other trigger of the endpoint has.
-func (e *exporter) trigger(endpoint string, s plan.Settings, eventTypes []string) v1alpha1.CloudinaryTrigger {
+func (e *exporter) trigger(endpoint, canonical string, s plan.Settings, eventTypes []string) v1alpha1.CloudinaryTrigger {
 	t := v1alpha1.CloudinaryTrigger{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: kindTrigger},
-		ObjectMeta: metav1.ObjectMeta{Name: endpoint + "-" + strings.Trim(strings.ReplaceAll(eventTypes[0], "_", "-"), "-"), Namespace: e.namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: e.names.trigger(endpoint, canonical, eventTypes), Namespace: e.namespace},
 		Spec: v1alpha1.CloudinaryTriggerSpec{
 			EndpointRef: v1alpha1.EndpointReference{Name: endpoint}, EventTypes: slices.Clone(eventTypes),
 		},
@@ -220,77 +226,4 @@ func (e *exporter) trigger(endpoint string, s plan.Settings, eventTypes []string
 		t.Spec.AuthScheme = v1alpha1.AuthScheme(s.AuthScheme)
 	}
 	return t
-}
-
-// unique adds a hash of the URL to a name that another URL has.
-func (e *exporter) unique(name, canonical string) string {
-	if e.names[name] {
-		name = withHash(name, canonical)
-	}
-	e.names[name] = true
-	return name
-}
-
-func withHash(name, canonical string) string {
-	sum := sha256.Sum256([]byte(canonical))
-	return name + "-" + hex.EncodeToString(sum[:4])
-}
-
-const (
-	maxEndpointName = 50
-	// maxNamedSegment is how long a part of a path may be to stand in a name: a longer one may be a token.
-	maxNamedSegment = 20
-)
-
-// endpointName is made of a URL's host and path. What else there is, or may be a token, goes into a hash.
-func endpointName(canonical string) string {
-	u, err := url.Parse(canonical)
-	if err != nil {
-		return withHash("endpoint", canonical)
-	}
-	parts, lossy := []string{u.Host}, u.Scheme != "https" || u.RawQuery != "" || u.ForceQuery
-	for segment := range strings.SplitSeq(strings.Trim(u.Path, "/"), "/") {
-		if looksLikeToken(segment) {
-			lossy = true
-			continue
-		}
-		parts = append(parts, segment)
-	}
-	name := dnsLabel(strings.Join(parts, "-"))
-	if len(name) > maxEndpointName {
-		name, lossy = strings.Trim(name[:maxEndpointName], "-"), true
-	}
-	if name == "" {
-		name, lossy = "endpoint", true
-	}
-	if lossy {
-		return withHash(name, canonical)
-	}
-	return name
-}
-
-// looksLikeToken says whether a part of a path may be a secret: it is long, or holds letters and several digits.
-func looksLikeToken(segment string) bool {
-	digits := 0
-	for _, r := range segment {
-		if r >= '0' && r <= '9' {
-			digits++
-		}
-	}
-	return len(segment) > maxNamedSegment || digits > 2
-}
-
-// dnsLabel makes lower-case letters, digits and single hyphens of a text.
-func dnsLabel(text string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(text) {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			b.WriteRune(r)
-			continue
-		}
-		if s := b.String(); s != "" && s[len(s)-1] != '-' {
-			b.WriteByte('-')
-		}
-	}
-	return strings.Trim(b.String(), "-")
 }

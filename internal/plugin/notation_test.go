@@ -110,7 +110,7 @@ func TestWhatNoFileCanHoldIsLeftOut(t *testing.T) {
 	trigger := at("1", "https://example.com/")
 	// YAML has no merge key in quotes but in its JSON form, and there no key of more than 1024 characters.
 	trigger.PayloadTemplate = json.RawMessage(`{"<<":"x","` + strings.Repeat("k", 2000) + `":"y"}`)
-	e := export([]cloudinary.Trigger{trigger, at("2", "https://example.com/other")}, "shop", "cloudinary")
+	e := export([]cloudinary.Trigger{trigger, at("2", "https://example.com/other")}, target{namespace: "shop", secret: "cloudinary"})
 	if len(e.triggers) != 1 || len(e.skipped) != 1 || !strings.Contains(e.skipped[0].reason, "cannot be written as YAML") {
 		t.Errorf("%d exported, left out: %+v", len(e.triggers), e.skipped)
 	}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// present are the objects of a namespace whose names an export must not take, unless for the same thing.
+type present struct {
+	endpoints map[string]source
+	triggers  map[string]selection
+}
+
+// source is what makes two endpoints the same to an export.
+type source struct{ url, secret string }
+
+// selection is what makes two triggers the same to an export.
+type selection struct {
+	endpoint   plan.Key
+	eventTypes string
+}
+
+func newSelection(endpoint plan.Key, eventTypes []string) selection {
+	return selection{endpoint, strings.Join(slices.Sorted(slices.Values(eventTypes)), ",")}
+}
+
+// present reads what a namespace has. A cluster without the operator's kinds has nothing.
+func (cl *cluster) present(ctx context.Context, namespace string) (present, error) {
+	p := present{endpoints: map[string]source{}, triggers: map[string]selection{}}
+	endpoints, err := cl.endpoints(ctx, namespace)
+	if meta.IsNoMatchError(err) {
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	triggers, err := cl.triggers(ctx, namespace)
+	if err != nil {
+		return p, err
+	}
+	for i := range endpoints {
+		spec := &endpoints[i].Spec
+		p.endpoints[endpoints[i].Name] = source{plan.CanonicalURL(spec.URL), spec.CredentialsSecretRef.Name}
+	}
+	for i := range triggers {
+		p.triggers[triggers[i].Name] = newSelection(endpointOf(&triggers[i]), triggers[i].Spec.EventTypes)
+	}
+	return p, nil
+}
+
+// names gives each manifest a name that neither another manifest nor another object of the namespace has. The same export brings the same
+// names, also when its objects are there.
+type names struct {
+	target
+	endpoints, triggers map[string]bool // those that are given away
+}
+
+func newNames(to target) *names {
+	return &names{target: to, endpoints: map[string]bool{}, triggers: map[string]bool{}}
+}
+
+// endpoint names the endpoint of a URL.
+func (n *names) endpoint(canonical string) string {
+	base, _ := readableName(canonical)
+	own := source{canonical, n.secret}
+	return pick(n.endpoints, []string{endpointName(canonical), withHash(base, n.unmistakable(canonical))}, func(name string) (there, same bool) {
+		have, there := n.present.endpoints[name]
+		return there, have == own
+	})
+}
+
+// trigger names a trigger after its endpoint and its first event type, which no other trigger of the endpoint has.
+func (n *names) trigger(endpoint, canonical string, eventTypes []string) string {
+	name := endpoint + "-" + strings.Trim(strings.ReplaceAll(eventTypes[0], "_", "-"), "-")
+	own := newSelection(plan.Key{Namespace: n.namespace, Name: endpoint}, eventTypes)
+	return pick(n.triggers, []string{name, withHash(name, n.unmistakable(canonical, eventTypes...))}, func(name string) (there, same bool) {
+		have, there := n.present.triggers[name]
+		return there, have == own
+	})
+}
+
+// unmistakable is what no other product environment has.
+func (n *names) unmistakable(canonical string, eventTypes ...string) string {
+	return strings.Join(append([]string{n.environment.String(), canonical}, eventTypes...), " ")
+}
+
+// pick takes the name that the same object has already, else the first that is free.
+func pick(given map[string]bool, wanted []string, look func(string) (there, same bool)) string {
+	at := slices.IndexFunc(wanted, func(name string) bool {
+		_, same := look(name)
+		return same && !given[name]
+	})
+	if at < 0 {
+		at = slices.IndexFunc(wanted, func(name string) bool {
+			there, _ := look(name)
+			return !there && !given[name]
+		})
+	}
+	name := wanted[max(at, 0)]
+	for i := 2; at < 0; i++ { // somebody has taken even the hash
+		name = fmt.Sprintf("%s-%d", wanted[len(wanted)-1], i)
+		if there, same := look(name); !given[name] && (same || !there) {
+			break
+		}
+	}
+	given[name] = true
+	return name
+}
+
+func withHash(name, of string) string {
+	sum := sha256.Sum256([]byte(of))
+	return name + "-" + hex.EncodeToString(sum[:4])
+}
+
+const (
+	maxEndpointName = 50
+	// maxNamedSegment is how long a part of a path may be to stand in a name: a longer one may be a token.
+	maxNamedSegment = 20
+)
+
+// endpointName is made of a URL's host and path. What else there is, or may be a token, goes into a hash.
+func endpointName(canonical string) string {
+	name, whole := readableName(canonical)
+	if !whole {
+		return withHash(name, canonical)
+	}
+	return name
+}
+
+// readableName is what may be shown of a URL, and whether that is all there is to it.
+func readableName(canonical string) (name string, whole bool) {
+	u, err := url.Parse(canonical)
+	if err != nil {
+		return "endpoint", false
+	}
+	parts, whole := []string{u.Host}, u.Scheme == "https" && u.RawQuery == "" && !u.ForceQuery
+	for segment := range strings.SplitSeq(strings.Trim(u.Path, "/"), "/") {
+		if looksLikeToken(segment) {
+			whole = false
+			continue
+		}
+		parts = append(parts, segment)
+	}
+	name = dnsLabel(strings.Join(parts, "-"))
+	if len(name) > maxEndpointName {
+		name, whole = strings.Trim(name[:maxEndpointName], "-"), false
+	}
+	if name == "" {
+		return "endpoint", false
+	}
+	return name, whole
+}
+
+// looksLikeToken says whether a part of a path may be a secret: it is long, or holds letters and several digits.
+func looksLikeToken(segment string) bool {
+	digits := 0
+	for _, r := range segment {
+		if r >= '0' && r <= '9' {
+			digits++
+		}
+	}
+	return len(segment) > maxNamedSegment || digits > 2
+}
+
+// dnsLabel makes lower-case letters, digits and single hyphens of a text.
+func dnsLabel(text string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(text) {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			b.WriteRune(r)
+			continue
+		}
+		if s := b.String(); s != "" && s[len(s)-1] != '-' {
+			b.WriteByte('-')
+		}
+	}
+	return strings.Trim(b.String(), "-")
+}
