@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -82,6 +83,11 @@ func (o *filesOptions) read(in io.Reader, namespace string) (*manifests, error) 
 	return m, nil
 }
 
+// foreign says whether there is nothing but objects of other kinds.
+func (m *manifests) foreign() bool {
+	return m.ignored > 0 && len(m.endpoints)+len(m.triggers)+len(m.secrets) == 0
+}
+
 func (m *manifests) add(object *unstructured.Unstructured, namespace string) error {
 	if object.GetNamespace() == "" {
 		object.SetNamespace(namespace)
@@ -107,6 +113,8 @@ func (m *manifests) add(object *unstructured.Unstructured, namespace string) err
 		return nil
 	case object.GroupVersionKind().Group == v1alpha1.GroupVersion.Group:
 		return fmt.Errorf("%s is not a kind of this version of the plugin, which knows %s", object.GroupVersionKind(), v1alpha1.GroupVersion)
+	case kind == kindTrigger, kind == kindEndpoint && strings.Contains(object.GetAPIVersion(), "cloudinary"):
+		return fmt.Errorf("its apiVersion is %q, and that of the operator's kinds is %s", object.GetAPIVersion(), v1alpha1.GroupVersion)
 	default:
 		m.ignored++
 		return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
@@ -21,8 +22,8 @@ Without it, the cluster as it is. The operator's own code decides, over Cloudina
 of credentials. Nothing is written, neither in the cluster nor at Cloudinary.
 
 The credentials are those of the Secrets that endpoints name: from the manifests, else from the cluster, as far as you may read them.
---credentials-from-env uses CLOUDINARY_URL for all of them instead. What the CRDs' own validation says is not part of this, see
-kubectl apply --dry-run=server.`
+--credentials-from-env uses CLOUDINARY_URL for all of them instead. Where a Secret is missing, or you may not read something, nothing is
+concluded for what needs it. What the CRDs' own validation says is not part of this, see kubectl apply --dry-run=server.`
 
 const examplePlan = `  # What these manifests would do
   kubectl cloudinary plan -f triggers/ -R
@@ -37,6 +38,9 @@ const examplePlan = `  # What these manifests would do
   kubectl cloudinary plan -A`
 
 const errChanges = exitError(2)
+
+// reasonNotRead is no reason of the operator's: the plugin's user may not see what a verdict needs.
+const reasonNotRead = "NotRead"
 
 type planOptions struct {
 	files           filesOptions
@@ -62,7 +66,7 @@ func (c *cli) planCommand() *cobra.Command {
 	f := cmd.Flags()
 	addFiles(cmd, &o.files, "Manifests to lay over the cluster: files, folders, or - for the standard input.")
 	f.BoolVarP(&o.all, "all-namespaces", "A", false, "Show the objects of all namespaces.")
-	f.BoolVar(&o.exitCode, "exit-code", false, "Exit with 2 where there are changes, and with 1 where that cannot be known of all.")
+	f.BoolVar(&o.exitCode, "exit-code", false, "Exit with 2 where there are changes, and with 1 where that is not known of all, since a Secret is missing or something may not be read.")
 	f.BoolVar(&o.fromEnv, "credentials-from-env", false, "Use CLOUDINARY_URL instead of the Secrets.")
 	f.BoolVar(&o.showURLs, "show-urls", false, "Show URLs whole, with the tokens that they may carry.")
 	f.IntVar(&o.urlLimit, "url-limit", 0, "The manager's --url-limit. Default: what an endpoint's status says, else 30.")
@@ -78,6 +82,8 @@ type planReport struct {
 	Environments []environmentPlan `json:"environments"`
 	Objects      []objectPlan      `json:"objects"`
 	Summary      map[string]int    `json:"summary"`
+	// Unknown is what nothing was concluded for want of. Where there is something, --exit-code exits with 1.
+	Unknown []string `json:"unknown,omitempty"`
 }
 
 type environmentPlan struct {
@@ -112,6 +118,7 @@ type objectPlan struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	New       bool   `json:"new,omitempty"`
+	NotRead   bool   `json:"notRead,omitempty"` // whether it is new is not known
 
 	Accepted        string `json:"accepted"`
 	AcceptedReason  string `json:"acceptedReason"`
@@ -133,7 +140,10 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	s := &scene{cli: c, cluster: cl, options: o, manifests: manifests, namespace: cl.namespace}
+	if manifests.foreign() {
+		c.warn("%d objects are ignored, none of them the operator's", manifests.ignored)
+	}
+	s := &scene{cli: c, cluster: cl, options: o, manifests: manifests, namespace: cl.namespace, sight: newSight()}
 	if o.all {
 		s.namespace = ""
 	}
@@ -149,8 +159,8 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 	switch {
 	case err != nil || !o.exitCode:
 		return err
-	case len(s.unread) > 0:
-		return fmt.Errorf("the plan is not whole: nothing is known of what needs the Secrets %s", strings.Join(s.unread, ", "))
+	case len(s.unknown) > 0:
+		return fmt.Errorf("the plan is not whole: nothing is known of what needs %s", strings.Join(s.unknown, "; "))
 	case report.changes() > 0:
 		return errChanges
 	}
@@ -168,7 +178,7 @@ func (r planReport) changes() int {
 func newPlanReport(result controllers.PreviewResult, urlLimit int, s *scene, showURLs bool) planReport {
 	report := planReport{
 		Environments: []environmentPlan{}, Objects: []objectPlan{},
-		Summary: map[string]int{},
+		Summary: map[string]int{}, Unknown: s.unknown,
 	}
 	for _, action := range actions() {
 		report.Summary[action.String()] = 0
@@ -220,7 +230,16 @@ func newStepPlan(step controllers.PreviewStep, showURLs bool) stepPlan {
 }
 
 func newObjectPlan(kind string, o controllers.PreviewObject, s *scene) objectPlan {
-	p := objectPlan{Kind: kind, Namespace: o.Key.Namespace, Name: o.Key.Name, New: s.isNew(kind, o.Key)}
+	p := objectPlan{Kind: kind, Namespace: o.Key.Namespace, Name: o.Key.Name, New: s.isNew(kind, o.Key), NotRead: s.notRead(kind, o.Key)}
+	if p.NotRead {
+		p.New = false
+	}
+	if ep, unseen := s.unseenEndpoint(o.Key); unseen && kind == kindTrigger {
+		p.Accepted, p.AcceptedReason = string(metav1.ConditionUnknown), reasonNotRead
+		p.AcceptedMessage = fmt.Sprintf("NotificationEndpoint %s cannot be read", ep)
+		p.Synced, p.SyncedReason, p.SyncedMessage = p.Accepted, p.AcceptedReason, p.AcceptedMessage
+		return p
+	}
 	for _, c := range o.Conditions {
 		switch c.Type {
 		case "Accepted":
@@ -278,8 +297,11 @@ func (c *cli) printPlannedObjects(objects []objectPlan, wide bool) error {
 	for _, o := range objects {
 		name := strings.ToLower(o.Kind) + "/" + o.Name
 		state := "in cluster"
-		if o.New {
+		switch {
+		case o.New:
 			state = "new"
+		case o.NotRead:
+			state = "not read"
 		}
 		rows = append(rows, []string{o.Namespace, name, state, o.Accepted, o.AcceptedReason, o.Synced, o.SyncedReason})
 		if o.Accepted != "True" || wide {

@@ -198,6 +198,12 @@ func TestPlanRefusesManifests(t *testing.T) {
 		"a kind of another version": {
 			"apiVersion: notifications.cloudinary.dev/v9\nkind: CloudinaryTrigger\nmetadata: {name: t}\n", "not a kind of this version",
 		},
+		"a trigger of another group": {
+			"apiVersion: notifications.cloudinary.com/v1alpha1\nkind: CloudinaryTrigger\nmetadata: {name: t}\n", "that of the operator's kinds is notifications.cloudinary.dev/v1alpha1",
+		},
+		"an endpoint of another group": {
+			"apiVersion: notifications.cloudinary.com/v1alpha1\nkind: NotificationEndpoint\nmetadata: {name: t}\n", "that of the operator's kinds is",
+		},
 		"no name":         {"apiVersion: notifications.cloudinary.dev/v1alpha1\nkind: CloudinaryTrigger\nmetadata: {}\n", "metadata.name"},
 		"a broken Secret": {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {CLOUDINARY_URL: s3cr3t!}\n", "is no valid Secret"},
 		"no YAML":         {"{", "read manifests"},
@@ -238,7 +244,7 @@ func TestPlanWithFewRights(t *testing.T) {
 		t.Errorf("code %d:\n%s", r.code, r.out)
 	}
 	r = f.callWith(planned, "plan", "-f", "-", "--as", user, "--allow-insecure-api-base", "--exit-code")
-	if want := "error: the plan is not whole: nothing is known of what needs the Secrets " + f.namespace + "/cloudinary\n"; r.code != 1 || !strings.HasSuffix(r.err, want) {
+	if want := "error: the plan is not whole: nothing is known of what needs Secret " + f.namespace + "/cloudinary\n"; r.code != 1 || !strings.HasSuffix(r.err, want) {
 		t.Errorf("with --exit-code: code %d, errors %q, want 1 and %q", r.code, r.err, want)
 	}
 	f.env["CLOUDINARY_URL"] = f.secretURL

@@ -36,7 +36,7 @@ type scene struct {
 	given     map[string]bool // kind and key of all that they have, and of the triggers of their endpoints
 	secrets   map[plan.Key]controllers.PreviewSecret
 	lists     map[cloudinary.Credentials]*controllers.PreviewList
-	unread    []string // Secrets about whose objects nothing is concluded
+	sight
 }
 
 func (s *scene) gather(ctx context.Context) (controllers.PreviewInput, error) {
@@ -47,10 +47,12 @@ func (s *scene) gather(ctx context.Context) (controllers.PreviewInput, error) {
 	}
 	s.layOver()
 	s.follow()
-	if err := s.readSecrets(ctx, s.neededSecrets()); err != nil {
+	s.standIn()
+	s.doubt()
+	if err := s.readSecrets(ctx, s.neededSecrets(), true); err != nil {
 		return controllers.PreviewInput{}, err
 	}
-	if err := s.readSecrets(ctx, s.neighbours()); err != nil {
+	if err := s.readSecrets(ctx, s.neighbours(), false); err != nil {
 		return controllers.PreviewInput{}, err
 	}
 	namespaces, err := s.readLabels(ctx)
@@ -86,41 +88,6 @@ func (s *scene) readLabels(ctx context.Context) (map[string]labels.Set, error) {
 		found[all.Items[i].Name] = all.Items[i].Labels
 	}
 	return found, nil
-}
-
-// readCluster reads all objects, or where that is not allowed those of the namespaces that matter.
-func (s *scene) readCluster(ctx context.Context) error {
-	err := s.readNamespaces(ctx, "")
-	if !apierrors.IsForbidden(err) || s.options.all {
-		return err
-	}
-	namespaces := []string{s.cluster.namespace}
-	for i := range s.manifests.endpoints {
-		namespaces = append(namespaces, s.manifests.endpoints[i].Namespace)
-	}
-	for i := range s.manifests.triggers {
-		namespaces = append(namespaces, s.manifests.triggers[i].Namespace)
-	}
-	slices.Sort(namespaces)
-	namespaces = slices.Compact(namespaces)
-	s.warn("objects of other namespaces than %s cannot be read: conflicts with them are not seen", strings.Join(namespaces, ", "))
-	return s.readNamespaces(ctx, namespaces...)
-}
-
-func (s *scene) readNamespaces(ctx context.Context, namespaces ...string) error {
-	s.endpoints, s.triggers = nil, nil
-	for _, namespace := range namespaces {
-		endpoints, err := s.cluster.endpoints(ctx, namespace)
-		if err != nil {
-			return err
-		}
-		triggers, err := s.cluster.triggers(ctx, namespace)
-		if err != nil {
-			return err
-		}
-		s.endpoints, s.triggers = append(s.endpoints, endpoints...), append(s.triggers, triggers...)
-	}
-	return nil
 }
 
 func identity(kind string, key plan.Key) string { return kind + " " + key.String() }
@@ -196,6 +163,9 @@ func (s *scene) isNew(kind string, key plan.Key) bool { return s.added[identity(
 // shows says whether an object is among those that were asked for: with manifests these and what depends on them, else those of
 // the namespace.
 func (s *scene) shows(kind string, key plan.Key) bool {
+	if kind == kindEndpoint && s.standIns[key] {
+		return false
+	}
 	if s.options.files.given() && !s.options.all {
 		return s.given[identity(kind, key)]
 	}
@@ -208,6 +178,9 @@ func (s *scene) neededSecrets() []plan.Key {
 	byKey := map[plan.Key]*v1alpha1.NotificationEndpoint{}
 	for i := range s.endpoints {
 		ep := &s.endpoints[i]
+		if s.standIns[keyOf(ep)] {
+			continue
+		}
 		byKey[keyOf(ep)] = ep
 		if s.shows(kindEndpoint, keyOf(ep)) {
 			keys = append(keys, secretOf(ep))
@@ -256,27 +229,31 @@ func endpointOf(t *v1alpha1.CloudinaryTrigger) plan.Key {
 	return key
 }
 
-// readSecrets reads Secrets that are not known yet, and lists with their credentials.
-func (s *scene) readSecrets(ctx context.Context, keys []plan.Key) error {
+// readSecrets reads Secrets that are not known yet, and lists with their credentials. Nothing is known of what needs one that does not
+// exist, or that could not be tried; for neighbours, that is no loss.
+func (s *scene) readSecrets(ctx context.Context, keys []plan.Key, needed bool) error {
 	for _, key := range keys {
-		if _, known := s.secrets[key]; known || slices.Contains(s.unread, key.String()) {
+		if _, known := s.secrets[key]; known || s.refused[key] {
 			continue
 		}
 		secret, err := s.readSecret(ctx, key)
 		switch {
 		case apierrors.IsForbidden(err):
-			s.warn("Secret %s cannot be read, so that nothing is planned for what needs it; --credentials-from-env uses CLOUDINARY_URL instead", key)
-			s.unread = append(s.unread, key.String())
+			s.refuse(key, "Secret %s cannot be read, so that nothing is planned for what needs it; --credentials-from-env uses CLOUDINARY_URL instead", key)
 			continue
 		case err != nil && !apierrors.IsNotFound(err):
 			return fmt.Errorf("read Secret %s: %w", key, err)
 		}
 		list := s.list(ctx, secret)
-		if list != nil && list.Err != nil {
-			s.warn("nothing is planned for what needs Secret %s: %v", key, list.Err)
-			s.unread = append(s.unread, key.String())
-		}
 		s.secrets[key] = controllers.PreviewSecret{Secret: secret, List: list}
+		switch {
+		case list != nil && list.Err != nil:
+			s.refuse(key, "nothing is planned for what needs Secret %s: %v", key, list.Err)
+		case secret == nil && needed:
+			s.miss("Secret %s, which does not exist", key)
+		case list == nil && needed:
+			s.miss("Secret %s, of which the credentials cannot be used", key)
+		}
 	}
 	return nil
 }

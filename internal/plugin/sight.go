@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// sight is what of a scene the user's rights, or the state of Secrets, keep from view.
+type sight struct {
+	blind    map[string]bool   // kind and namespace of what cannot be listed
+	standIns map[plan.Key]bool // endpoints of which nothing but the name is known
+	refused  map[plan.Key]bool // Secrets that were not read, or with which nothing was listed
+	unknown  []string          // what nothing is concluded for want of
+}
+
+func newSight() sight {
+	return sight{blind: map[string]bool{}, standIns: map[plan.Key]bool{}, refused: map[plan.Key]bool{}}
+}
+
+// miss notes what nothing is concluded for want of.
+func (s *sight) miss(format string, args ...any) {
+	if what := fmt.Sprintf(format, args...); !slices.Contains(s.unknown, what) {
+		s.unknown = append(s.unknown, what)
+	}
+}
+
+// refuse notes that a Secret is of no use here, and warns.
+func (s *scene) refuse(key plan.Key, format string, args ...any) {
+	s.warn(format, args...)
+	s.refused[key] = true
+	s.miss("Secret %s", key)
+}
+
+// readCluster reads all objects, or where that is not allowed those of the namespaces that matter, as far as it is allowed.
+func (s *scene) readCluster(ctx context.Context) error {
+	err := s.readNamespace(ctx, "")
+	if !apierrors.IsForbidden(err) || s.options.all {
+		return err
+	}
+	var seen, read []string
+	waiting := s.namespacesOfManifests()
+	for len(waiting) > 0 {
+		namespace := waiting[0]
+		waiting = waiting[1:]
+		if slices.Contains(seen, namespace) {
+			continue
+		}
+		seen = append(seen, namespace)
+		err := s.readNamespace(ctx, namespace)
+		switch {
+		case apierrors.IsForbidden(err) && !s.options.files.given() && namespace == s.cluster.namespace:
+			return err // it is what was asked for
+		case apierrors.IsForbidden(err):
+			continue
+		case err != nil:
+			return err
+		}
+		read = append(read, namespace)
+		for i := range s.triggers {
+			waiting = append(waiting, endpointOf(&s.triggers[i]).Namespace)
+		}
+	}
+	slices.Sort(read)
+	if len(read) == 0 {
+		s.warn("no objects of the cluster can be read: conflicts with them are not seen")
+		return nil
+	}
+	s.warn("objects of other namespaces than %s cannot be read: conflicts with them are not seen", strings.Join(read, ", "))
+	return nil
+}
+
+// namespacesOfManifests are those of the manifests, of the endpoints that they name, and of the context.
+func (s *scene) namespacesOfManifests() []string {
+	namespaces := []string{s.cluster.namespace}
+	for i := range s.manifests.endpoints {
+		namespaces = append(namespaces, s.manifests.endpoints[i].Namespace)
+	}
+	for i := range s.manifests.triggers {
+		t := &s.manifests.triggers[i]
+		namespaces = append(namespaces, t.Namespace, endpointOf(t).Namespace)
+	}
+	return namespaces
+}
+
+// readNamespace reads what may be read; the error is Forbidden where that is not all.
+func (s *scene) readNamespace(ctx context.Context, namespace string) error {
+	endpoints, err := s.cluster.endpoints(ctx, namespace)
+	if err != nil && !apierrors.IsForbidden(err) {
+		return err
+	}
+	triggers, triggersErr := s.cluster.triggers(ctx, namespace)
+	if triggersErr != nil && !apierrors.IsForbidden(triggersErr) {
+		return triggersErr
+	}
+	if namespace == "" && (err != nil || triggersErr != nil) {
+		return firstOf(err, triggersErr) // and nothing is kept, since it is read again, namespace by namespace
+	}
+	s.blind[blindIn(kindEndpoint, namespace)] = err != nil
+	s.blind[blindIn(kindTrigger, namespace)] = triggersErr != nil
+	s.endpoints, s.triggers = append(s.endpoints, endpoints...), append(s.triggers, triggers...)
+	return firstOf(err, triggersErr)
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func blindIn(kind, namespace string) string { return kind + " " + namespace }
+
+// notRead says of a manifest whether it is not known what the cluster has under its name.
+func (s *scene) notRead(kind string, key plan.Key) bool {
+	return s.given[identity(kind, key)] && s.isNew(kind, key) && s.blind[blindIn(kind, key.Namespace)]
+}
+
+// standIn puts something in the place of endpoints that cannot be read, so that nothing is concluded for their triggers: neither that
+// the endpoint does not exist, nor what it allows and leads to.
+func (s *scene) standIn() {
+	known := map[plan.Key]bool{}
+	for i := range s.endpoints {
+		known[keyOf(&s.endpoints[i])] = true
+	}
+	for i := range s.triggers {
+		t := &s.triggers[i]
+		key := endpointOf(t)
+		if !known[key] && s.blind[blindIn(kindEndpoint, key.Namespace)] {
+			known[key], s.standIns[key] = true, true
+			s.endpoints = append(s.endpoints, v1alpha1.NotificationEndpoint{
+				ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name},
+				Spec:       v1alpha1.NotificationEndpointSpec{AllowedTriggers: &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}}},
+			})
+			if s.shows(kindTrigger, keyOf(t)) {
+				s.warn("%s %s cannot be read, so that nothing is planned for its triggers", kindEndpoint, key)
+			}
+		}
+		if s.standIns[key] && s.shows(kindTrigger, keyOf(t)) {
+			s.miss("%s %s", kindEndpoint, key)
+		}
+	}
+}
+
+// doubt says of which manifests it is not known what they change.
+func (s *scene) doubt() {
+	for i := range s.endpoints {
+		if ep := &s.endpoints[i]; s.notRead(kindEndpoint, keyOf(ep)) {
+			s.planAsNew(ep.Namespace)
+		}
+	}
+	for i := range s.triggers {
+		if t := &s.triggers[i]; s.notRead(kindTrigger, keyOf(t)) {
+			s.planAsNew(t.Namespace)
+		}
+	}
+}
+
+func (s *scene) planAsNew(namespace string) {
+	what := "the objects of namespace " + namespace
+	if !slices.Contains(s.unknown, what) {
+		s.warn("%s cannot be read: its manifests are planned as if none of them were there", what)
+		s.miss("%s", what)
+	}
+}
+
+// unseenEndpoint is the endpoint of a trigger of which nothing but the name is known.
+func (s *scene) unseenEndpoint(trigger plan.Key) (plan.Key, bool) {
+	for i := range s.triggers {
+		if t := &s.triggers[i]; keyOf(t) == trigger {
+			return endpointOf(t), s.standIns[endpointOf(t)]
+		}
+	}
+	return plan.Key{}, false
+}
