@@ -17,6 +17,7 @@ import (
 	strictjson "sigs.k8s.io/json"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
 const (
@@ -46,7 +47,7 @@ func (o *filesOptions) given() bool { return len(o.names) > 0 || o.kustomize != 
 type manifests struct {
 	endpoints []v1alpha1.NotificationEndpoint
 	triggers  []v1alpha1.CloudinaryTrigger
-	secrets   []corev1.Secret
+	secrets   []*unstructured.Unstructured
 	ignored   int // objects of other kinds
 }
 
@@ -99,17 +100,7 @@ func (m *manifests) add(object *unstructured.Unstructured, namespace string) err
 	case ours && kind == kindTrigger:
 		return decodeInto(object, &m.triggers)
 	case object.GetAPIVersion() == "v1" && kind == kindSecret:
-		if err := decodeInto(object, &m.secrets); err != nil {
-			return errors.New("is no valid Secret: data must be base64, and stringData text") // the cause would quote it
-		}
-		s := &m.secrets[len(m.secrets)-1]
-		for key, value := range s.StringData {
-			if s.Data == nil {
-				s.Data = map[string][]byte{}
-			}
-			s.Data[key] = []byte(value)
-		}
-		s.StringData = nil
+		m.secrets = append(m.secrets, object) // decoded where one is needed: most are none of the operator's, and may be of any form
 		return nil
 	case object.GroupVersionKind().Group == v1alpha1.GroupVersion.Group:
 		return fmt.Errorf("%s is not a kind of this version of the plugin, which knows %s", object.GroupVersionKind(), v1alpha1.GroupVersion)
@@ -119,6 +110,59 @@ func (m *manifests) add(object *unstructured.Unstructured, namespace string) err
 		m.ignored++
 		return nil
 	}
+}
+
+var (
+	errEncrypted     = errors.New("is encrypted")
+	errInvalidSecret = errors.New("is no valid Secret: data must be base64, and stringData text") // the cause would quote it
+)
+
+// secret is that of the manifests with this name, the last as kubectl has it; nil where there is none.
+func (m *manifests) secret(key plan.Key) (*corev1.Secret, error) {
+	for _, object := range slices.Backward(m.secrets) {
+		if keyOf(object) == key {
+			return decodeSecret(object)
+		}
+	}
+	return nil, nil //nolint:nilnil // there is none
+}
+
+func decodeSecret(object *unstructured.Unstructured) (*corev1.Secret, error) {
+	if isEncrypted(object) {
+		return nil, errEncrypted
+	}
+	raw, err := json.Marshal(object.Object)
+	if err != nil {
+		return nil, errInvalidSecret
+	}
+	s := &corev1.Secret{}
+	if err := json.Unmarshal(raw, s); err != nil {
+		return nil, errInvalidSecret
+	}
+	for key, value := range s.StringData {
+		if s.Data == nil {
+			s.Data = map[string][]byte{}
+		}
+		s.Data[key] = []byte(value)
+	}
+	s.StringData = nil
+	return s, nil
+}
+
+// isEncrypted tells a Secret that SOPS has encrypted.
+func isEncrypted(object *unstructured.Unstructured) bool {
+	if _, sops := object.Object["sops"]; sops {
+		return true
+	}
+	for _, field := range []string{"data", "stringData"} {
+		values, _, _ := unstructured.NestedMap(object.Object, field) // another form is invalid, which decoding says
+		for _, value := range values {
+			if text, ok := value.(string); ok && strings.HasPrefix(text, "ENC[") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // decodeInto refuses fields that do not exist, as the API server does under kubectl's default --validate=true.

@@ -241,6 +241,9 @@ func (s *scene) readSecrets(ctx context.Context, keys []plan.Key, needed bool) e
 		case apierrors.IsForbidden(err):
 			s.refuse(key, "Secret %s cannot be read, so that nothing is planned for what needs it; --credentials-from-env uses CLOUDINARY_URL instead", key)
 			continue
+		case errors.Is(err, errEncrypted), errors.Is(err, errInvalidSecret):
+			s.refuse(key, "Secret %s of the manifests %v, so that nothing is planned for what needs it; --credentials-from-env uses CLOUDINARY_URL instead", key, err)
+			continue
 		case err != nil && !apierrors.IsNotFound(err):
 			return fmt.Errorf("read Secret %s: %w", key, err)
 		}
@@ -263,10 +266,8 @@ func (s *scene) readSecret(ctx context.Context, key plan.Key) (*corev1.Secret, e
 	if s.options.fromEnv {
 		return s.secretFromEnv(key)
 	}
-	for i := range s.manifests.secrets {
-		if secret := &s.manifests.secrets[i]; keyOf(secret) == key {
-			return secret, nil
-		}
+	if secret, err := s.manifests.secret(key); secret != nil || err != nil {
+		return secret, err
 	}
 	secret, err := s.cluster.secret(ctx, key.Namespace, key.Name)
 	return secret, client.IgnoreNotFound(err)
