@@ -257,13 +257,14 @@ func (c *cli) showDeadLetter(ctx context.Context, id string, o *deadLetterOption
 	return nil
 }
 
-// indented is a body for a person to read.
+// indented is a body for a person to read. JSON writes characters below space as escapes only; those that it lets through and a
+// terminal obeys are written so, too.
 func indented(body []byte) string {
 	var text bytes.Buffer
 	if json.Indent(&text, body, "  ", "  ") != nil {
 		return printable(string(body))
 	}
-	return text.String()
+	return string(escaped(text.Bytes(), steersTerminal))
 }
 
 // withReceiver reaches the receiver, does something there, and lets go of the connection.

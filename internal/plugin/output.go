@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -81,14 +82,19 @@ func table(w io.Writer, header []string, rows [][]string) error {
 	return t.Flush()
 }
 
-// printable keeps what a server or a body says from moving the cursor, or from breaking a line.
+// printable keeps what a server or a body says from moving the cursor, from breaking a line, and from showing it in another order.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+		if r < ' ' || steersTerminal(r) {
 			return ' '
 		}
 		return r
 	}, s)
+}
+
+// steersTerminal says whether a character that is no blank controls a terminal, or the direction of what it shows.
+func steersTerminal(r rune) bool {
+	return r >= 0x7f && r < 0xa0 || unicode.Is(unicode.Bidi_Control, r)
 }
 
 func age(now time.Time, t *metav1.Time) string {
