@@ -125,7 +125,7 @@ func (c *cli) release(ctx context.Context, args []string, o releaseOptions) erro
 	}
 	var found []*releasable
 	if o.all {
-		found, err = cl.heldObjects(ctx, triggers, o)
+		found, err = c.heldObjects(ctx, cl, triggers, o)
 	} else {
 		found, err = cl.namedObjects(ctx, args, triggers, o)
 	}
@@ -206,8 +206,8 @@ func secretMetadata() *metav1.PartialObjectMetadata {
 	return m
 }
 
-// heldObjects are those of the namespace that have the finalizer.
-func (cl *cluster) heldObjects(ctx context.Context, triggers []v1alpha1.CloudinaryTrigger, o releaseOptions) ([]*releasable, error) {
+// heldObjects are those of the namespace that have the finalizer. Who may not list Secrets lets go of the others.
+func (c *cli) heldObjects(ctx context.Context, cl *cluster, triggers []v1alpha1.CloudinaryTrigger, o releaseOptions) ([]*releasable, error) {
 	var found []*releasable
 	add := func(kind string, object client.Object) {
 		r := &releasable{Object: object, kind: kind, keep: kind == shortSecret && object.GetDeletionTimestamp().IsZero()}
@@ -231,7 +231,10 @@ func (cl *cluster) heldObjects(ctx context.Context, triggers []v1alpha1.Cloudina
 	}
 	var secrets metav1.PartialObjectMetadataList
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kindSecret + "List"))
-	if err := cl.list(ctx, cl.namespace, &secrets); err != nil {
+	switch err := cl.list(ctx, cl.namespace, &secrets); {
+	case apierrors.IsForbidden(err):
+		c.warn("Secrets of namespace %s cannot be listed, and keep the finalizer where they have it: name them, as secret/NAME", cl.namespace)
+	case err != nil:
 		return nil, err
 	}
 	for i := range secrets.Items {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -99,6 +100,27 @@ func TestReleaseOfAllThatIsBeingDeleted(t *testing.T) {
 	}
 	if strings.Count(out, "0123456789abcdef") != 1 || strings.Contains(out, "t0ken") {
 		t.Errorf("want each id once, and no token:\n%s", out)
+	}
+}
+
+func TestReleaseOfAllWithoutSightOfSecrets(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	trigger, ep, secret := f.orphaned()
+	f.delete(trigger, ep, secret)
+	user := "releaser-" + f.namespace
+	f.grant(f.namespace, user, rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"*"}, Verbs: []string{"*"}})
+	r := f.call("release", "--all", "--yes", "--as", user)
+	if want := "warning: Secrets of namespace " + f.namespace + " cannot be listed"; r.code != 0 || !strings.Contains(r.err, want) {
+		t.Errorf("%+v, want %q", r, want)
+	}
+	if got := f.finalizers(trigger); !slices.Equal(got, []string{"example.com/other"}) {
+		t.Errorf("the trigger has %q", got)
+	}
+	if got := f.finalizers(ep); got != nil {
+		t.Errorf("the endpoint has %q", got)
+	}
+	if got := f.finalizers(secret); !slices.Equal(got, []string{v1alpha1.Finalizer}) {
+		t.Errorf("the Secret has %q", got)
 	}
 }
 
