@@ -217,6 +217,23 @@ func TestPlanRefusesManifests(t *testing.T) {
 	}
 }
 
+func TestPlanOfAnObjectThatIsThereTwice(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	f.create(f.secret())
+	file := f.file("desk.yaml", planned)
+	r := f.call("plan", "-f", file, "-f", file, "--allow-insecure-api-base", "-o", "json")
+	var report planReport
+	f.must(json.Unmarshal([]byte(r.out), &report))
+	if want := "warning: CloudinaryTrigger " + f.namespace + "/desk is more than once in the manifests: the last one counts"; !strings.Contains(r.err, want) {
+		t.Errorf("errors %q, want %q", r.err, want)
+	}
+	for _, o := range report.Objects {
+		if !o.New {
+			t.Errorf("%s %s is said to be in the cluster", o.Kind, o.Name)
+		}
+	}
+}
+
 // A person who may see one namespace's objects, and no Secret.
 func TestPlanWithFewRights(t *testing.T) {
 	f := newFixture(t, simulator.Options{})

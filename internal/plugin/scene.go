@@ -146,6 +146,10 @@ func (s *scene) follow() {
 }
 
 func (s *scene) note(kind string, o metav1.Object, added bool) {
+	if s.given[identity(kind, keyOf(o))] {
+		s.warn("%s %s is more than once in the manifests: the last one counts", kind, keyOf(o))
+		return
+	}
 	s.given[identity(kind, keyOf(o))] = true
 	s.added[identity(kind, keyOf(o))] = added
 }
