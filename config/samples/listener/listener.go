@@ -31,7 +31,7 @@ type notification struct {
 // errRetry means that the same notification may go well later.
 var errRetry = errors.New("try again later")
 
-// listener answers notifications: 200 once the work is done, 503 if it may go well later, and 4xx only for what never will. The receiver
+// listener answers notifications: 200 once the work is done, 503 if it may go well or be verified later, and 4xx only for what never will. The receiver
 // makes a dead letter of what is answered 4xx, and delivers again, for days, what is answered 5xx or not at all.
 type listener struct {
 	verifier verifier
@@ -52,6 +52,14 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// The receiver has verified it. But anybody in the cluster can send requests here.
 	age, err := l.verifier.verify(r.Header, body, l.now())
+	if errors.Is(err, errSignature) {
+		// What comes by the receiver is genuine, and signed with a secret that this program has not got yet, or not any more, as around a
+		// rotation. That is set right some time, so it is to come again, and not to be a dead letter. A forger gains nothing by the
+		// answer. Without a receiver before it, 401 is better.
+		l.log.Error("not verified: is the secret that signed it in CLOUDINARY_URL, or in the Secret as signing.<API_KEY>?")
+		http.Error(w, "try again later", http.StatusServiceUnavailable)
+		return
+	}
 	if err != nil {
 		l.log.Warn("refused", "reason", err.Error())
 		http.Error(w, err.Error(), http.StatusUnauthorized)

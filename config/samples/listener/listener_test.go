@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -208,8 +210,8 @@ func TestAForgeryIsRefusedAndNothingIsDone(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"upload failed": 1}, w.settled(t)); diff != "" {
 		t.Errorf("deliveries (-want +got):\n%s", diff)
 	}
-	if status := w.sim.Deliveries()[0].Attempts[0].Status; status != http.StatusUnauthorized {
-		t.Errorf("answered %d, want 401", status)
+	if status := w.sim.Deliveries()[0].Attempts[0].Status; status != http.StatusServiceUnavailable {
+		t.Errorf("answered %d, want 503: it may be a secret that is still to come", status)
 	}
 	if tags := w.tags(t, "shoe"); len(tags) > 0 {
 		t.Errorf("it was tagged: %v", tags)
@@ -271,6 +273,54 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The Secret as kubelet mounts it, and changes it while the program runs.
+func TestSecretsOfARotation(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write := func(name, content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Unix(1417727468, 0)
+	l := &listener{
+		verifier: verifier{secret: []byte("first"), folder: folder, maxAge: maxAge}, now: func() time.Time { return now }, log: slog.New(slog.DiscardHandler),
+		handle: func(context.Context, notification) error { return nil },
+	}
+	answers := func(want map[string]int) {
+		t.Helper()
+		got := map[string]int{}
+		for secret := range want {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{}"))
+			r.Header.Set("X-Cld-Timestamp", "1417727468")
+			r.Header.Set("X-Cld-Signature", sign("{}", "1417727468", secret))
+			w := httptest.NewRecorder()
+			l.ServeHTTP(w, r)
+			got[secret] = w.Code
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("answers by secret (-want +got):\n%s", diff)
+		}
+	}
+	const later = http.StatusServiceUnavailable
+	answers(map[string]int{"first": 200, "second": later, "third": later, "": later})
+	write("CLOUDINARY_URL", "cloudinary://456:second@demo\n")
+	write("signing.123", "first\n")
+	write("signing.789", " third ")
+	write("signing.0", "\n")
+	write("api_secret", "fourth")
+	write("CLOUDINARY_URL.bak", "cloudinary://456:fifth@demo")
+	answers(map[string]int{"first": 200, "second": 200, "third": 200, "fourth": later, "fifth": later, "": later})
+	write("CLOUDINARY_URL", "no URL %")
+	if err := os.Remove(filepath.Join(folder, "signing.789")); err != nil {
+		t.Fatal(err)
+	}
+	answers(map[string]int{"first": 200, "second": later, "third": later})
+	l.verifier.folder = filepath.Join(folder, "nosuch")
+	answers(map[string]int{"first": 200, "second": later})
 }
 
 func TestAnswers(t *testing.T) {

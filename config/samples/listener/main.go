@@ -6,6 +6,7 @@
 // It works as well behind a URL of its own, without the receiver before it.
 //
 //	CLOUDINARY_URL   cloudinary://API_KEY:API_SECRET@CLOUD_NAME[?upload_prefix=...]
+//	SECRET_FOLDER    where the Secret is mounted, for its signing.<API_KEY>, with which notifications may be signed too; absent: nowhere
 //	LISTEN_ADDRESS   where to listen; absent: :8080
 //	TAG              the tag to add; absent: seen
 package main
@@ -38,7 +39,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	l := &listener{
-		verifier: verifier{secret: secret, maxAge: maxAge},
+		verifier: verifier{secret: secret, folder: getenv("SECRET_FOLDER"), maxAge: maxAge},
 		handle:   tagger.handle,
 		now:      time.Now, //nolint:forbidigo // the one clock
 		log:      slog.New(slog.NewJSONHandler(os.Stderr, nil)),

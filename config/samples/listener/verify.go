@@ -9,7 +9,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,12 +30,13 @@ const (
 // verifier proves that a notification is Cloudinary's.
 type verifier struct {
 	secret []byte // the API secret
+	folder string // with the files of the mounted Secret; empty: it is not mounted
 	maxAge time.Duration
 }
 
 var (
 	errTimestamp = errors.New("X-Cld-Timestamp is not a time in seconds")
-	errSignature = errors.New("the signature is not Cloudinary's")
+	errSignature = errors.New("no secret that is known here has signed it")
 	errTooOld    = errors.New("the notification is too old, or from the future")
 )
 
@@ -53,8 +59,55 @@ func (v *verifier) verify(header http.Header, body []byte, now time.Time) (age t
 }
 
 func (v *verifier) matches(signature string, body []byte, timestamp string) bool {
-	signed := make([]byte, 0, len(body)+len(timestamp)+len(v.secret))
-	signed = append(append(append(signed, body...), timestamp...), v.secret...)
+	return slices.ContainsFunc(append([][]byte{v.secret}, v.mounted()...), func(secret []byte) bool {
+		return matches(signature, body, timestamp, secret)
+	})
+}
+
+// mounted are the secrets that the Secret has now: that of CLOUDINARY_URL, and each signing.<API_KEY>. What was signed before a rotation
+// arrives after it, and the other way round, so that one secret is not enough. The files are read anew each time, since they change
+// while this program runs.
+func (v *verifier) mounted() [][]byte {
+	if v.folder == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(v.folder)
+	if err != nil {
+		return nil // as if it were not mounted; what is signed with another secret is then to be tried again
+	}
+	var secrets [][]byte
+	for _, entry := range entries {
+		own := entry.Name() == "CLOUDINARY_URL"
+		if !own && !strings.HasPrefix(entry.Name(), "signing.") {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(v.folder, entry.Name()))
+		if err != nil {
+			continue
+		}
+		text := strings.TrimSpace(string(content))
+		if own {
+			text = passwordOf(text)
+		}
+		if text != "" { // with an empty secret, anybody could sign
+			secrets = append(secrets, []byte(text))
+		}
+	}
+	return secrets
+}
+
+func passwordOf(cloudinaryURL string) string {
+	u, err := url.Parse(cloudinaryURL)
+	if err != nil || u.User == nil {
+		return ""
+	}
+	password, _ := u.User.Password()
+	return password
+}
+
+func matches(signature string, body []byte, timestamp string, secret []byte) bool {
+	signed := make([]byte, 0, len(body)+len(timestamp)+len(secret))
+	signed = append(append(append(signed, body...), timestamp...), secret...)
 	var want string
 	switch len(signature) {
 	case 2 * sha1.Size:
