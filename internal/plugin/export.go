@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ func (c *cli) export(ctx context.Context, o exportOptions) error {
 	c.warnOfWrites(e, credentials, &list)
 	c.warnOfNulls(e, o.observe)
 	if o.secret != "" {
-		c.warnOfHolders(ctx, list.Triggers)
+		c.warnOfHolders(ctx, list.Triggers, e)
 	}
 	return e.print(c.Streams.Out, o.output, to)
 }
@@ -142,8 +143,8 @@ func (c *cli) presentIn(ctx context.Context, namespace string, o exportOptions) 
 	return present{}
 }
 
-// warnOfHolders says which triggers have a manifest in this cluster already. Who may not see those is not told.
-func (c *cli) warnOfHolders(ctx context.Context, triggers []cloudinary.Trigger) {
+// warnOfHolders says which triggers have another manifest in this cluster already. Who may not see those is not told.
+func (c *cli) warnOfHolders(ctx context.Context, triggers []cloudinary.Trigger, e exported) {
 	cl, err := c.connect()
 	if err != nil {
 		return
@@ -157,18 +158,27 @@ func (c *cli) warnOfHolders(ctx context.Context, triggers []cloudinary.Trigger) 
 		there[t.ID] = true
 	}
 	for i := range objects {
-		n := 0
-		for _, reg := range objects[i].Status.Registrations {
-			for _, held := range reg.Triggers {
-				if there[held.ID] {
-					n++
-				}
-			}
+		if slices.ContainsFunc(e.triggers, func(t v1alpha1.CloudinaryTrigger) bool { return keyOf(&t) == keyOf(&objects[i]) }) {
+			continue // it is what an export before this one has brought
 		}
+		n := holds(&objects[i], there)
 		if n > 0 {
 			c.warn("%d of the triggers have a manifest in this cluster, CloudinaryTrigger %s: beside it, what is exported for them is in conflict", n, keyOf(&objects[i]))
 		}
 	}
+}
+
+// holds counts the triggers at Cloudinary, by their ids, that an object has.
+func holds(t *v1alpha1.CloudinaryTrigger, ids map[string]bool) int {
+	n := 0
+	for _, reg := range t.Status.Registrations {
+		for _, held := range reg.Triggers {
+			if ids[held.ID] {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // warnOfWrites says what the operator would write if the manifests were applied.
