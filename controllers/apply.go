@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
@@ -274,7 +275,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		delete(a.env.bars, a.directory.fingerprints.Fingerprint(creds))
 		a.note(ctx, s, out)
 	case cloudinary.IsUnauthorized(err):
-		logf.FromContext(ctx).Info("Cloudinary does not let the credentials change a trigger", "trigger", s.Object.String(), "eventType", s.EventType, "reason", err.Error())
+		logf.FromContext(ctx).Info("Cloudinary does not let the credentials change a trigger", "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "error", err.Error())
 		a.raise(a.env, creds, s, err)
 	case out.Result == plan.NotSent, out.Result == plan.Unknown:
 		a.failed(ctx, a.env, creds, err)
@@ -282,7 +283,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		if out.Limit {
 			a.full[s.URL] = out.Message
 		}
-		logf.FromContext(ctx).Info("Cloudinary refused a change", "trigger", s.Object.String(), "eventType", s.EventType, "reason", err.Error())
+		logf.FromContext(ctx).Info("Cloudinary refused a change", "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "error", err.Error())
 	}
 	plan.Apply(a.in, s, out)
 	return out, nil

@@ -83,9 +83,6 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 	return v
 }
 
-// receiverPath is where the bundled receiver terminates an endpoint's URL.
-const receiverPath = "/v1/notifications/"
-
 func (w *world) endpointURL(ep *v1alpha1.NotificationEndpoint) (url, warning string, _ *problem) {
 	url, field := ep.Spec.URL, "spec.url"
 	if ep.Spec.Receiver != nil {
@@ -100,7 +97,7 @@ func (w *world) endpointURL(ep *v1alpha1.NotificationEndpoint) (url, warning str
 				"spec.receiver.baseURL is not set, and neither is the manager's --receiver-base-url; set one to the address under which the receiver is reached from the internet",
 			}
 		}
-		url = strings.TrimRight(base, "/") + receiverPath + ep.Namespace + "/" + ep.Name
+		url = strings.TrimRight(base, "/") + notification.Path(ep.Namespace, ep.Name)
 	}
 	warning, err := plan.CheckURL(url)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
@@ -21,7 +22,7 @@ func (a *applier) note(ctx context.Context, s plan.Step, out plan.Outcome) {
 		id = out.Trigger.ID
 	}
 	logf.FromContext(ctx).Info("Changed a trigger at Cloudinary",
-		"action", s.Action.String(), "reason", string(s.Cause), "trigger", s.Object.String(), "eventType", s.EventType, "triggerID", id)
+		"action", s.Action.String(), "cause", string(s.Cause), "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "triggerID", id)
 	a.Metrics.changes.WithLabelValues(s.Action.String(), string(s.Cause)).Inc()
 	if s.Cause == plan.CauseIgnored && s.Action == plan.Delete {
 		return // the create that follows tells the story

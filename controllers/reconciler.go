@@ -108,7 +108,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, unit Unit) (ctrl.Result, err
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 		// Somebody was faster. Nothing was sent for what could not be stored; look again at what is there now.
-		log.V(1).Info("An object changed during the pass, looking again", "reason", err.Error())
+		log.V(1).Info("An object changed during the pass, looking again", "error", err.Error())
 		return ctrl.Result{RequeueAfter: conflictDelay}, nil
 	case errors.Is(err, errNotLeader):
 		log.Info("Not the leader for long enough to call Cloudinary, stopping the pass")

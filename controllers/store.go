@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -175,7 +176,7 @@ func (r *Reconciler) abandon(ctx context.Context, t *triggerState, registrations
 	for _, reg := range registrations {
 		for _, left := range reg.Triggers {
 			logf.FromContext(ctx).Info("Left a trigger behind at Cloudinary",
-				"trigger", t.key.String(), "environment", environmentOf(reg).String(), "eventType", left.EventType, "triggerID", left.ID)
+				"trigger", types.NamespacedName(t.key), "environment", environmentOf(reg).String(), "eventType", left.EventType, "triggerID", left.ID)
 		}
 	}
 	notes := leftBehind(registrations)

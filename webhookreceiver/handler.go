@@ -18,10 +18,6 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
 )
 
-// PathPrefix is where the path of an endpoint starts: <PathPrefix><namespace>/<name>. Whatever comes before it is
-// ignored, since a proxy may or may not cut off the path of a base URL.
-const PathPrefix = route.PathPrefix
-
 // Store is where a notification has to be before it is answered 200.
 type Store interface {
 	// Put returns once the record is on disk, or found to be there already.
@@ -213,13 +209,13 @@ func orderKey(n notification.Notification) uint64 {
 	return binary.BigEndian.Uint64(key[:]) | 1
 }
 
-// keyOf finds the endpoint in a path; the zero key is no endpoint's.
+// keyOf finds the endpoint in a path, whatever comes before it; the zero key is no endpoint's.
 func keyOf(path string) types.NamespacedName {
-	i := strings.LastIndex(path, PathPrefix)
+	i := strings.LastIndex(path, notification.PathPrefix)
 	if i < 0 {
 		return types.NamespacedName{}
 	}
-	namespace, name, _ := strings.Cut(path[i+len(PathPrefix):], "/")
+	namespace, name, _ := strings.Cut(path[i+len(notification.PathPrefix):], "/")
 	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 

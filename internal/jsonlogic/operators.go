@@ -16,16 +16,16 @@ import (
 // isOrdered compares two values; < and <= also three, as in a range.
 func (s scope) isOrdered(operator string, a arguments) bool {
 	holds := func(x, y any) bool {
-		order, comparable := s.compare(x, y)
+		order, ordered := s.compare(x, y)
 		switch operator {
 		case "<":
-			return comparable && order < 0
+			return ordered && order < 0
 		case "<=":
-			return comparable && order <= 0
+			return ordered && order <= 0
 		case ">":
-			return comparable && order > 0
+			return ordered && order > 0
 		default:
-			return comparable && order >= 0
+			return ordered && order >= 0
 		}
 	}
 	if isUndefined(a.at(2)) || strings.HasPrefix(operator, ">") {
@@ -35,7 +35,7 @@ func (s scope) isOrdered(operator string, a arguments) bool {
 }
 
 // compare compares texts as texts and anything else as numbers. What is no number cannot be compared.
-func (s scope) compare(a, b any) (order int, comparable bool) {
+func (s scope) compare(a, b any) (order int, ordered bool) {
 	a, b = s.primitive(a), s.primitive(b)
 	x, isText := a.(string)
 	y, isOtherText := b.(string)
@@ -197,7 +197,7 @@ func (s scope) missingSome(needed, names any) any {
 	}
 	missing := s.missing(list)
 	there := s.number(s.member(names, "length")) - float64(len(missing))
-	if order, comparable := s.compare(there, needed); comparable && order >= 0 {
+	if order, ordered := s.compare(there, needed); ordered && order >= 0 {
 		return newList(0)
 	}
 	return missing

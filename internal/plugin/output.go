@@ -17,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/yaml"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
 // The values of --output. A table is what there is without it.
@@ -104,10 +106,8 @@ func age(now time.Time, t *metav1.Time) string {
 	return duration.HumanDuration(now.Sub(t.Time))
 }
 
-// receiverPath begins the paths of the bundled receiver, which hold no more than an object's name.
-const receiverPath = "/v1/notifications/"
-
-// redacted cuts a URL down to scheme and host, since paths and queries carry tokens. The bundled receiver's are shown whole.
+// redacted cuts a URL down to scheme and host, since paths and queries carry tokens. The bundled receiver's, which hold no more
+// than an object's name, are shown whole.
 func redacted(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
@@ -121,6 +121,6 @@ func redacted(raw string) string {
 }
 
 func isReceiverPath(path string) bool {
-	rest, ok := strings.CutPrefix(path, receiverPath)
+	rest, ok := strings.CutPrefix(path, notification.PathPrefix)
 	return ok && strings.Count(rest, "/") == 1
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -328,7 +329,7 @@ func (s *scene) receiverBaseURL() string {
 		if s.isNew(kindEndpoint, keyOf(ep)) || ep.Spec.Receiver == nil || ep.Spec.Receiver.BaseURL != "" {
 			continue
 		}
-		if base, ok := strings.CutSuffix(ep.Status.URL, receiverPath+ep.Namespace+"/"+ep.Name); ok && base != "" {
+		if base, ok := strings.CutSuffix(ep.Status.URL, notification.Path(ep.Namespace, ep.Name)); ok && base != "" {
 			return base
 		}
 	}

@@ -182,7 +182,7 @@ func targetURL(ep *v1alpha1.NotificationEndpoint, override string) (string, erro
 		return u.String(), nil
 	}
 	if ep.Spec.Receiver != nil {
-		u.Path = receiverPath + ep.Namespace + "/" + ep.Name
+		u.Path = notification.Path(ep.Namespace, ep.Name)
 	}
 	return u.String(), nil
 }

@@ -247,7 +247,7 @@ func (d *Dispatcher) land() {
 		t.mu.Unlock()
 		if flying > 0 {
 			d.o.Logger.Error(nil, "Attempts did not end when they were cut off; they are made again after the next start",
-				"endpoint", t.String(), "target", t.target, "count", flying)
+				"endpoint", t.key(), "target", t.target, "count", flying)
 		}
 	}
 }

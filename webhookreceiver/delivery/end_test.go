@@ -112,7 +112,7 @@ func TestStopWithAnAttemptThatDoesNotEnd(t *testing.T) {
 		if took := time.Since(begun); took != DefaultGrace+lastLanding {
 			w.t.Errorf("stopping took %s, want %s", took, DefaultGrace+lastLanding)
 		}
-		if want := `"endpoint"="shop/media" "target"="a" "count"=2`; len(logged) != 1 || !strings.Contains(logged[0], want) {
+		if want := `"endpoint"={"name"="media" "namespace"="shop"} "target"="a" "count"=2`; len(logged) != 1 || !strings.Contains(logged[0], want) {
 			w.t.Errorf("logged %q, want one line with %s", logged, want)
 		}
 		after(2 * time.Hour) // they end at last, and nobody listens

@@ -148,7 +148,7 @@ func (d *Dispatcher) fly(t *track, f *flight, p place) {
 	begun := d.steady()
 	record, err := d.o.Queue.Get(f.id)
 	if errors.Is(err, queue.ErrNotFound) {
-		d.o.Logger.V(1).Info("A notification is not there any more", "endpoint", t.String(), "target", t.target)
+		d.o.Logger.V(1).Info("A notification is not there any more", "endpoint", t.key(), "target", t.target)
 		d.after(t, f, func(l *lane) { l.gone(f) })
 		return
 	}
@@ -156,7 +156,7 @@ func (d *Dispatcher) fly(t *track, f *flight, p place) {
 	var r Result
 	switch {
 	case errors.Is(err, queue.ErrDamaged):
-		d.o.Logger.Error(err, "A notification was damaged on disk and is lost", "endpoint", t.String(), "target", t.target)
+		d.o.Logger.Error(err, "A notification was damaged on disk and is lost", "endpoint", t.key(), "target", t.target)
 		r = Result{Verdict: Suppressed, Message: "damaged on disk"}
 	case err != nil:
 		r = Result{Message: "the receiver could not read it from its store"}
@@ -178,7 +178,7 @@ func (d *Dispatcher) fly(t *track, f *flight, p place) {
 func (d *Dispatcher) send(p place, delivery *Delivery) (r Result) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			d.o.Logger.Error(fmt.Errorf("panic: %v", cause), "An attempt failed inside the receiver", "reason", string(debug.Stack()))
+			d.o.Logger.Error(fmt.Errorf("panic: %v", cause), "An attempt failed inside the receiver", "stack", string(debug.Stack()))
 			r = Result{Message: "the receiver failed; its log says how"}
 		}
 	}()
@@ -214,7 +214,7 @@ func (d *Dispatcher) settle(t *track, f *flight, a Attempt, r Result) {
 		wasClosed := l.breaker.closed()
 		l.done(f)
 		if !wasClosed && l.breaker.closed() {
-			d.o.Logger.Info("A target works again", "endpoint", t.String(), "target", t.target)
+			d.o.Logger.Info("A target works again", "endpoint", t.key(), "target", t.target)
 		}
 	})
 }
@@ -238,7 +238,7 @@ func (d *Dispatcher) again(t *track, f *flight, a Attempt, r Result) {
 
 	a.Outcome, a.RetryAt = OutcomeRetried, a.EndedAt.Add(time.Duration(due-now))
 	if pausedNow {
-		d.o.Logger.Info("A target is left alone for a while", "endpoint", t.String(), "target", t.target, "statusCode", a.StatusCode, "reason", a.Message)
+		d.o.Logger.Info("A target is left alone for a while", "endpoint", t.key(), "target", t.target, "statusCode", a.StatusCode, "reason", a.Message)
 	}
 	d.o.Observer.AttemptEnded(a)
 	d.after(t, f, nil)

@@ -101,7 +101,10 @@ func since(begun *int64, is bool, now int64) {
 	}
 }
 
-func (d *destination) String() string { return d.endpoint.Namespace + "/" + d.endpoint.Name }
+// key names the endpoint in the log.
+func (d *destination) key() types.NamespacedName {
+	return types.NamespacedName{Namespace: d.endpoint.Namespace, Name: d.endpoint.Name}
+}
 
 // duration is a time.Duration without the zeros at its end.
 func duration(d time.Duration) string {

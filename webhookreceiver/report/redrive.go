@@ -177,7 +177,7 @@ func (w *Writer) Discard(ctx context.Context, which queue.Selection) (int, error
 	if n > 0 {
 		w.recount.Store(true)
 	}
-	w.Logger.Info("Dead letters are discarded", "endpoint", which.Endpoint.Namespace+"/"+which.Endpoint.Name, "target", which.Target, "count", n)
+	w.Logger.Info("Dead letters are discarded", "endpoint", types.NamespacedName{Namespace: which.Endpoint.Namespace, Name: which.Endpoint.Name}, "target", which.Target, "count", n)
 	return n, err
 }
 

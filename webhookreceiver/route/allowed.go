@@ -10,10 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
-
-// PathPrefix is where the path of an endpoint starts: <PathPrefix><namespace>/<name>.
-const PathPrefix = "/v1/notifications/"
 
 // allowed says whether a trigger that names an endpoint counts for it: what its template says of the bodies, and that notifications are told
 // of on it.
@@ -72,7 +70,7 @@ func holds(t *v1alpha1.CloudinaryTrigger, condition string) bool {
 // only by the endpoints of a namespace are its Secrets used.
 func isAt(r v1alpha1.Registration, t *v1alpha1.CloudinaryTrigger) bool {
 	at := endpointOf(t)
-	return r.SecretRef.Namespace == at.Namespace && strings.HasSuffix(r.URL, PathPrefix+at.String())
+	return r.SecretRef.Namespace == at.Namespace && strings.HasSuffix(r.URL, notification.Path(at.Namespace, at.Name))
 }
 
 // StripTrigger drops what neither Configs nor status needs, so that it takes no memory.
