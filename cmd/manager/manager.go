@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
 	"time"
@@ -88,7 +87,8 @@ func newManager(o *options) (ctrl.Manager, error) {
 	if err := addController(mgr, o, fence); err != nil {
 		return nil, err
 	}
-	return mgr, errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", cachesSynced(mgr)))
+	ready := &readiness{cache: mgr.GetCache(), kinds: o.Watched()}
+	return mgr, errors.Join(mgr.Add(ready), mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", ready.check))
 }
 
 // caches are those of the namespaces that are watched; nil: one of all.
@@ -101,16 +101,6 @@ func caches(namespaces []string) map[string]cache.Config {
 		all[name] = cache.Config{}
 	}
 	return all
-}
-
-// cachesSynced makes a manager ready once it has read what it watches. A standby is ready too: it waits for the lease alone.
-func cachesSynced(mgr ctrl.Manager) healthz.Checker {
-	return func(req *http.Request) error {
-		if !mgr.GetCache().WaitForCacheSync(req.Context()) {
-			return errors.New("the caches have not synced")
-		}
-		return nil
-	}
 }
 
 func addController(mgr ctrl.Manager, o *options, fence controllers.Fence) error {
