@@ -34,6 +34,7 @@ func (c Cluster) Config() (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster: %w", err)
 	}
+	reachPodsClusterDirectly(found)
 	found.UserAgent, found.QPS, found.Burst = c.UserAgent, c.QPS, c.Burst
 	return found, nil
 }
