@@ -25,6 +25,7 @@ type world struct {
 	secret   func(plan.Key) (secretState, bool)
 	accepted func(cloudinary.Credentials) bool
 	options  *Options
+	views    map[plan.Key]*endpointView // nil but in a snapshot
 }
 
 // outside says that a namespace is not among those that are watched, as the rest of a sentence; it is empty where it is.
@@ -52,9 +53,8 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 	v := endpointView{
 		NotificationEndpoint: ep,
 		key:                  plan.Key{Namespace: ep.Namespace, Name: ep.Name},
-		secret:               plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name},
 	}
-	v.primary = secretUnit(v.secret)
+	v.secret, v.environment, v.primary = w.leadsTo(ep)
 	var warning string
 	if v.url, warning, v.problem = w.endpointURL(ep); warning != "" {
 		v.warnings = append(v.warnings, warning)
@@ -70,15 +70,9 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 	case !known: // its unit will read it
 	case state.problem != nil:
 		v.problem = state.problem
-	default:
-		v.environment = state.credentials.Environment()
-		if state.deleting && ep.DeletionTimestamp == nil {
-			v.warnings = append(v.warnings, fmt.Sprintf(
-				"Secret %s is being deleted, and is held while an endpoint names it; refer to another Secret, or delete the endpoints", v.secret))
-		}
-		if w.accepted(state.credentials) {
-			v.primary = environmentUnit(v.environment)
-		}
+	case state.deleting && ep.DeletionTimestamp == nil:
+		v.warnings = append(v.warnings, fmt.Sprintf(
+			"Secret %s is being deleted, and is held while an endpoint names it; refer to another Secret, or delete the endpoints", v.secret))
 	}
 	return v
 }
@@ -130,8 +124,8 @@ func (w *world) viewTrigger(t *v1alpha1.CloudinaryTrigger) triggerView {
 	}
 	v.primary = endpointUnit(v.endpointKey)
 	if ep := w.endpoints[v.endpointKey]; ep != nil {
-		view := w.viewEndpoint(ep)
-		v.endpoint, v.primary = &view, view.primary
+		v.endpoint = w.viewOnce(ep)
+		v.primary = v.endpoint.primary
 	}
 	if t.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		v.stance = plan.Observes

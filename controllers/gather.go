@@ -96,22 +96,23 @@ func (r *Reconciler) gather(ctx context.Context, env cloudinary.Environment) (*g
 func (w *world) gather(env cloudinary.Environment) *gathered {
 	g := &gathered{environment: env, world: w, triggers: map[plan.Key]*triggerState{}, index: map[plan.Key]int{}, setAside: map[plan.Key]bool{}}
 	unit := environmentUnit(env)
+	now := w.snapshot()
 	for _, ep := range w.endpoints {
-		view := w.viewEndpoint(ep)
-		if view.primary == unit {
-			g.endpoints = append(g.endpoints, view)
+		secret, environment, primary := now.leadsTo(ep)
+		if primary == unit {
+			g.endpoints = append(g.endpoints, *now.viewOnce(ep))
 		}
-		if view.environment == env {
-			g.members = append(g.members, view.secret)
+		if environment == env {
+			g.members = append(g.members, secret)
 		}
 	}
 	slices.SortFunc(g.endpoints, func(a, b endpointView) int { return compareKeys(a.key, b.key) })
 	for _, t := range w.triggers {
-		view := w.viewTrigger(t)
-		holds := slices.Contains(environmentsOf(t.Status.Registrations), env)
-		if view.primary != unit && !holds {
+		holds := slices.ContainsFunc(t.Status.Registrations, func(r v1alpha1.Registration) bool { return environmentOf(r) == env })
+		if !holds && now.primaryOf(t) != unit {
 			continue
 		}
+		view := now.viewTrigger(t)
 		g.triggers[view.key] = newTriggerState(view, view.primary == unit)
 		g.order = append(g.order, view.key)
 		for _, rec := range recordsIn(t.Status.Registrations, env) {

@@ -260,7 +260,8 @@ func (r *Reconciler) parseSecret(s *corev1.Secret) secretState {
 func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, cause *problem) error {
 	errs := []error{r.reportWaiting(ctx, w, unit, cause)}
 	for _, key := range slices.SortedFunc(maps.Keys(w.endpoints), compareKeys) {
-		if view := w.viewEndpoint(w.endpoints[key]); view.primary == unit {
+		if _, _, primary := w.leadsTo(w.endpoints[key]); primary == unit {
+			view := w.viewEndpoint(w.endpoints[key])
 			a := assessment{accepted: view.problem, note: acceptedNote(view.warnings), done: endpointDone, synced: cause, unknown: passing(cause)}
 			errs = append(errs, r.finishEndpoint(ctx, w, &view, a, usage{}))
 		}

@@ -58,7 +58,7 @@ func (r *Reconciler) passEndpoint(ctx context.Context, unit Unit) (time.Duration
 // when nothing is left in their status. That wakes the unit that was theirs at the time, and a cache that lags behind shows it later.
 func (r *Reconciler) lookAgain(w *world, unit Unit) time.Duration {
 	for _, t := range w.triggers {
-		if t.DeletionTimestamp != nil && w.viewTrigger(t).primary == unit {
+		if t.DeletionTimestamp != nil && w.primaryOf(t) == unit {
 			return r.jittered(r.Options.SyncInterval)
 		}
 	}
@@ -68,9 +68,10 @@ func (r *Reconciler) lookAgain(w *world, unit Unit) time.Duration {
 // reportWaiting writes the status of the triggers whose primary is a unit that leads to no environment.
 func (r *Reconciler) reportWaiting(ctx context.Context, w *world, unit Unit, cause *problem) error {
 	var errs []error
+	now := w.snapshot()
 	for _, t := range w.triggers {
-		if view := w.viewTrigger(t); view.primary == unit {
-			errs = append(errs, r.reportUnresolved(ctx, newTriggerState(view, true), cause))
+		if now.primaryOf(t) == unit {
+			errs = append(errs, r.reportUnresolved(ctx, newTriggerState(now.viewTrigger(t), true), cause))
 		}
 	}
 	return errors.Join(errs...)

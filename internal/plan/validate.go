@@ -26,6 +26,10 @@ const (
 	maxURLBytes      = 2048
 )
 
+// maxShrink is how many times longer than its compact form a text may be and is read still; an escape such as \u0041 makes it six times. A
+// longer one is refused unread: it would take seconds.
+const maxShrink = 8
+
 // What a message repeats of the user's input, in bytes.
 const (
 	maxQuoted = 64
@@ -131,6 +135,9 @@ func cut(text string) string {
 
 // checkedObject decodes a JSON object, and checks that it is no longer than allowed in the form in which it is sent.
 func checkedObject(field string, raw []byte, limit int) (map[string]any, error) {
+	if len(raw) > maxShrink*limit {
+		return nil, fmt.Errorf("%s: has %d bytes, and may have %d at most as compact JSON", field, len(raw), limit)
+	}
 	text, err := CanonicalJSON(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", field, err)

@@ -68,9 +68,11 @@ func TestCheckFilter(t *testing.T) {
 		"33 levels":                      {nested(`{"!":`, `1`, `}`, 33), "nested more than 32 levels", "over the limit"},
 		"33 levels with lists":           {`{"!":` + nested(`[`, `1`, `]`, 32) + `}`, "nested more than 32 levels", "a list is a level"},
 		"33 levels in a literal":         {`{"!":{"a":1,"b":` + nested(`[`, `1`, `]`, 31) + `}}`, "nested more than 32 levels", "depth counts everywhere"},
-		"deeper than the decoder goes":   {nested(`[`, `1`, `]`, 100000), "filter: not exactly one JSON value", "no stack overflow"},
+		"deeper than the decoder goes":   {nested(`[`, `1`, `]`, 60000), "filter: not exactly one JSON value", "no stack overflow"},
 		"16384 bytes":                    {`{"!": "` + strings.Repeat("x", 16384-8) + `" }`, "", "measured as compact JSON"},
 		"16385 bytes":                    {`{"!":"` + strings.Repeat("x", 16384-7) + `"}`, "filter: has 16385 bytes as compact JSON, and may have 16384 at most", ""},
+		"16384 bytes, all escaped":       {`{"!":"` + strings.Repeat(`\u0078`, 16384-8) + `"}`, "", "measured as compact JSON"},
+		"a megabyte":                     {`{"!":[` + strings.Repeat("1.5,", 1<<18) + `1]}`, "filter: has 1048585 bytes, and may have 16384 at most as compact JSON", ""},
 	})
 }
 
@@ -91,6 +93,16 @@ func TestAFilterIsAcceptedWhereItCanBeEvaluated(t *testing.T) {
 			if unknown := failed != nil && strings.Contains(failed.Error(), "is not an operator"); (refused != nil) != unknown {
 				t.Errorf("%s: the check says %v, the evaluation %v", rule, refused, failed)
 			}
+		}
+	}
+}
+
+// Whoever may write objects writes such as many as they like, and each takes seconds to be read.
+func TestWhatIsFarTooLongIsNotRead(t *testing.T) {
+	long := []byte(`{"!":[` + strings.Repeat("1.5,", 1<<18) + `1]}`)
+	for name, check := range map[string]func([]byte) error{"a filter": CheckFilter, "a template": CheckTemplate} {
+		if n := testing.AllocsPerRun(1, func() { _ = check(long) }); n > 100 {
+			t.Errorf("%s of a megabyte costs %g allocations before it is refused", name, n)
 		}
 	}
 }
