@@ -31,7 +31,7 @@ func needsPerson(reason string) bool {
 		v1alpha1.ReasonPublicKeyMissing, v1alpha1.ReasonInvalidPublicKey, v1alpha1.ReasonNeedsClusterScope, v1alpha1.ReasonInvalidSelector, v1alpha1.ReasonAlgorithmNotAllowed,
 		v1alpha1.ReasonInvalidFilter, v1alpha1.ReasonInvalidPayloadTemplate, v1alpha1.ReasonConflict, v1alpha1.ReasonAlreadyExists,
 		v1alpha1.ReasonURLLimitReached, v1alpha1.ReasonRejected, v1alpha1.ReasonNotConverging, v1alpha1.ReasonDrifted, v1alpha1.ReasonDeletionRefused,
-		v1alpha1.ReasonCredentialsRejected, v1alpha1.ReasonCredentialsMissing,
+		v1alpha1.ReasonCredentialsRejected, v1alpha1.ReasonCredentialsMissing, v1alpha1.ReasonVerificationKeysNotWritten,
 	}, reason)
 }
 

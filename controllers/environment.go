@@ -40,7 +40,10 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	if _, err := r.keepKeys(ctx, g); errors.Is(err, errNotLeader) {
 		return 0, err
 	} else if err != nil {
-		g.failures = append(g.failures, err) // triggers do not wait for keys
+		g.keysProblem = keysProblem(err)
+		if _, full := errors.AsType[*noRoomError](err); !full { // which is no fault of the API server's
+			g.failures = append(g.failures, err) // triggers do not wait for keys
+		}
 	}
 	if env.listed.IsZero() {
 		return r.wait(env), errors.Join(append(g.failures, r.reportUnread(ctx, g, env))...)

@@ -63,6 +63,7 @@ type gathered struct {
 	use         limitUse             // of the last plan
 	keys        *verification.Update // what is to be done about the receiver's keys; nil: no endpoint with a receiver is accepted
 
+	keysProblem *problem // nil: the keys are written as they should be
 	// setAside are objects to which the API server lets nothing be written now: no step is taken for them in this pass, and the
 	// others go on. failures are why.
 	setAside map[plan.Key]bool

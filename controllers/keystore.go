@@ -5,6 +5,7 @@ package controllers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
@@ -69,12 +71,33 @@ func (r *Reconciler) tryEntry(ctx context.Context, env verification.Environment,
 	if old, exists := secret.Data[name]; bytes.Equal(old, entry) && exists == (entry != nil) {
 		return keys, nil
 	}
+	if err := verification.CheckRoom(secret.Data, name, entry); err != nil {
+		return entryOf(ctx, secret, name), &noRoomError{err}
+	}
 	r.keys.secret = nil // whatever comes of it, unless it is all well
 	if err := r.writeEntry(ctx, secret, name, entry); err != nil {
 		return nil, err
 	}
 	logf.FromContext(ctx).V(1).Info("Changed the verification keys")
 	return keys, nil
+}
+
+// noRoomError is why an entry cannot be changed as it should.
+type noRoomError struct{ cause error }
+
+func (e *noRoomError) Error() string { return "verification keys: " + e.cause.Error() }
+
+// keysProblem is what the endpoints of an environment say whose keys could not be written. It has nothing that is another at each try.
+func keysProblem(err error) *problem {
+	const notWritten = "the receiver does not get all verification keys: "
+	if full, ok := errors.AsType[*noRoomError](err); ok {
+		return &problem{v1alpha1.ReasonVerificationKeysNotWritten, notWritten + full.cause.Error()}
+	}
+	said := "see the manager's log"
+	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
+		said = "the API server says " + string(reason)
+	}
+	return &problem{v1alpha1.ReasonVerificationKeysNotWritten, notWritten + "they cannot be written (" + said + ")"}
 }
 
 // entryOf are the keys of an entry. One that cannot be read has none: it is written anew.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
@@ -163,4 +165,53 @@ func TestTheRoleForTheKeysIsEnoughAndNoMore(t *testing.T) {
 	if err := limited.Get(t.Context(), client.ObjectKeyFromObject(f.secret("cloudinary")), &corev1.Secret{}); !apierrors.IsForbidden(err) {
 		t.Errorf("another Secret can be read (%v)", err)
 	}
+}
+
+// The API server takes 1 MiB. Who fills it must not keep others from changing their keys.
+func TestOneNamespaceCannotFillTheSecretOfAll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	r := f.process()
+	keysFrom := func(namespace, secret string, n int) func([]verification.Key) []verification.Key {
+		return func([]verification.Key) (keys []verification.Key) {
+			for i := range n {
+				keys = append(keys, verification.Key{ID: fmt.Sprint(i), Secret: secret, Sources: []string{namespace + "/cloudinary"}})
+			}
+			return keys
+		}
+	}
+	victim := f.verificationEnvironment()
+	_, err := r.changeEntry(t.Context(), victim, keysFrom("victim", "secret", 1))
+	f.must(err)
+	long := strings.Repeat("s", 1900)
+	for i := 0; err == nil; i++ {
+		if i > 100 {
+			t.Fatalf("%d entries of one namespace are taken", i)
+		}
+		_, err = r.changeEntry(t.Context(), verification.Environment{APIBase: f.url, CloudName: fmt.Sprint("greedy-", i)}, keysFrom("greedy", long, 8))
+	}
+	if _, full := errors.AsType[*noRoomError](err); !full {
+		t.Fatalf("the error is the API server's: %v", err)
+	}
+	if p := keysProblem(err); p.reason != v1alpha1.ReasonVerificationKeysNotWritten || !strings.Contains(p.message, "is full") {
+		t.Errorf("endpoints say %+v", p)
+	}
+	_, err = r.changeEntry(t.Context(), victim, keysFrom("victim", "rotated", 2))
+	f.must(err)
+	if diff := cmp.Diff([]string{"0 rotated", "1 rotated"}, f.keys()); diff != "" {
+		t.Errorf("keys of the victim (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnEndpointSaysThatItsKeysCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	f.options.VerificationNamespace = "there-is-none"
+	f.start()
+	with, without := f.endpoint("with", ""), f.endpoint("without", hook)
+	with.Spec.Receiver = &v1alpha1.ReceiverSpec{}
+	f.create(f.secret("cloudinary"), with, without)
+	becomes(f, with, v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonVerificationKeysNotWritten)
+	becomes(f, with, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonVerificationKeysNotWritten)
+	ready(f, without)
 }

@@ -236,6 +236,9 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 		if creds, ok := r.directory.member(ep.secret, g.environment); ok && a.synced == nil {
 			a.synced = r.barred(env, creds)
 		}
+		if a.synced == nil && ep.Spec.Receiver != nil {
+			a.synced = g.keysProblem
+		}
 		use := usage{waiting: env.short}
 		use.share, use.plan = env.budget.Allowance()
 		if !env.listed.IsZero() {

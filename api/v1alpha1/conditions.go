@@ -18,7 +18,8 @@ const (
 	// ConditionSynced says whether Cloudinary has exactly what the spec says.
 	//
 	// Reasons with status True: Synced. With status False: NotAccepted, Pending, Confirming, NotConverging, Drifted,
-	// CredentialsRejected, Unavailable, RateLimited, Releasing, DeletionRefused, CredentialsMissing. With status Unknown: Unavailable
+	// CredentialsRejected, Unavailable, RateLimited, Releasing, DeletionRefused, CredentialsMissing, VerificationKeysNotWritten.
+	// With status Unknown: Unavailable
 	// and RateLimited, where this manager has never read the product environment and knows nothing of the spec from before.
 	ConditionSynced = "Synced"
 
@@ -167,6 +168,9 @@ const (
 	// ReasonCredentialsMissing means no Secret gives access any more to a product environment in which triggers are left.
 	// Restore one, or annotate the object with notifications.cloudinary.dev/abandon: "true".
 	ReasonCredentialsMissing = "CredentialsMissing"
+	// ReasonVerificationKeysNotWritten means the receiver does not get all keys of the product environment: the Secret with those of all environments
+	// is full, or cannot be written. On endpoints with spec.receiver. Tried again at each sync.
+	ReasonVerificationKeysNotWritten = "VerificationKeysNotWritten"
 )
 
 const (

@@ -26,7 +26,8 @@ const (
 const (
 	maxURLBytes   = 16 << 10
 	maxCloudBytes = 253
-	maxKeyBytes   = 1 << 10
+	maxKeyBytes   = 128 // Cloudinary's API keys have 15 digits, and their secrets 27 characters
+	maxBaseBytes  = 1 << 10
 	maxTokenBytes = 8 << 10
 )
 

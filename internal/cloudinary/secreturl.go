@@ -99,8 +99,8 @@ var (
 func normalisePrefix(prefix string) (base, problem string) {
 	parsed, err := url.Parse(prefix)
 	switch {
-	case len(prefix) > maxKeyBytes:
-		return "", tooLong(maxKeyBytes)
+	case len(prefix) > maxBaseBytes:
+		return "", tooLong(maxBaseBytes)
 	case err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "":
 		return "", "is not an address such as https://api-eu.cloudinary.com"
 	case parsed.User != nil:

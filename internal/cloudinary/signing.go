@@ -59,6 +59,8 @@ func (k SigningKey) check() string {
 	switch {
 	case k.APIKey == "":
 		return "names no API key: it must read signing.<API_KEY>, with the secret of that API key as its value"
+	case len(k.APIKey) > maxKeyBytes:
+		return "names an API key that " + tooLong(maxKeyBytes)
 	case isPlaceholder(k.APIKey):
 		return "is a placeholder from the documentation: put a real API key behind " + SigningKeyPrefix
 	case k.Secret == "":

@@ -26,6 +26,7 @@ func TestParseSigningKeys(t *testing.T) {
 		"a line break at an end": {data: map[string]string{"signing.1": " s3cr3t\r\n"}, want: [][2]string{{"1", "s3cr3t"}}, why: "as with all other keys of a Secret"},
 		"a byte order mark":      {data: map[string]string{"signing.1": "\uFEFFs3cr3t"}, want: [][2]string{{"1", "s3cr3t"}}, why: "as with all other keys of a Secret"},
 		"a space inside":         {data: map[string]string{"signing.1": "a b"}, want: [][2]string{{"1", "a b"}}, why: "as in api_secret"},
+		"128 bytes each":         {data: map[string]string{"signing." + strings.Repeat("1", 128): strings.Repeat("s", 128)}, want: [][2]string{{strings.Repeat("1", 128), strings.Repeat("s", 128)}}, why: "the bound"},
 		"a dot in the API key":   {data: map[string]string{"signing.1.2": "s"}, want: [][2]string{{"1.2", "s"}}, why: "the prefix ends at the first dot"},
 	}
 	for name, test := range tests {
@@ -60,7 +61,8 @@ func TestParseSigningKeysRefuses(t *testing.T) {
 		"the docs' secret":        {map[string]string{"signing.123": "<its s3cr3t>"}, "signing.123", "placeholder"},
 		"two lines":               {map[string]string{"signing.123": "s3\ncr3t"}, "signing.123", "line break"},
 		"binary data":             {map[string]string{"signing.123": "s3\xffcr3t"}, "signing.123", "binary"},
-		"a long secret":           {map[string]string{"signing.123": strings.Repeat("s3cr3t", 200)}, "signing.123", "longer"},
+		"a secret of 129 bytes":   {map[string]string{"signing.123": "s3" + strings.Repeat("x", 127)}, "signing.123", "is longer than 128 bytes"},
+		"an API key of 129 bytes": {map[string]string{"signing." + strings.Repeat("1", 129): "s3cr3t"}, "signing." + strings.Repeat("1", 129), "names an API key that is longer than 128 bytes"},
 		"two that are wrong":      {map[string]string{"signing.2": "", "signing.1": "", "signing.3": "s3cr3t"}, "signing.1", "is empty"},
 	}
 	for name, test := range tests {
