@@ -38,6 +38,8 @@ type directory struct {
 	large        map[cloudinary.Environment]int // bytes of the last lists that were large
 	passing      map[string]int                 // passes under way, by API base
 	budget       cloudinary.Budget              // what an environment begins with
+	// unnamed is told of each cloud that no Secret names any more, and in which nothing is known; it may be nil.
+	unnamed func(cloud string)
 }
 
 func newDirectory(budget cloudinary.Budget) *directory {
@@ -66,13 +68,38 @@ func (d *directory) setSecret(k plan.Key, s secretState) {
 	}
 	s.refused = old.refused && old.credentials == s.credentials
 	d.secrets[k] = s
+	d.disuse(old.credentials)
 }
 
 func (d *directory) forgetSecret(k plan.Key) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	old := d.secrets[k]
 	delete(d.secrets, k)
 	delete(d.probes, k)
+	d.disuse(old.credentials)
+}
+
+// disuse forgets what is kept by credentials, if no Secret has them any more: whoever may edit one can have any number of them tried.
+// directory.mu is held.
+func (d *directory) disuse(c cloudinary.Credentials) {
+	if c == (cloudinary.Credentials{}) {
+		return
+	}
+	named := false
+	for _, s := range d.secrets {
+		if s.credentials == c {
+			return
+		}
+		named = named || s.credentials.CloudName == c.CloudName
+	}
+	delete(d.accepted, d.fingerprints.Fingerprint(c))
+	for e := range d.environments { // its own pass forgets it
+		named = named || e.CloudName == c.CloudName
+	}
+	if !named && d.unnamed != nil {
+		d.unnamed(c.CloudName)
+	}
 }
 
 // isAccepted says whether a call with these credentials was accepted, and none refused since.

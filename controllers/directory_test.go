@@ -7,9 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -76,5 +78,36 @@ func TestAListWithoutRoomIsAFailure(t *testing.T) {
 	r.directory.forgetEnvironment(other)
 	if !listed() || len(env.observed) != 150 {
 		t.Errorf("%d triggers are kept once there is room, want 150", len(env.observed))
+	}
+}
+
+func TestCredentialsThatNoSecretHasAreForgotten(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(cloudinary.Budget{Share: 1})
+	var unnamed []string
+	d.unnamed = func(cloud string) { unnamed = append(unnamed, cloud) }
+	with := func(cloud string) secretState {
+		return secretState{resourceVersion: cloud, credentials: cloudinary.Credentials{APIBase: cloudinary.DefaultAPIBase, CloudName: cloud, APIKey: "1", APISecret: "s"}}
+	}
+	first, second := plan.Key{Namespace: "a", Name: "first"}, plan.Key{Namespace: "b", Name: "second"}
+	d.setSecret(first, with("x"))
+	d.setSecret(second, with("x"))
+	d.setAccepted(with("x").credentials, true)
+	d.setSecret(first, with("y"))
+	d.setAccepted(with("y").credentials, true)
+	if !d.isAccepted(with("x").credentials) || len(unnamed) > 0 {
+		t.Fatalf("what another Secret has is forgotten, clouds %q", unnamed)
+	}
+	d.setSecret(second, with("y"))
+	d.forgetSecret(second)
+	if len(d.accepted) != 1 || !d.isAccepted(with("y").credentials) {
+		t.Errorf("%d credentials are accepted, want those of y alone", len(d.accepted))
+	}
+	d.forgetSecret(first)
+	if len(d.accepted) != 0 {
+		t.Errorf("%d credentials are accepted, and no Secret is known", len(d.accepted))
+	}
+	if diff := cmp.Diff([]string{"x", "y"}, unnamed); diff != "" {
+		t.Errorf("clouds that are forgotten (-want +got):\n%s", diff)
 	}
 }

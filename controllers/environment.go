@@ -25,7 +25,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 	r.reach(AtGathered)
 	if g.empty() {
 		r.directory.forgetEnvironment(unit.Environment)
-		r.Metrics.forgetEnvironment(unit.Environment)
+		r.Metrics.forgetCloud(unit.Environment.CloudName)
 		return r.keepLastKeys(ctx, g)
 	}
 	env := r.directory.environment(unit.Environment)

@@ -159,12 +159,9 @@ func (m *Metrics) shares(e cloudinary.Environment, short, left int) {
 	}
 }
 
-func (m *Metrics) forgetEnvironment(e cloudinary.Environment) {
-	m.triggers.DeleteLabelValues(e.CloudName)
-	m.urls.DeleteLabelValues(e.CloudName)
-	m.urlLimit.DeleteLabelValues(e.CloudName)
-	m.remaining.DeleteLabelValues(e.CloudName)
-	m.share.DeleteLabelValues(e.CloudName)
-	m.short.DeleteLabelValues(e.CloudName)
-	m.calls.DeletePartialMatch(prometheus.Labels{"cloud": e.CloudName})
+func (m *Metrics) forgetCloud(name string) {
+	for _, gauge := range []*prometheus.GaugeVec{m.triggers, m.urls, m.urlLimit, m.remaining, m.share, m.short} {
+		gauge.DeleteLabelValues(name)
+	}
+	m.calls.DeletePartialMatch(prometheus.Labels{"cloud": name})
 }

@@ -203,3 +203,47 @@ func (f *fixture) objectsCounted() map[string]float64 {
 	}
 	return counted
 }
+
+// Whoever may edit a Secret could otherwise make any number of series.
+func TestCloudsThatNoSecretNamesHaveNoSeries(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	f.start()
+	clouds := func() []string {
+		families, err := f.registry.Gather()
+		f.must(err)
+		var found []string
+		for _, family := range families {
+			for _, m := range family.GetMetric() {
+				for _, l := range m.GetLabel() {
+					if l.GetName() == "cloud" {
+						found = append(found, l.GetValue())
+					}
+				}
+			}
+		}
+		slices.Sort(found)
+		return slices.Compact(found)
+	}
+	become := func(want ...string) {
+		t.Helper()
+		f.eventually(func() error {
+			if diff := cmp.Diff(want, clouds()); diff != "" {
+				return fmt.Errorf("clouds that have series (-want +got):\n%s", diff)
+			}
+			return nil
+		})
+	}
+	secret, ep := f.secret("cloudinary"), f.endpoint("media", hook)
+	f.create(secret, ep)
+	ready(f, ep)
+	become(f.cloud)
+	for i := range 3 {
+		name := fmt.Sprintf("never-accepted-%d", i)
+		setURL(f, secret, strings.Replace(f.secretURL, "@"+f.cloud, "@"+name, 1))
+		become(name)
+	}
+	f.delete(ep, secret)
+	f.gone(ep, secret)
+	become()
+}

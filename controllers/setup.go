@@ -46,6 +46,7 @@ const (
 // part of status is nothing to the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.directory = r.newDirectory()
+	r.directory.unnamed = r.Metrics.forgetCloud
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	meaningful := builder.WithPredicates(meaningfulChange())
