@@ -66,10 +66,13 @@ func (w *world) permissionProblem(ep *v1alpha1.NotificationEndpoint) *problem {
 		}
 	}
 	if _, err := metav1.LabelSelectorAsSelector(ep.Spec.AllowedTriggers.Namespaces.Selector); err != nil {
-		return &problem{v1alpha1.ReasonInvalidSelector, fmt.Sprintf("spec.allowedTriggers.namespaces.selector: %v", err)}
+		return &problem{v1alpha1.ReasonInvalidSelector, "spec.allowedTriggers.namespaces.selector: " + cut(err.Error(), maxSelectorError)}
 	}
 	return nil
 }
+
+// maxSelectorError is what a message has of a selector's error, in bytes: that repeats the selector, and a condition takes 32 KB.
+const maxSelectorError = 1024
 
 func selects(ep *v1alpha1.NotificationEndpoint) bool {
 	return ep.Spec.AllowedTriggers != nil && ep.Spec.AllowedTriggers.Namespaces.From == v1alpha1.NamespacesFromSelector

@@ -105,3 +105,19 @@ func TestATriggerSaysOfAnotherNamespacesEndpointWhetherAPersonIsNeeded(t *testin
 	change(f, secret, func(s *corev1.Secret) { s.StringData = f.secret("cloudinary").StringData })
 	ready(f, trigger)
 }
+
+// The API server takes 32 KB of a message, and refuses the whole status where one is longer.
+func TestAHugeSelectorIsSaidToBeInvalid(t *testing.T) {
+	t.Parallel()
+	w := &world{options: &Options{}}
+	ep := &v1alpha1.NotificationEndpoint{Spec: v1alpha1.NotificationEndpointSpec{AllowedTriggers: &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{
+		From: v1alpha1.NamespacesFromSelector,
+		Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+			{Key: strings.Repeat("k", 40000), Operator: metav1.LabelSelectorOpExists},
+		}},
+	}}}}
+	p := w.permissionProblem(ep)
+	if p == nil || p.reason != v1alpha1.ReasonInvalidSelector || len(p.message) > 2048 || !strings.Contains(p.message, "kkk") {
+		t.Errorf("the problem is %.200v", p)
+	}
+}

@@ -145,7 +145,8 @@ func microTime(t time.Time) *metav1.MicroTime {
 const (
 	// maxShownValue is how many bytes of a differing value are shown.
 	maxShownValue = 256
-	// maxShownValues is how many bytes of differing values an object's status shows in all, so that it never exceeds 64 KB.
+	// maxShownValues is how many bytes of differing values the status shows of each environment, so that what an object holds in one never exceeds
+	// 64 KB. On its way from one to another it holds something in both.
 	maxShownValues = 16 << 10
 	// minShownValue is shown in any case: enough to tell what kind of value it is.
 	minShownValue = 16
