@@ -66,7 +66,7 @@ func (o *output) String() string {
 
 func startManager(t *testing.T, kubeconfig string) *process {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func startManager(t *testing.T, kubeconfig string) *process {
 		t.Fatal(err)
 	}
 	p := &process{readyz: "http://" + address + "/readyz", output: &output{}}
-	command := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], //nolint:gosec // this program
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0],
 		"--kubeconfig="+kubeconfig, "--health-probe-bind-address="+address, "--metrics-bind-address=0", "--leader-election-namespace=default")
 	command.Env = append(os.Environ(), runAsManager+"=1")
 	command.Stdout, command.Stderr = p.output, p.output

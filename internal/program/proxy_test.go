@@ -58,7 +58,7 @@ func TestOnlyThePodsClusterIsReachedPastTheProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			asked := make(chan string, 16)
-			command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOnlyThePodsClusterIsReachedPastTheProxy$") //nolint:gosec // this program
+			command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOnlyThePodsClusterIsReachedPastTheProxy$")
 			command.Env = append(os.Environ(), proxyCase+"="+name, "NO_PROXY=", "no_proxy=",
 				"HTTPS_PROXY="+listen(t, environment, asked), namedProxy+"="+listen(t, named, asked))
 			if output, err := command.CombinedOutput(); err != nil {
@@ -79,7 +79,7 @@ func TestOnlyThePodsClusterIsReachedPastTheProxy(t *testing.T) {
 // listen is the address of a proxy that only tells that it was asked.
 func listen(t *testing.T, name string, asked chan<- string) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
 	if err != nil {
 		t.Fatal(err)
 	}
