@@ -147,7 +147,7 @@ func (l *ledger) dropped(h holding) {
 func (l *ledger) settledIntents(had, has []holding) {
 	for _, h := range had {
 		still := slices.ContainsFunc(has, func(o holding) bool { return o.cloud == h.cloud && o.EventType == h.EventType && o.url == h.url })
-		if h.ID != "" || still || !keeps(h) || l.run.intended(h.place()) {
+		if h.ID != "" || still || !keeps(h) || l.intendedSince(h) {
 			continue
 		}
 		c := l.run.clouds[h.cloud]
@@ -158,6 +158,19 @@ func (l *ledger) settledIntents(had, has []holding) {
 			}
 		}
 	}
+}
+
+// intendedSince says whether another object has an intent at the place that is younger than one: what is there is then rather its result,
+// for a call follows its intent at once.
+func (l *ledger) intendedSince(h holding) bool {
+	for _, t := range l.run.api.triggers() {
+		for _, other := range holdings(t) {
+			if other.ID == "" && other.place() == h.place() && (h.IntendedAt == nil || other.IntendedAt == nil || !other.IntendedAt.Before(h.IntendedAt)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (h holding) place() place { return place{h.cloud, plan.CanonicalURL(h.url), h.EventType} }
