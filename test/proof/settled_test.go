@@ -50,7 +50,7 @@ func (r *run) judgeDeleted() {
 	}
 	for _, kind := range []string{kindEndpoint, kindTrigger, kindSecret} {
 		for _, n := range r.api.names(kind) {
-			if o := r.api.objects[n]; o.GetDeletionTimestamp() != nil && !r.names(n) {
+			if o := r.api.objects[n]; o.GetDeletionTimestamp() != nil && !r.names(n) && !r.cannotMove(n) {
 				r.violated("%s %s is still being deleted: finalizers %v", kind, n.name, o.GetFinalizers())
 			}
 		}
@@ -60,6 +60,16 @@ func (r *run) judgeDeleted() {
 			r.violated("Secret %s is held, and nothing needs it", n.name)
 		}
 	}
+}
+
+// cannotMove says whether a trigger that was written with a Secret is refused where it is wanted now, such as for the limit of URLs: then it
+// stays where it is, and needs that Secret, until there is room.
+func (r *run) cannotMove(secret name) bool {
+	return secret.kind == kindSecret && slices.ContainsFunc(r.api.triggers(), func(t *v1alpha1.CloudinaryTrigger) bool {
+		wanted := t.DeletionTimestamp == nil && r.api.endpoint(namespace, t.Spec.EndpointRef.Name) != nil
+		held := slices.ContainsFunc(t.Status.Registrations, func(reg v1alpha1.Registration) bool { return reg.SecretRef.Name == secret.name })
+		return wanted && held && meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.ConditionAccepted)
+	})
 }
 
 // recorded says whether something was written with the Secret.
