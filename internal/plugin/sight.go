@@ -43,9 +43,9 @@ func (s *scene) refuse(key plan.Key, format string, args ...any) {
 
 // readCluster reads all objects, or where that is not allowed those of the namespaces that matter, as far as it is allowed.
 func (s *scene) readCluster(ctx context.Context) error {
-	err := s.readNamespace(ctx, "")
-	if !apierrors.IsForbidden(err) || s.options.all {
-		return err
+	refused := s.readNamespace(ctx, "")
+	if !apierrors.IsForbidden(refused) || s.options.all {
+		return refused
 	}
 	var seen, read []string
 	waiting := s.namespacesOfManifests()
@@ -72,8 +72,7 @@ func (s *scene) readCluster(ctx context.Context) error {
 	}
 	slices.Sort(read)
 	if len(read) == 0 {
-		s.warn("no objects of the cluster can be read: conflicts with them are not seen")
-		return nil
+		return refused // a plan from nothing would be one for an empty cluster
 	}
 	s.warn("objects of other namespaces than %s cannot be read: conflicts with them are not seen", strings.Join(read, ", "))
 	return nil
