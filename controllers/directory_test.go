@@ -4,8 +4,10 @@ package controllers
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -110,4 +112,34 @@ func TestCredentialsThatNoSecretHasAreForgotten(t *testing.T) {
 	if diff := cmp.Diff([]string{"x", "y"}, unnamed); diff != "" {
 		t.Errorf("clouds that are forgotten (-want +got):\n%s", diff)
 	}
+}
+
+// What changed while nobody had credentials is seen before anything is done by those that come.
+func TestCredentialsThatComeBackListFirst(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	metrics, err := NewMetrics(prometheus.NewRegistry())
+	f.must(err)
+	r := f.process()
+	r.Metrics, r.Options.SyncInterval = metrics, time.Hour
+	creds, err := cloudinary.ParseSecret(map[string][]byte{"CLOUDINARY_URL": []byte(f.secretURL)})
+	f.must(err)
+	key := plan.Key{Namespace: f.namespace, Name: "cloudinary"}
+	g := &gathered{environment: creds.Environment(), members: []plan.Key{key}}
+	env := r.directory.environment(creds.Environment())
+	lists := func(accepted bool, want int) {
+		t.Helper()
+		r.directory.setSecret(key, secretState{credentials: creds})
+		r.directory.setAccepted(creds, accepted)
+		f.must(r.observe(t.Context(), g, env))
+		if got := f.calls(http.MethodGet, http.StatusOK); got != want {
+			t.Errorf("%d lists, want %d", got, want)
+		}
+	}
+	lists(true, 1)
+	lists(true, 1)         // it is not due
+	env.next = time.Time{} // now it is
+	lists(false, 1)        // and nobody can
+	lists(true, 2)         // not an hour later
+	lists(true, 2)
 }

@@ -77,7 +77,7 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	env.observed, env.listed = observedFrom(triggers), begun
 	env.lists = append(env.lists[max(0, len(env.lists)-listBurst+1):], begun)
 	env.next = begun.Add(r.jittered(env.budget.Stretch(r.Options.SyncInterval, env.clock.at(begun))))
-	env.verify = false
+	env.verify, env.blind = false, false
 	return true, nil
 }
 
@@ -113,7 +113,7 @@ func (r *Reconciler) failed(ctx context.Context, env *environment, creds cloudin
 // to a unit of its own.
 func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment) error {
 	now := r.Now()
-	due := env.listed.IsZero() || !now.Before(env.next) || env.verify && !env.unfinished && !now.Before(r.verifyAt(env))
+	due := env.listed.IsZero() || env.blind || !now.Before(env.next) || env.verify && !env.unfinished && !now.Before(r.verifyAt(env))
 	if !due || env.backoff.waiting(now) || !r.mayList(env, now) {
 		return nil
 	}
@@ -127,7 +127,9 @@ func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment)
 			return err
 		}
 	}
-	// Nobody has credentials. The Secret that brings some wakes the environment; until then there is nothing to do in a hurry.
+	// Nobody has credentials. The Secret that brings some wakes the environment; until then there is nothing to do in a hurry. What was
+	// listed grows old meanwhile.
+	env.blind = true
 	env.next, env.verify = r.Now().Add(r.jittered(r.Options.SyncInterval)), false
 	return nil
 }
