@@ -129,7 +129,7 @@ func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment)
 	}
 	// Nobody has credentials. The Secret that brings some wakes the environment; until then there is nothing to do in a hurry. What was
 	// listed grows old meanwhile.
-	env.blind = true
+	env.blind = !env.listed.IsZero()
 	env.next, env.verify = r.Now().Add(r.jittered(r.Options.SyncInterval)), false
 	return nil
 }
