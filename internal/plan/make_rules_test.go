@@ -293,6 +293,34 @@ func TestMakeForThoseThatWriteNothing(t *testing.T) {
 	})
 }
 
+// Nothing waits for a Secret that is not named any more, as long as the present one gives access to the same product environment.
+func TestMakeNeedsTheFormerSecretNoLongerThanItMust(t *testing.T) {
+	former := func(r Record) Record { return r.with(func(r *Record) { r.Secret = key("former") }) }
+	foreign := there("9", "https://foreign.example/", "upload", plain())
+	at := there("1", urlA, "upload", plain())
+	for name, tc := range map[string]struct {
+		object   Object
+		observed []Observed
+		want     Key
+	}{
+		"in sync":                    {object("x", urlA, "upload").recorded(former(made("1", urlA, "upload"))), []Observed{at}, key("secret")},
+		"kept, for it has no room":   {object("x", urlB, "upload").recorded(former(made("1", urlA, "upload"))), []Observed{foreign, foreign, at, there("2", urlA, "delete", plain())}, key("secret")},
+		"a call under way":           {object("x", urlA, "upload").recorded(former(intended(listed.Add(-settle / 2)))), nil, key("secret")},
+		"observed":                   {object("x", urlA, "upload").recorded(former(made("1", urlA, "upload"))).is(Observes), []Observed{at}, key("secret")},
+		"observed, and gone":         {object("x", urlA, "upload").recorded(former(made("1", urlA, "upload"))).is(Observes), nil, key("secret")},
+		"nobody knows what it wants": {object("x", urlA, "upload").recorded(former(made("1", urlA, "upload"))).is(Holds), []Observed{at}, key("former")},
+		"not wanted":                 {object("x", urlA, "upload").recorded(former(made("1", urlA, "upload"))).is(Releases), []Observed{at}, key("former")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Make(Input{Objects: []Object{tc.object}, Observed: tc.observed, ListedAt: listed, Now: listed.Add(time.Second), URLLimit: 2, Settle: settle})
+			records := p.Verdicts[key("x")].Records
+			if len(records) != 1 || records[0].Secret != tc.want {
+				t.Errorf("records %+v, want one with Secret %v", records, tc.want)
+			}
+		})
+	}
+}
+
 func TestMakeRemembersRefusals(t *testing.T) {
 	hash := SentHash(urlA, plain())
 	refused := func(r Refusal) func(*Input) {

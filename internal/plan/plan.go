@@ -140,6 +140,9 @@ func (m *matcher) settleRecords() {
 				continue
 			}
 			h.owner = s
+			if s.Stance == Wants || s.Stance == Observes {
+				h.Secret = s.Secret // which gives access to all that is here: the one it was written with may go
+			}
 			s.have = append(s.have, h)
 			m.locate(h)
 		}

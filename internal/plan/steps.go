@@ -46,7 +46,6 @@ func (m *matcher) judgeOne(w *wish) {
 	h, s := w.holding, w.subject
 	op := judge(m.in, m.list, h.Record, *h.observed, s.URL, s.Settings)
 	h.Record = op.record
-	h.Secret = s.Secret // the one it was written with may go now
 	eventType := w.place.EventType
 	if op.judgement == replace && s.awaits(eventType) {
 		op.judgement = confirming

@@ -27,6 +27,8 @@ type ledger struct {
 	adoptable map[place]bool
 	// letGo are triggers that a manager may leave behind, and has.
 	letGo map[string]bool
+	// makers are the objects whose intent the call that made a trigger may have been for, by the trigger's id.
+	makers map[string][]string
 	// moved are triggers of ours to which somebody gave another URL.
 	moved  map[string]bool
 	writes int
@@ -35,7 +37,7 @@ type ledger struct {
 func newLedger(r *run) *ledger {
 	return &ledger{
 		run: r, ours: map[string]bool{}, foreign: map[string]string{}, placesOf: map[string]map[place]bool{},
-		adoptable: map[place]bool{}, letGo: map[string]bool{}, moved: map[string]bool{},
+		adoptable: map[place]bool{}, letGo: map[string]bool{}, makers: map[string][]string{}, moved: map[string]bool{},
 	}
 }
 
@@ -112,7 +114,7 @@ func (l *ledger) taken(h holding) {
 	switch _, foreign := l.foreign[h.ID]; {
 	case h.Origin == v1alpha1.OriginCreated && !l.ours[h.ID]:
 		l.run.violated("%s holds %s as created, which the manager did not make", h.object.Name, h.ID[:6])
-	case foreign && !l.mayAdopt(h.ID):
+	case foreign && !l.mayAdopt(h.ID) && !slices.Contains(l.makers[h.ID], h.object.Name):
 		l.run.violated("%s takes over %s, which is at no place that anything wants", h.object.Name, h.ID[:6])
 	}
 	delete(l.foreign, h.ID)
@@ -279,6 +281,7 @@ func (l *ledger) called(c *cloud, request *http.Request, body []byte) reply {
 	if request.Method == http.MethodPost {
 		id = idIn(answer.body)
 		l.ours[id] = true
+		l.noteMakers(c, id)
 	}
 	l.run.note("%s %s in %s: %s", request.Method, id[:6], c.name, body)
 	if _, let := l.foreign[id]; let { // it was let go of while the call was under way
@@ -288,4 +291,18 @@ func (l *ledger) called(c *cloud, request *http.Request, body []byte) reply {
 		}
 	}
 	return answer
+}
+
+// noteMakers notes who had an intent where a trigger is made. Its object may find the result also after another one has taken it, and let go
+// of it, in between.
+func (l *ledger) noteMakers(c *cloud, id string) {
+	made, exists := c.trigger(id)
+	if !exists {
+		return
+	}
+	for _, t := range l.run.api.triggers() {
+		if slices.ContainsFunc(holdings(t), func(h holding) bool { return h.ID == "" && h.place() == placeOf(c.name, made) }) {
+			l.makers[id] = append(l.makers[id], t.Name)
+		}
+	}
 }

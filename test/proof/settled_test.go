@@ -62,13 +62,18 @@ func (r *run) judgeDeleted() {
 	}
 }
 
-// cannotMove says whether a trigger that was written with a Secret is refused where it is wanted now, such as for the limit of URLs: then it
-// stays where it is, and needs that Secret, until there is room.
+// cannotMove says whether a trigger that was written with a Secret is refused in the other product environment where it is wanted now, such
+// as for the limit of URLs: then it stays where it is, and needs that Secret, until there is room.
 func (r *run) cannotMove(secret name) bool {
 	return secret.kind == kindSecret && slices.ContainsFunc(r.api.triggers(), func(t *v1alpha1.CloudinaryTrigger) bool {
-		wanted := t.DeletionTimestamp == nil && r.api.endpoint(namespace, t.Spec.EndpointRef.Name) != nil
-		held := slices.ContainsFunc(t.Status.Registrations, func(reg v1alpha1.Registration) bool { return reg.SecretRef.Name == secret.name })
-		return wanted && held && meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.ConditionAccepted)
+		ep := r.api.endpoint(namespace, t.Spec.EndpointRef.Name)
+		if t.DeletionTimestamp != nil || ep == nil || !meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.ConditionAccepted) {
+			return false
+		}
+		wanted := cloudOf(ep.Spec.CredentialsSecretRef.Name)
+		return slices.ContainsFunc(t.Status.Registrations, func(reg v1alpha1.Registration) bool {
+			return reg.SecretRef.Name == secret.name && reg.CloudName != wanted
+		})
 	})
 }
 
