@@ -93,7 +93,7 @@ func toRepair(r *v1alpha1.Repair) plan.Repair {
 	}
 	return plan.Repair{
 		ReadHash: r.ReadHash, LastAt: r.LastAt.UTC(),
-		Updates: int(ptr.Deref(r.Updates, 0)), Replacements: int(ptr.Deref(r.Replacements, 0)),
+		Updates: int(ptr.Deref(r.Updates, 0)), Replacements: int(ptr.Deref(r.Replacements, 0)), Total: int(ptr.Deref(r.Total, 0)),
 	}
 }
 
@@ -108,7 +108,7 @@ func fromRecord(rec plan.Record, limit int) v1alpha1.RegisteredTrigger {
 	if rec.Repair.ReadHash != "" {
 		b.Repair = &v1alpha1.Repair{
 			ReadHash: rec.Repair.ReadHash, LastAt: metav1.NewMicroTime(rec.Repair.LastAt),
-			Updates: positive(rec.Repair.Updates), Replacements: positive(rec.Repair.Replacements),
+			Updates: positive(rec.Repair.Updates), Replacements: positive(rec.Repair.Replacements), Total: positive(rec.Repair.Total),
 		}
 	}
 	if b.SentHash != "" || b.SentAt != nil || len(b.EchoedFields) > 0 || b.Repair != nil {

@@ -335,6 +335,12 @@ type Repair struct {
 	// +kubebuilder:validation:Maximum=1000
 	Replacements *int32 `json:"replacements,omitempty"`
 
+	// total is how often the trigger was repaired, whatever differed, as long as no two repairs are an hour apart.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Total *int32 `json:"total,omitempty"`
+
 	// lastAt is when it was last written over, by Cloudinary's clock.
 	// +required
 	LastAt metav1.MicroTime `json:"lastAt,omitzero"`

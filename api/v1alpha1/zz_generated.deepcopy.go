@@ -704,6 +704,11 @@ func (in *Repair) DeepCopyInto(out *Repair) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.Total != nil {
+		in, out := &in.Total, &out.Total
+		*out = new(int32)
+		**out = **in
+	}
 	in.LastAt.DeepCopyInto(&out.LastAt)
 }
 

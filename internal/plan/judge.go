@@ -25,6 +25,8 @@ const (
 	maxUpdates = 2
 	// maxReplacements is how often a trigger is replaced within repairMemory, whatever it reads back as.
 	maxReplacements = 3
+	// maxRepairs is how often a trigger is repaired, whatever differs, as long as no two repairs are repairMemory apart.
+	maxRepairs = 6
 )
 
 // judgement is what has to be done about one trigger of ours.
@@ -151,6 +153,7 @@ type opinion struct {
 //	yes                  | something else    | no                  | look again after Settle; then replace, once; then stuck
 //	yes, never the same  | something else    | no                  | as before, but stuck after maxReplacements
 //	yes                  | something else    | yes (drift)         | update; the same again: once more; then stuck
+//	yes, never the same  | something else    | yes (drift)         | update, and stuck after maxRepairs for the rest of repairMemory
 //
 // Stuck ends when either side changes.
 func judge(in *Input, list shown, rec Record, o Observed, wantURL string, want Settings) opinion {
@@ -198,14 +201,14 @@ func (in *Input) settled(r Record) bool {
 func judgeUnconfirmed(in *Input, rec Record, r reading) opinion {
 	have := r.hash()
 	last := rec.Repair
-	recent := in.Now.Sub(last.LastAt) < repairMemory
+	recent := last.recent(in.Now)
 	switch {
 	case !in.settled(rec):
 		return opinion{confirming, rec, Repair{}}
 	case last.ReadHash == have && last.Replacements > 0, recent && last.Replacements >= maxReplacements:
 		return opinion{stuck, rec, Repair{}}
 	case recent:
-		return opinion{replace, rec, Repair{ReadHash: have, Replacements: last.Replacements + 1, LastAt: in.Now}}
+		return opinion{replace, rec, Repair{ReadHash: have, Replacements: last.Replacements + 1, Total: last.Total, LastAt: in.Now}}
 	default:
 		return opinion{replace, rec, Repair{ReadHash: have, Replacements: 1, LastAt: in.Now}}
 	}
@@ -213,22 +216,19 @@ func judgeUnconfirmed(in *Input, rec Record, r reading) opinion {
 
 // judgeDrift decides about a write that was seen to work, and was undone.
 func judgeDrift(in *Input, rec Record, r reading) opinion {
-	have := r.hash()
-	if rec.Repair.ReadHash != have {
-		return opinion{update, rec, Repair{ReadHash: have, Updates: 1, LastAt: in.Now}}
-	}
-	recent := in.Now.Sub(rec.Repair.LastAt) < repairMemory
+	have, last := r.hash(), rec.Repair
+	recent, same := last.recent(in.Now), last.ReadHash == have
+	repair := Repair{ReadHash: have, Updates: 1, Total: last.next(in.Now), LastAt: in.Now}
 	switch {
-	case rec.Repair.Updates > maxUpdates:
+	case same && last.Updates > maxUpdates:
 		return opinion{stuck, rec, Repair{}}
-	case recent && rec.Repair.Updates == maxUpdates:
-		rec.Repair.Updates++ // stays so, however long it takes
+	case same && recent && last.Updates == maxUpdates, repair.Total > maxRepairs:
+		rec.Repair.ReadHash, rec.Repair.Updates = have, maxUpdates+1 // stays so as long as this does, however long it takes
 		return opinion{stuck, rec, Repair{}}
-	case recent:
-		return opinion{update, rec, Repair{ReadHash: have, Updates: rec.Repair.Updates + 1, LastAt: in.Now}}
-	default:
-		return opinion{update, rec, Repair{ReadHash: have, Updates: 1, LastAt: in.Now}}
+	case same && recent:
+		repair.Updates += last.Updates
 	}
+	return opinion{update, rec, repair}
 }
 
 func merged(a, b []string) []string {

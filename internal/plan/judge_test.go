@@ -106,7 +106,7 @@ func TestJudge(t *testing.T) {
 				r.Echoed, r.SentHash, r.ConfirmedHash = []string{fieldFilter}, SentHash(urlA, filtered()), SentHash(urlA, filtered())
 			},
 			shown: bare("1"), verdict: update, repair: Repair{
-				ReadHash: reading{differences: []Difference{{fieldFilter, filtered().Filter, ""}}}.hash(), Updates: 1, LastAt: now,
+				ReadHash: reading{differences: []Difference{{fieldFilter, filtered().Filter, ""}}}.hash(), Updates: 1, Total: 1, LastAt: now,
 			},
 			keeps: func(r *Record) { r.Differences = []Difference{{fieldFilter, filtered().Filter, ""}} },
 		},
@@ -165,11 +165,11 @@ func TestJudge(t *testing.T) {
 		},
 		"drift": {
 			why: "somebody changed it: written over", shown: there("1", urlA, "upload", filtered()),
-			verdict: update, repair: Repair{ReadHash: read, Updates: 1, LastAt: now}, keeps: differs,
+			verdict: update, repair: Repair{ReadHash: read, Updates: 1, Total: 1, LastAt: now}, keeps: differs,
 		},
 		"the same drift again": {
 			why: "written over once more", record: repaired(Repair{ReadHash: read, Updates: 1, LastAt: now.Add(-time.Minute)}, true),
-			shown: there("1", urlA, "upload", filtered()), verdict: update, repair: Repair{ReadHash: read, Updates: 2, LastAt: now}, keeps: differs,
+			shown: there("1", urlA, "upload", filtered()), verdict: update, repair: Repair{ReadHash: read, Updates: 2, Total: 1, LastAt: now}, keeps: differs,
 		},
 		"the same drift a third time": {
 			why: "a tug-of-war ends", record: repaired(Repair{ReadHash: read, Updates: 2, LastAt: now.Add(-time.Minute)}, true),
@@ -181,11 +181,23 @@ func TestJudge(t *testing.T) {
 		},
 		"the same drift after hours": {
 			why: "it counts anew", record: repaired(Repair{ReadHash: read, Updates: 2, LastAt: now.Add(-repairMemory)}, true),
-			shown: there("1", urlA, "upload", filtered()), verdict: update, repair: Repair{ReadHash: read, Updates: 1, LastAt: now}, keeps: differs,
+			shown: there("1", urlA, "upload", filtered()), verdict: update, repair: Repair{ReadHash: read, Updates: 1, Total: 1, LastAt: now}, keeps: differs,
 		},
 		"another drift": {
 			why: "the other side has changed", record: repaired(Repair{ReadHash: "other", Updates: 3, LastAt: now}, true),
-			shown: there("1", urlA, "upload", filtered()), verdict: update, repair: Repair{ReadHash: read, Updates: 1, LastAt: now}, keeps: differs,
+			shown: there("1", urlA, "upload", filtered()), verdict: update, repair: Repair{ReadHash: read, Updates: 1, Total: 1, LastAt: now}, keeps: differs,
+		},
+		"ever another drift": {
+			why: "a tug-of-war in which nothing comes twice ends too", record: repaired(Repair{ReadHash: "other", Updates: 1, Total: maxRepairs, LastAt: now.Add(-time.Minute)}, true),
+			shown: there("1", urlA, "upload", filtered()), verdict: stuck, keeps: inOrder(differs, func(r *Record) { r.Repair.ReadHash, r.Repair.Updates = read, 3 }),
+		},
+		"another drift, not for the first time": {
+			why: "they are counted", record: repaired(Repair{ReadHash: "other", Updates: 2, Total: maxRepairs - 1, LastAt: now.Add(-time.Minute)}, true),
+			shown: there("1", urlA, "upload", filtered()), verdict: update, repair: Repair{ReadHash: read, Updates: 1, Total: maxRepairs, LastAt: now}, keeps: differs,
+		},
+		"another drift, an hour after many": {
+			why: "it counts anew", record: repaired(Repair{ReadHash: "other", Updates: 3, Total: maxRepairs, LastAt: now.Add(-repairMemory)}, true),
+			shown: there("1", urlA, "upload", filtered()), verdict: update, repair: Repair{ReadHash: read, Updates: 1, Total: 1, LastAt: now}, keeps: differs,
 		},
 		"a tug-of-war that the other side gives up": {
 			why: "it starts anew", record: repaired(Repair{ReadHash: read, Updates: 3, LastAt: now}, true),

@@ -33,17 +33,18 @@ func recreation(lost Record, hash string, now time.Time) (_ Cause, _ Repair, too
 	if lost.SentHash != "" && lost.SentHash != hash {
 		return CauseSpec, Repair{}, false // that one is not wanted any more either
 	}
-	repair := Repair{ReadHash: goneHash, Updates: 1, LastAt: now}
-	if lost.Repair.ReadHash == goneHash && now.Sub(lost.Repair.LastAt) < repairMemory {
+	repair := Repair{ReadHash: goneHash, Updates: 1, Total: lost.Repair.next(now), LastAt: now}
+	if lost.Repair.ReadHash == goneHash && lost.Repair.recent(now) {
 		repair.Updates += lost.Repair.Updates
 	}
-	return CauseDrift, repair, repair.Updates > maxRecreations
+	return CauseDrift, repair, repair.Updates > maxRecreations || repair.Total > maxRepairs
 }
 
 // giveUp leaves a trigger deleted that somebody keeps deleting, and remembers so.
 func (m *matcher) giveUp(w *wish, lost Record, origin Origin) {
 	f := w.subject.find(NotConverging, w.place.EventType)
 	f.Missing = append(f.Missing, w.place.EventType)
+	lost.Repair.ReadHash = goneHash // whatever was repaired last
 	w.fulfil(&holding{owner: w.subject, taken: true, Record: Record{
 		EventType: w.place.EventType, URL: w.subject.URL, Secret: w.subject.Secret, Origin: origin, SentHash: lost.SentHash, Repair: lost.Repair,
 	}})

@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -31,6 +32,18 @@ func TestMakeWhereATriggerIsGone(t *testing.T) {
 		"for the fourth time": {
 			why:     "somebody wants it gone",
 			objects: []Object{object("x", urlA, "upload").recorded(made("4", urlA, "upload").with(gone(maxRecreations, listed.Add(-time.Minute))))},
+			want:    enough,
+		},
+		"after many repairs of other kinds": {
+			why: "whoever changes and deletes it by turns does not want it either",
+			objects: []Object{object("x", urlA, "upload").recorded(made("4", urlA, "upload").with(func(r *Record) {
+				r.Repair = Repair{ReadHash: "other", Updates: 1, Total: maxRepairs, LastAt: listed.Add(-time.Minute)}
+			}))},
+			want: enough,
+		},
+		"and stays so, whatever was repaired before": {
+			why:     "what was given up is remembered",
+			objects: []Object{object("x", urlA, "upload").recorded(tomb(listed.Add(-time.Minute)).with(func(r *Record) { r.Repair.Updates, r.Repair.Total = 1, maxRepairs }))},
 			want:    enough,
 		},
 		"and stays so": {
@@ -83,6 +96,38 @@ func TestATugOfWarOverATriggersExistenceEnds(t *testing.T) {
 		t.Errorf("created %d times in 50 minutes, want %d", created, want)
 	}
 	if !slices.ContainsFunc(last.Verdicts[o.Key].Findings, func(f Finding) bool { return f.Problem == NotConverging && len(f.Missing) == 1 }) {
+		t.Errorf("in the end the verdict is %+v", last.Verdicts[o.Key])
+	}
+}
+
+// Somebody gives the trigger another filter each time that the operator has confirmed its own.
+func TestATugOfWarInWhichNothingComesTwiceEnds(t *testing.T) {
+	env := newEnvironment(switches{Limit: 30})
+	x := newExecutor(env, t.Fatalf)
+	o := object("x", urlA, "upload")
+	x.specs[o.Key] = o
+	repairs, last := 0, Plan{}
+	for minute := range 60 {
+		p, err := x.pass()
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = p
+		for _, s := range p.Steps {
+			if s.Cause == CauseDrift {
+				repairs++
+			}
+		}
+		if confirmed := x.stored[o.Key][0].ConfirmedHash != ""; confirmed {
+			env.triggers[0].Settings.Filter = fmt.Sprintf(`{"==":[{"var":"n"},%d]}`, minute)
+		}
+		env.now = env.now.Add(time.Minute)
+		env.changed()
+	}
+	if repairs != maxRepairs {
+		t.Errorf("repaired %d times within an hour, want %d", repairs, maxRepairs)
+	}
+	if !slices.ContainsFunc(last.Verdicts[o.Key].Findings, func(f Finding) bool { return f.Problem == NotConverging && len(f.Fields) == 1 }) {
 		t.Errorf("in the end the verdict is %+v", last.Verdicts[o.Key])
 	}
 }

@@ -104,7 +104,20 @@ type Repair struct {
 	ReadHash     string
 	Updates      int
 	Replacements int
-	LastAt       time.Time
+	// Total counts repairs of whatever differed, as long as no two of them are repairMemory apart.
+	Total  int
+	LastAt time.Time
+}
+
+// recent says whether what is found now counts together with the last repair.
+func (r Repair) recent(now time.Time) bool { return now.Sub(r.LastAt) < repairMemory }
+
+// next is how many repairs there are with one more.
+func (r Repair) next(now time.Time) int {
+	if r.recent(now) {
+		return r.Total + 1
+	}
+	return 1
 }
 
 // Difference is a field in which what was listed differs from what is wanted.

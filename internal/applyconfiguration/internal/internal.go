@@ -470,6 +470,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: replacements
       type:
         scalar: numeric
+    - name: total
+      type:
+        scalar: numeric
     - name: updates
       type:
         scalar: numeric

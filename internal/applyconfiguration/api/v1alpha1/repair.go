@@ -19,6 +19,8 @@ type RepairApplyConfiguration struct {
 	Updates *int32 `json:"updates,omitempty"`
 	// replacements is how often the trigger was deleted and created for it.
 	Replacements *int32 `json:"replacements,omitempty"`
+	// total is how often the trigger was repaired, whatever differed, as long as no two repairs are an hour apart.
+	Total *int32 `json:"total,omitempty"`
 	// lastAt is when it was last written over, by Cloudinary's clock.
 	LastAt *v1.MicroTime `json:"lastAt,omitempty"`
 }
@@ -50,6 +52,14 @@ func (b *RepairApplyConfiguration) WithUpdates(value int32) *RepairApplyConfigur
 // If called multiple times, the Replacements field is set to the value of the last call.
 func (b *RepairApplyConfiguration) WithReplacements(value int32) *RepairApplyConfiguration {
 	b.Replacements = &value
+	return b
+}
+
+// WithTotal sets the Total field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Total field is set to the value of the last call.
+func (b *RepairApplyConfiguration) WithTotal(value int32) *RepairApplyConfiguration {
+	b.Total = &value
 	return b
 }
 
