@@ -21,7 +21,7 @@ ARG SOURCE_DATE_EPOCH=0
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     go -C hack/image run . rootfs --platform "$TARGETOS/$TARGETARCH" --version "$VERSION" --commit "$COMMIT" --output /out
 
-# Nothing but the programs, CA certificates, licences, and a user that is not root: no shell, no package manager.
+# Nothing but the programs, CA certificates, licenses, and a user that is not root: no shell, no package manager.
 FROM scratch AS base
 ARG VERSION=unknown COMMIT=unknown
 LABEL org.opencontainers.image.source="https://github.com/cloudinary-operator/cloudinary-operator" \

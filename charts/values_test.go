@@ -188,7 +188,7 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 		"a namespace that cannot be":       {"watchNamespaces: [Team_A]", "at '/watchNamespaces/0'"},
 		"an interval without a unit":       {`metrics: {serviceMonitor: {interval: "30"}}`, "at '/metrics/serviceMonitor/interval'"},
 		"a label that is a number":         {"commonLabels: {a: 1}", "at '/commonLabels/a': got number, want string"},
-		"resources that are misspelt":      {"receiver: {resources: {limit: {memory: 1Gi}}}", "at '/receiver/resources': additional properties 'limit'"},
+		"resources that are misspelled":    {"receiver: {resources: {limit: {memory: 1Gi}}}", "at '/receiver/resources': additional properties 'limit'"},
 		"everybody's service account":      {"manager: {serviceAccount: {name: default}}", "manager.serviceAccount.name: the policy for Secrets goes by this name"},
 		"a label by which Pods are found":  {"receiver: {podLabels: {app.kubernetes.io/component: web}}", "at '/receiver/podLabels/app.kubernetes.io~1component'"},
 		"an alert that nobody knows":       {"prometheusRule: {enabled: true, disabled: [CloudinaryDeadLetter]}", "prometheusRule.disabled: there is no alert CloudinaryDeadLetter"},

@@ -175,7 +175,7 @@ func TestEverySwitchAloneAndAllPairs(t *testing.T) {
 	})
 }
 
-// The URLs of the scenario are spelt so that Cloudinary could spell them otherwise.
+// The URLs of the scenario are spelled so that Cloudinary could spell them otherwise.
 const (
 	urlA        = "https://A.Hooks.example.com:443/a?token=%c3%9f"
 	urlB        = "https://b.example.com"

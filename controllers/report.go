@@ -133,9 +133,9 @@ const (
 
 func acceptedNote(warnings []string) string {
 	if len(warnings) == 0 {
-		return "the spec can be honoured"
+		return "the spec can be honored"
 	}
-	return "the spec can be honoured; note: " + strings.Join(warnings, "; ")
+	return "the spec can be honored; note: " + strings.Join(warnings, "; ")
 }
 
 // finishTrigger writes a trigger's status, and lets an object go that is being deleted and holds nothing any more.

@@ -16,8 +16,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// neighbour is a namespace of its own in front of another fixture's product environment.
-func (f *fixture) neighbour() *fixture {
+// neighbor is a namespace of its own in front of another fixture's product environment.
+func (f *fixture) neighbor() *fixture {
 	f.Helper()
 	n := newFixture(f.T, simulator.Options{})
 	n.sim, n.url, n.cloud, n.secretURL = f.sim, f.url, f.cloud, f.secretURL
@@ -27,7 +27,7 @@ func (f *fixture) neighbour() *fixture {
 func TestCredentialsThatAreRefusedInfluenceNobody(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, simulator.Options{})
-	other := f.neighbour()
+	other := f.neighbor()
 	f.namespaces, f.options.URLLimit = []string{other.namespace}, 1
 	f.start()
 	intruder, theirs := other.secret("cloudinary"), other.trigger("older", "media", "upload")
@@ -206,7 +206,7 @@ func TestAnEndpointGoesWhileATriggerOfAnotherNamespaceLives(t *testing.T) {
 func TestTwoClustersThatDisagreeEndInAConditionAndNotInFlapping(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, simulator.Options{})
-	other := f.neighbour()
+	other := f.neighbor()
 	f.start()
 	other.start()
 	one, two := f.trigger("images", "media", "upload"), other.trigger("images", "media", "upload")

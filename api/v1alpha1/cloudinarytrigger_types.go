@@ -157,7 +157,7 @@ const (
 
 // CloudinaryTriggerStatus is what the manager found and did.
 type CloudinaryTriggerStatus struct {
-	// conditions say whether the spec can be honoured (Accepted), whether Cloudinary has exactly it (Synced),
+	// conditions say whether the spec can be honored (Accepted), whether Cloudinary has exactly it (Synced),
 	// and whether both hold (Ready). Reconciling and Stalled are there for tools that follow kstatus.
 	// +optional
 	// +listType=map

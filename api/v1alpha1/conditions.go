@@ -6,7 +6,7 @@ package v1alpha1
 // first look of the manager on; Reconciling and Stalled have negative polarity, follow kstatus, and are
 // present only while they are True.
 const (
-	// ConditionAccepted says whether the spec can be honoured: its references exist and are allowed, its
+	// ConditionAccepted says whether the spec can be honored: its references exist and are allowed, its
 	// values are valid, it is within the limit of URLs, and it does not contradict another object.
 	//
 	// Reasons with status True: Accepted. With status False: EndpointNotFound, EndpointNotAllowed,
@@ -78,7 +78,7 @@ const (
 
 // Reasons of status True.
 const (
-	// ReasonAccepted means the spec can be honoured.
+	// ReasonAccepted means the spec can be honored.
 	ReasonAccepted = "Accepted"
 	// ReasonSynced means Cloudinary has exactly what the spec says.
 	ReasonSynced = "Synced"

@@ -146,7 +146,7 @@ const (
 
 // NotificationEndpointStatus is what the manager found.
 type NotificationEndpointStatus struct {
-	// conditions say whether the spec can be honoured (Accepted), whether the product environment was read with its
+	// conditions say whether the spec can be honored (Accepted), whether the product environment was read with its
 	// credentials (Synced), and whether both hold (Ready). Reconciling and Stalled are there for tools that follow kstatus.
 	// Verifying and Delivering are the bundled receiver's: whether notifications prove to be Cloudinary's, and reach their targets.
 	// +optional

@@ -42,7 +42,7 @@ func verificationCases() map[string]validationCase {
 		"verification may allow both digests":       {receiver, verification, algorithms("SHA1", "SHA256"), ""},
 		"algorithms are not empty":                  {receiver, verification, map[string]any{"algorithms": []any{}}, "algorithms in body should have at least 1 items"},
 		"algorithms are a set":                      {receiver, verification, algorithms("SHA1", "SHA1"), `Duplicate value: "SHA1"`},
-		"algorithms are spelt as documented":        {receiver, verification, algorithms("sha256"), `Unsupported value: "sha256": supported values: "SHA1", "SHA256", "Ed25519"`},
+		"algorithms are spelled as documented":      {receiver, verification, algorithms("sha256"), `Unsupported value: "sha256": supported values: "SHA1", "SHA256", "Ed25519"`},
 		"Ed25519 needs a public key":                {receiver, verification, algorithms("Ed25519"), wantKeysForEd25519},
 		"Ed25519 among others needs one too":        {receiver, verification, algorithms("SHA256", "Ed25519"), wantKeysForEd25519},
 		"Ed25519 may be allowed with a public key":  {receiver, verification, withKeys(1, "Ed25519"), ""},

@@ -81,21 +81,21 @@ func validationCases() map[string]validationCase {
 
 func endpointRefCases() map[string]validationCase {
 	return map[string]validationCase{
-		"a trigger needs a spec":                              {trigger, "spec", absent, "spec: Required value"},
-		"endpointRef is required":                             {trigger, "spec.endpointRef", absent, "spec.endpointRef: Required value"},
-		"endpointRef needs a name":                            {trigger, "spec.endpointRef", map[string]any{"namespace": "shop"}, "spec.endpointRef.name: Required value"},
-		"endpointRef.name is not empty":                       {trigger, "spec.endpointRef.name", "", "spec.endpointRef.name"},
-		"endpointRef.name may be as long as an object's":      {trigger, "spec.endpointRef.name", text(253), ""},
-		"endpointRef.name is not longer than an object's":     {trigger, "spec.endpointRef.name", text(254), "spec.endpointRef.name: Too long: may not be more than 253"},
-		"endpointRef.namespace may be another one":            {trigger, "spec.endpointRef.namespace", "shared-media", ""},
-		"endpointRef.namespace may be a single digit":         {trigger, "spec.endpointRef.namespace", "7", ""},
-		"endpointRef.namespace may be 63 bytes":               {trigger, "spec.endpointRef.namespace", text(63), ""},
-		"endpointRef.namespace is not 64 bytes":               {trigger, "spec.endpointRef.namespace", text(64), "spec.endpointRef.namespace: Too long: may not be more than 63"},
-		"endpointRef.namespace is not empty":                  {trigger, "spec.endpointRef.namespace", "", "spec.endpointRef.namespace"},
-		"endpointRef.namespace is not upper case":             {trigger, "spec.endpointRef.namespace", "Shop", "spec.endpointRef.namespace in body should match"},
-		"endpointRef.namespace does not end in a hyphen":      {trigger, "spec.endpointRef.namespace", "shop-", "spec.endpointRef.namespace in body should match"},
-		"endpointRef.namespace has no dot":                    {trigger, "spec.endpointRef.namespace", "shop.prod", "spec.endpointRef.namespace in body should match"},
-		"a misspelt field is named, and not silently dropped": {trigger, "spec.eventType", []any{"upload"}, `unknown field "spec.eventType"`},
+		"a trigger needs a spec":                                {trigger, "spec", absent, "spec: Required value"},
+		"endpointRef is required":                               {trigger, "spec.endpointRef", absent, "spec.endpointRef: Required value"},
+		"endpointRef needs a name":                              {trigger, "spec.endpointRef", map[string]any{"namespace": "shop"}, "spec.endpointRef.name: Required value"},
+		"endpointRef.name is not empty":                         {trigger, "spec.endpointRef.name", "", "spec.endpointRef.name"},
+		"endpointRef.name may be as long as an object's":        {trigger, "spec.endpointRef.name", text(253), ""},
+		"endpointRef.name is not longer than an object's":       {trigger, "spec.endpointRef.name", text(254), "spec.endpointRef.name: Too long: may not be more than 253"},
+		"endpointRef.namespace may be another one":              {trigger, "spec.endpointRef.namespace", "shared-media", ""},
+		"endpointRef.namespace may be a single digit":           {trigger, "spec.endpointRef.namespace", "7", ""},
+		"endpointRef.namespace may be 63 bytes":                 {trigger, "spec.endpointRef.namespace", text(63), ""},
+		"endpointRef.namespace is not 64 bytes":                 {trigger, "spec.endpointRef.namespace", text(64), "spec.endpointRef.namespace: Too long: may not be more than 63"},
+		"endpointRef.namespace is not empty":                    {trigger, "spec.endpointRef.namespace", "", "spec.endpointRef.namespace"},
+		"endpointRef.namespace is not upper case":               {trigger, "spec.endpointRef.namespace", "Shop", "spec.endpointRef.namespace in body should match"},
+		"endpointRef.namespace does not end in a hyphen":        {trigger, "spec.endpointRef.namespace", "shop-", "spec.endpointRef.namespace in body should match"},
+		"endpointRef.namespace has no dot":                      {trigger, "spec.endpointRef.namespace", "shop.prod", "spec.endpointRef.namespace in body should match"},
+		"a misspelled field is named, and not silently dropped": {trigger, "spec.eventType", []any{"upload"}, `unknown field "spec.eventType"`},
 	}
 }
 

@@ -42,7 +42,7 @@ type selector struct {
 }
 
 // targetLabels are put on each series by a scrape through the Prometheus operator. So is "endpoint", the name of a port, but not
-// over a label of that name, where the scrape honours labels: see docs/monitoring.md.
+// over a label of that name, where the scrape honors labels: see docs/monitoring.md.
 var targetLabels = []string{"job", "instance", "namespace", "pod"}
 
 func TestAlertsAndDashboardNameWhatExists(t *testing.T) {

@@ -208,7 +208,7 @@ deliver() {
 }
 
 refuse() {
-  step "A manifest that cannot be honoured says why, and touches nothing"
+  step "A manifest that cannot be honored says why, and touches nothing"
   shown 'kubectl apply --server-side -f hack/demo/unknown-endpoint.yaml'
   shown "kubectl wait --for=jsonpath='{.status.conditions[?(@.type==\"Ready\")].reason}'=EndpointNotFound --timeout=60s -n shop cldt/misspelt"
   shown 'kubectl get -n shop cldt/misspelt -o wide'

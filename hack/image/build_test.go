@@ -161,7 +161,7 @@ func checkProgram(t *testing.T, name string, program entry, linked map[string]bo
 func checkLicenses(t *testing.T, files map[string]entry, linked map[string]bool) {
 	t.Helper()
 	if diff := cmp.Diff(string(read(t, filepath.Join("..", "..", "LICENSE"))), string(files["licenses/LICENSE"].content)); diff != "" {
-		t.Errorf("the project's licence (-want +got):\n%s", diff)
+		t.Errorf("the project's license (-want +got):\n%s", diff)
 	}
 	licensed := map[string]bool{}
 	for name, f := range files {
@@ -173,20 +173,20 @@ func checkLicenses(t *testing.T, files map[string]entry, linked map[string]bool)
 		if len(f.content) == 0 {
 			t.Errorf("%s is empty", name)
 		}
-		// A licence of a folder inside of a module is beside that of the module.
+		// A license of a folder inside of a module is beside that of the module.
 		if _, version, ok := strings.Cut(folder, "@"); ok && !strings.Contains(version, "/") {
 			licensed[folder] = true
 		}
 	}
 	certificates := slices.DeleteFunc(slices.Collect(maps.Keys(licensed)), func(m string) bool { return !strings.HasPrefix(m, "golang.org/x/crypto/x509roots/") })
 	if len(certificates) != 1 {
-		t.Errorf("licences of the certificates: %v, want one", certificates)
+		t.Errorf("licenses of the certificates: %v, want one", certificates)
 	}
 	for _, m := range certificates {
 		delete(licensed, m)
 	}
 	if diff := cmp.Diff(linked, licensed); diff != "" {
-		t.Errorf("modules with a licence (-linked +licensed):\n%s", diff)
+		t.Errorf("modules with a license (-linked +licensed):\n%s", diff)
 	}
 }
 

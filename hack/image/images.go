@@ -11,7 +11,7 @@ type description struct {
 	// packages are the programs, each named as its folder is and put into the image's root. The first is what runs.
 	packages []string
 
-	// distributed images have the licences of what is in them.
+	// distributed images have the licenses of what is in them.
 	distributed bool
 }
 

@@ -19,7 +19,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// licensesFolder has the project's own licence, and under third_party those of everything else in the image.
+// licensesFolder has the project's own license, and under third_party those of everything else in the image.
 const licensesFolder = "licenses"
 
 // bundlePackage is where the image's certificates come from.
@@ -38,7 +38,7 @@ type goModule struct {
 	Main               bool
 }
 
-// licenses collects the licences of all that is in an image: of what is linked into its programs, and of its certificates.
+// licenses collects the licenses of all that is in an image: of what is linked into its programs, and of its certificates.
 func (c checkout) licenses(ctx context.Context, d description, p v1.Platform) ([]file, error) {
 	bundled, err := c.list(ctx, filepath.Join("hack", "image"), p, bundlePackage)
 	if err != nil {
@@ -47,7 +47,7 @@ func (c checkout) licenses(ctx context.Context, d description, p v1.Platform) ([
 	return c.linkedLicenses(ctx, p, d.packages, bundled)
 }
 
-// linkedLicenses collects the licences of all that is linked into programs, and of further packages: of Go itself, of each module, and of
+// linkedLicenses collects the licenses of all that is linked into programs, and of further packages: of Go itself, of each module, and of
 // folders inside of a module that have one of their own, but of no module that is not linked.
 func (c checkout) linkedLicenses(ctx context.Context, p v1.Platform, programs []string, further []goPackage) ([]file, error) {
 	linked, err := c.list(ctx, "", p, programs...)
@@ -64,7 +64,7 @@ func (c checkout) linkedLicenses(ctx context.Context, p v1.Platform, programs []
 	}
 	own, err := os.ReadFile(filepath.Join(c.root, "LICENSE"))
 	if err != nil {
-		return nil, fmt.Errorf("read the project's licence: %w", err)
+		return nil, fmt.Errorf("read the project's license: %w", err)
 	}
 	files = append(files, file{path: path.Join(licensesFolder, "LICENSE"), mode: 0o644, content: own})
 	return append(files, toolchain...), nil
@@ -89,7 +89,7 @@ func (c checkout) list(ctx context.Context, folder string, p v1.Platform, packag
 	}
 }
 
-// toolchain has the licence of Go's runtime and standard library.
+// toolchain has the license of Go's runtime and standard library.
 func (c checkout) toolchain(ctx context.Context) ([]file, error) {
 	out, err := c.output(ctx, "", []string{"GOFLAGS="}, "go", "env", "GOROOT", "GOVERSION")
 	if err != nil {
@@ -101,12 +101,12 @@ func (c checkout) toolchain(ctx context.Context) ([]file, error) {
 		return nil, err
 	}
 	if !slices.ContainsFunc(files, isGrant) {
-		return nil, fmt.Errorf("no licence file in %s, the folder of Go", root)
+		return nil, fmt.Errorf("no license file in %s, the folder of Go", root)
 	}
 	return files, nil
 }
 
-// moduleLicenses looks into the folder of each package and those above it, up to its module's. A module without a licence is an error:
+// moduleLicenses looks into the folder of each package and those above it, up to its module's. A module without a license is an error:
 // nobody may pass it on.
 func moduleLicenses(packages []goPackage) ([]file, error) {
 	var files []file
@@ -128,7 +128,7 @@ func moduleLicenses(packages []goPackage) ([]file, error) {
 				return nil, err
 			}
 			if folder == "." && !slices.ContainsFunc(found, isGrant) {
-				problems = append(problems, fmt.Errorf("the module %s@%s has no licence file", pkg.Module.Path, pkg.Module.Version))
+				problems = append(problems, fmt.Errorf("the module %s@%s has no license file", pkg.Module.Path, pkg.Module.Version))
 			}
 			files = append(files, found...)
 		}
@@ -155,12 +155,12 @@ func foldersInside(pkg goPackage) ([]string, error) {
 	return folders, nil
 }
 
-// isLicense matches names by which licences go, and what has to be passed on with them: but no source that is named so.
+// isLicense matches names by which licenses go, and what has to be passed on with them: but no source that is named so.
 func isLicense(name string) bool {
 	return regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense|copyright|notice|patents)([-._].*)?$`).MatchString(name) && path.Ext(name) != ".go"
 }
 
-// isGrant tells a licence from a notice that comes with it.
+// isGrant tells a license from a notice that comes with it.
 func isGrant(f file) bool {
 	return regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense)`).MatchString(path.Base(f.path))
 }
@@ -168,7 +168,7 @@ func isGrant(f file) bool {
 func licensesIn(folder, target string) ([]file, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return nil, fmt.Errorf("look for licences: %w", err)
+		return nil, fmt.Errorf("look for licenses: %w", err)
 	}
 	var files []file
 	for _, entry := range entries {
@@ -177,7 +177,7 @@ func licensesIn(folder, target string) ([]file, error) {
 		}
 		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
 		if err != nil {
-			return nil, fmt.Errorf("read a licence: %w", err)
+			return nil, fmt.Errorf("read a license: %w", err)
 		}
 		files = append(files, file{path: path.Join(target, entry.Name()), mode: 0o644, content: content})
 	}

@@ -15,10 +15,11 @@ import (
 )
 
 func TestModuleLicenses(t *testing.T) {
+	const british = "Licence.md" //nolint:misspell // so it is called in some modules
 	root := t.TempDir()
 	for _, name := range []string{
 		"good/LICENSE", "good/NOTICE.txt", "good/license.go", "good/README.md", "good/used/doc.go", "good/used/LICENSE.third-party",
-		"good/unused/LICENSE", "good/LICENSES/Apache-2.0.txt", "lower/Licence.md", "lower/a/b/c/c.go", "bare/bare.go", "noticed/NOTICE", "noticed/a.go",
+		"good/unused/LICENSE", "good/LICENSES/Apache-2.0.txt", "lower/" + british, "lower/a/b/c/c.go", "bare/bare.go", "noticed/NOTICE", "noticed/a.go",
 		"nested/LICENSE", "nested/inner/inner.go",
 	} {
 		path := filepath.Join(root, filepath.FromSlash(name))
@@ -41,16 +42,16 @@ func TestModuleLicenses(t *testing.T) {
 		want     []string // below licenses/third_party/example.com
 		problem  string
 	}{
-		"a licence, and what goes with it": {packages: []goPackage{pkg("good", "")}, want: []string{"good@v1.0.0/LICENSE", "good@v1.0.0/NOTICE.txt"}},
+		"a license, and what goes with it": {packages: []goPackage{pkg("good", "")}, want: []string{"good@v1.0.0/LICENSE", "good@v1.0.0/NOTICE.txt"}},
 		"a folder's own, not that of one that is not linked": {
 			packages: []goPackage{pkg("good", "used"), pkg("good", "")},
 			want:     []string{"good@v1.0.0/used/LICENSE.third-party", "good@v1.0.0/LICENSE", "good@v1.0.0/NOTICE.txt"},
 		},
-		"a package far below, with a British licence": {packages: []goPackage{pkg("lower", "a/b/c")}, want: []string{"lower@v1.0.0/Licence.md"}},
-		"a module once":              {packages: []goPackage{pkg("lower", "a/b/c"), pkg("lower", "a/b"), pkg("lower", "a/b/c")}, want: []string{"lower@v1.0.0/Licence.md"}},
+		"a package far below, with a license in other spelling": {packages: []goPackage{pkg("lower", "a/b/c")}, want: []string{"lower@v1.0.0/" + british}},
+		"a module once":              {packages: []goPackage{pkg("lower", "a/b/c"), pkg("lower", "a/b"), pkg("lower", "a/b/c")}, want: []string{"lower@v1.0.0/" + british}},
 		"the standard library":       {packages: []goPackage{{ImportPath: "fmt", Standard: true, Dir: root}}},
 		"the project itself":         {packages: []goPackage{{ImportPath: "self", Dir: root, Module: &goModule{Path: "self", Dir: root, Main: true}}}},
-		"no licence":                 {packages: []goPackage{pkg("bare", "")}, problem: "the module example.com/bare@v1.0.0 has no licence file"},
+		"no license":                 {packages: []goPackage{pkg("bare", "")}, problem: "the module example.com/bare@v1.0.0 has no license file"},
 		"a notice that allows none":  {packages: []goPackage{pkg("noticed", "")}, problem: "example.com/noticed@v1.0.0"},
 		"every module without one":   {packages: []goPackage{pkg("bare", ""), pkg("noticed", "")}, problem: "noticed"},
 		"not in its module's folder": {packages: []goPackage{{ImportPath: "x", Dir: root, Module: &goModule{Path: "x", Dir: filepath.Join(root, "bare")}}}, problem: "not in the folder of its module"},

@@ -20,7 +20,7 @@ const usage = `Usage: go -C hack/image run . COMMAND [FLAGS]
   archives   write each image as an OCI archive, for all platforms
   rootfs     write the files of each image into a folder of its own, for the Dockerfile
   single     write an image of any one program of the project, for this machine
-  program    write any one program and the licences of what is in it into a folder, for any platform that Go knows
+  program    write any one program and the licenses of what is in it into a folder, for any platform that Go knows
 
 Paths are relative to the root of the checkout. COMMAND --help lists the flags.
 `

@@ -47,7 +47,7 @@ func programCommand(ctx context.Context, args []string, log io.Writer) error {
 	return writeTree(source.path(*output), files, e.created)
 }
 
-// programFiles are a program, the project's licence beside it, and those of what is linked into it.
+// programFiles are a program, the project's license beside it, and those of what is linked into it.
 func (c checkout) programFiles(ctx context.Context, d description, e edition, p v1.Platform) ([]file, error) {
 	files, err := c.programs(ctx, d, e, p)
 	if err != nil {

@@ -35,7 +35,7 @@ func TestProgram(t *testing.T) {
 		t.Errorf("platform (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(string(read(t, filepath.Join("..", "..", "LICENSE"))), string(read(t, filepath.Join(target, "LICENSE")))); diff != "" {
-		t.Errorf("the project's licence (-want +got):\n%s", diff)
+		t.Errorf("the project's license (-want +got):\n%s", diff)
 	}
 	licensed, err := os.ReadDir(filepath.Join(target, "licenses", "third_party"))
 	if err != nil {
@@ -45,11 +45,11 @@ func TestProgram(t *testing.T) {
 	for _, folder := range licensed {
 		found = found || strings.HasPrefix(folder.Name(), "go@go")
 		if folder.Name() == "golang.org" {
-			t.Error("there is a licence of golang.org, of which nothing is linked into the sample: the certificates are the images' alone")
+			t.Error("there is a license of golang.org, of which nothing is linked into the sample: the certificates are the images' alone")
 		}
 	}
 	if !found {
-		t.Error("the licence of Go is missing")
+		t.Error("the license of Go is missing")
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/google/licenseclassifier/v2/assets"
 )
 
-// identifier finds the SPDX identifiers of licences by their texts. Each text is looked at once: that takes a tenth of a second.
+// identifier finds the SPDX identifiers of licenses by their texts. Each text is looked at once: that takes a tenth of a second.
 type identifier struct {
 	classifier *classifier.Classifier
 	known      map[string][]string
@@ -23,7 +23,7 @@ type identifier struct {
 func newIdentifier() (*identifier, error) {
 	c, err := assets.DefaultClassifier()
 	if err != nil {
-		return nil, fmt.Errorf("read the texts of known licences: %w", err)
+		return nil, fmt.Errorf("read the texts of known licenses: %w", err)
 	}
 	return &identifier{classifier: c, known: map[string][]string{}}, nil
 }
@@ -45,7 +45,7 @@ func (i *identifier) identify(text []byte) []string {
 	return i.known[key]
 }
 
-// licensed is the module of which a file beside the programs is the licence. Notices and patents go with one, and are none.
+// licensed is the module of which a file beside the programs is the license. Notices and patents go with one, and are none.
 func licensed(file string) (part cdx.Component, found bool) {
 	match := regexp.MustCompile(`^licenses/third_party/([^@]+)@([^/]+)/.+$`).FindStringSubmatch(file)
 	if match == nil || !regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense)`).MatchString(path.Base(file)) {
@@ -57,7 +57,7 @@ func licensed(file string) (part cdx.Component, found bool) {
 	return library(match[1], match[2]), true
 }
 
-// addLicenses writes the licences into the parts, as the files that go out with them say.
+// addLicenses writes the licenses into the parts, as the files that go out with them say.
 func addLicenses(parts map[string]cdx.Component, found []contents, known *identifier) {
 	ids := map[string][]string{}
 	for _, c := range found {

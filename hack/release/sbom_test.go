@@ -144,7 +144,7 @@ func TestTheListOfAnImage(t *testing.T) {
 	for ref, want := range map[string]string{"pkg:golang/github.com/google/go-containerregistry@v0.22.1": "Apache-2.0", standard: "BSD-3-Clause"} {
 		licenses := parts[ref].Licenses
 		if licenses == nil || len(*licenses) != 1 || (*licenses)[0].License.ID != want {
-			t.Errorf("%s has the licences %+v, want %s", ref, licenses, want)
+			t.Errorf("%s has the licenses %+v, want %s", ref, licenses, want)
 		}
 	}
 }

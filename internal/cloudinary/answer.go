@@ -38,7 +38,7 @@ func (c *Client) refusal(call call, response *http.Response, meta Meta) *Error {
 		e.Err = errRedirect
 	case ours:
 		credentials := c.credentials()
-		e.Message = sanitise(message, credentials.APISecret, credentials.OAuthToken)
+		e.Message = sanitize(message, credentials.APISecret, credentials.OAuthToken)
 	default:
 		e.Err = errForeign
 	}
@@ -144,9 +144,9 @@ func readMeta(header http.Header) Meta {
 	return meta
 }
 
-// sanitise makes a server's words fit for a condition: one printable line, no secret, and of URLs no more than scheme
+// sanitize makes a server's words fit for a condition: one printable line, no secret, and of URLs no more than scheme
 // and host, since they carry tokens in userinfo, path and query alike.
-func sanitise(message string, secrets ...string) string {
+func sanitize(message string, secrets ...string) string {
 	for _, secret := range secrets {
 		if len(secret) >= minRedactable {
 			message = strings.ReplaceAll(message, secret, "…")

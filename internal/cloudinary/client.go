@@ -36,7 +36,7 @@ const maxErrorBody = 64 << 10
 type ClientOptions struct {
 	// Transport makes the calls; several clients may share one and so its connections. Nil: one of NewTransport's.
 	Transport http.RoundTripper
-	// Timeout bounds each call from dialling to the last byte of the answer. Not positive: DefaultTimeout.
+	// Timeout bounds each call from dialing to the last byte of the answer. Not positive: DefaultTimeout.
 	Timeout time.Duration
 	// UserAgent is sent as such, in the form product/version. Empty: DefaultUserAgent.
 	UserAgent string

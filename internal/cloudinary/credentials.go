@@ -19,13 +19,13 @@ import (
 // DefaultAPIBase is where the Admin API is, unless a Secret says otherwise by upload_prefix.
 const DefaultAPIBase = "https://api.cloudinary.com"
 
-// Credentials give access to one product environment. Printing, logging or marshalling them shows the environment
+// Credentials give access to one product environment. Printing, logging or marshaling them shows the environment
 // and nothing else. They are comparable.
 //
 // Fmt reaches into an unexported member of a struct without asking its methods: a type that keeps credentials and may
 // be printed hides them in a function, as Client does.
 type Credentials struct {
-	APIBase    string // scheme, host and perhaps a path, normalised, no trailing slash; empty: DefaultAPIBase
+	APIBase    string // scheme, host and perhaps a path, normalized, no trailing slash; empty: DefaultAPIBase
 	CloudName  string
 	APIKey     string // with APISecret, or empty where OAuthToken is set
 	APISecret  string

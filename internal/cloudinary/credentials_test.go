@@ -19,11 +19,11 @@ func TestCredentialsAreNeverPrinted(t *testing.T) {
 	client := cloudinary.NewClient(credentials, cloudinary.ClientOptions{})
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "credentials", credentials, "pointer", &credentials)
-	marshalled, err := json.Marshal(map[string]any{"a": credentials, "b": &credentials})
+	marshaled, err := json.Marshal(map[string]any{"a": credentials, "b": &credentials})
 	if err != nil {
 		t.Fatal(err)
 	}
-	printed := map[string]string{"slog": log.String(), "json": string(marshalled), "logr": fmt.Sprint(credentials.MarshalLog())}
+	printed := map[string]string{"slog": log.String(), "json": string(marshaled), "logr": fmt.Sprint(credentials.MarshalLog())}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
 		printed[verb] = fmt.Sprintf(verb, credentials)
 		printed[verb+" of a pointer"] = fmt.Sprintf(verb, &credentials)

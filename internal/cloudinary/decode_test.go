@@ -149,7 +149,7 @@ func TestSanitise(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(test.want, sanitise(test.message, "s3cr3t", "", "t")); diff != "" {
+			if diff := cmp.Diff(test.want, sanitize(test.message, "s3cr3t", "", "t")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -197,7 +197,7 @@ func FuzzDecode(f *testing.F) {
 			checkDecoded(t, trigger)
 		}
 		message, _ := errorMessage(body)
-		clean := sanitise(message)
+		clean := sanitize(message)
 		if len(clean) > maxMessageBytes || !utf8.ValidString(clean) || strings.ContainsFunc(clean, unicode.IsControl) {
 			t.Errorf("not fit for a condition: %q", clean)
 		}

@@ -152,7 +152,7 @@ func IsInvalid(err error) bool { return isClass(err, classInvalid) }
 // IsRateLimited means 420 or 429. RetryAt may say when to come back. Nothing took effect.
 func IsRateLimited(err error) bool { return isClass(err, classRateLimited) }
 
-// IsUnavailable means no usable answer: 5xx, network errors, timeouts, a cancelled context, redirects, answers that are
+// IsUnavailable means no usable answer: 5xx, network errors, timeouts, a canceled context, redirects, answers that are
 // too large, not JSON or not the Admin API's, 404 to a list or create, and any status not named elsewhere. Every
 // Error is exactly one of IsUnauthorized, IsNotFound, IsAlreadyExists, IsLimitReached, IsInvalid, IsRateLimited and
 // IsUnavailable.
@@ -189,7 +189,7 @@ func describe(err error) string {
 		}
 	}
 	if errors.Is(err, context.Canceled) {
-		return "the call was cancelled"
+		return "the call was canceled"
 	}
 	if isTimeout(err) {
 		return "no answer in time"

@@ -111,7 +111,7 @@ func (f field) set(value string) (problem string) {
 		return "is a placeholder from the documentation: put the real value there"
 	}
 	if f.check == nil {
-		*f.value, problem = normalisePrefix(value)
+		*f.value, problem = normalizePrefix(value)
 		return problem
 	}
 	*f.value = value

@@ -196,7 +196,7 @@ func TestParseSecretRefuses(t *testing.T) {
 	}
 }
 
-func TestUploadPrefixIsNormalised(t *testing.T) {
+func TestUploadPrefixIsNormalized(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		"https://api.cloudinary.com":         "https://api.cloudinary.com",

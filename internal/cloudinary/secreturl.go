@@ -94,9 +94,9 @@ var (
 	pathPattern = regexp.MustCompile(`^(?:/[A-Za-z0-9._~-]+)*$`)
 )
 
-// normalisePrefix brings an upload prefix to the one form in which equal API bases are equal strings; problem says
+// normalizePrefix brings an upload prefix to the one form in which equal API bases are equal strings; problem says
 // what is wrong with it, if anything.
-func normalisePrefix(prefix string) (base, problem string) {
+func normalizePrefix(prefix string) (base, problem string) {
 	parsed, err := url.Parse(prefix)
 	switch {
 	case len(prefix) > maxBaseBytes:
@@ -108,7 +108,7 @@ func normalisePrefix(prefix string) (base, problem string) {
 	case parsed.ForceQuery || strings.ContainsAny(prefix, "?#"):
 		return "", "holds a query or fragment: there must be none"
 	}
-	host, ok := normaliseHost(parsed)
+	host, ok := normalizeHost(parsed)
 	if !ok {
 		return "", "has a host name or port that cannot be one"
 	}
@@ -119,8 +119,8 @@ func normalisePrefix(prefix string) (base, problem string) {
 	return parsed.Scheme + "://" + host + below, ""
 }
 
-// normaliseHost is host and port in lower case, without the port that the scheme has anyway.
-func normaliseHost(address *url.URL) (host string, ok bool) {
+// normalizeHost is host and port in lower case, without the port that the scheme has anyway.
+func normalizeHost(address *url.URL) (host string, ok bool) {
 	host = strings.TrimSuffix(strings.ToLower(address.Hostname()), ".")
 	if strings.Contains(host, ":") {
 		ip, err := netip.ParseAddr(host)

@@ -66,7 +66,7 @@ func switchValues() []switchValue {
 }
 
 func TestEverySwitchOfTheSimulatorIsInTheMatrix(t *testing.T) {
-	notBehaviour := []string{
+	notBehavior := []string{
 		"Cloud", "APIKey", "APISecret", "AdditionalCredentials", "OAuthTokens", "ExtraEventTypes", // what an environment is called and has
 		"Delivery",       // of notifications, of which the check sees nothing
 		"Clock", "Sleep", // for tests
@@ -78,7 +78,7 @@ func TestEverySwitchOfTheSimulatorIsInTheMatrix(t *testing.T) {
 	fields := reflect.ValueOf(all)
 	for i := range fields.NumField() {
 		name := fields.Type().Field(i).Name
-		if fields.Field(i).IsZero() && !slices.Contains(notBehaviour, name) {
+		if fields.Field(i).IsZero() && !slices.Contains(notBehavior, name) {
 			t.Errorf("no value of the matrix sets simulator.Options.%s", name)
 		}
 	}

@@ -29,11 +29,11 @@ const (
 	maxRepairs = 6
 )
 
-// judgement is what has to be done about one trigger of ours.
-type judgement int
+// judgment is what has to be done about one trigger of ours.
+type judgment int
 
 const (
-	inSync judgement = iota
+	inSync judgment = iota
 	confirming
 	update
 	replace
@@ -135,9 +135,9 @@ func (r reading) hash() string {
 
 // opinion is what judge thinks of one trigger of ours.
 type opinion struct {
-	judgement judgement
-	record    Record // as it is to be kept, whether or not a write follows
-	repair    Repair // to be recorded with the write, if one follows
+	judgment judgment
+	record   Record // as it is to be kept, whether or not a write follows
+	repair   Repair // to be recorded with the write, if one follows
 }
 
 // judge decides about a trigger of ours.

@@ -17,7 +17,7 @@ type judgeCase struct {
 	want   Settings   // plain where AuthScheme is empty
 	at     string     // the URL wanted; urlA where empty
 
-	verdict judgement
+	verdict judgment
 	repair  Repair
 	keeps   func(*Record) // what is recorded, set against the record before; nil: nothing changes
 }

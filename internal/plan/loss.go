@@ -45,7 +45,7 @@ func (m *matcher) giveUp(w *wish, lost Record, origin Origin) {
 	f := w.subject.find(NotConverging, w.place.EventType)
 	f.Missing = append(f.Missing, w.place.EventType)
 	lost.Repair.ReadHash = goneHash // whatever was repaired last
-	w.fulfil(&holding{owner: w.subject, taken: true, Record: Record{
+	w.fulfill(&holding{owner: w.subject, taken: true, Record: Record{
 		EventType: w.place.EventType, URL: w.subject.URL, Secret: w.subject.Secret, Origin: origin, SentHash: lost.SentHash, Repair: lost.Repair,
 	}})
 }

@@ -53,7 +53,7 @@ type matcher struct {
 	wishAt  map[Place]*wish // the same
 	owned   map[string]bool // ids that stand in a record
 	intents map[Place]int   // calls under way that create a trigger
-	used    map[string]bool // ids that fulfil a wish, stay as they are, or go
+	used    map[string]bool // ids that fulfill a wish, stay as they are, or go
 	at      map[Place][]*holding
 	maybe   map[Place][]*holding
 	strayed map[Place][]*holding
@@ -79,8 +79,8 @@ type holding struct {
 	owner    *subject
 	observed *Observed // nil: the list does not show it
 	pending  bool      // a call is under way, or the list may lag behind
-	taken    bool      // fulfils a wish of its owner
-	handed   bool      // fulfils a wish of another object
+	taken    bool      // fulfills a wish of its owner
+	handed   bool      // fulfills a wish of another object
 	kept     bool      // stays as it is
 	claimed  bool      // and no other record of the same trigger does
 }
@@ -89,7 +89,7 @@ type holding struct {
 type wish struct {
 	subject *subject
 	place   Place
-	holding *holding // what fulfils it
+	holding *holding // what fulfills it
 	create  bool     // or this will
 	closed  bool     // or nothing: a finding says why
 }
@@ -149,7 +149,7 @@ func (m *matcher) settleRecords() {
 	}
 }
 
-// locate notes the places at which a record's trigger can fulfil a wish.
+// locate notes the places at which a record's trigger can fulfill a wish.
 //
 //	the list shows it | and can be relied on | at    | maybe     | strayed
 //	------------------+----------------------+-------+-----------+---------
@@ -292,7 +292,7 @@ func (s *subject) keep(eventType string) {
 	}
 }
 
-// matchRecorded fulfils wishes with what is recorded at their place: the object's own record first, then any
+// matchRecorded fulfills wishes with what is recorded at their place: the object's own record first, then any
 // other object's. Before a trigger that somebody moved is fetched back, what is at the place already is handed over, or left to
 // matchForeign where it is nobody's: so no update ever aims at a place that is taken.
 func (m *matcher) matchRecorded() {
@@ -346,7 +346,7 @@ func (m *matcher) newest(records []*holding, s *subject, own bool) *holding {
 	return found
 }
 
-// free says whether a record may fulfil a wish. Two records of one trigger are what a crash in the middle of a hand-over leaves.
+// free says whether a record may fulfill a wish. Two records of one trigger are what a crash in the middle of a hand-over leaves.
 func (m *matcher) free(h *holding) bool {
 	return !h.taken && !h.handed && h.owner.Stance != Holds && (h.ID == "" || !m.used[h.ID])
 }
@@ -368,7 +368,7 @@ func (m *matcher) take(w *wish, h *holding) {
 		m.give(h)
 		moved := *h
 		moved.owner, moved.Secret, moved.taken, moved.handed, moved.kept = w.subject, w.subject.Secret, true, false, false
-		w.fulfil(&moved)
+		w.fulfill(&moved)
 	}
 }
 
@@ -377,8 +377,8 @@ func (m *matcher) give(h *holding) {
 	h.owner.giving = append(h.owner.giving, h.Record)
 }
 
-// fulfil gives the object something that was not its own.
-func (w *wish) fulfil(h *holding) {
+// fulfill gives the object something that was not its own.
+func (w *wish) fulfill(h *holding) {
 	w.holding = h
 	w.subject.have = append(w.subject.have, h)
 }
@@ -399,7 +399,7 @@ func (w *wish) refuse(p Problem) {
 
 func (w *wish) open() bool { return w.holding == nil && !w.closed }
 
-// matchForeign fulfils wishes by adoption, or refuses them.
+// matchForeign fulfills wishes by adoption, or refuses them.
 func (m *matcher) matchForeign() {
 	for _, w := range m.wishes {
 		if !w.open() {
@@ -414,7 +414,7 @@ func (m *matcher) matchForeign() {
 			continue
 		}
 		m.owned[o.ID], m.used[o.ID] = true, true
-		w.fulfil(&holding{owner: w.subject, observed: o, taken: true, Record: Record{
+		w.fulfill(&holding{owner: w.subject, observed: o, taken: true, Record: Record{
 			EventType: w.place.EventType, URL: w.subject.URL, Secret: w.subject.Secret, ID: o.ID, Origin: Adopted,
 		}})
 	}

@@ -35,7 +35,7 @@ func (m *matcher) create(w *wish) {
 		step.Cause, step.Repair = cause, repair
 	}
 	if step.Origin == Adopted { // remembered until it is made
-		w.fulfil(&holding{owner: w.subject, taken: true, Record: Record{
+		w.fulfill(&holding{owner: w.subject, taken: true, Record: Record{
 			EventType: step.EventType, URL: step.URL, Secret: step.Secret, Origin: Adopted,
 		}})
 	}
@@ -47,10 +47,10 @@ func (m *matcher) judgeOne(w *wish) {
 	op := judge(m.in, m.list, h.Record, *h.observed, s.URL, s.Settings)
 	h.Record = op.record
 	eventType := w.place.EventType
-	if op.judgement == replace && s.awaits(eventType) {
-		op.judgement = confirming
+	if op.judgment == replace && s.awaits(eventType) {
+		op.judgment = confirming
 	}
-	switch op.judgement {
+	switch op.judgment {
 	case inSync:
 	case confirming:
 		s.find(Confirming, eventType)
@@ -59,7 +59,7 @@ func (m *matcher) judgeOne(w *wish) {
 		f.Fields = merged(f.Fields, fieldNames(h.Differences))
 	case update, replace:
 		action := Update
-		if op.judgement == replace {
+		if op.judgment == replace {
 			action = Replace
 		}
 		step := m.step(action, causeOf(h.Record, op), w)
@@ -78,7 +78,7 @@ func (s *subject) awaits(eventType string) bool {
 
 func causeOf(r Record, op opinion) Cause {
 	switch {
-	case op.judgement == replace:
+	case op.judgment == replace:
 		return CauseIgnored
 	case op.repair.Updates > 0:
 		return CauseDrift

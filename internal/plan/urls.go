@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// moveAndCreate fulfils what wishes are left: by moving a trigger that the object has of the same type, else by a new
+// moveAndCreate fulfills what wishes are left: by moving a trigger that the object has of the same type, else by a new
 // one. URLs that are not in use yet are admitted in the order of the objects that want them, as far as the limit allows; one to
 // which a trigger is fetched back is no exception.
 func (m *matcher) moveAndCreate() {

@@ -78,7 +78,7 @@ func TestAppliedExportsCauseNoWrite(t *testing.T) {
 	cases := map[string]simulator.Options{
 		"as Cloudinary is documented":     {},
 		"with unset fields absent":        {UnsetFields: simulator.UnsetAbsent},
-		"with what it stores, normalised": {Normalize: simulator.NormalizeEquivalent},
+		"with what it stores, normalized": {Normalize: simulator.NormalizeEquivalent},
 		"with offsets in timestamps":      {Timestamps: simulator.TimestampsOffset},
 	}
 	for name, options := range cases {

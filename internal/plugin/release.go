@@ -312,7 +312,7 @@ func (c *cli) confirm(yes bool, question string) error {
 		return errors.New("nobody answers on the standard input; use --yes")
 	}
 	if answer != "y" && answer != "yes" {
-		return errors.New("cancelled, nothing was changed")
+		return errors.New("canceled, nothing was changed")
 	}
 	return nil
 }

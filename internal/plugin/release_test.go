@@ -155,7 +155,7 @@ func TestReleaseChangesNothing(t *testing.T) {
 	f.delete(trigger, ep)
 	f.succeeds("release", "--all", "--dry-run")
 	f.fails([]string{"release", "--all"}, "--yes") // nobody answers
-	for answer, want := range map[string]string{"n\n": "cancelled", "\n": "cancelled", "yep\n": "cancelled"} {
+	for answer, want := range map[string]string{"n\n": "canceled", "\n": "canceled", "yep\n": "canceled"} {
 		if r := f.callWith(answer, "release", "--all"); r.code != 1 || !strings.Contains(r.err, want) {
 			t.Errorf("answered %q: %+v", answer, r)
 		}

@@ -53,7 +53,7 @@ func (s *scene) gather(ctx context.Context) (controllers.PreviewInput, error) {
 	if err := s.readSecrets(ctx, s.neededSecrets(), true); err != nil {
 		return controllers.PreviewInput{}, err
 	}
-	if err := s.readSecrets(ctx, s.neighbours(), false); err != nil {
+	if err := s.readSecrets(ctx, s.neighbors(), false); err != nil {
 		return controllers.PreviewInput{}, err
 	}
 	namespaces, err := s.readLabels(ctx)
@@ -206,8 +206,8 @@ func (s *scene) neededSecrets() []plan.Key {
 	return keys
 }
 
-// neighbours are the Secrets of endpoints that lead to a product environment which was listed: their triggers count there too.
-func (s *scene) neighbours() []plan.Key {
+// neighbors are the Secrets of endpoints that lead to a product environment which was listed: their triggers count there too.
+func (s *scene) neighbors() []plan.Key {
 	listed := map[cloudinary.Environment]bool{}
 	for credentials := range s.lists {
 		listed[credentials.Environment()] = true
@@ -235,7 +235,7 @@ func endpointOf(t *v1alpha1.CloudinaryTrigger) plan.Key {
 }
 
 // readSecrets reads Secrets that are not known yet, and lists with their credentials. Nothing is known of what needs one that does not
-// exist, or that could not be tried; for neighbours, that is no loss.
+// exist, or that could not be tried; for neighbors, that is no loss.
 func (s *scene) readSecrets(ctx context.Context, keys []plan.Key, needed bool) error {
 	for _, key := range keys {
 		if _, known := s.secrets[key]; known || s.refused[key] {

@@ -4,7 +4,7 @@
 // Admin API over real HTTP, with authentication, validation, limits and rate-limit headers; the notifications that triggers fire,
 // signed, sent and retried; tags of assets; and a control API beside them that counts calls, injects faults and makes things happen.
 //
-// Where Cloudinary's behaviour is not documented, a switch of Options chooses between the possible answers; README.md lists each.
+// Where Cloudinary's behavior is not documented, a switch of Options chooses between the possible answers; README.md lists each.
 //
 // It must not keep anything on disk, call any address but those to be notified, sign by the code of the receiver that it is to test,
 // or be used by the operator's own code: only tests and cmd/cloudinary-sim import it.

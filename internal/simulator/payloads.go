@@ -106,7 +106,7 @@ func (s sample) body(eventType string) members {
 	case "move":
 		return s.changed(members{{"from_asset_folder", ""}, {"to_asset_folder", "shop"}})
 	case "resource_context_changed", "resource_metadata_changed":
-		added := []members{{{"name", "colour"}, {"value", "red"}}}
+		added := []members{{{"name", "color"}, {"value", "red"}}}
 		return s.changed(members{{"added", added}, {"removed", []any{}}, {"updated", []any{}}})
 	case "resource_display_name_changed":
 		return s.changed(members{{"previous_display_name", "old"}, {"new_display_name", "new"}})

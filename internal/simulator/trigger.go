@@ -116,7 +116,7 @@ func (s *Simulator) duplicateKey(t trigger) string {
 	return key
 }
 
-// storedURI is what the server compares: an environment that normalises URLs does not tell two spellings of one apart.
+// storedURI is what the server compares: an environment that normalizes URLs does not tell two spellings of one apart.
 func (s *Simulator) storedURI(uri string) string {
 	if s.options.Normalize == NormalizeEquivalent {
 		return normalizeURI(uri)

@@ -45,7 +45,7 @@ func whileFailing() []rule {
 	}
 }
 
-func normalise(text string, more []rule) string {
+func normalize(text string, more []rule) string {
 	for _, r := range append(rules(), more...) {
 		text = regexp.MustCompile(r.pattern).ReplaceAllString(text, r.replacement)
 	}
@@ -70,7 +70,7 @@ func (c *cluster) describes(moment string, more []rule) {
 	}
 	for kind, object := range map[string]string{"trigger": "cldt/uploads", "endpoint": "nep/media"} {
 		c.describesAs(filepath.Join("testdata", "describe-"+kind+"-"+moment+".txt"), func() string {
-			return normalise(c.kubectl("describe", "-n", "shop", object), more)
+			return normalize(c.kubectl("describe", "-n", "shop", object), more)
 		})
 	}
 }

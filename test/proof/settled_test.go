@@ -270,9 +270,9 @@ func (r *run) inTheWay(w wish) bool {
 	})
 }
 
-// otherwiseSpelt says whether the trigger at the place has another spelling of the URL. To a server that tells them apart, an update to
+// otherwiseSpelled says whether the trigger at the place has another spelling of the URL. To a server that tells them apart, an update to
 // the present one is another URL.
-func (r *run) otherwiseSpelt(w wish) bool {
+func (r *run) otherwiseSpelled(w wish) bool {
 	return slices.ContainsFunc(r.clouds[w.cloud].triggers(), func(t simulator.Trigger) bool {
 		return placeOf(w.cloud, t) == w.place && t.URI != w.url
 	})
@@ -299,7 +299,7 @@ func (r *run) judgeReady(t *v1alpha1.CloudinaryTrigger, wishes []wish) {
 	c := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionReady)
 	excused := r.lossy && slices.Contains(reasonsOf(t), v1alpha1.ReasonNotConverging) ||
 		slices.Contains(reasonsOf(t), v1alpha1.ReasonRejected) && slices.ContainsFunc(wishes, r.inTheWay) ||
-		slices.Contains(reasonsOf(t), v1alpha1.ReasonURLLimitReached) && slices.ContainsFunc(wishes, r.otherwiseSpelt)
+		slices.Contains(reasonsOf(t), v1alpha1.ReasonURLLimitReached) && slices.ContainsFunc(wishes, r.otherwiseSpelled)
 	if c == nil || c.ObservedGeneration != t.Generation || c.Status != metav1.ConditionTrue && !excused {
 		r.violated("%s has all that it wants, and is not Ready at generation %d: %+v", t.Name, t.Generation, c)
 	}

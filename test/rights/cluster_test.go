@@ -48,7 +48,7 @@ const (
 	patience = 2 * time.Minute
 )
 
-// cluster is an API server that authorises as in production and notes who asks for what, with a folder of config/ installed.
+// cluster is an API server that authorizes as in production and notes who asks for what, with a folder of config/ installed.
 type cluster struct {
 	*testing.T
 	client     client.Client

@@ -74,7 +74,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, done string, app
 	}
 }
 
-// chosen reads what a request asks for. What it does not say clearly is refused, as a misspelt name would make it be about more.
+// chosen reads what a request asks for. What it does not say clearly is refused, as a misspelled name would make it be about more.
 func chosen(w http.ResponseWriter, r *http.Request) (which queue.Selection, status int, err error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {

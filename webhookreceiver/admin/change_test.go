@@ -100,7 +100,7 @@ func TestRequestsThatAreNotClearChangeNothing(t *testing.T) {
 		"two objects":                {body: media("") + media(""), want: "something follows"},
 		"no namespace":               {body: `{"endpoint":"media"}`, want: "namespace and endpoint are required"},
 		"no endpoint":                {body: `{"namespace":"shop","target":"catalog"}`, want: "namespace and endpoint are required"},
-		"a misspelt name":            {body: media(`,"id":["1"]`), want: `unknown field "id"`},
+		"a misspelled name":          {body: media(`,"id":["1"]`), want: `unknown field "id"`},
 		"no ids among them":          {body: media(`,"ids":[]`), want: "leave it out for all"},
 		"too many ids":               {body: media(`,"ids":[` + many + `]`), want: "1 to 1000"},
 		"an id that is a number":     {body: media(`,"ids":[1]`), want: "ids has a number where a string is needed"},

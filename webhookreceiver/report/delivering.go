@@ -58,7 +58,7 @@ func (h *health) failing(now time.Time) bool {
 //	no             | no           | no                 | absent
 //
 // Its message has no number and no time in it, so that it stays while nothing changes.
-func delivering(targets []health, before judgement, now time.Time) judgement {
+func delivering(targets []health, before judgment, now time.Time) judgment {
 	var failing, dead, gone []string
 	failure, delivered := "", before.status != ""
 	for i := range targets {
@@ -78,13 +78,13 @@ func delivering(targets []health, before judgement, now time.Time) judgement {
 	}
 	switch {
 	case len(failing) > 0:
-		return judgement{metav1.ConditionFalse, v1alpha1.ReasonTargetFailing, failingMessage(failing, failure)}
+		return judgment{metav1.ConditionFalse, v1alpha1.ReasonTargetFailing, failingMessage(failing, failure)}
 	case len(dead)+len(gone) > 0:
-		return judgement{metav1.ConditionFalse, v1alpha1.ReasonDeadLetters, deadMessage(dead, gone)}
+		return judgment{metav1.ConditionFalse, v1alpha1.ReasonDeadLetters, deadMessage(dead, gone)}
 	case delivered && len(targets) > 0:
-		return judgement{metav1.ConditionTrue, v1alpha1.ReasonDelivered, "Each target has what it was to get, or is about to."}
+		return judgment{metav1.ConditionTrue, v1alpha1.ReasonDelivered, "Each target has what it was to get, or is about to."}
 	default:
-		return judgement{}
+		return judgment{}
 	}
 }
 
@@ -125,7 +125,7 @@ func named(names []string) string {
 	return "the targets " + strings.Join(names, ", ") + more
 }
 
-// doubtful says whether time alone may change the judgement.
+// doubtful says whether time alone may change the judgment.
 func doubtful(targets []health) bool {
 	for i := range targets {
 		if targets[i].failures > 0 {

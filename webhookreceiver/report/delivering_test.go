@@ -25,45 +25,45 @@ func TestDelivering(t *testing.T) {
 	moment, while := noon.Add(-2*time.Second), noon.Add(-20*time.Second)
 	for name, test := range map[string]struct {
 		targets []health
-		before  judgement
+		before  judgment
 		want    is
 		why     string
 	}{
-		"no targets":            {nil, judgement{}, is{}, "there is nothing to deliver to"},
-		"nothing delivered yet": {[]health{{name: "a"}}, judgement{}, is{}, ""},
+		"no targets":            {nil, judgment{}, is{}, "there is nothing to deliver to"},
+		"nothing delivered yet": {[]health{{name: "a"}}, judgment{}, is{}, ""},
 		"the first is on its way": {
-			[]health{{name: "a", waiting: 1}}, judgement{}, is{}, "",
+			[]health{{name: "a", waiting: 1}}, judgment{}, is{}, "",
 		},
-		"delivered":              {[]health{{name: "a"}, {name: "b", delivered: 1}}, judgement{}, delivered, ""},
-		"one attempt has failed": {[]health{{name: "a", delivered: 9, failures: 1, failingSince: moment, waiting: 1}}, judgement{}, delivered, "that is what retries are for"},
+		"delivered":              {[]health{{name: "a"}, {name: "b", delivered: 1}}, judgment{}, delivered, ""},
+		"one attempt has failed": {[]health{{name: "a", delivered: 9, failures: 1, failingSince: moment, waiting: 1}}, judgment{}, delivered, "that is what retries are for"},
 		"the first attempt of all has failed": {
-			[]health{{name: "a", failures: 1, failingSince: moment, waiting: 1}}, judgement{}, is{}, "",
+			[]health{{name: "a", failures: 1, failingSince: moment, waiting: 1}}, judgment{}, is{}, "",
 		},
 		"one attempt has failed, and none succeeded for a while": {
-			[]health{{name: "a", failures: 1, failingSince: while, waiting: 1}}, judgement{}, failing, "",
+			[]health{{name: "a", failures: 1, failingSince: while, waiting: 1}}, judgment{}, failing, "",
 		},
-		"three attempts have failed": {[]health{{name: "a", delivered: 9, failures: 3, failingSince: moment, waiting: 3}}, judgement{}, failing, ""},
-		"a target is paused":         {[]health{{name: "a", delivered: 9, paused: true, waiting: 5}}, judgement{}, failing, ""},
+		"three attempts have failed": {[]health{{name: "a", delivered: 9, failures: 3, failingSince: moment, waiting: 3}}, judgment{}, failing, ""},
+		"a target is paused":         {[]health{{name: "a", delivered: 9, paused: true, waiting: 5}}, judgment{}, failing, ""},
 		"what failed was discarded": {
 			[]health{{name: "a", failures: 9, failingSince: while}},
-			judgement{metav1.ConditionFalse, v1alpha1.ReasonTargetFailing, ""},
+			judgment{metav1.ConditionFalse, v1alpha1.ReasonTargetFailing, ""},
 			delivered,
 			"nothing is left that could fail",
 		},
 		"a notification was refused": {
-			[]health{{name: "a", delivered: 9, failures: 1, failingSince: while, dead: 1}}, judgement{}, dead, "the target works",
+			[]health{{name: "a", delivered: 9, failures: 1, failingSince: while, dead: 1}}, judgment{}, dead, "the target works",
 		},
 		"many were refused, and nothing succeeded": {
-			[]health{{name: "a", failures: 3, failingSince: while, dead: 3}}, judgement{}, failing, "the failure tells more than its result",
+			[]health{{name: "a", failures: 3, failingSince: while, dead: 3}}, judgment{}, failing, "the failure tells more than its result",
 		},
 		"dead letters of a target that is gone": {
-			[]health{{name: "a", delivered: 9}, {name: "b", dead: 1, gone: true}}, judgement{}, dead, "they are kept, and nobody gets them",
+			[]health{{name: "a", delivered: 9}, {name: "b", dead: 1, gone: true}}, judgment{}, dead, "they are kept, and nobody gets them",
 		},
 		"dead letters of one, failures of another": {
-			[]health{{name: "a", dead: 1}, {name: "b", failures: 3, waiting: 1}}, judgement{}, failing, "it will get worse",
+			[]health{{name: "a", dead: 1}, {name: "b", failures: 3, waiting: 1}}, judgment{}, failing, "it will get worse",
 		},
 		"redriven dead letters": {
-			[]health{{name: "a", waiting: 1}}, judgement{metav1.ConditionFalse, v1alpha1.ReasonDeadLetters, ""}, delivered, "they are about to be delivered",
+			[]health{{name: "a", waiting: 1}}, judgment{metav1.ConditionFalse, v1alpha1.ReasonDeadLetters, ""}, delivered, "they are about to be delivered",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestDeliveringNamesTargetsAndTheFailure(t *testing.T) {
 	one := health{name: "catalog", failures: 3, waiting: 1, failure: "the Service catalog has no ready endpoint."}
 	want := "Deliveries fail to the target catalog: the Service catalog has no ready endpoint. " +
 		"They are tried again, ever less often, until spec.receiver.retry.maxAge."
-	if got := delivering([]health{one}, judgement{}, noon).message; got != want {
+	if got := delivering([]health{one}, judgment{}, noon).message; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	var many []health
@@ -92,14 +92,14 @@ func TestDeliveringNamesTargetsAndTheFailure(t *testing.T) {
 		h.failure = strings.Repeat("x", 256)
 		many = append(many, h)
 	}
-	got := delivering(many, judgement{}, noon).message
+	got := delivering(many, judgment{}, noon).message
 	if len(got) > 1024 || !strings.Contains(got, "and others") {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
 	for i := range many {
 		many[i] = health{name: "t" + strconv.Itoa(i), dead: 1}
 	}
-	if got := delivering(many, judgement{}, noon).message; !strings.Contains(got, v1alpha1.AnnotationRedrive) || !strings.Contains(got, "t0, t1, t2, t3 and others") {
+	if got := delivering(many, judgment{}, noon).message; !strings.Contains(got, v1alpha1.AnnotationRedrive) || !strings.Contains(got, "t0, t1, t2, t3 and others") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -109,10 +109,10 @@ func TestDeadLettersOfATargetThatIsGoneAreNotToBeRedriven(t *testing.T) {
 	gone, there := health{name: "former", dead: 1, gone: true}, health{name: "catalog", dead: 1}
 	want := "Notifications were given up for the target former and are kept, though the spec names no such target any more. " +
 		"Bring it back, or discard them: kubectl cloudinary deadletters discard."
-	if got := delivering([]health{gone}, judgement{}, noon).message; got != want {
+	if got := delivering([]health{gone}, judgment{}, noon).message; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	got := delivering([]health{there, gone}, judgement{}, noon).message
+	got := delivering([]health{there, gone}, judgment{}, noon).message
 	if !strings.HasSuffix(got, " "+want) || !strings.Contains(got, "the target catalog") || !strings.Contains(got, v1alpha1.AnnotationRedrive) {
 		t.Errorf("of both: %q", got)
 	}
@@ -120,7 +120,7 @@ func TestDeadLettersOfATargetThatIsGoneAreNotToBeRedriven(t *testing.T) {
 	for i := range 32 {
 		many = append(many, health{name: strings.Repeat(string(rune('a'+i%26)), 63), dead: 1, gone: i >= 16})
 	}
-	if got := delivering(many, judgement{}, noon).message; len(got) > 1024 || strings.Count(got, "and others") != 2 {
+	if got := delivering(many, judgment{}, noon).message; len(got) > 1024 || strings.Count(got, "and others") != 2 {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }

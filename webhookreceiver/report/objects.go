@@ -102,11 +102,11 @@ func (d *desired) equals(o *endpointObject) bool {
 	return equality.Semantic.DeepEqual(d.receiver, o.receiver) && equality.Semantic.DeepEqual(d.conditions, o.conditions)
 }
 
-func judged(c *metav1.Condition) judgement {
+func judged(c *metav1.Condition) judgment {
 	if c == nil {
-		return judgement{}
+		return judgment{}
 	}
-	return judgement{c.Status, c.Reason, c.Message}
+	return judgment{c.Status, c.Reason, c.Message}
 }
 
 func transition(c *metav1.Condition) time.Time {
@@ -116,9 +116,9 @@ func transition(c *metav1.Condition) time.Time {
 	return c.LastTransitionTime.Time
 }
 
-// withCondition adds a judgement to conditions; the time of its last transition is the one it had if its status is the same.
+// withCondition adds a judgment to conditions; the time of its last transition is the one it had if its status is the same.
 func withCondition(
-	conditions, before []metav1.Condition, conditionType string, j judgement, generation int64, now time.Time,
+	conditions, before []metav1.Condition, conditionType string, j judgment, generation int64, now time.Time,
 ) []metav1.Condition {
 	if j.status == "" {
 		return conditions

@@ -72,7 +72,7 @@ func (s *slot) stored(id queue.ID, record *queue.Record, n *notification.Notific
 	s.spare = *n
 	s.n = &s.spare
 	if size(n) > maxKeptBytes {
-		s.summarise()
+		s.summarize()
 	}
 	s.version++
 }
@@ -126,8 +126,8 @@ func (s *slot) delivery(target string) *outcome {
 	return nil
 }
 
-// summarise makes the summary, which costs too much to be made for each notification.
-func (s *slot) summarise() {
+// summarize makes the summary, which costs too much to be made for each notification.
+func (s *slot) summarize() {
 	if s.n == nil {
 		return
 	}
@@ -140,7 +140,7 @@ func (s *slot) status() *v1alpha1.NotificationStatus {
 	if s.empty() {
 		return nil
 	}
-	s.summarise()
+	s.summarize()
 	status := &v1alpha1.NotificationStatus{
 		EventType: cut(s.eventType, maxEventTypeBytes), ReceivedAt: seconds(s.receivedAt), Summary: s.summary,
 	}

@@ -20,8 +20,8 @@ const (
 	keysGrace = 10 * time.Second
 )
 
-// judgement is a condition without its times. The zero value is an absent one.
-type judgement struct {
+// judgment is a condition without its times. The zero value is an absent one.
+type judgment struct {
 	status  metav1.ConditionStatus
 	reason  string
 	message string
@@ -63,7 +63,7 @@ type verification struct {
 	refused   refusals
 	doubtedAt time.Time
 	// before is the condition as it is, with the time of its last transition.
-	before   judgement
+	before   judgment
 	beforeAt time.Time
 }
 
@@ -76,18 +76,18 @@ type verification struct {
 //	yes  | yes             | three of a kind             | Unknown, with the likely cause
 //	yes  | yes             | fewer                       | as it was if that is Unknown and nothing verified since
 //	yes  | yes             | fewer                       | True: Verified
-func verifying(v verification, now time.Time) judgement {
+func verifying(v verification, now time.Time) judgment {
 	switch {
 	case !v.keys && now.Sub(v.missingAt) < keysGrace:
 		return v.before
 	case !v.keys:
-		return judgement{
+		return judgment{
 			metav1.ConditionFalse, v1alpha1.ReasonVerificationKeysMissing,
 			"There is no key to verify notifications with: see whether Synced is True here, and whether the manager runs. " +
 				"Until then requests are answered 503, and Cloudinary tries again.",
 		}
 	case v.verifiedAt.IsZero():
-		return judgement{}
+		return judgment{}
 	}
 	if cause := v.refused.cause(); cause.reason != "" && !v.doubtedAt.IsZero() && now.Sub(v.doubtedAt) >= doubtAfter {
 		return cause
@@ -95,18 +95,18 @@ func verifying(v verification, now time.Time) judgement {
 	if v.before.status == metav1.ConditionUnknown && !v.verifiedAt.After(v.beforeAt) {
 		return v.before
 	}
-	return judgement{metav1.ConditionTrue, v1alpha1.ReasonVerified, "The last notification that could be judged was verified."}
+	return judgment{metav1.ConditionTrue, v1alpha1.ReasonVerified, "The last notification that could be judged was verified."}
 }
 
 // cause is what the refusals mean most likely; the zero value where they are too few. A time is judged only where the signature is
 // right, so it says more than any number of wrong signatures, which anybody can send.
-func (r refusals) cause() judgement {
+func (r refusals) cause() judgment {
 	switch most := max(r.algorithm, r.onlyV2, r.signatures); {
 	case r.timestamps >= suspicious:
 		return doubt(v1alpha1.ReasonTimestampsRefused, "Notifications arrive that are too old, or from the future, and no others: "+
 			"check the clock of the receiver's node, and spec.receiver.verification.maxAge.")
 	case most < suspicious:
-		return judgement{}
+		return judgment{}
 	case most == r.algorithm:
 		return doubt(v1alpha1.ReasonAlgorithmNotAllowed, "No notification verifies any more: they are signed with an algorithm that "+
 			"spec.receiver.verification.algorithms does not allow. Allow it, or choose another one at Cloudinary.")
@@ -119,8 +119,8 @@ func (r refusals) cause() judgement {
 	}
 }
 
-func doubt(reason, message string) judgement {
-	return judgement{metav1.ConditionUnknown, reason, message}
+func doubt(reason, message string) judgment {
+	return judgment{metav1.ConditionUnknown, reason, message}
 }
 
 // doubts follows an endpoint's refusals between two looks.

@@ -32,7 +32,7 @@ func TestVerifying(t *testing.T) {
 		reason string
 	}
 	long, short := noon.Add(-2*time.Minute), noon.Add(-30*time.Second)
-	doubted := judgement{metav1.ConditionUnknown, v1alpha1.ReasonSignaturesDoNotMatch, "As it was."}
+	doubted := judgment{metav1.ConditionUnknown, v1alpha1.ReasonSignaturesDoNotMatch, "As it was."}
 	for name, test := range map[string]struct {
 		v    verification
 		want is
@@ -54,7 +54,7 @@ func TestVerifying(t *testing.T) {
 			"anybody can send requests",
 		},
 		"keys have come": {
-			verification{keys: true, before: judgement{metav1.ConditionFalse, v1alpha1.ReasonVerificationKeysMissing, ""}, beforeAt: long}, is{}, "",
+			verification{keys: true, before: judgment{metav1.ConditionFalse, v1alpha1.ReasonVerificationKeysMissing, ""}, beforeAt: long}, is{}, "",
 		},
 		"verified": {verification{keys: true, verifiedAt: long}, is{metav1.ConditionTrue, v1alpha1.ReasonVerified}, ""},
 		"two wrong signatures since": {

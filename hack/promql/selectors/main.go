@@ -72,10 +72,10 @@ func analyze(p parser.Parser, text string) result {
 		case *parser.VectorSelector:
 			found.Selectors = append(found.Selectors, selector{Metric: n.Name, Matchers: matchers(n), Function: function(path)})
 		case *parser.AggregateExpr:
-			found.group(n.Grouping, labelled(n.Expr))
+			found.group(n.Grouping, labeled(n.Expr))
 		case *parser.BinaryExpr:
 			if m := n.VectorMatching; m != nil {
-				found.group(slices.Concat(m.MatchingLabels, m.Include), append(labelled(n.LHS), labelled(n.RHS)...))
+				found.group(slices.Concat(m.MatchingLabels, m.Include), append(labeled(n.LHS), labeled(n.RHS)...))
 			}
 		}
 		return nil
@@ -89,19 +89,19 @@ func (r *result) group(names, metrics []string) {
 	}
 }
 
-// labelled are the metrics whose labels a result has. Of what stands right of "and" and "unless" it has none.
-func labelled(node parser.Node) []string {
+// labeled are the metrics whose labels a result has. Of what stands right of "and" and "unless" it has none.
+func labeled(node parser.Node) []string {
 	switch n := node.(type) {
 	case *parser.VectorSelector:
 		return []string{n.Name}
 	case *parser.BinaryExpr:
 		if n.Op == parser.LAND || n.Op == parser.LUNLESS {
-			return labelled(n.LHS)
+			return labeled(n.LHS)
 		}
 	}
 	var metrics []string
 	for child := range parser.ChildrenIter(node) {
-		metrics = append(metrics, labelled(child)...)
+		metrics = append(metrics, labeled(child)...)
 	}
 	return metrics
 }

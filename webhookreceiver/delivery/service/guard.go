@@ -16,7 +16,7 @@ func (e *refusedError) Error() string {
 	return fmt.Sprintf("%s is refused: targets must not have loopback, link-local, multicast or metadata addresses", e.address)
 }
 
-// guard looks at each address that is about to be dialled, so that nothing that names an address gets around it.
+// guard looks at each address that is about to be dialed, so that nothing that names an address gets around it.
 func guard(allowLoopback bool) func(ctx context.Context, network, address string, c syscall.RawConn) error {
 	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)

@@ -44,11 +44,11 @@ func TestAllowed(t *testing.T) {
 			host := netip.AddrPortFrom(netip.MustParseAddr(c.address), 80).String()
 			err := guard(c.loopback)(t.Context(), "tcp", host, nil)
 			if refused := (*refusedError)(nil); errors.As(err, &refused) == c.want {
-				t.Errorf("dialling %s: %v", host, err)
+				t.Errorf("dialing %s: %v", host, err)
 			}
 		})
 	}
 	if err := guard(true)(t.Context(), "tcp", "localhost:80", nil); err == nil {
-		t.Error("a name was dialled")
+		t.Error("a name was dialed")
 	}
 }

@@ -20,7 +20,7 @@ import (
 func failureMessage(err error, address string, timeout time.Duration) string {
 	var refused *refusedError
 	var dial *net.OpError
-	switch dialling := errors.As(err, &dial) && dial.Op == "dial"; {
+	switch dialing := errors.As(err, &dial) && dial.Op == "dial"; {
 	case errors.As(err, &refused):
 		return refused.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -29,7 +29,7 @@ func failureMessage(err error, address string, timeout time.Duration) string {
 		return "no route to " + address
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "the receiver has too many open connections"
-	case dialling && isTimeout(err) && timeout > maxDial:
+	case dialing && isTimeout(err) && timeout > maxDial:
 		return fmt.Sprintf("no connection to %s within %s", address, maxDial)
 	case isTimeout(err):
 		return fmt.Sprintf("no answer within %s", timeout)
@@ -39,7 +39,7 @@ func failureMessage(err error, address string, timeout time.Duration) string {
 		return address + " closed the connection without an answer"
 	case strings.Contains(err.Error(), "server response headers exceeded"):
 		return fmt.Sprintf("answered with more than %d KiB of headers", maxAnswerHeaders>>10)
-	case dialling:
+	case dialing:
 		return "no connection to " + address
 	default:
 		return address + " gave no complete answer in HTTP/1.1"

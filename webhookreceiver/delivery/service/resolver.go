@@ -27,7 +27,7 @@ import (
 
 // Address is where a request goes.
 type Address struct {
-	// HostPort is what is dialled.
+	// HostPort is what is dialed.
 	HostPort string
 	// Host is the Host header: the Service's name in the cluster's DNS.
 	Host string

@@ -13,7 +13,7 @@ import (
 //
 // CloudinaryTriggerStatus is what the manager found and did.
 type CloudinaryTriggerStatusApplyConfiguration struct {
-	// conditions say whether the spec can be honoured (Accepted), whether Cloudinary has exactly it (Synced),
+	// conditions say whether the spec can be honored (Accepted), whether Cloudinary has exactly it (Synced),
 	// and whether both hold (Ready). Reconciling and Stalled are there for tools that follow kstatus.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the metadata.generation that the conditions speak of; -1 before the manager's first look.
