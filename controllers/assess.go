@@ -181,7 +181,7 @@ func (v *triggerView) referenceProblem(w *world) (plan.Stance, *problem) {
 	case w.permits(ep.NotificationEndpoint, v.Namespace) == denied:
 		return plan.Releases, &problem{v1alpha1.ReasonEndpointNotAllowed, fmt.Sprintf(
 			"spec.endpointRef: NotificationEndpoint %s does not allow triggers from namespace %s; its spec.allowedTriggers.namespaces would have to be from: All, or select this namespace by its labels; "+
-				"what the trigger had at Cloudinary is let go of by its spec.deletionPolicy",
+				"what the trigger had at Cloudinary is deleted or kept as its spec.deletionPolicy says",
 			v.endpointKey, v.Namespace)}
 	case ep.DeletionTimestamp != nil:
 		return plan.Releases, &problem{v1alpha1.ReasonEndpointDeleting, fmt.Sprintf(

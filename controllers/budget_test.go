@@ -21,10 +21,8 @@ func TestChangesArriveWithinTheShareOfCalls(t *testing.T) {
 	t.Parallel()
 	const limit, window = 60, 4 * time.Second
 	f := newFixture(t, simulator.Options{RateLimit: limit, RateLimitWindow: window})
-	f.start()
 	ep, second := f.endpoint("media", hook), f.endpoint("second", hook+"/second")
 	f.create(f.secret("cloudinary"), ep, second)
-	ready(f, ep)
 	var triggers []*v1alpha1.CloudinaryTrigger
 	for _, endpoint := range []string{"media", "second"} {
 		for i, eventType := range notification.EventTypes()[:20] {
@@ -33,6 +31,7 @@ func TestChangesArriveWithinTheShareOfCalls(t *testing.T) {
 			f.create(trigger)
 		}
 	}
+	f.start() // only now: else they might come slowly enough to fit into the share
 	t.Log("they wait, which can be seen")
 	f.eventually(func() error {
 		f.get(ep)

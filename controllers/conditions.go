@@ -40,7 +40,7 @@ func (a assessment) conditions(existing []metav1.Condition, generation int64, no
 	ours := slices.DeleteFunc(slices.Clone(existing), func(c metav1.Condition) bool { return !managed(c.Type) })
 	set := func(conditionType string, status metav1.ConditionStatus, reason, message string) {
 		meta.SetStatusCondition(&ours, metav1.Condition{
-			Type: conditionType, Status: status, Reason: reason, Message: message,
+			Type: conditionType, Status: status, Reason: reason, Message: sentence(message),
 			ObservedGeneration: generation, LastTransitionTime: now,
 		})
 	}
@@ -64,6 +64,17 @@ func (a assessment) conditions(existing []metav1.Condition, generation int64, no
 	a.setReady(&ours, synced, set)
 	slices.SortFunc(ours, func(x, y metav1.Condition) int { return strings.Compare(x.Type, y.Type) })
 	return ours
+}
+
+// sentence makes a message of a clause, or of several. What begins with the path of a field keeps its beginning.
+func sentence(clause string) string {
+	if word, _, _ := strings.Cut(clause, " "); word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" {
+		clause = strings.ToUpper(clause[:1]) + clause[1:]
+	}
+	if clause == "" || strings.HasSuffix(clause, ".") {
+		return clause
+	}
+	return clause + "."
 }
 
 // setReady sets Ready, and the pair that kstatus looks at. A condition that stays is not removed in between: its time of transition
@@ -126,40 +137,43 @@ func verdictProblems(t *triggerView, findings []plan.Finding, use *limitUse) (ac
 // message tells a person what is wrong and what to do. It holds no time, and no count but that of the URLs where they have reached their limit, so
 // that an unchanged state writes nothing.
 func message(t *triggerView, f plan.Finding, use *limitUse) string {
-	types := joinNames(f.EventTypes)
+	types := "event type " + joinNames(f.EventTypes)
+	if len(f.EventTypes) > 1 {
+		types = "event types " + joinNames(f.EventTypes)
+	}
 	switch f.Problem {
 	case plan.Conflict:
 		other := "an object in another namespace"
 		if f.Other.Namespace == t.Namespace {
 			other = "CloudinaryTrigger " + f.Other.String()
 		}
-		return fmt.Sprintf("event types %s: %s already has them at the same URL and is older; remove them from one of the two", types, other)
+		return fmt.Sprintf("%s: %s already has them at the same URL and is older; remove them from one of the two", types, other)
 	case plan.AlreadyExists:
-		return fmt.Sprintf("event types %s: a trigger that is not the operator's exists at the same URL, and spec.adoptionPolicy is Refuse; delete that trigger, or set Adopt", types)
+		return fmt.Sprintf("%s: a trigger that is not the operator's exists at the same URL, and spec.adoptionPolicy is Refuse; delete that trigger, or set Adopt", types)
 	case plan.URLLimitReached:
-		return fmt.Sprintf("event types %s: %s", types, use.explain(t.Namespace, f.Message))
+		return fmt.Sprintf("%s: %s", types, use.explain(t.Namespace, f.Message))
 	case plan.Rejected:
-		return fmt.Sprintf("event types %s: Cloudinary refuses the trigger as it is in the spec%s; correct the spec; it is tried again then, and once an hour", types, quoteCloudinary(f.Message))
+		return fmt.Sprintf("%s: Cloudinary refuses the trigger as it is in the spec%s; correct the spec; it is tried again then, and once an hour", types, quoteCloudinary(f.Message))
 	case plan.NotConverging:
 		if len(f.Missing) == len(f.EventTypes) {
-			return fmt.Sprintf("event types %s: somebody keeps deleting the trigger, which was created anew three times within an hour; "+
+			return fmt.Sprintf("%s: somebody keeps deleting the trigger, which was created anew three times within an hour; "+
 				"find out who does, or take the event type out of the spec; it is tried again when the spec changes, and an hour after the last time", types)
 		}
-		return fmt.Sprintf("event types %s: Cloudinary keeps another value for %s than was sent, or somebody keeps setting it back; "+
-			"nothing more is written until either side changes, see status.registrations for both values", types, joinNames(f.Fields))
+		return fmt.Sprintf("%s: Cloudinary keeps another value for %s than was sent, or somebody keeps setting it back; "+
+			"nothing more is written until either side changes, and for an hour where it has changed time and again; see status.registrations for both values", types, joinNames(f.Fields))
 	case plan.Drifted:
 		return driftMessage(f)
 	case plan.Confirming:
-		return fmt.Sprintf("event types %s: sent; Cloudinary's list does not show it yet, it is looked at again at the next sync", types)
+		return fmt.Sprintf("%s: sent; Cloudinary's list does not show it yet, it is looked at again at the next sync", types)
 	case plan.Pending:
-		return fmt.Sprintf("event types %s: to be written to Cloudinary", types)
+		return fmt.Sprintf("%s: to be written to Cloudinary", types)
 	case plan.DeletionRefused:
-		return fmt.Sprintf("event types %s: Cloudinary refuses to delete the trigger%s; see to it there, or delete it in the Console; it is tried again every 10 minutes",
+		return fmt.Sprintf("%s: Cloudinary refuses to delete the trigger%s; see to it there, or delete it in the Console; it is tried again every 10 minutes",
 			types, quoteCloudinary(f.Message))
 	case plan.Releasing:
-		return fmt.Sprintf("event types %s: triggers that are not wanted any more are still to be let go of", types)
+		return fmt.Sprintf("%s: triggers that are not wanted any more are still to be released", types)
 	default:
-		return fmt.Sprintf("event types %s: %s", types, f.Problem)
+		return fmt.Sprintf("%s: %s", types, f.Problem)
 	}
 }
 

@@ -277,7 +277,7 @@ func TestTheServersURLLimitCountsWhereItIsLowerThanOurs(t *testing.T) {
 	}
 	f.placesBecome("delete "+url("a"), "delete "+url("b"), "upload "+url("a"), "upload "+url("b"))
 
-	t.Log("it goes through by itself when a URL is let go of")
+	t.Log("it goes through by itself when a URL is released")
 	f.delete(triggers["b"])
 	f.gone(triggers["b"])
 	ready(f, triggers["c"])

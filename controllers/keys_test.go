@@ -331,7 +331,7 @@ func TestWhatKeepsKeysFromCountingIsSaid(t *testing.T) {
 	})
 	f.put(secret, "signing.8", "")
 	f.eventually(func() error {
-		if got := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); got != acceptedNote(nil) {
+		if got := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); got != sentence(acceptedNote(nil)) {
 			return fmt.Errorf("message is %q", got)
 		}
 		return nil

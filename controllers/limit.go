@@ -42,7 +42,7 @@ func (u *limitUse) explain(namespace, word string) string {
 	if word != "" {
 		full = fmt.Sprintf("Cloudinary takes no further notification URL (it says %q), with %d in use of %d that --url-limit allows", word, len(u.urls), u.limit)
 	}
-	return full + "; in use by " + u.describe(namespace) + "; let go of a URL or use one that is there; it goes through by itself then"
+	return full + "; in use by " + u.describe(namespace) + "; release a URL or use one that is there; it goes through by itself then"
 }
 
 // describe tells the owner of a namespace who fills the limit: that namespace's endpoints by name, other namespaces' by number, and of

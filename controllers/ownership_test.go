@@ -223,7 +223,7 @@ func TestAnotherEnvironment(t *testing.T) {
 		}
 		return nil
 	})
-	t.Log("the Secret that nobody needs any more is let go of")
+	t.Log("the Secret that nobody needs any more is released")
 	f.delete(secret)
 	f.gone(secret)
 }

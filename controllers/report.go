@@ -20,7 +20,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// report writes the verdicts of a pass to status, where something changed, and lets go of objects that are done with.
+// report writes the verdicts of a pass to status, where something changed, and releases objects that are done with.
 func (r *Reconciler) report(ctx context.Context, g *gathered, env *environment, p plan.Plan) error {
 	g.use = limitUseOf(g, r.Options.URLLimit, p)
 	err := r.atOnce(g.order, func(key plan.Key) error {
@@ -46,7 +46,7 @@ func (r *Reconciler) reportElsewhere(ctx context.Context, g *gathered, t *trigge
 	return nil
 }
 
-// released wakes what may have waited for a trigger to let go of something: its primary, with its endpoint, and the Secrets.
+// released wakes what may have waited for a trigger to release something: its primary, with its endpoint, and the Secrets.
 // A change of status alone wakes nothing.
 func (r *Reconciler) released(t *triggerState) {
 	r.wake(t.primary)
@@ -112,7 +112,7 @@ func (r *Reconciler) leaving(t *triggerState, own cloudinary.Environment) *probl
 		if _, ok := r.directory.member(secretOf(reg), e); !ok {
 			return &problem{v1alpha1.ReasonCredentialsMissing, credentialsMissing(reg)}
 		}
-		p = &problem{v1alpha1.ReasonReleasing, fmt.Sprintf("triggers in %s are still to be let go of", e)}
+		p = &problem{v1alpha1.ReasonReleasing, fmt.Sprintf("triggers in %s are still to be released", e)}
 		if forsaken {
 			p.message += fmt.Sprintf(", since Secret %s is being deleted and no endpoint names it", secretOf(reg))
 		}
@@ -133,9 +133,9 @@ const (
 
 func acceptedNote(warnings []string) string {
 	if len(warnings) == 0 {
-		return "the spec can be honored"
+		return "the spec is valid and its references are allowed"
 	}
-	return "the spec can be honored; note: " + strings.Join(warnings, "; ")
+	return "the spec is valid and its references are allowed; note: " + strings.Join(warnings, "; ")
 }
 
 // finishTrigger writes a trigger's status, and lets an object go that is being deleted and holds nothing any more.
@@ -268,7 +268,7 @@ func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointV
 		return r.removeFinalizer(ctx, ep.NotificationEndpoint)
 	}
 	if ep.DeletionTimestamp != nil && a.synced == nil {
-		a.synced = &problem{v1alpha1.ReasonReleasing, "triggers that use this endpoint are still to be let go of"}
+		a.synced = &problem{v1alpha1.ReasonReleasing, "triggers that use this endpoint are still to be released"}
 	}
 	if err := r.holdEndpoint(ctx, ep); err != nil {
 		return err
@@ -296,7 +296,7 @@ func (v *endpointView) proven() bool {
 	return before || v.primary == environmentUnit(v.environment)
 }
 
-// holdEndpoint makes sure that an endpoint cannot go before what uses it has been let go of.
+// holdEndpoint makes sure that an endpoint cannot go before what uses it has been released.
 func (r *Reconciler) holdEndpoint(ctx context.Context, ep *endpointView) error {
 	if controllerutil.ContainsFinalizer(ep, v1alpha1.Finalizer) {
 		return nil

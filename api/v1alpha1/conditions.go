@@ -160,7 +160,7 @@ const (
 	// ReasonRateLimited means the hour's Admin API calls are used up, or the operator's share of them (--call-share). Goes on after Cloudinary's
 	// reset; status.environment.changesWaiting of the endpoint says how much is to be done.
 	ReasonRateLimited = "RateLimited"
-	// ReasonReleasing means triggers at a former URL or product environment are still to be let go of.
+	// ReasonReleasing means triggers at a former URL or product environment are still to be released.
 	ReasonReleasing = "Releasing"
 	// ReasonDeletionRefused means Cloudinary refuses to delete a trigger that is not wanted any more; the message has Cloudinary's word for it.
 	// Tried again every 10 minutes.
@@ -174,7 +174,7 @@ const (
 )
 
 const (
-	// Finalizer holds an object until what it has at Cloudinary is let go of, and a Secret until no endpoint needs it.
+	// Finalizer holds an object until what it has at Cloudinary is released, and a Secret until no endpoint needs it.
 	Finalizer = "notifications.cloudinary.dev/cloudinary"
 
 	// AnnotationAbandon with the value "true" ends the wait of an object that is being deleted: it goes, and

@@ -124,7 +124,7 @@ type AllowedTriggers struct {
 // +kubebuilder:validation:XValidation:rule="(self.from == 'Selector') == has(self.selector)",message="selector must be set with from: Selector, and with nothing else"
 type AllowedNamespaces struct {
 	// from is Same for the endpoint's own namespace, All for every one, or Selector for its own and those whose labels match selector.
-	// It may change: triggers of a namespace that may not use the endpoint any more are let go of by their deletionPolicy.
+	// It may change: triggers of a namespace that may not use the endpoint any more are released by their deletionPolicy.
 	// +required
 	From FromNamespaces `json:"from,omitempty"`
 

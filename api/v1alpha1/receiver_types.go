@@ -53,7 +53,7 @@ const (
 // DeliveryTarget is something that gets an endpoint's notifications.
 // +kubebuilder:validation:XValidation:rule="has(self.service) != has(self.event)",message="exactly one of service and event must be set"
 type DeliveryTarget struct {
-	// name of the target within the endpoint. What waits for a target waits under this name: renaming one lets go of that.
+	// name of the target within the endpoint. What waits for a target waits under this name: renaming one discards that.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -294,7 +294,7 @@ type TargetStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	DeadLetters *int64 `json:"deadLetters,omitempty"`
 
-	// discarded is how many were let go of: Kubernetes Events over the budget, what waited for a target that was removed, and
+	// discarded is how many were dropped: Kubernetes Events over the budget, what waited for a target that was removed, and
 	// dead letters that somebody discarded.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -68,7 +68,7 @@ func TestMakeWhereATriggerIsGone(t *testing.T) {
 			want:     said{records: []string{"x 9 upload " + urlA + " Adopted"}},
 		},
 		"and the object is being deleted": {
-			why:     "there is nothing to let go of",
+			why:     "there is nothing to release",
 			objects: []Object{object("x", urlA, "upload").recorded(tomb(listed.Add(-time.Minute))).is(Releases)},
 		},
 	})

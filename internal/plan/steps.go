@@ -139,7 +139,7 @@ func (m *matcher) claim() {
 	}
 }
 
-// release lets go of what nobody wants any more.
+// release releases what nobody wants any more.
 func (m *matcher) release() {
 	for _, s := range m.objects {
 		s.have = slices.DeleteFunc(s.have, func(h *holding) bool { return m.releaseOne(s, h) })

@@ -20,7 +20,7 @@ func TestCompletion(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"commands":                       {[]string{"re"}, []string{"release\tLet go of objects whose manager or credentials are gone"}},
+		"commands":                       {[]string{"re"}, []string{"release\tRelease objects whose manager or credentials are gone"}},
 		"endpoints":                      {slices.Concat([]string{"send"}, flags, []string{""}), []string{"desk", "media"}},
 		"endpoints by their beginning":   {slices.Concat([]string{"deadletters", "redrive"}, flags, []string{"m"}), []string{"media"}},
 		"no second endpoint":             {slices.Concat([]string{"send", "media"}, flags, []string{""}), nil},

@@ -267,7 +267,7 @@ func indented(body []byte) string {
 	return string(escaped(text.Bytes(), steersTerminal))
 }
 
-// withReceiver reaches the receiver, does something there, and lets go of the connection.
+// withReceiver reaches the receiver, does something there, and closes the connection.
 func (c *cli) withReceiver(ctx context.Context, o *deadLetterOptions, do func(*cluster, *adminClient) error) error {
 	cl, err := c.connect()
 	if err != nil {

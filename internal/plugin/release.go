@@ -53,7 +53,7 @@ func (c *cli) releaseCommand() *cobra.Command {
 	var o releaseOptions
 	cmd := &cobra.Command{
 		Use:     "release (cldt/NAME | nep/NAME | secret/NAME ...) | --all",
-		Short:   "Let go of objects whose manager or credentials are gone",
+		Short:   "Release objects whose manager or credentials are gone",
 		Long:    longRelease,
 		Example: exampleRelease,
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.release(cmd.Context(), args, o) },
@@ -63,7 +63,7 @@ func (c *cli) releaseCommand() *cobra.Command {
 	f.BoolVar(&o.all, "all", false, "Every object of the namespace that has the operator's finalizer.")
 	f.BoolVar(&o.delete, "delete", false, "Delete objects that are not being deleted.")
 	f.BoolVarP(&o.yes, "yes", "y", false, "Do not ask.")
-	f.BoolVar(&o.dryRun, "dry-run", false, "Say what would be let go of and left behind, and change nothing.")
+	f.BoolVar(&o.dryRun, "dry-run", false, "Say what would be released and left behind, and change nothing.")
 	addOutput(cmd, &o.output, outputJSON, outputYAML)
 	return cmd
 }
@@ -87,7 +87,7 @@ func (c *cli) completeReleases(cmd *cobra.Command, _ []string, prefix string) ([
 	})
 }
 
-// releasable is an object that is to be let go of.
+// releasable is an object that is to be released.
 type releasable struct {
 	client.Object
 	kind string
@@ -95,7 +95,7 @@ type releasable struct {
 	left []leftBehind
 }
 
-// leftBehind is a trigger at Cloudinary that depends on what is let go of.
+// leftBehind is a trigger at Cloudinary that depends on what is released.
 type leftBehind struct {
 	holder                          plan.Key // the CloudinaryTrigger that has it in its status
 	environment, url, eventType, id string
@@ -133,7 +133,7 @@ func (c *cli) release(ctx context.Context, args []string, o releaseOptions) erro
 		return err
 	}
 	if len(found) == 0 {
-		fmt.Fprintf(c.Streams.ErrOut, "Nothing to let go of in namespace %s.\n", cl.namespace)
+		fmt.Fprintf(c.Streams.ErrOut, "Nothing to release in namespace %s.\n", cl.namespace)
 		return nil
 	}
 	if o.output.format == outputTable {
@@ -143,7 +143,7 @@ func (c *cli) release(ctx context.Context, args []string, o releaseOptions) erro
 		_, err := o.output.structured(c.Streams.Out, o.report(found, nil))
 		return err
 	}
-	if err := c.confirm(o.yes, fmt.Sprintf("Let go of %d objects in namespace %s?", len(found), cl.namespace)); err != nil {
+	if err := c.confirm(o.yes, fmt.Sprintf("Release %d objects in namespace %s?", len(found), cl.namespace)); err != nil {
 		return err
 	}
 	return c.letGo(ctx, cl, found, o)
@@ -190,7 +190,7 @@ func (cl *cluster) releasable(ctx context.Context, kind, name string, triggers [
 	case "secret", "secrets":
 		r.kind, r.Object = shortSecret, secretMetadata()
 	default:
-		return nil, fmt.Errorf("%q is not a kind that can be let go of; those are cldt, nep and secret", kind)
+		return nil, fmt.Errorf("%q is not a kind that can be released; those are cldt, nep and secret", kind)
 	}
 	if err := cl.Get(ctx, client.ObjectKey{Namespace: cl.namespace, Name: name}, r.Object); err != nil {
 		return nil, explained(err)
@@ -206,7 +206,7 @@ func secretMetadata() *metav1.PartialObjectMetadata {
 	return m
 }
 
-// heldObjects are those of the namespace that have the finalizer. Who may not list Secrets lets go of the others.
+// heldObjects are those of the namespace that have the finalizer. Who may not list Secrets releases the others.
 func (c *cli) heldObjects(ctx context.Context, cl *cluster, triggers []v1alpha1.CloudinaryTrigger, o releaseOptions) ([]*releasable, error) {
 	var found []*releasable
 	add := func(kind string, object client.Object) {
@@ -268,7 +268,7 @@ func behind(r *releasable, triggers []v1alpha1.CloudinaryTrigger) []leftBehind {
 func (c *cli) showReleases(found []*releasable, o releaseOptions) {
 	told := map[leftBehind]bool{}
 	for _, r := range found {
-		what := "lets go of the finalizer"
+		what := "releases the finalizer"
 		if !r.deleting() && !r.keep && o.delete {
 			what = "is deleted"
 		}
@@ -287,7 +287,7 @@ func (c *cli) showReleases(found []*releasable, o releaseOptions) {
 	}
 }
 
-// fate is what letting go of an object of a kind means for the trigger.
+// fate is what releasing an object of a kind means for the trigger.
 func (l leftBehind) fate(kind string) string {
 	switch kind {
 	case shortTrigger:

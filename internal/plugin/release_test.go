@@ -172,7 +172,7 @@ func TestReleaseChangesNothing(t *testing.T) {
 
 func TestReleaseOfNothing(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
-	if r := f.call("release", "--all", "--yes"); r.code != 0 || !strings.Contains(r.err, "Nothing to let go of") {
+	if r := f.call("release", "--all", "--yes"); r.code != 0 || !strings.Contains(r.err, "Nothing to release") {
 		t.Errorf("got %+v", r)
 	}
 }

@@ -26,7 +26,7 @@ type leftTrigger struct {
 	HeldBy      string `json:"heldBy"` // the CloudinaryTrigger, as namespace/name
 }
 
-// report says what becomes of the objects; errs has those that could not be let go of.
+// report says what becomes of the objects; errs has those that could not be released.
 func (o *releaseOptions) report(found []*releasable, errs map[*releasable]error) releaseReport {
 	report := releaseReport{DryRun: o.dryRun, Objects: []releasedObject{}}
 	for _, r := range found {

@@ -29,7 +29,7 @@ func (f *fixture) busy() {
 	at := metav1.NewTime(noon.Add(-90 * time.Second))
 	ep.Status = v1alpha1.NotificationEndpointStatus{
 		Conditions: []metav1.Condition{
-			condition("Ready", "True", "Ready", "accepted and synced"),
+			condition("Ready", "True", "Ready", "Accepted and synced."),
 			condition("Verifying", "True", "Verified", "well"),
 			condition("Delivering", "False", "DeadLetters", "there are some"),
 		},
@@ -55,7 +55,7 @@ func (f *fixture) busy() {
 
 	t := f.trigger("images", "media", "upload", "delete", "rename", "move", "eager")
 	t.Status = v1alpha1.CloudinaryTriggerStatus{
-		Conditions:         []metav1.Condition{condition("Ready", "False", "Conflict", "event types upload: another one has them")},
+		Conditions:         []metav1.Condition{condition("Ready", "False", "Conflict", "event type upload: another one has them")},
 		ObservedGeneration: new(int64(1)),
 		LastNotification:   &v1alpha1.NotificationStatus{EventType: "upload", ReceivedAt: &at},
 	}

@@ -63,7 +63,7 @@ func waitForLock(ctx context.Context, o Options) (io.Closer, error) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if !waiting {
-			o.Logger.Info("waiting for another process to let go of the queue", "directory", o.Dir)
+			o.Logger.Info("waiting for another process to release the queue", "directory", o.Dir)
 		}
 		select {
 		case <-ctx.Done():

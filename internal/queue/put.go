@@ -93,7 +93,7 @@ func applyPut(s *Store, g *group, o *op) {
 
 const (
 	// shareOfRest is how many times what is left of the limits one endpoint may hold. Whoever holds more has to wait until others, or its own
-	// targets, have let go of something; so that there is always some room for one that holds little.
+	// targets, have released something; so that there is always some room for one that holds little.
 	shareOfRest = 4
 	// As much as this an endpoint may hold in any case.
 	minShareBytes         = 4 << 20

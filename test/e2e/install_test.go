@@ -23,7 +23,7 @@ func kustomization(folder string) way {
 	return way{
 		name:    folder,
 		install: func(c *cluster) { c.kubectl("apply", "--server-side", "-k", filepath.Join("manifests", folder)) },
-		// As make undeploy: the objects go while the manager is there to let go of what they hold.
+		// As make undeploy: the objects go while the manager is there to release what they hold.
 		uninstall: func(c *cluster) {
 			c.kubectl("delete", "--timeout=120s", "-k", "../../config/crd")
 			c.hasNoTriggers()
@@ -73,11 +73,11 @@ func (c *cluster) giveVolume(name string) {
 // nodeDir is the folder of the node, where hack/e2e.sh has put what is needed.
 func nodeDir() string { return os.Getenv("E2E_DIR") }
 
-// uninstalled takes the product away while Cloudinary has triggers to let go of.
+// uninstalled takes the product away while Cloudinary has triggers to release.
 func (c *cluster) uninstalled(w way) {
 	c.Helper()
 	if len(c.triggers()) == 0 {
-		c.Error("there is nothing to let go of")
+		c.Error("there is nothing to release")
 	}
 	w.uninstall(c)
 	c.hasNoTriggers()

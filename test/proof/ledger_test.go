@@ -88,7 +88,7 @@ func (l *ledger) recorded(id string) []holding {
 	return all
 }
 
-// wrote looks at a change of the API server: at what an object takes into its status, and at what it lets go of.
+// wrote looks at a change of the API server: at what an object takes into its status, and at what it releases.
 func (l *ledger) wrote(c change) {
 	before, _ := c.before.(*v1alpha1.CloudinaryTrigger)
 	after, _ := c.after.(*v1alpha1.CloudinaryTrigger)
@@ -138,7 +138,7 @@ func (l *ledger) dropped(h holding) {
 		return
 	}
 	if !keeps(h) {
-		l.run.violated("%s lets go of %s (%s at %s in %s), which exists and is to be deleted", h.object.Name, h.ID[:6], t.EventType, t.URI, h.cloud)
+		l.run.violated("%s releases %s (%s at %s in %s), which exists and is to be deleted", h.object.Name, h.ID[:6], t.EventType, t.URI, h.cloud)
 	}
 	l.letGo[h.ID] = true
 	l.made(c, h.ID)
@@ -189,7 +189,7 @@ func (h holding) String() string {
 	return fmt.Sprintf("%s %s at %s in %s", id, h.EventType, h.url, h.cloud)
 }
 
-// keeps says whether a trigger stays at Cloudinary when its object lets go of it.
+// keeps says whether a trigger stays at Cloudinary when its object releases it.
 func keeps(h holding) bool {
 	s := h.object.Spec
 	switch {
@@ -284,7 +284,7 @@ func (l *ledger) called(c *cloud, request *http.Request, body []byte) reply {
 		l.noteMakers(c, id)
 	}
 	l.run.note("%s %s in %s: %s", request.Method, id[:6], c.name, body)
-	if _, let := l.foreign[id]; let { // it was let go of while the call was under way
+	if _, let := l.foreign[id]; let { // it was released while the call was under way
 		delete(l.foreign, id)
 		if request.Method == http.MethodPut {
 			l.made(c, id)

@@ -50,7 +50,7 @@ const (
 	Delivered
 	// Refused means that the target works, and will never take this notification: a dead letter.
 	Refused
-	// Suppressed means that it is let go of by design, as a Kubernetes Event over the budget is.
+	// Suppressed means that it is dropped by design, as a Kubernetes Event over the budget is.
 	Suppressed
 )
 
@@ -87,7 +87,7 @@ type Attempt struct {
 	ID       queue.ID
 	Endpoint queue.Endpoint
 	Target   string
-	// EventType and ReceivedAt are zero where the notification was not read: it was given up for its age, or let go of.
+	// EventType and ReceivedAt are zero where the notification was not read: it was given up for its age, or dropped.
 	EventType  string
 	ReceivedAt time.Time
 	// Number counts the attempts so far, this one included.
@@ -141,6 +141,6 @@ type LaneStats struct {
 	PausedUntil time.Time
 	// LastFailure is the message of the last attempt that failed, as long as anything waits.
 	LastFailure string
-	// Routed says that the routes have the target. What waits for one that they do not have is let go of after a while.
+	// Routed says that the routes have the target. What waits for one that they do not have is discarded after a while.
 	Routed bool
 }

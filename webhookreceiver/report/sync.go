@@ -53,7 +53,7 @@ func (r *Recorder) Sync(table *route.Table) {
 	r.bound()
 }
 
-// forget lets go of what has been gone for long. The caller holds r.mu.
+// forget drops what has been gone for long. The caller holds r.mu.
 func (r *Recorder) forget(now time.Time) {
 	for _, e := range r.gone {
 		if !e.goneAt.IsZero() && now.Sub(e.goneAt) >= remember {
@@ -62,7 +62,7 @@ func (r *Recorder) forget(now time.Time) {
 	}
 }
 
-// bound lets go of those that went first, where there are too many. The caller holds r.mu.
+// bound drops those that went first, where there are too many. The caller holds r.mu.
 func (r *Recorder) bound() {
 	if len(r.gone) <= maxGone {
 		return

@@ -18,7 +18,7 @@ const (
 	workTime = 12 * time.Second
 )
 
-// notification is what this program needs of one. Let go of fields that are not known: Cloudinary adds some now and then.
+// notification is what this program needs of one. Fields that are not known are left out: Cloudinary adds some now and then.
 type notification struct {
 	Type         string `json:"notification_type"`
 	PublicID     string `json:"public_id"`

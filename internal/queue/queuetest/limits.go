@@ -101,7 +101,7 @@ func testShares(t *testing.T, f *fixture) {
 	_, err = many.put(t, "third")
 	must(t, err)
 
-	// What an endpoint has let go of is there for all again, for itself too.
+	// What an endpoint has released is there for all again, for itself too.
 	var outcomes []queue.Outcome
 	for _, id := range first {
 		outcomes = append(outcomes, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered}, queue.Outcome{ID: id, Target: "y", Kind: queue.Discarded})

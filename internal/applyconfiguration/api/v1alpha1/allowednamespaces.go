@@ -15,7 +15,7 @@ import (
 // AllowedNamespaces says from which namespaces an endpoint may be used.
 type AllowedNamespacesApplyConfiguration struct {
 	// from is Same for the endpoint's own namespace, All for every one, or Selector for its own and those whose labels match selector.
-	// It may change: triggers of a namespace that may not use the endpoint any more are let go of by their deletionPolicy.
+	// It may change: triggers of a namespace that may not use the endpoint any more are released by their deletionPolicy.
 	From *apiv1alpha1.FromNamespaces `json:"from,omitempty"`
 	// selector is for the labels of namespaces; an empty one matches all. It takes a manager that sees the whole cluster.
 	Selector *v1.LabelSelectorApplyConfiguration `json:"selector,omitempty"`

@@ -13,7 +13,7 @@ import (
 //
 // DeliveryTarget is something that gets an endpoint's notifications.
 type DeliveryTargetApplyConfiguration struct {
-	// name of the target within the endpoint. What waits for a target waits under this name: renaming one lets go of that.
+	// name of the target within the endpoint. What waits for a target waits under this name: renaming one discards that.
 	Name *string `json:"name,omitempty"`
 	// service is a Service in the same namespace that gets the notification by POST, and answers 2xx once it has it.
 	Service *ServiceTargetApplyConfiguration `json:"service,omitempty"`

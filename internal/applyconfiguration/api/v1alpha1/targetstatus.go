@@ -24,7 +24,7 @@ type TargetStatusApplyConfiguration struct {
 	// deadLetters is how many were given up and are kept. The annotation notifications.cloudinary.dev/redrive on the endpoint,
 	// with any new value, has them delivered again.
 	DeadLetters *int64 `json:"deadLetters,omitempty"`
-	// discarded is how many were let go of: Kubernetes Events over the budget, what waited for a target that was removed, and
+	// discarded is how many were dropped: Kubernetes Events over the budget, what waited for a target that was removed, and
 	// dead letters that somebody discarded.
 	Discarded *int64 `json:"discarded,omitempty"`
 	// lastDeliveredAt is when the last one was delivered.
