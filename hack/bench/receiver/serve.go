@@ -29,7 +29,7 @@ import (
 // nothing, or with the queue.
 func serve(args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	contender := flags.String("contender", bare, "bare, fsync, verify or store")
+	contender := flags.String("contender", bare, "bare, fsync, verify, slots or store")
 	dir := flags.String("dir", "", "the folder of the store")
 	profile := flags.String("profile", "", "write a CPU profile to this file")
 	addr := flags.String("addr", "127.0.0.1:9000", "the address to listen at")
@@ -81,11 +81,17 @@ func newServer(contender, dir string, endpoints int) (*http.Server, error) {
 	case bare:
 		return &http.Server{Handler: http.HandlerFunc(bareHandler), ReadHeaderTimeout: 10 * time.Second}, nil
 	case fsync:
-		handler, err := newSyncingHandler(dir)
+		file, err := newSlotFile(dir)
 		if err != nil {
 			return nil, err
 		}
-		return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}, nil
+		return &http.Server{Handler: syncingHandler{file}, ReadHeaderTimeout: 10 * time.Second}, nil
+	case slots:
+		file, err := newSlotFile(dir)
+		if err != nil {
+			return nil, err
+		}
+		to = file
 	case store:
 		s, err := queue.Open(context.Background(), queue.Options{Dir: dir, MaxBytes: storeMaxBytes})
 		if err != nil {
@@ -109,11 +115,11 @@ func bareHandler(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// syncingHandler is the least that a receiver could do that stores each body before it answers: it knows nothing of
-// requests that could share an fsync, and overwrites places of a file that the file system has given it already.
-type syncingHandler struct {
+// slotFile is the least that stores a body before it is answered: it knows nothing of requests that could share an fsync, and
+// overwrites places of a file that the file system has given it already.
+type slotFile struct {
 	file *os.File
-	n    atomic.Int64
+	n    atomic.Uint64
 }
 
 const (
@@ -121,8 +127,8 @@ const (
 	syncSlots = 4096
 )
 
-func newSyncingHandler(dir string) (*syncingHandler, error) {
-	f, err := os.Create(dir)
+func newSlotFile(path string) (*slotFile, error) {
+	f, err := os.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("make a file: %w", err)
 	}
@@ -132,20 +138,36 @@ func newSyncingHandler(dir string) (*syncingHandler, error) {
 	if err := f.Sync(); err != nil {
 		return nil, fmt.Errorf("fill a file: %w", err)
 	}
-	return &syncingHandler{file: f}, nil
+	return &slotFile{file: f}, nil
 }
 
-func (h *syncingHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Put implements webhookreceiver.Store.
+func (f *slotFile) Put(_ context.Context, r *queue.Record) (queue.PutResult, error) {
+	id, err := f.write(r.Body)
+	return queue.PutResult{ID: queue.ID(id)}, err
+}
+
+func (f *slotFile) write(body []byte) (uint64, error) {
+	n := f.n.Add(1)
+	if _, err := f.file.WriteAt(body, int64(n%syncSlots)*syncSlot); err != nil {
+		return 0, fmt.Errorf("write: %w", err)
+	}
+	if err := f.file.Sync(); err != nil {
+		return 0, fmt.Errorf("sync: %w", err)
+	}
+	return n, nil
+}
+
+// syncingHandler is a bareHandler that stores.
+type syncingHandler struct{ *slotFile }
+
+func (h syncingHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, syncSlot))
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	if _, err := h.file.WriteAt(body, h.n.Add(1)%syncSlots*syncSlot); err != nil {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
-	if err := h.file.Sync(); err != nil {
+	if _, err := h.write(body); err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}

@@ -25,12 +25,13 @@ const (
 	bare     = "bare"      // a handler that reads the body and answers 200
 	fsync    = "fsync"     // the same that first writes the body to a file and calls fsync, the least that durability costs
 	verify   = "verify"    // the receiver's handler, storing nothing
+	slots    = "slots"     // the same that first writes the body to a file and calls fsync, the least that the queue could cost
 	store    = "store"     // the receiver's handler and queue, in one program without anything else
 	durable  = "durable"   // the receiver's program, with its log and its counters
 	keysOnly = "keys-only" // the same without targets, so that nothing but deduplication keys is stored
 )
 
-func contenderNames() []string { return []string{bare, fsync, verify, store, durable, keysOnly} }
+func contenderNames() []string { return []string{bare, fsync, verify, slots, store, durable, keysOnly} }
 
 // noCluster is a kubeconfig that leads nowhere: the receiver serves the routes of its last run, which the benchmark wrote.
 const noCluster = `apiVersion: v1
