@@ -255,9 +255,9 @@ type environment struct {
 	mu sync.Mutex
 
 	observed []plan.Observed
-	listed   time.Time   // when the last list was begun, by this process's clock; zero: never
-	lists    []time.Time // when the last listBurst of them were begun
-	next     time.Time   // when the next one is due
+	listed   time.Time // when the last list was begun, by this process's clock; zero: never
+	paced    time.Time // see pace
+	next     time.Time // when the next one is due
 	// blind says that nobody had credentials when a list was due: whoever comes to have some lists before anything is decided.
 	blind bool
 	// unfinished says that the last pass left steps for the next one, for the time it took: what it wrote is verified once all is done.

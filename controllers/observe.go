@@ -75,7 +75,7 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 	r.directory.setAccepted(creds, true)
 	env.backoff.succeed()
 	env.observed, env.listed = observedFrom(triggers), begun
-	env.lists = append(env.lists[max(0, len(env.lists)-listBurst+1):], begun)
+	env.paced = pace(env.paced, begun, r.Options.MinListInterval)
 	env.next = begun.Add(r.jittered(env.budget.Stretch(r.Options.SyncInterval, env.clock.at(begun))))
 	env.verify, env.blind = false, false
 	return true, nil
@@ -149,12 +149,17 @@ func (r *Reconciler) mayList(env *environment, now time.Time) bool {
 // listBurst is how many lists may follow each other at once, so that a single change is verified without a wait.
 const listBurst = 3
 
-// verifyAt is when a list may follow a write: after listBurst lists in a row there is one each MinListInterval on average.
-func (r *Reconciler) verifyAt(env *environment) time.Time {
-	if len(env.lists) < listBurst {
-		return env.listed
+// pace counts a list: it returns when the lists so far would all have been called, had each waited interval for the next one.
+func pace(paced, begun time.Time, interval time.Duration) time.Time {
+	if paced.Before(begun) {
+		paced = begun
 	}
-	return env.lists[0].Add(listBurst * r.Options.MinListInterval)
+	return paced.Add(interval)
+}
+
+// verifyAt is when a list may follow a write: after listBurst lists in a row there is one each MinListInterval.
+func (r *Reconciler) verifyAt(env *environment) time.Time {
+	return env.paced.Add(-(listBurst - 1) * r.Options.MinListInterval)
 }
 
 // input is what the plan of an environment rests on.

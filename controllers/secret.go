@@ -117,7 +117,7 @@ func (r *Reconciler) tryCredentials(ctx context.Context, b *backoff, creds cloud
 	env.mu.Lock()
 	defer env.mu.Unlock()
 	if env.listed.IsZero() {
-		env.observed, env.listed, env.lists, env.next, env.clock = probe.observed, probe.listed, probe.lists, probe.next, probe.clock
+		env.observed, env.listed, env.paced, env.next, env.clock = probe.observed, probe.listed, probe.paced, probe.next, probe.clock
 		env.budget = probe.budget
 		env.backoff.succeed()
 	} else {
