@@ -150,7 +150,7 @@ func (r *Reconciler) round(ctx context.Context, g *gathered, env *environment) (
 		return plan.Plan{}, nil, err
 	}
 	r.reach(BeforeRecords)
-	if err := r.storeDone(ctx, g, done); err != nil {
+	if err := r.storeDone(ctx, g, p, done); err != nil {
 		g.failures = append(g.failures, err) // what was done is settled by a list where it cannot be stored
 	}
 	r.reach(AfterRecords)

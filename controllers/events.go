@@ -12,6 +12,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -49,7 +50,7 @@ func (a *applier) tell() {
 	}
 	for k, changed := range a.told {
 		text := texts[k.cause]
-		a.event(a.g.triggers[k.object].CloudinaryTrigger, corev1.EventTypeNormal, text.reason, text.note, cut(strings.Join(changed, ", "), maxNote))
+		a.event(a.g.triggers[k.object].CloudinaryTrigger, corev1.EventTypeNormal, text.reason, text.note, excerpt.Shorten(strings.Join(changed, ", "), maxNote))
 	}
 }
 

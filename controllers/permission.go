@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 )
 
 // permission says whether a namespace's triggers may use an endpoint.
@@ -66,7 +67,7 @@ func (w *world) permissionProblem(ep *v1alpha1.NotificationEndpoint) *problem {
 		}
 	}
 	if _, err := metav1.LabelSelectorAsSelector(ep.Spec.AllowedTriggers.Namespaces.Selector); err != nil {
-		return &problem{v1alpha1.ReasonInvalidSelector, "spec.allowedTriggers.namespaces.selector: " + cut(err.Error(), maxSelectorError)}
+		return &problem{v1alpha1.ReasonInvalidSelector, "spec.allowedTriggers.namespaces.selector: " + excerpt.Shorten(err.Error(), maxSelectorError)}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -107,7 +108,7 @@ func fromRecord(rec plan.Record, limit int) v1alpha1.RegisteredTrigger {
 	}
 	if rec.Repair.ReadHash != "" {
 		b.Repair = &v1alpha1.Repair{
-			ReadHash: rec.Repair.ReadHash, LastAt: metav1.NewMicroTime(rec.Repair.LastAt),
+			ReadHash: rec.Repair.ReadHash, LastAt: storable(rec.Repair.LastAt),
 			Updates: positive(rec.Repair.Updates), Replacements: positive(rec.Repair.Replacements), Total: positive(rec.Repair.Total),
 		}
 	}
@@ -138,8 +139,13 @@ func microTime(t time.Time) *metav1.MicroTime {
 	if t.IsZero() {
 		return nil
 	}
-	m := metav1.NewMicroTime(t.UTC().Truncate(time.Microsecond))
+	m := storable(t)
 	return &m
+}
+
+// storable is a time as the API server gives it back: what was written is compared with what is read.
+func storable(t time.Time) metav1.MicroTime {
+	return metav1.NewMicroTime(t.UTC().Truncate(time.Microsecond))
 }
 
 const (
@@ -162,21 +168,8 @@ func shownBytes(triggers int) int {
 func fieldDifferences(differences []plan.Difference, limit int) []v1alpha1.FieldDifference {
 	var shown []v1alpha1.FieldDifference
 	for _, d := range differences {
-		want, have := cut(d.Want, limit), cut(d.Have, limit)
+		want, have := excerpt.Shorten(d.Want, limit), excerpt.Shorten(d.Have, limit)
 		shown = append(shown, v1alpha1.FieldDifference{Field: d.Field, Want: &want, Have: &have})
 	}
 	return shown
-}
-
-// cut shortens a text to a number of bytes without cutting a rune in two.
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	const ellipsis = "…"
-	end := limit - len(ellipsis)
-	for end > 0 && s[end]&0xC0 == 0x80 {
-		end--
-	}
-	return s[:end] + ellipsis
 }

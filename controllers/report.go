@@ -17,6 +17,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -190,7 +191,7 @@ func (r *Reconciler) waitsToGo(t *triggerState, a *assessment) {
 	}
 	c := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionSynced)
 	if c == nil || c.Reason != a.synced.reason {
-		r.event(t.CloudinaryTrigger, corev1.EventTypeWarning, "DeletionWaits", "%s", cut(a.synced.message, maxNote))
+		r.event(t.CloudinaryTrigger, corev1.EventTypeWarning, "DeletionWaits", "%s", excerpt.Shorten(a.synced.message, maxNote))
 	}
 }
 

@@ -63,12 +63,7 @@ func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, st
 	}
 	version := ""
 	r.reach(BeforeTriggerStatus)
-	ctx, cancel, err := r.whileLeader(ctx)
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	read, err := r.pastTheReceiver(ctx, t.CloudinaryTrigger, func(o client.Object) error {
+	read, err := r.pastTheReceiver(ctx, t.CloudinaryTrigger, func(ctx context.Context, o client.Object) error {
 		ac := applyv1alpha1.CloudinaryTrigger(t.Name, t.Namespace).
 			WithUID(o.GetUID()).WithResourceVersion(o.GetResourceVersion()).WithStatus(&s)
 		err := r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership)
@@ -99,7 +94,7 @@ func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *endpointView, 
 		return err
 	}
 	r.reach(BeforeEndpointStatus)
-	_, err := r.pastTheReceiver(ctx, ep.NotificationEndpoint, func(o client.Object) error {
+	_, err := r.pastTheReceiver(ctx, ep.NotificationEndpoint, func(ctx context.Context, o client.Object) error {
 		ac := applyv1alpha1.NotificationEndpoint(ep.Name, ep.Namespace).
 			WithUID(o.GetUID()).WithResourceVersion(o.GetResourceVersion()).WithStatus(&s)
 		return r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership)
@@ -118,9 +113,14 @@ const statusTries = 5
 // was, the decision stands and is written with the new resourceVersion: without this a notification that comes in the wrong
 // moment would cost a pass, and what a call to Cloudinary has just brought. Else the conflict is returned. It returns the object that
 // the write rests on.
-func (r *Reconciler) pastTheReceiver(ctx context.Context, read client.Object, write func(client.Object) error) (client.Object, error) {
+func (r *Reconciler) pastTheReceiver(ctx context.Context, read client.Object, write func(context.Context, client.Object) error) (client.Object, error) {
+	ctx, cancel, err := r.whileLeader(ctx)
+	if err != nil {
+		return read, err
+	}
+	defer cancel()
 	for try := 1; ; try++ {
-		err := write(read)
+		err := write(ctx, read)
 		if err == nil || !apierrors.IsConflict(err) || try == statusTries {
 			return read, err
 		}

@@ -19,6 +19,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -33,15 +34,17 @@ func (r *Reconciler) storeRecords(ctx context.Context, g *gathered, keys []plan.
 
 // storeDone writes what calls to Cloudinary have brought. Where somebody has changed an object meanwhile, that is no less true: it is written
 // beside the change, the object is set aside, since this pass's plan knows nothing of the change, and the conflict is returned, so that
-// another pass follows. Without this the next pass would take our own write for somebody else's.
-func (r *Reconciler) storeDone(ctx context.Context, g *gathered, keys []plan.Key) error {
+// another pass follows. Without this the next pass would take our own write for somebody else's. What the plan alone has released, and
+// not a call, the object keeps: by the change it may have to be deleted.
+func (r *Reconciler) storeDone(ctx context.Context, g *gathered, p plan.Plan, keys []plan.Key) error {
 	changed := make([]bool, len(keys))
 	err := r.atOnce(keys, func(key plan.Key) error {
-		records := g.object(key).Records
-		err := r.store(ctx, g, key, records)
+		o := g.object(key)
+		err := r.store(ctx, g, key, o.Records)
 		if apierrors.IsConflict(err) {
 			changed[slices.Index(keys, key)] = true
-			return errors.Join(err, r.storeBeside(ctx, g, g.triggers[key], records))
+			o.Records = slices.Concat(o.Records, p.Verdicts[key].Released)
+			return errors.Join(err, r.storeBeside(ctx, g, g.triggers[key], o.Records))
 		}
 		return err
 	})
@@ -134,7 +137,7 @@ func (r *Reconciler) addFinalizer(ctx context.Context, o client.Object) error {
 	controllerutil.AddFinalizer(o, v1alpha1.Finalizer)
 	r.reach(BeforeFinalizer)
 	defer r.reach(AfterFinalizer)
-	if err := r.Client.Patch(ctx, o, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})); err != nil {
+	if err := r.patchFinalizers(ctx, o, base); err != nil {
 		return fmt.Errorf("add finalizer to %s/%s: %w", o.GetNamespace(), o.GetName(), err)
 	}
 	return nil
@@ -151,10 +154,21 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, o client.Object) error
 	controllerutil.RemoveFinalizer(changed, v1alpha1.Finalizer)
 	r.reach(BeforeUnfinalizer)
 	defer r.reach(AfterUnfinalizer)
-	if err := r.Client.Patch(ctx, changed, client.MergeFromWithOptions(o, client.MergeFromWithOptimisticLock{})); client.IgnoreNotFound(err) != nil {
+	if err := r.patchFinalizers(ctx, changed, o); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("remove finalizer from %s/%s: %w", o.GetNamespace(), o.GetName(), err)
 	}
 	return nil
+}
+
+// patchFinalizers writes an object's finalizers. A process that may not be the leader any more does not: another may be working with what
+// it would let go.
+func (r *Reconciler) patchFinalizers(ctx context.Context, o, base client.Object) error {
+	ctx, cancel, err := r.whileLeader(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	return r.Client.Patch(ctx, o, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})) //nolint:wrapcheck // its callers say of what
 }
 
 // letGo ends the deletion of a trigger that holds nothing any more, and looks after what waited for it.
@@ -199,7 +213,7 @@ const maxNoteBytes = 1024
 func leftBehind(registrations []v1alpha1.Registration) []string {
 	var notes []string
 	for _, env := range environmentsOf(registrations) {
-		intro, note := cut("Left behind in "+env.String(), maxNoteBytes-maxNote)+": ", ""
+		intro, note := excerpt.Shorten("Left behind in "+env.String(), maxNoteBytes-maxNote)+": ", ""
 		for _, left := range recordsIn(registrations, env) {
 			name := fmt.Sprintf("%s (%s)", left.EventType, cmp.Or(left.ID, "if it was created, its id is not known"))
 			switch {

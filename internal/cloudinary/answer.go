@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 )
 
 const (
@@ -165,7 +167,7 @@ func sanitize(message string, secrets ...string) string {
 	message = urlPattern.ReplaceAllStringFunc(message, shortenURL)
 	message = addressPattern.ReplaceAllString(message, "…")
 	message = queryPattern.ReplaceAllString(message, "?…")
-	return truncate(strings.Join(strings.Fields(message), " "), maxMessageBytes)
+	return excerpt.Shorten(strings.Join(strings.Fields(message), " "), maxMessageBytes)
 }
 
 func shortenURL(found string) string {
@@ -183,17 +185,4 @@ func shortenURL(found string) string {
 		return scheme + "://" + authority
 	}
 	return scheme + "://" + authority + "/…"
-}
-
-// truncate cuts s to at most limit bytes, between runes.
-func truncate(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	const mark = "…"
-	cut := limit - len(mark)
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + mark
 }

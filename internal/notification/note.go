@@ -6,7 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 )
 
 const (
@@ -14,7 +15,6 @@ const (
 	maxNoteBytes = 1024
 	// maxQuotedBytes leaves room for the rest of the note. It is more than a public id has at Cloudinary.
 	maxQuotedBytes = 256
-	ellipsis       = "…"
 )
 
 // Note is what a Kubernetes Event says of a notification: what happened to which asset, in one line of at most 1024
@@ -45,7 +45,7 @@ func Note(eventType string, n Notification) string {
 	} else if n.Derived > 0 {
 		b.WriteString(", derived assets: " + strconv.Itoa(n.Derived))
 	}
-	return cut(b.String(), maxNoteBytes)
+	return excerpt.Shorten(b.String(), maxNoteBytes)
 }
 
 func describeAsset(b *strings.Builder, n *Notification) {
@@ -84,11 +84,11 @@ func word(text string) string {
 			return quoted(text)
 		}
 	}
-	return cut(text, maxQuotedBytes)
+	return excerpt.Shorten(text, maxQuotedBytes)
 }
 
 func quoted(text string) string {
-	return strconv.Quote(cut(withoutQuery(text), maxQuotedBytes))
+	return strconv.Quote(excerpt.Shorten(withoutQuery(text), maxQuotedBytes))
 }
 
 // withoutQuery takes from a URL what may give access: the public id of a fetched asset is the URL it came from.
@@ -111,16 +111,4 @@ func withoutQuery(text string) string {
 		path = "/" + path
 	}
 	return scheme + "://" + host + path
-}
-
-// cut shortens text to at most limit bytes, the ellipsis included, between two characters.
-func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	end := limit - len(ellipsis)
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + ellipsis
 }

@@ -74,60 +74,58 @@ func TestMakeWhereATriggerIsGone(t *testing.T) {
 	})
 }
 
-// Somebody deletes the trigger after each list.
-func TestATugOfWarOverATriggersExistenceEnds(t *testing.T) {
-	env := newEnvironment(switches{Limit: 30})
-	x := newExecutor(env, t.Fatalf)
+// tugOfWar passes once a minute over an object that wants an upload trigger; meddle is what somebody does after each pass. It returns what the
+// object is told in the end.
+func tugOfWar(t *testing.T, minutes int, meddle func(minute int, x *executor, p Plan)) []Finding {
+	t.Helper()
+	x := newExecutor(newEnvironment(switches{Limit: 30}), t.Fatalf)
 	o := object("x", urlA, "upload")
 	x.specs[o.Key] = o
-	created, last := 0, Plan{}
-	for range 50 { // minutes
-		if p, err := x.pass(); err != nil {
+	var last Plan
+	for minute := range minutes {
+		p, err := x.pass()
+		if err != nil {
 			t.Fatal(err)
-		} else {
-			last = p
 		}
-		created += len(env.triggers)
-		env.triggers = nil
-		env.now = env.now.Add(time.Minute)
-		env.changed()
+		meddle(minute, x, p)
+		x.env.now = x.env.now.Add(time.Minute)
+		x.env.changed()
+		last = p
 	}
+	return last.Verdicts[o.Key].Findings
+}
+
+func TestATugOfWarOverATriggersExistenceEnds(t *testing.T) {
+	created := 0
+	findings := tugOfWar(t, 50, func(_ int, x *executor, _ Plan) {
+		created += len(x.env.triggers)
+		x.env.triggers = nil
+	})
 	if want := 1 + maxRecreations; created != want {
 		t.Errorf("created %d times in 50 minutes, want %d", created, want)
 	}
-	if !slices.ContainsFunc(last.Verdicts[o.Key].Findings, func(f Finding) bool { return f.Problem == NotConverging && len(f.Missing) == 1 }) {
-		t.Errorf("in the end the verdict is %+v", last.Verdicts[o.Key])
+	if !slices.ContainsFunc(findings, func(f Finding) bool { return f.Problem == NotConverging && len(f.Missing) == 1 }) {
+		t.Errorf("in the end it is told %+v", findings)
 	}
 }
 
 // Somebody gives the trigger another filter each time that the operator has confirmed its own.
 func TestATugOfWarInWhichNothingComesTwiceEnds(t *testing.T) {
-	env := newEnvironment(switches{Limit: 30})
-	x := newExecutor(env, t.Fatalf)
-	o := object("x", urlA, "upload")
-	x.specs[o.Key] = o
-	repairs, last := 0, Plan{}
-	for minute := range 60 {
-		p, err := x.pass()
-		if err != nil {
-			t.Fatal(err)
-		}
-		last = p
+	repairs := 0
+	findings := tugOfWar(t, 60, func(minute int, x *executor, p Plan) {
 		for _, s := range p.Steps {
 			if s.Cause == CauseDrift {
 				repairs++
 			}
 		}
-		if confirmed := x.stored[o.Key][0].ConfirmedHash != ""; confirmed {
-			env.triggers[0].Settings.Filter = fmt.Sprintf(`{"==":[{"var":"n"},%d]}`, minute)
+		if confirmed := x.stored[key("x")][0].ConfirmedHash != ""; confirmed {
+			x.env.triggers[0].Settings.Filter = fmt.Sprintf(`{"==":[{"var":"n"},%d]}`, minute)
 		}
-		env.now = env.now.Add(time.Minute)
-		env.changed()
-	}
+	})
 	if repairs != maxRepairs {
 		t.Errorf("repaired %d times within an hour, want %d", repairs, maxRepairs)
 	}
-	if !slices.ContainsFunc(last.Verdicts[o.Key].Findings, func(f Finding) bool { return f.Problem == NotConverging && len(f.Fields) == 1 }) {
-		t.Errorf("in the end the verdict is %+v", last.Verdicts[o.Key])
+	if !slices.ContainsFunc(findings, func(f Finding) bool { return f.Problem == NotConverging && len(f.Fields) == 1 }) {
+		t.Errorf("in the end it is told %+v", findings)
 	}
 }

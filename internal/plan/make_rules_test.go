@@ -244,6 +244,7 @@ func TestMakeReleases(t *testing.T) {
 		o := object("x", urlA, "upload").recorded(made("1", urlA, "upload").with(func(r *Record) { r.Origin = row.origin })).is(Releases)
 		o.Deletion = row.deletion
 		tc := makeCase{why: row.why, objects: []Object{o}, observed: []Observed{there("1", urlA, "upload", plain())}}
+		tc.want = said{released: []string{"x 1 upload " + urlA + " " + string(row.origin)}}
 		if row.deletes {
 			tc.want = said{
 				steps: []string{"delete 1 upload " + urlA + " for x released"}, records: []string{"x 1 upload " + urlA + " " + string(row.origin)},
@@ -255,6 +256,27 @@ func TestMakeReleases(t *testing.T) {
 	cases["an intent that came to nothing"] = makeCase{
 		why:     "nothing holds the object any more",
 		objects: []Object{object("x", urlA, "upload").recorded(intended(start)).is(Releases)},
+	}
+	twice := object("x", urlA, "upload").with(func(o *Object) { o.Deletion = RetainAll }).recorded(
+		made("1", urlA, "upload").with(func(r *Record) { r.SentAt = listed }), made("2", urlA, "upload"))
+	cases["what an interrupted replacement left"] = makeCase{
+		why:      "the policy is about what the object leaves behind, and not about what it has twice",
+		objects:  []Object{twice},
+		observed: []Observed{there("1", urlA, "upload", plain()), there("2", urlA, "upload", plain())},
+		want: said{
+			steps:    []string{"delete 2 upload " + urlA + " for x released"},
+			records:  []string{"x 1 upload " + urlA + " Created", "x 2 upload " + urlA + " Created"},
+			findings: []string{"x Releasing upload"},
+		},
+	}
+	cases["what an interrupted replacement may have left"] = makeCase{
+		why:      "if the other one is gone, this one is needed",
+		objects:  []Object{twice},
+		observed: []Observed{there("2", urlA, "upload", plain())},
+		want: said{
+			records:  []string{"x 1 upload " + urlA + " Created", "x 2 upload " + urlA + " Created"},
+			findings: []string{"x Confirming upload"},
+		},
 	}
 	cases["a trigger that was created just now"] = makeCase{
 		why:     "the list does not show it yet, but its id is known",
@@ -351,6 +373,26 @@ func TestMakeRemembersRefusals(t *testing.T) {
 		},
 		"the limit, other URLs": {
 			why: "there may be room", objects: wants, change: refused(Refusal{Action: Create, Hash: hash, Limit: true, URLs: urls}), want: asked,
+		},
+		"a move, the same URLs": {
+			why: "the URL that it would leave is still in use, so that it takes no room to use it",
+			objects: []Object{
+				object("x", urlB, "delete", "upload").recorded(made("1", urlA, "upload"), made("2", urlA, "delete")), object("y", urlA, "eager"),
+			},
+			observed: []Observed{there("1", urlA, "upload", plain()), there("2", urlA, "delete", plain())},
+			change: func(in *Input) {
+				in.URLLimit, in.Refusals = 1, map[Place]Refusal{}
+				for _, eventType := range []string{"delete", "upload"} {
+					in.Refusals[Place{urlB, eventType}] = Refusal{
+						Action: Update, Hash: SentHash(urlB, plain()), Limit: true, URLs: hashOf(urlA), Message: "limit_reached", Until: in.Now.Add(time.Minute),
+					}
+				}
+			},
+			want: said{
+				steps:    []string{"create eager " + urlA + " for y spec"},
+				records:  []string{"x 2 delete " + urlA + " Created", "x 1 upload " + urlA + " Created"},
+				findings: []string{"x URLLimitReached delete upload limit_reached", "y Pending eager"},
+			},
 		},
 		"a delete": {
 			why: "it is waited for, and the message says why", objects: released, observed: []Observed{there("1", urlA, "upload", plain())},

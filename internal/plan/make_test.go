@@ -90,6 +90,7 @@ func (o Observed) with(change func(*Observed)) Observed {
 type said struct {
 	steps    []string
 	records  []string
+	released []string // records
 	findings []string
 }
 
@@ -106,6 +107,9 @@ func say(p Plan) said {
 		v := p.Verdicts[key(name)]
 		for _, r := range v.Records {
 			s.records = append(s.records, join(name, r.ID, r.EventType, r.URL, string(r.Origin)))
+		}
+		for _, r := range v.Released {
+			s.released = append(s.released, join(name, r.ID, r.EventType, r.URL, string(r.Origin)))
 		}
 		for _, f := range v.Findings {
 			line := append([]string{name, string(f.Problem)}, f.EventTypes...)
@@ -455,6 +459,19 @@ func TestMakeByPlace(t *testing.T) {
 				object("a", urlA, "upload").is(Releases), object("b", urlA, "upload"),
 			},
 			want: said{steps: []string{"create upload " + urlA + " for b spec"}, findings: []string{"b Pending upload"}},
+		},
+		"a conflict at a new URL, to which its trigger has come already": {
+			why: "it was moved in the middle of a crash, and what is at the place of another one's would be there twice",
+			objects: []Object{
+				object("a", urlB, "upload").recorded(made("2", urlB, "upload")),
+				object("b", urlB, "upload").recorded(made("1", urlA, "upload")),
+			},
+			observed: []Observed{there("1", urlB, "upload", plain()), there("2", urlB, "upload", plain())},
+			want: said{
+				steps:    []string{"delete 1 upload " + urlA + " for b released"},
+				records:  []string{"a 2 upload " + urlB + " Created", "b 1 upload " + urlA + " Created"},
+				findings: []string{"b Conflict upload a", "b Releasing upload"},
+			},
 		},
 		"a conflict at a new URL": {
 			why: "the loser keeps its old one",

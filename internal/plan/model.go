@@ -273,6 +273,9 @@ type Verdict struct {
 	// Giving are the records that went to other objects. Until the status of those is written, they must stay in this object's:
 	// two objects may give to each other, and a trigger that stands in no status is nobody's.
 	Giving []Record
+	// Released are the records that the object releases, and whose triggers stay at Cloudinary, because its spec says so. Where the
+	// spec has changed by the time that this is written, they stay the object's.
+	Released []Record
 	// Findings are what keeps the object from being as wanted; empty: all is as wanted.
 	Findings []Finding
 	// Observed compares, for an object that only observes.

@@ -34,6 +34,7 @@ func Make(in Input) Plan {
 	m.matchForeign()
 	m.moveAndCreate()
 	m.judgeAssigned()
+	m.disclaimDoubles()
 	m.claim()
 	m.release()
 	m.observe()
@@ -67,6 +68,7 @@ type subject struct {
 	*Object
 	have     []*holding
 	giving   []Record
+	released []Record
 	lost     map[Place]Record // of triggers that somebody deleted
 	origins  map[Place]Origin // of creates that came to nothing
 	findings map[Problem]*Finding
@@ -391,10 +393,10 @@ func (w *wish) waits() {
 }
 
 // refuse closes the wish; the object keeps what it has of that type.
-func (w *wish) refuse(p Problem) {
+func (w *wish) refuse(p Problem) *Finding {
 	w.closed = true
 	w.subject.keep(w.place.EventType)
-	w.subject.find(p, w.place.EventType)
+	return w.subject.find(p, w.place.EventType)
 }
 
 func (w *wish) open() bool { return w.holding == nil && !w.closed }

@@ -117,14 +117,32 @@ func (m *matcher) addStep(w *wish, step Step) {
 func (m *matcher) refusal(step Step) (Refusal, bool) {
 	r, found := m.in.Refusals[step.place()]
 	sameAction := r.Action == step.Action || (step.Action == Replace && r.Action != Update)
-	switch {
-	case !found || !sameAction || r.Hash != step.Hash || !m.in.Now.Before(r.Until):
-		return r, false
-	case r.Limit && r.URLs != hashOf(m.urls...):
-		return r, false
-	default:
-		return r, true
+	return r, found && sameAction && r.Hash == step.Hash && m.remembered(r)
+}
+
+// remembered says whether Cloudinary may not be asked again yet. What was refused for the limit of URLs may be where other URLs are in use.
+func (m *matcher) remembered(r Refusal) bool {
+	return m.in.Now.Before(r.Until) && (!r.Limit || r.URLs == hashOf(m.urls...))
+}
+
+// disclaimDoubles has go what an object would keep for a wish that was refused, but which is not where the object asked for it: it came to
+// another object's place, such as by a call of which nobody could record the result, and that object has its own there.
+func (m *matcher) disclaimDoubles() {
+	for _, s := range m.objects {
+		for _, h := range s.have {
+			if h.kept && h.observed != nil && h.observed.place() != h.place() && m.in.settled(h.Record) && m.servedByAnother(h) {
+				h.kept = s.leaves(h)
+			}
+		}
 	}
+}
+
+// servedByAnother says whether another object has a trigger of its own where the list shows that of a record.
+func (m *matcher) servedByAnother(h *holding) bool {
+	place := h.observed.place()
+	w := m.wishAt[place]
+	return w != nil && w.subject != h.owner && w.holding != nil && w.holding.ID != h.ID &&
+		w.holding.observed != nil && w.holding.observed.place() == place
 }
 
 // claim notes the triggers that objects keep without a wish for them. The rest of an interrupted hand-over must not delete them.
@@ -161,13 +179,39 @@ func (m *matcher) releaseOne(s *subject, h *holding) bool {
 	case h.ID == "":
 		s.find(Releasing, h.EventType)
 		return false
-	case s.Deletion == RetainAll, s.Deletion == DeleteCreated && h.Origin == Adopted:
+	case m.surplus(s, h):
+		return m.releaseSurplus(s, h)
+	case s.leaves(h):
+		s.released = append(s.released, h.Record)
 		return true
 	default:
 		m.used[h.ID] = true
 		m.delete(s, h)
 		return false
 	}
+}
+
+// surplus says whether the object has another trigger at the place of this one: an interrupted replacement leaves two. One that
+// somebody has moved elsewhere since is none.
+func (m *matcher) surplus(s *subject, h *holding) bool {
+	w := m.wishAt[h.place()]
+	moved := h.observed != nil && h.observed.place() != h.place()
+	return !moved && w != nil && w.subject == s && w.holding != nil && w.holding.ID != h.ID
+}
+
+// releaseSurplus deletes what a replacement would have deleted, whatever the deletion policy: that speaks of what the object
+// leaves behind, and not of what it has twice. Until a list shows the other one both stay recorded.
+func (m *matcher) releaseSurplus(s *subject, h *holding) bool {
+	if m.wishAt[h.place()].holding.observed != nil {
+		m.used[h.ID] = true
+		m.delete(s, h)
+	}
+	return false
+}
+
+// leaves says whether a trigger stays at Cloudinary when the object releases it.
+func (s *subject) leaves(h *holding) bool {
+	return s.Deletion == RetainAll || s.Deletion == DeleteCreated && h.Origin == Adopted
 }
 
 func (m *matcher) delete(s *subject, h *holding) {
@@ -237,7 +281,7 @@ func (m *matcher) plan() Plan {
 }
 
 func (s *subject) verdict() Verdict {
-	v := Verdict{Observed: s.compared, Giving: s.giving}
+	v := Verdict{Observed: s.compared, Giving: s.giving, Released: s.released}
 	for _, h := range s.have {
 		v.Records = append(v.Records, h.Record)
 	}

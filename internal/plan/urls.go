@@ -12,6 +12,7 @@ import (
 // which a trigger is fetched back is no exception.
 func (m *matcher) moveAndCreate() {
 	m.awaitPending()
+	m.turnedAway()
 	uses := m.urlUses()
 	for _, url := range m.arrivalURLs() {
 		var moves []*wish
@@ -27,7 +28,23 @@ func (m *matcher) moveAndCreate() {
 		if m.admit(uses, url, moves, len(group)) {
 			m.book(group)
 		} else {
-			m.turnAway(group)
+			for _, w := range group {
+				m.turnAway(w, "")
+			}
+		}
+	}
+}
+
+// turnedAway are the arrivals for which Cloudinary has said that there is no room, and still has none. They are not booked: the URLs that
+// they would leave stay in use, and may be used by others.
+func (m *matcher) turnedAway() {
+	for _, w := range m.wishes {
+		if !w.arrives() {
+			continue
+		}
+		hash := SentHash(w.subject.URL, w.subject.Settings)
+		if r, found := m.in.Refusals[w.place]; found && r.Limit && r.Hash == hash && m.remembered(r) {
+			m.turnAway(w, r.Message)
 		}
 	}
 }
@@ -41,14 +58,13 @@ func (m *matcher) book(group []*wish) {
 	}
 }
 
-func (m *matcher) turnAway(group []*wish) {
-	for _, w := range group {
-		if w.holding != nil {
-			m.used[w.holding.ID] = false
-			w.holding.taken, w.holding = false, nil
-		}
-		w.refuse(URLLimitReached)
+// turnAway refuses a wish for the limit of URLs; message is Cloudinary's word, if that was asked.
+func (m *matcher) turnAway(w *wish, message string) {
+	if w.holding != nil {
+		m.used[w.holding.ID] = false
+		w.holding.taken, w.holding = false, nil
 	}
+	w.refuse(URLLimitReached).Message = message
 }
 
 // arrives says whether the wish brings a trigger to a URL: one that is new, or is elsewhere now.

@@ -6,8 +6,9 @@ import (
 	"context"
 	"encoding/binary"
 	"slices"
-	"unicode/utf8"
 	"unique"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 )
 
 // Finish implements Queue.
@@ -36,7 +37,7 @@ func applyFinish(s *Store, g *group, o *op) {
 		is := e.state(target).kind
 		switch pending := is == targetPending || is == targetRedriven; {
 		case pending && out.Kind == Dead:
-			s.settle(g, e, target, targetState{kind: targetDead, reason: unique.Make(cutReason(out.Reason))})
+			s.settle(g, e, target, targetState{kind: targetDead, reason: unique.Make(excerpt.Head(out.Reason, maxReason))})
 		case pending, is == targetDead && out.Kind == Discarded:
 			s.settle(g, e, target, targetState{kind: targetDone})
 		}
@@ -90,17 +91,6 @@ func (s *Store) evictDead(g *group) {
 
 func (s *Store) tooManyDead() bool {
 	return s.index.deadBytes > s.o.MaxBytes/2 || s.index.dead.n > s.o.MaxNotifications/2
-}
-
-func cutReason(reason string) string {
-	if len(reason) <= maxReason {
-		return reason
-	}
-	n := maxReason
-	for n > 0 && !utf8.RuneStart(reason[n]) {
-		n--
-	}
-	return reason[:n]
 }
 
 const valueVersion = 1

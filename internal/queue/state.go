@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 )
 
 // MaxStateBytes is how many bytes of names and values SetStates takes at most.
@@ -81,7 +83,7 @@ func (s *Store) SetStates(values map[string][]byte) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		n += len(name) + len(values[name])
 		if len(name) > maxReason || n > MaxStateBytes {
-			return fmt.Errorf("state %s, and those with it: %w", cutReason(name), ErrTooLarge)
+			return fmt.Errorf("state %s, and those with it: %w", excerpt.Head(name, maxReason), ErrTooLarge)
 		}
 		o.states = append(o.states, state{name: name, value: slices.Clone(values[name])})
 	}

@@ -175,6 +175,9 @@ func (w statusWriter) Apply(_ context.Context, o runtime.ApplyConfiguration, _ .
 // write carries out a write, unless it is lost, or the process ends before the answer comes.
 func (p *process) write(what string, do func() (client.Object, error)) error {
 	p.alive()
+	if p.reconciler.Fence != nil && p.run.leader != nil && p.run.leader != p {
+		p.run.violated("process %d writes (%s), and another one leads", p.number, what)
+	}
 	fate := p.run.fateOfWrite()
 	if fate == endsBefore {
 		p.kill("before " + what)

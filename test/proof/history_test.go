@@ -347,5 +347,6 @@ func (r *run) meddle() {
 	} else {
 		r.meddled++
 		r.ledger.moved[t.ID] = true
+		r.ledger.notePlace(c, t.ID)
 	}
 }

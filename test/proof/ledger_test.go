@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
@@ -21,8 +22,8 @@ type ledger struct {
 	ours map[string]bool
 	// foreign are those that are nobody's of ours (any more): as their owners last left them.
 	foreign map[string]string
-	// placesOf are all places where a foreign one has been: a list may lag behind.
-	placesOf map[string]map[place]bool
+	// placesOf are the places where a trigger has been, and when it left: a list may lag behind. It has not left where that is zero.
+	placesOf map[string]map[place]time.Time
 	// adoptable are all places that an object which adopts has ever wanted.
 	adoptable map[place]bool
 	// letGo are triggers that a manager may leave behind, and has.
@@ -36,7 +37,7 @@ type ledger struct {
 
 func newLedger(r *run) *ledger {
 	return &ledger{
-		run: r, ours: map[string]bool{}, foreign: map[string]string{}, placesOf: map[string]map[place]bool{},
+		run: r, ours: map[string]bool{}, foreign: map[string]string{}, placesOf: map[string]map[place]time.Time{},
 		adoptable: map[place]bool{}, letGo: map[string]bool{}, makers: map[string][]string{}, moved: map[string]bool{},
 	}
 }
@@ -48,10 +49,24 @@ func (l *ledger) made(c *cloud, id string) {
 		return
 	}
 	l.foreign[id] = asText(t)
-	if l.placesOf[id] == nil {
-		l.placesOf[id] = map[place]bool{}
+	l.notePlace(c, id)
+}
+
+// notePlace notes where a trigger is after a call, whoever made it.
+func (l *ledger) notePlace(c *cloud, id string) {
+	t, ok := c.trigger(id)
+	if !ok {
+		return
 	}
-	l.placesOf[id][placeOf(c.name, t)] = true
+	if l.placesOf[id] == nil {
+		l.placesOf[id] = map[place]time.Time{}
+	}
+	for p, left := range l.placesOf[id] {
+		if left.IsZero() {
+			l.placesOf[id][p] = l.run.now
+		}
+	}
+	l.placesOf[id][placeOf(c.name, t)] = time.Time{}
 }
 
 // holding is one line of a status.
@@ -121,10 +136,14 @@ func (l *ledger) taken(h holding) {
 	delete(l.letGo, h.ID)
 }
 
-// mayAdopt says whether a trigger has ever been where an object wanted one, and would adopt it.
+// staleFor is how long after a change a pass may go by a list that does not show it: as long as a list lags, is worked with, and stays
+// with a process that has frozen.
+const staleFor = 2 * time.Minute
+
+// mayAdopt says whether a trigger is, or was by what a list may still show, where an object has ever wanted one, and would adopt it.
 func (l *ledger) mayAdopt(id string) bool {
-	for p := range l.placesOf[id] {
-		if l.adoptable[p] {
+	for p, left := range l.placesOf[id] {
+		if l.adoptable[p] && (left.IsZero() || l.run.now.Sub(left) <= staleFor) {
 			return true
 		}
 	}
@@ -154,7 +173,8 @@ func (l *ledger) settledIntents(had, has []holding) {
 		}
 		c := l.run.clouds[h.cloud]
 		for _, t := range c.triggers() {
-			if placeOf(h.cloud, t) == h.place() && l.ours[t.ID] && !l.letGo[t.ID] && len(l.recorded(t.ID)) == 0 {
+			mayBeIts := slices.Contains(l.makers[t.ID], h.object.Name) && placeOf(h.cloud, t) == h.place()
+			if mayBeIts && l.ours[t.ID] && !l.letGo[t.ID] && len(l.recorded(t.ID)) == 0 {
 				l.letGo[t.ID] = true
 				l.made(c, t.ID)
 			}
@@ -283,6 +303,7 @@ func (l *ledger) called(c *cloud, request *http.Request, body []byte) reply {
 		l.ours[id] = true
 		l.noteMakers(c, id)
 	}
+	l.notePlace(c, id)
 	l.run.note("%s %s in %s: %s", request.Method, id[:6], c.name, body)
 	if _, let := l.foreign[id]; let { // it was released while the call was under way
 		delete(l.foreign, id)

@@ -5,7 +5,6 @@ package proof
 import (
 	"context"
 	"fmt"
-	"iter"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -35,9 +34,7 @@ type process struct {
 	intending  bool // it is storing an intent
 
 	unit   controllers.Unit
-	park   func(controllers.Failpoint) bool
-	next   func() (controllers.Failpoint, bool)
-	stop   func()
+	pass   *pass // that is under way
 	result ctrl.Result
 	err    error
 }
@@ -99,7 +96,7 @@ func (p *process) reached(f controllers.Failpoint) {
 	}
 	r.happens(p)
 	if p.stepped || r.freezes(p) {
-		if !p.park(f) {
+		if !p.pass.park() {
 			p.dead = true
 			panic(killed{})
 		}
@@ -113,8 +110,7 @@ func (p *process) begin(unit controllers.Unit) {
 		p.run.note("process %d: pass of %s", p.number, unit)
 	}
 	ctx := logf.IntoContext(context.Background(), logr.Discard())
-	p.next, p.stop = iter.Pull(func(park func(controllers.Failpoint) bool) {
-		p.park = park
+	p.pass = begin(func() {
 		defer func() {
 			v := recover()
 			if _, ok := v.(killed); v != nil && !ok {
@@ -129,10 +125,10 @@ func (p *process) begin(unit controllers.Unit) {
 
 // resume goes on with the pass until it parks or ends.
 func (p *process) resume() {
-	if _, parked := p.next(); parked {
+	if p.pass.goOn() {
 		return
 	}
-	p.next = nil
+	p.pass = nil
 	if p.dead {
 		return
 	}
@@ -147,14 +143,14 @@ func (p *process) resume() {
 	}
 }
 
-func (p *process) parked() bool { return p.next != nil }
+func (p *process) parked() bool { return p.pass != nil }
 
 // abandon ends a process that is parked or at rest.
 func (p *process) abandon() {
 	p.dead = true
-	if p.next != nil {
-		p.stop()
-		p.next = nil
+	if p.pass != nil {
+		p.pass.end()
+		p.pass = nil
 	}
 }
 

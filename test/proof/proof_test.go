@@ -20,7 +20,7 @@ import (
 var (
 	runsFlag   = flag.Int("proof.runs", 200, "how many runs to make")
 	seedFlag   = flag.Int64("proof.seed", 0, "seed of the first run, the others follow; 0: from the clock")
-	strideFlag = flag.Int("proof.stride", 7, "TestEachStep: how far apart the steps are at which something goes wrong; 1: at every step")
+	strideFlag = flag.Int("proof.stride", 7, "how far apart the steps of a scene are at which something goes wrong, or people change something; 1: at every step")
 	traceFlag  = flag.Bool("proof.trace", false, "tell every write of a status and every failpoint in the history of a run that fails")
 )
 
@@ -138,7 +138,7 @@ const (
 
 // TestTheProofFindsWhatIsWrong breaks what the manager's safety rests on.
 func TestTheProofFindsWhatIsWrong(t *testing.T) {
-	const first, runs = 1, 1000
+	const first, runs = 1, 5000 // it ends with the first that is found
 	for _, breaks := range []breakage{lostIntents, staleWrites, noFinalizers} {
 		t.Run(string(breaks), func(t *testing.T) {
 			sum := simulate(t, first, runs, breaks, 1)

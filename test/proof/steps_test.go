@@ -20,6 +20,7 @@ type script struct {
 	fate  fate
 	count int
 	armed bool
+	edits func(*run) // what somebody changes meanwhile, where nothing goes wrong
 }
 
 const (
@@ -70,29 +71,20 @@ func scenes() map[string]scene {
 		},
 		"an endpoint's URL changes": {
 			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
-			func(r *run) {
-				edit(r.api, at(kindEndpoint, "e1"), func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.URL = urls[2] })
-			},
+			func(r *run) { r.redirect(urls[2]) },
 		},
 		"an endpoint names a Secret of another environment": {
 			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
-			func(r *run) {
-				edit(r.api, at(kindEndpoint, "e1"), func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.CredentialsSecretRef.Name = "other" })
-			},
+			func(r *run) { r.entrust("other") },
 		},
 		"a trigger's settings change": {
 			func(r *run) { r.put(); r.want("t1", "", "upload") },
-			func(r *run) {
-				edit(r.api, at(kindTrigger, "t1"), func(t *v1alpha1.CloudinaryTrigger) { t.Spec.Filter = raw(filters[2]) })
-			},
+			func(r *run) { r.respec(func(s *v1alpha1.CloudinaryTriggerSpec) { s.Filter = raw(filters[2]) }) },
 		},
 		"foreign triggers are adopted, changed, and left behind": {
 			func(r *run) {
 				r.put()
-				if id, ok := r.clouds["alpha"].person(http.MethodPost, "", map[string]any{"uri": urls[0], "event_type": "upload", "additive": true}); ok {
-					r.ledger.made(r.clouds["alpha"], id)
-				}
-				r.advance(longestLag)
+				r.foreign(urls[0], "upload")
 			},
 			func(r *run) {
 				r.want("t1", "", "upload", "delete")
@@ -116,16 +108,24 @@ func scenes() map[string]scene {
 			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
 			func(r *run) {
 				r.api.delete(at(kindSecret, "one"))
-				edit(r.api, at(kindEndpoint, "e1"), func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.CredentialsSecretRef.Name = "two" })
+				r.entrust("two")
 			},
 		},
 		"a Secret and an endpoint are deleted, and the trigger leads nowhere": {
 			func(r *run) { r.put(); r.want("t1", "", "upload", "delete") },
 			func(r *run) {
-				edit(r.api, at(kindTrigger, "t1"), func(t *v1alpha1.CloudinaryTrigger) { t.Spec.EndpointRef.Name = "e2" })
+				r.respec(func(s *v1alpha1.CloudinaryTriggerSpec) { s.EndpointRef.Name = "e2" })
 				r.api.delete(at(kindSecret, "one"))
 				r.api.delete(at(kindEndpoint, "e1"))
 			},
+		},
+		"the endpoint of a trigger of ours and an adopted one is deleted": {
+			func(r *run) {
+				r.put()
+				r.foreign(urls[0], "upload")
+				r.want("t1", "", "upload", "delete")
+			},
+			func(r *run) { r.api.delete(at(kindEndpoint, "e1")) },
 		},
 		"a trigger that is to be retained is deleted": {
 			func(r *run) {
@@ -149,8 +149,30 @@ func (r *run) want(trigger string, deletion v1alpha1.DeletionPolicy, eventTypes 
 	r.api.create(t)
 }
 
+// foreign is a trigger that somebody has made before anything else was there.
+func (r *run) foreign(url, eventType string) {
+	if id, ok := r.clouds["alpha"].person(http.MethodPost, "", map[string]any{"uri": url, "event_type": eventType, "additive": true}); ok {
+		r.ledger.made(r.clouds["alpha"], id)
+	}
+	r.advance(longestLag)
+}
+
 func (r *run) rewrite(trigger string, eventTypes ...string) {
 	edit(r.api, at(kindTrigger, trigger), func(t *v1alpha1.CloudinaryTrigger) { t.Spec.EventTypes = eventTypes })
+}
+
+// respec edits t1.
+func (r *run) respec(how func(*v1alpha1.CloudinaryTriggerSpec)) {
+	edit(r.api, at(kindTrigger, "t1"), func(t *v1alpha1.CloudinaryTrigger) { how(&t.Spec) })
+}
+
+func (r *run) redirect(url string) {
+	edit(r.api, at(kindEndpoint, "e1"), func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.URL = url })
+}
+
+// entrust gives the endpoint another Secret.
+func (r *run) entrust(secret string) {
+	edit(r.api, at(kindEndpoint, "e1"), func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.CredentialsSecretRef.Name = secret })
 }
 
 // drain works for a while.
@@ -216,7 +238,57 @@ func TestEachStep(t *testing.T) {
 // scripted is what happens at a failpoint of a run with a script.
 func (r *run) scripted(f controllers.Failpoint, p *process) {
 	p.renew()
-	if r.script.next(atFailpoint) == endsBefore {
+	switch fate := r.script.next(atFailpoint); {
+	case fate == endsBefore:
 		p.kill(string(f))
+	case r.script.edits != nil && r.script.armed && r.script.count == r.script.nth:
+		r.script.edits(r)
+	}
+}
+
+// afterthoughts are what people do in the middle of a scene.
+func afterthoughts() map[string]func(*run) {
+	deletion := func(p v1alpha1.DeletionPolicy) func(*run) {
+		return func(r *run) { r.respec(func(s *v1alpha1.CloudinaryTriggerSpec) { s.DeletionPolicy = p }) }
+	}
+	return map[string]func(*run){
+		"it is to be deleted":  deletion(v1alpha1.DeletionPolicyDelete),
+		"it is to be retained": deletion(v1alpha1.DeletionPolicyRetain),
+		"it is to observe": func(r *run) {
+			r.respec(func(s *v1alpha1.CloudinaryTriggerSpec) { s.ManagementPolicy = v1alpha1.ManagementPolicyObserve })
+		},
+		"it has other event types":             func(r *run) { r.rewrite("t1", "upload", "rename") },
+		"it has other settings":                func(r *run) { r.respec(func(s *v1alpha1.CloudinaryTriggerSpec) { s.Additive = new(true) }) },
+		"it is deleted":                        func(r *run) { r.api.delete(at(kindTrigger, "t1")) },
+		"another one wants the same":           func(r *run) { r.want("t3", "", "upload", "rename") },
+		"the URL is another one":               func(r *run) { r.redirect(urls[3]) },
+		"the URL is that of before":            func(r *run) { r.redirect(urls[0]) },
+		"the Secret is another one":            func(r *run) { r.entrust("two") },
+		"the Secret is of another environment": func(r *run) { r.entrust("other") },
+		"the endpoint is deleted":              func(r *run) { r.api.delete(at(kindEndpoint, "e1")) },
+		"the Secret is deleted":                func(r *run) { r.api.delete(at(kindSecret, "one")) },
+	}
+}
+
+// TestPeopleChangeTheirMindsAtEachStep plays scenes, and has people do something else at each of their steps in turn: what a pass has
+// planned by what was there before is not done to what is there now.
+func TestPeopleChangeTheirMindsAtEachStep(t *testing.T) {
+	const most = 1000
+	for name, s := range scenes() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for thought, edits := range afterthoughts() {
+				nth := 1
+				for nth < most && play(t, 0, s, &script{what: atFailpoint, nth: nth, edits: edits}) {
+					nth += *strideFlag
+				}
+				if nth == 1 || nth >= most {
+					t.Errorf("%d steps", nth-1)
+				}
+				if t.Failed() {
+					t.Fatalf("where %s", thought)
+				}
+			}
+		})
 	}
 }

@@ -5,7 +5,6 @@ package delivery
 import (
 	"math"
 	"time"
-	"unicode/utf8"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 )
@@ -89,15 +88,3 @@ func (h *laterHeap) Pop() any {
 
 // maxMessage is what a status has room for.
 const maxMessage = 256
-
-// clip shortens text to what a status has room for, between two characters.
-func clip(text string) string {
-	if len(text) <= maxMessage {
-		return text
-	}
-	end := maxMessage
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
-}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 )
 
@@ -330,7 +331,7 @@ func (l *lane) end(e entry, lastFailure string, t *terms) step {
 			reason += ": " + lastFailure
 		}
 	}
-	return step{ended: &e, kind: t.end(&e), reason: clip(reason)}
+	return step{ended: &e, kind: t.end(&e), reason: excerpt.Head(reason, maxMessage)}
 }
 
 // wake is when next should be asked again though nothing happens meanwhile; 0: never.

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 )
 
@@ -190,7 +191,7 @@ func (d *Dispatcher) send(p place, delivery *Delivery) (r Result) {
 
 // settle has the lane and the queue know what came of an attempt.
 func (d *Dispatcher) settle(t *track, f *flight, a Attempt, r Result) {
-	a.Message = clip(r.Message)
+	a.Message = excerpt.Head(r.Message, maxMessage)
 	outcome := queue.Outcome{ID: f.id, Target: t.target, Reason: a.Message}
 	switch r.Verdict {
 	case Delivered:

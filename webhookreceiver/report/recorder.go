@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
@@ -201,7 +202,7 @@ func (t *target) ended(a *delivery.Attempt) {
 	case delivery.OutcomeDiscarded:
 		t.discarded++
 	case delivery.OutcomeRetried, delivery.OutcomeDead:
-		t.failure = &failure{at: a.EndedAt, statusCode: a.StatusCode, message: cut(a.Message, maxMessageBytes)}
+		t.failure = &failure{at: a.EndedAt, statusCode: a.StatusCode, message: excerpt.Head(a.Message, maxMessageBytes)}
 		if !a.Tried {
 			return
 		}

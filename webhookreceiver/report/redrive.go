@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/events"
@@ -31,7 +32,7 @@ func (e *endpoint) wanted() (string, *route.Endpoint) {
 	if e.route == nil {
 		return "", nil
 	}
-	if value := cut(e.route.Redrive, maxRedriveBytes); value != e.redriven {
+	if value := excerpt.Head(e.route.Redrive, maxRedriveBytes); value != e.redriven {
 		return value, e.route
 	}
 	return "", nil

@@ -5,9 +5,9 @@ package report
 import (
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
@@ -103,7 +103,7 @@ func (s *slot) ended(a *delivery.Attempt) {
 		s.deliveries = append(s.deliveries, outcome{target: a.Target})
 		d = &s.deliveries[len(s.deliveries)-1]
 	}
-	d.state, d.message = stateOf(a.Outcome), cut(a.Message, maxMessageBytes)
+	d.state, d.message = stateOf(a.Outcome), excerpt.Head(a.Message, maxMessageBytes)
 	if a.Number > 0 { // it is not known of a dead letter that is discarded by hand
 		d.attempts = min(a.Number, maxAttempts)
 	}
@@ -131,7 +131,7 @@ func (s *slot) summarize() {
 	if s.n == nil {
 		return
 	}
-	s.summary = cut(notification.Note(s.eventType, *s.n), maxSummaryBytes)
+	s.summary = excerpt.Head(notification.Note(s.eventType, *s.n), maxSummaryBytes)
 	s.n, s.spare = nil, notification.Notification{}
 }
 
@@ -142,7 +142,7 @@ func (s *slot) status() *v1alpha1.NotificationStatus {
 	}
 	s.summarize()
 	status := &v1alpha1.NotificationStatus{
-		EventType: cut(s.eventType, maxEventTypeBytes), ReceivedAt: seconds(s.receivedAt), Summary: s.summary,
+		EventType: excerpt.Head(s.eventType, maxEventTypeBytes), ReceivedAt: seconds(s.receivedAt), Summary: s.summary,
 	}
 	for _, d := range s.deliveries {
 		shown := v1alpha1.DeliveryStatus{Target: d.target, State: d.state, Message: d.message}
@@ -187,15 +187,4 @@ func stateOf(o delivery.Outcome) v1alpha1.DeliveryState {
 func size(n *notification.Notification) int {
 	return len(n.Type) + len(n.RequestID) + len(n.Folder) + len(n.Moderation) + len(n.AssetID) + len(n.ResourceType) +
 		len(n.DeliveryType) + len(n.PublicID) + len(n.PreviousID) + len(n.Format)
-}
-
-// cut shortens text to at most limit bytes, between two characters.
-func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit]
 }
