@@ -118,7 +118,7 @@ func newVectors() vectors {
 		rejected: counter("cloudinary_receiver_requests_rejected_total",
 			"Requests that were refused, by reason; those for an endpoint that does not exist have no namespace and no endpoint.",
 			append(endpoint, "reason")...),
-		responses: counter("cloudinary_receiver_responses_total", "Answers, by HTTP status.", "code"),
+		responses: counter("cloudinary_receiver_responses_total", "Answers, by HTTP status.", "status"),
 		attempts: counter("cloudinary_receiver_delivery_attempts_total",
 			"Attempts to deliver, by class of the target's HTTP status (none: no answer).", append(target, "status")...),
 		retries: counter("cloudinary_receiver_delivery_retries_total",

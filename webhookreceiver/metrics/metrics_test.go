@@ -205,16 +205,16 @@ func TestGaugesAreReadAtEachScrape(t *testing.T) {
 		queue_commit_bytes_sum 4000
 		queue_commit_operations_sum 3
 		request_duration_seconds_count 2
-		responses_total{code="200"} 1
-		responses_total{code="400"} 0
-		responses_total{code="401"} 0
-		responses_total{code="404"} 0
-		responses_total{code="405"} 0
-		responses_total{code="408"} 0
-		responses_total{code="413"} 0
-		responses_total{code="429"} 0
-		responses_total{code="503"} 0
-		responses_total{code="other"} 1
+		responses_total{status="200"} 1
+		responses_total{status="400"} 0
+		responses_total{status="401"} 0
+		responses_total{status="404"} 0
+		responses_total{status="405"} 0
+		responses_total{status="408"} 0
+		responses_total{status="413"} 0
+		responses_total{status="429"} 0
+		responses_total{status="503"} 0
+		responses_total{status="other"} 1
 	`, "cloudinary_receiver_responses_total", "cloudinary_receiver_request_duration_seconds_count",
 		"cloudinary_receiver_queue_commit_operations_sum", "cloudinary_receiver_queue_commit_bytes_sum")
 }
