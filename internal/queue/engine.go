@@ -16,7 +16,9 @@ const (
 	// engineFormat is never newer than what the oldest receiver that may open the store knows.
 	engineFormat = pebble.FormatWALSyncChunks
 
-	memTableSize = 4 << 20
+	// memTableSize is small because three are there under load (one is written to, one goes to a file, one is to be reused), and the
+	// garbage collector allows for twice that.
+	memTableSize = 2 << 20
 	cacheSize    = 4 << 20
 	blockSize    = 8 << 10
 	// groupsInFlight is how many groups wait for the disk beside the one being made.
@@ -33,7 +35,7 @@ func engineOptions(fs vfs.FS, l *engineLogger, onDamage func()) *pebble.Options 
 		EventListener:               eventListener(l, onDamage),
 		CacheSize:                   cacheSize,
 		MemTableSize:                memTableSize,
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: 8,
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       1000,
 		MaxOpenFiles:                256,

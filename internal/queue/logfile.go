@@ -15,7 +15,7 @@ const (
 //
 // To sync what overwrites a file costs half of what it costs to sync what makes it longer, or goes to space that was only reserved: that
 // changes the file's metadata as well, which has a journal of its own. The engine overwrites the logs that it no longer needs, but
-// has none to begin with, for the first 20 MB after each start: days, where notifications are few. To its reader zeros are the end of a log.
+// has none to begin with, for the first 10 MB after each start: days, where notifications are few. To its reader zeros are the end of a log.
 type filledLogs struct{ vfs.FS }
 
 // Create implements vfs.FS.

@@ -13,7 +13,7 @@ import (
 
 const (
 	// maxGroupBytes and maxGroupOps bound what is written together. Half of a memtable would be written as a file of its own.
-	maxGroupBytes = 1 << 20
+	maxGroupBytes = 640 << 10
 	maxGroupOps   = 1024
 )
 
