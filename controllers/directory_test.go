@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -80,6 +81,42 @@ func TestAListWithoutRoomIsAFailure(t *testing.T) {
 	r.directory.forgetEnvironment(other)
 	if !listed() || len(env.observed) != 150 {
 		t.Errorf("%d triggers are kept once there is room, want 150", len(env.observed))
+	}
+}
+
+func TestCredentialsAreAcceptedWhenTheirListIsKept(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, simulator.Options{})
+	metrics, err := NewMetrics(prometheus.NewRegistry())
+	f.must(err)
+	r := f.process()
+	r.Metrics = metrics
+	creds, err := cloudinary.ParseSecret(map[string][]byte{"CLOUDINARY_URL": []byte(f.secretURL)})
+	f.must(err)
+	env := r.directory.environment(creds.Environment())
+	env.mu.Lock() // as a pass of the environment has it
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.tryCredentials(t.Context(), &backoff{}, creds)
+		done <- err
+	}()
+	f.eventually(func() error {
+		if f.listed() == 0 {
+			return errors.New("not listed yet")
+		}
+		return nil
+	})
+	for range 50 { // what must not be is looked for a while
+		if r.directory.isAccepted(creds) {
+			t.Error("the credentials are accepted, and the pass that this wakes finds no list and calls one more")
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	env.mu.Unlock()
+	f.must(<-done)
+	if !r.directory.isAccepted(creds) || env.listed.IsZero() {
+		t.Errorf("accepted: %t, listed at %v; want both", r.directory.isAccepted(creds), env.listed)
 	}
 }
 

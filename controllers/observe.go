@@ -48,7 +48,8 @@ func shareSpent() *problem {
 	}
 }
 
-// list calls GET /triggers and notes what came of it. It returns errNotLeader, or nil.
+// list calls GET /triggers and notes what came of it. That the credentials are accepted is for the caller to say, once the list is where
+// a pass finds it. It returns errNotLeader, or nil.
 func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinary.Credentials) (bool, error) {
 	r.reach(BeforeList)
 	callCtx, cancel, err := r.fenced(ctx)
@@ -72,7 +73,6 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 		r.failed(ctx, env, creds, err)
 		return false, nil
 	}
-	r.directory.setAccepted(creds, true)
 	env.backoff.succeed()
 	env.observed, env.listed = observedFrom(triggers), begun
 	env.paced = pace(env.paced, begun, r.Options.MinListInterval)
@@ -123,6 +123,9 @@ func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment)
 			continue
 		}
 		listed, err := r.list(ctx, env, creds)
+		if listed {
+			r.directory.setAccepted(creds, true)
+		}
 		if err != nil || listed || env.backoff.waiting(r.Now()) {
 			return err
 		}

@@ -123,6 +123,8 @@ func (r *Reconciler) tryCredentials(ctx context.Context, b *backoff, creds cloud
 	} else {
 		env.called(cloudinary.Meta{RateLimit: probe.limit}, r.Now())
 	}
+	// Only now: the Secrets with equal credentials wake the environment, whose pass would list once more.
+	r.directory.setAccepted(creds, true)
 	return true, nil
 }
 
