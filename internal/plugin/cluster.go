@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -96,10 +97,20 @@ func (cl *cluster) triggers(ctx context.Context, namespace string) ([]v1alpha1.C
 
 func (cl *cluster) endpoint(ctx context.Context, name string) (*v1alpha1.NotificationEndpoint, error) {
 	ep := &v1alpha1.NotificationEndpoint{}
-	if err := cl.Get(ctx, client.ObjectKey{Namespace: cl.namespace, Name: name}, ep); err != nil {
-		return nil, explained(err)
+	if err := cl.read(ctx, shortEndpoint, name, ep); err != nil {
+		return nil, err
 	}
 	return ep, nil
+}
+
+// read reads an object of the namespace that is meant. What is not there is more often in another one than nowhere.
+func (cl *cluster) read(ctx context.Context, kind, name string, into client.Object) error {
+	err := cl.Get(ctx, client.ObjectKey{Namespace: cl.namespace, Name: name}, into)
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("there is no %s/%s in namespace %s; if it is in another one, name that with --namespace ('kubectl get %s --all-namespaces' lists all)",
+			kind, name, cl.namespace, kind)
+	}
+	return explained(err)
 }
 
 func (cl *cluster) secret(ctx context.Context, namespace, name string) (*corev1.Secret, error) {

@@ -180,7 +180,7 @@ func TestRedriveOfAnEndpointAnnotates(t *testing.T) {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
 	f.fails([]string{"deadletters", "redrive", "quiet"}, "no spec.receiver")
-	f.fails([]string{"deadletters", "redrive", "nosuch"}, "not found")
+	f.fails([]string{"deadletters", "redrive", "nosuch"}, "there is no nep/nosuch")
 }
 
 func TestCountsWhereTheReceiverIsNotReached(t *testing.T) {

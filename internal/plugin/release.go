@@ -192,8 +192,8 @@ func (cl *cluster) releasable(ctx context.Context, kind, name string, triggers [
 	default:
 		return nil, fmt.Errorf("%q is not a kind that can be released; those are cldt, nep and secret", kind)
 	}
-	if err := cl.Get(ctx, client.ObjectKey{Namespace: cl.namespace, Name: name}, r.Object); err != nil {
-		return nil, explained(err)
+	if err := cl.read(ctx, r.kind, name, r.Object); err != nil {
+		return nil, err
 	}
 	r.left = behind(r, triggers)
 	return r, nil

@@ -151,7 +151,7 @@ func TestReleaseChangesNothing(t *testing.T) {
 	f.fails([]string{"release", "--all", "cldt/uploads"}, "use --all")
 	f.fails([]string{"release", "uploads"}, "cldt/NAME")
 	f.fails([]string{"release", "pod/uploads"}, `"pod" is not a kind`)
-	f.fails([]string{"release", "nep/nosuch"}, "not found")
+	f.fails([]string{"release", "nep/nosuch"}, "there is no nep/nosuch in namespace "+f.namespace)
 	f.delete(trigger, ep)
 	f.succeeds("release", "--all", "--dry-run")
 	f.fails([]string{"release", "--all"}, "--yes") // nobody answers

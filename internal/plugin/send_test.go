@@ -146,7 +146,7 @@ func TestSendRefuses(t *testing.T) {
 	early := f.endpoint("early", "")
 	early.Spec.Receiver = &v1alpha1.ReceiverSpec{}
 	f.create(token, ep, early, f.endpoint("media", "http://127.0.0.1:1/hook?token=t0ken"))
-	f.fails([]string{"send", "nosuch"}, "nosuch", "not found")
+	f.fails([]string{"send", "nosuch"}, "there is no nep/nosuch in namespace "+f.namespace, "--namespace")
 	f.fails([]string{"send", "media"}, "read Secret", "not found")
 	f.create(f.secret())
 	f.fails([]string{"send", "media"}, "http://127.0.0.1:1/…", "port-forward")
