@@ -109,7 +109,7 @@ func (o *options) Check() error {
 		program.AtLeast("--max-endpoint-rate", o.handler.MaxEndpointRate, 0),
 		program.AtLeast("--max-connections", o.maxConnections, 1),
 		program.AtLeast("--shutdown-delay", o.shutdownDelay, 0),
-		program.AtLeast("--shutdown-timeout", o.shutdownTimeout, 0),
+		program.AtLeast("--shutdown-timeout", o.shutdownTimeout, time.Second),
 	}
 	if o.handler.MaxInFlightBytes/2 < o.handler.MaxBodyBytes {
 		problems = append(problems, fmt.Errorf("--max-in-flight-bytes is %d, must be at least twice --max-body-bytes, which is %d: one endpoint may use half of it",

@@ -31,7 +31,7 @@ func TestFlagsThatCannotWorkAreNamed(t *testing.T) {
 		"least values": {
 			args: []string{
 				"--store-max-bytes=1", "--store-max-notifications=1", "--store-max-keys=1", "--max-body-bytes=1", "--max-in-flight-bytes=2",
-				"--max-in-flight-requests=1", "--max-connections=1", "--store-min-free-bytes=0", "--shutdown-delay=0s", "--shutdown-timeout=0s",
+				"--max-in-flight-requests=1", "--max-connections=1", "--store-min-free-bytes=0", "--shutdown-delay=0s", "--shutdown-timeout=1s",
 			},
 			why: "they are of use in a test",
 		},
@@ -46,7 +46,7 @@ func TestFlagsThatCannotWorkAreNamed(t *testing.T) {
 		"no room for two bodies": {args: []string{"--max-in-flight-bytes=6291455"}, want: []string{"--max-in-flight-bytes is 6291455", "twice --max-body-bytes, which is 3145728"}},
 		"a negative room":        {args: []string{"--store-min-free-bytes=-1"}, want: []string{"--store-min-free-bytes is -1, must be at least 0"}},
 		"a negative delay":       {args: []string{"--shutdown-delay=-1s"}, want: []string{"--shutdown-delay is -1s, must be at least 0s"}},
-		"a negative timeout":     {args: []string{"--shutdown-timeout=-1s"}, want: []string{"--shutdown-timeout is -1s, must be at least 0s"}},
+		"a timeout of nothing":   {args: []string{"--shutdown-timeout=0s"}, want: []string{"--shutdown-timeout is 0s, must be at least 1s"}},
 		"no folder":              {args: []string{"--store-dir="}, want: []string{"--store-dir"}},
 		"no admin address":       {args: []string{"--admin-bind-address=0"}},
 		"another admin port":     {args: []string{"--admin-bind-address=[::1]:9000"}},
