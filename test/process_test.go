@@ -3,7 +3,6 @@
 package test
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -81,32 +79,14 @@ func (s *setting) must(err error) {
 // manager is a running manager process.
 type manager struct {
 	*exec.Cmd
-	log *syncBuffer
-}
-
-// syncBuffer is written by a process and read by a test. The buffer is no embedded one: its other methods would not lock.
-type syncBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
+	log *testenv.Output
 }
 
 // start starts a manager. Leases are short, so that a successor does not wait long; times are otherwise those of production, as far as a
 // test can wait.
 func (s *setting) start() *manager {
 	s.Helper()
-	m := &manager{log: &syncBuffer{}}
+	m := &manager{log: &testenv.Output{}}
 	m.Cmd = exec.CommandContext(s.Context(), s.binary,
 		"--kubeconfig="+s.config, "--allow-insecure-api-base", "--metrics-bind-address=0", "--health-probe-bind-address=0",
 		"--leader-election-namespace="+s.namespace, "--leader-election-lease-duration=4s",

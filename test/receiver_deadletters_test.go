@@ -75,7 +75,7 @@ func (a *admin) letters(want int) (items []deadLetter) {
 func TestDeadLettersAreInAPersonsHands(t *testing.T) {
 	t.Parallel()
 	s := newReceiverSetting(t)
-	a := &admin{s: s, address: freeAddress(t)}
+	a := &admin{s: s, address: testenv.FreeAddress(t)}
 	s.flags = []string{"--admin-bind-address=" + a.address, "--metrics-bind-address=" + s.metrics, "--metrics-secure=false"}
 	catalog := s.target()
 	s.keys(theKey())

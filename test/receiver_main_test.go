@@ -5,7 +5,6 @@ package test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,42 +52,4 @@ func build(name string) (string, error) {
 		return "", fmt.Errorf("build the %s: %w\n%s", name, err, out)
 	}
 	return path, nil
-}
-
-// Ports that a process is told to listen at. They are below those that the system gives to outgoing connections, one of which could
-// otherwise have the port of a process that is started again.
-const (
-	firstPort = 20_000
-	lastPort  = 32_000
-)
-
-var ports struct {
-	sync.Mutex
-	last int
-}
-
-// freeAddress is an address at which nothing listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	if ports.last == 0 {
-		ports.last = firstPort + os.Getpid()%(lastPort-firstPort) // other processes look for ports too
-	}
-	for range lastPort - firstPort {
-		if ports.last++; ports.last >= lastPort {
-			ports.last = firstPort
-		}
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.last))
-		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
-		if err != nil {
-			continue
-		}
-		if err := listener.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return address
-	}
-	t.Fatal("every port is taken")
-	return ""
 }

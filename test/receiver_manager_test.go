@@ -25,7 +25,7 @@ func (s *receiverSetting) manager() {
 	s.Helper()
 	program, err := managerProgram()
 	s.must(err)
-	log := &syncBuffer{}
+	log := &testenv.Output{}
 	cmd := exec.CommandContext(s.Context(), program,
 		"--kubeconfig="+s.kubeconfig, "--watch-namespaces="+s.namespace, "--verification-namespace="+s.namespace, "--leader-elect=false",
 		"--allow-insecure-api-base", "--metrics-bind-address=0", "--health-probe-bind-address=0", "--receiver-base-url=https://hooks.example.com",

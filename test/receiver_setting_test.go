@@ -46,7 +46,7 @@ func newReceiverSetting(t *testing.T, flags ...string) *receiverSetting {
 	t.Helper()
 	s := &receiverSetting{
 		T: t, namespace: cluster.NewNamespace(t), kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), store: filepath.Join(t.TempDir(), "store"),
-		address: freeAddress(t), probes: freeAddress(t), metrics: freeAddress(t), flags: flags, client: newClient(t),
+		address: testenv.FreeAddress(t), probes: testenv.FreeAddress(t), metrics: testenv.FreeAddress(t), flags: flags, client: newClient(t),
 	}
 	s.must(os.WriteFile(s.kubeconfig, cluster.Kubeconfig, 0o600))
 	return s
@@ -71,7 +71,7 @@ func (s *receiverSetting) must(err error) {
 type receiverProcess struct {
 	*exec.Cmd
 	s     *receiverSetting
-	log   *syncBuffer
+	log   *testenv.Output
 	ended chan struct{}
 	err   error // how it ended, once ended is closed
 }
@@ -81,7 +81,7 @@ func (s *receiverSetting) start(flags ...string) *receiverProcess {
 	s.Helper()
 	program, err := receiverProgram()
 	s.must(err)
-	p := &receiverProcess{s: s, log: &syncBuffer{}, ended: make(chan struct{})}
+	p := &receiverProcess{s: s, log: &testenv.Output{}, ended: make(chan struct{})}
 	args := []string{
 		"--kubeconfig=" + s.kubeconfig, "--namespace=" + s.namespace, "--watch-namespaces=" + s.namespace, "--store-dir=" + s.store,
 		"--notifications-bind-address=" + s.address, "--health-probe-bind-address=" + s.probes, "--metrics-bind-address=0",

@@ -22,7 +22,7 @@ func TestSecondReceiverWaitsForTheStore(t *testing.T) {
 	s.endpoint("media", toCatalog())
 	p := s.startReady("media")
 
-	address := freeAddress(t)
+	address := testenv.FreeAddress(t)
 	second := s.start("--health-probe-bind-address=" + address)
 	probes := func(wantReady int) error {
 		if code := s.probe(address, "/healthz"); code != http.StatusOK {
@@ -37,7 +37,7 @@ func TestSecondReceiverWaitsForTheStore(t *testing.T) {
 	first := upload("asset", 1)
 	s.send("media", first) // the first one serves meanwhile
 	s.must(probes(http.StatusServiceUnavailable))
-	waiting := freeAddress(t)
+	waiting := testenv.FreeAddress(t)
 	third := s.start("--health-probe-bind-address=" + waiting)
 	testenv.Eventually(t, soon, func() error {
 		if code := s.probe(waiting, "/healthz"); code != http.StatusOK {
@@ -68,7 +68,7 @@ type gate struct {
 // gate leads receivers started from now on through a gate, which is closed.
 func (s *receiverSetting) gate() *gate {
 	s.Helper()
-	g := &gate{s: s, address: freeAddress(s.T), to: strings.Trim(strings.TrimPrefix(cluster.Config.Host, "https:"), "/")}
+	g := &gate{s: s, address: testenv.FreeAddress(s.T), to: strings.Trim(strings.TrimPrefix(cluster.Config.Host, "https:"), "/")}
 	s.Cleanup(g.close)
 	raw := strings.ReplaceAll(string(cluster.Kubeconfig), "https://"+g.to, "https://"+g.address)
 	if raw == string(cluster.Kubeconfig) {

@@ -3,18 +3,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -43,38 +40,13 @@ const patience = 2 * time.Minute
 // process is a manager that runs as a process of its own until the test ends.
 type process struct {
 	readyz string
-	output *output
-}
-
-// output is what a process has said so far.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(raw []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(raw)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
+	output *testenv.Output
 }
 
 func startManager(t *testing.T, kubeconfig string) *process {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{readyz: "http://" + address + "/readyz", output: &output{}}
+	address := testenv.FreeAddress(t)
+	p := &process{readyz: "http://" + address + "/readyz", output: &testenv.Output{}}
 	command := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0],
 		"--kubeconfig="+kubeconfig, "--health-probe-bind-address="+address, "--metrics-bind-address=0", "--leader-election-namespace=default")
 	command.Env = append(os.Environ(), runAsManager+"=1")

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -218,27 +217,9 @@ func (c *cluster) container(deployment string) (container corev1.Container, acco
 type program struct {
 	*cluster
 	command *exec.Cmd
-	log     *log
+	log     *testenv.Output
 	ended   chan struct{}
 	err     error // once ended is closed
-}
-
-// log is written by a process and read by a test.
-type log struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buffer.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buffer.String()
 }
 
 // folder is where the programs are built.
@@ -284,7 +265,7 @@ func (c *cluster) start(deployment string, env []string, args ...string) *progra
 		all = append(all, strings.ReplaceAll(arg, "$(POD_NAMESPACE)", system))
 	}
 	all = append(append(all, "--kubeconfig="+kubeconfig), args...) // the last one counts
-	p := &program{cluster: c, log: &log{}, ended: make(chan struct{})}
+	p := &program{cluster: c, log: &testenv.Output{}, ended: make(chan struct{})}
 	p.command = exec.CommandContext(c.Context(), filepath.Join(folder, filepath.Base(container.Command[0])), all...)
 	p.command.Env = append(os.Environ(), env...)
 	p.command.Stdout, p.command.Stderr = p.log, p.log
@@ -316,16 +297,6 @@ func (p *program) stop() {
 	case <-time.After(patience):
 		p.Fatalf("%s does not end", p.command.Path)
 	}
-}
-
-// freeAddress is one at which nothing listens now.
-func (c *cluster) freeAddress() string {
-	c.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(c.Context(), "tcp", "127.0.0.1:0")
-	c.must(err)
-	address := listener.Addr().String()
-	c.must(listener.Close())
-	return address
 }
 
 // answer is the status of a GET or, with a body, a POST.

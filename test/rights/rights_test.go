@@ -79,7 +79,7 @@ func newStory(t *testing.T, folder, namespace string) *story {
 	t.Cleanup(transport.CloseIdleConnections)
 	s := &story{
 		cluster: c, namespace: namespace, web: &http.Client{Transport: transport, Timeout: 20 * time.Second}, store: t.TempDir(),
-		notifications: c.freeAddress(), probes: c.freeAddress(), managerMetrics: c.freeAddress(), receiverMetrics: c.freeAddress(),
+		notifications: testenv.FreeAddress(t), probes: testenv.FreeAddress(t), managerMetrics: testenv.FreeAddress(t), receiverMetrics: testenv.FreeAddress(t),
 	}
 	var err error
 	s.sim, err = simulator.New(simulator.Options{
