@@ -4,8 +4,6 @@ package controllers
 
 import (
 	"fmt"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,128 +13,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/metricstest"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// documentedMetric is what users are told of one metric.
-type documentedMetric struct {
-	Type   string
-	Labels []string
-}
-
-// recordingRegistry keeps what is registered: a registry gathers a vector only once it has children.
-type recordingRegistry struct {
-	*prometheus.Registry
-
-	collectors []prometheus.Collector
-}
-
-func (r *recordingRegistry) Register(c prometheus.Collector) error {
-	r.collectors = append(r.collectors, c)
-	return r.Registry.Register(c)
-}
-
 func TestMetricsAreThoseOfTheDocs(t *testing.T) {
 	t.Parallel()
-	registry := &recordingRegistry{Registry: prometheus.NewRegistry()}
-	if _, err := NewMetrics(registry); err != nil {
-		t.Fatal(err)
-	}
-	registered := map[string]documentedMetric{}
-	for _, c := range registry.collectors {
-		for _, d := range described(c) {
-			name, labels := nameAndLabels(t, d)
-			registered[name] = documentedMetric{metricType(t, c), labels}
-		}
-	}
-	if diff := cmp.Diff(registered, documentedMetrics(t, "../docs/metrics.md")); diff != "" {
-		t.Errorf("docs/metrics.md does not list what NewMetrics registers (-registered +documented):\n%s", diff)
-	}
-}
-
-func TestMetricNamesFollowTheConvention(t *testing.T) {
-	t.Parallel()
-	for name, m := range documentedMetrics(t, "../docs/metrics.md") {
-		if !strings.HasPrefix(name, "cloudinary_manager_") {
-			t.Errorf("%s does not begin with cloudinary_manager_", name)
-		}
-		if got, want := strings.HasSuffix(name, "_total"), m.Type == "counter"; got != want {
-			t.Errorf("%s is a %s: counters, and only they, end in _total", name, m.Type)
-		}
-	}
-}
-
-func described(c prometheus.Collector) []*prometheus.Desc {
-	ch := make(chan *prometheus.Desc)
-	go func() {
-		defer close(ch)
-		c.Describe(ch)
-	}()
-	var descs []*prometheus.Desc
-	for d := range ch {
-		descs = append(descs, d)
-	}
-	return descs
-}
-
-var descPattern = regexp.MustCompile(`^Desc\{fqName: "([^"]+)".* variableLabels: \{([^}]*)\}\}$`)
-
-// nameAndLabels reads a description's text, the only place where it shows them.
-func nameAndLabels(t *testing.T, d *prometheus.Desc) (name string, labels []string) {
-	t.Helper()
-	match := descPattern.FindStringSubmatch(d.String())
-	if match == nil {
-		t.Fatalf("cannot read %s", d)
-	}
-	if match[2] == "" {
-		return match[1], nil
-	}
-	labels = strings.Split(match[2], ",")
-	slices.Sort(labels)
-	return match[1], labels
-}
-
-func metricType(t *testing.T, c prometheus.Collector) string {
-	t.Helper()
-	switch c.(type) {
-	case *prometheus.CounterVec:
-		return "counter"
-	case *prometheus.GaugeVec, prometheus.Gauge:
-		return "gauge"
-	case *prometheus.HistogramVec:
-		return "histogram"
-	default:
-		t.Fatalf("a metric of type %T: say here what docs/metrics.md is to call it", c)
-		return ""
-	}
-}
-
-var (
-	rowPattern   = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([a-z]+) \\| ([^|]*) \\|")
-	labelPattern = regexp.MustCompile("`([a-z_]+)`")
-)
-
-// documentedMetrics reads the rows of a page's tables that begin with a name, a type and labels.
-func documentedMetrics(t *testing.T, page string) map[string]documentedMetric {
-	t.Helper()
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	documented := map[string]documentedMetric{}
-	for _, row := range rowPattern.FindAllStringSubmatch(string(text), -1) {
-		var labels []string
-		for _, label := range labelPattern.FindAllStringSubmatch(row[3], -1) {
-			labels = append(labels, label[1])
-		}
-		slices.Sort(labels)
-		if _, twice := documented[row[1]]; twice {
-			t.Errorf("%s lists %s twice", page, row[1])
-		}
-		documented[row[1]] = documentedMetric{row[2], labels}
-	}
-	return documented
+	page := metricstest.Page{Path: "../docs/metrics.md", Prefix: "cloudinary_manager_"}
+	page.Check(t, func(r prometheus.Registerer) error {
+		_, err := NewMetrics(r)
+		return err
+	})
 }
 
 func TestTheBuildIsTold(t *testing.T) {

@@ -3,7 +3,6 @@
 package monitoring_test
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/metricstest"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/metrics"
 )
 
@@ -25,22 +25,10 @@ type metric struct {
 // metricSet has metrics by name.
 type metricSet map[string]metric
 
-// recordingRegistry keeps what is registered: a registry gathers a vector only once it has children.
-type recordingRegistry struct {
-	*prometheus.Registry
-
-	collectors []prometheus.Collector
-}
-
-func (r *recordingRegistry) Register(c prometheus.Collector) error {
-	r.collectors = append(r.collectors, c)
-	return r.Registry.Register(c)
-}
-
 // ownMetrics are those that manager and receiver register themselves.
 func ownMetrics(t *testing.T) metricSet {
 	t.Helper()
-	registry := &recordingRegistry{Registry: prometheus.NewRegistry()}
+	registry := metricstest.NewRecorder()
 	if _, err := controllers.NewMetrics(registry); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +36,7 @@ func ownMetrics(t *testing.T) metricSet {
 		t.Fatal(err)
 	}
 	set := metricSet{}
-	for _, c := range registry.collectors {
+	for _, c := range registry.Collectors {
 		for name, labels := range described(t, c) {
 			set[name] = metric{kind(name, c), labels}
 		}
@@ -146,27 +134,16 @@ func clusterMetrics() metricSet {
 	}
 }
 
-var description = regexp.MustCompile(`^Desc\{fqName: "([^"]+)".* variableLabels: \{([^}]*)\}\}$`)
-
-// described are the names and labels of a collector's metrics, read from the only place that shows them.
+// described are the names and labels of a collector's metrics.
 func described(t *testing.T, c prometheus.Collector) map[string][]string {
 	t.Helper()
-	ch := make(chan *prometheus.Desc)
-	go func() {
-		defer close(ch)
-		c.Describe(ch)
-	}()
 	names := map[string][]string{}
-	for d := range ch {
-		match := description.FindStringSubmatch(d.String())
-		if match == nil {
-			t.Errorf("cannot read %s", d)
-			continue
+	for d := range metricstest.Descriptions(c) {
+		name, labels, err := metricstest.NameAndLabels(d)
+		if err != nil {
+			t.Error(err)
 		}
-		names[match[1]] = nil
-		if match[2] != "" {
-			names[match[1]] = strings.Split(match[2], ",")
-		}
+		names[name] = labels
 	}
 	return names
 }
