@@ -93,7 +93,7 @@ test-unit: ## Run the tests of the packages that need no control plane.
 
 .PHONY: proof
 proof: ## End a simulated manager everywhere, 10,000 random times over: nothing may be leaked, doubled, lost or foreign. See docs/proof.md.
-	@go test ./test/proof -count=1 -timeout 60m -run '^(TestProof|TestEachStep)$$' -v -proof.runs=10000 -proof.stride=1 $(PROOFFLAGS)
+	@go test ./test/proof -count=1 -timeout 60m -run '^(TestProof|TestEachStep|TestPeopleChangeTheirMindsAtEachStep)$$' -v -proof.runs=10000 -proof.stride=1 $(PROOFFLAGS)
 
 .PHONY: e2e
 e2e: ## Install everything on a real Kubernetes node made for it, and try what goes wrong there. Needs Linux and root. See docs/e2e.md.
