@@ -17,6 +17,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
 
 const patience = 2 * time.Minute
@@ -33,8 +35,9 @@ func newCluster(t *testing.T) cluster {
 		t.Fatal(`KUBEBUILDER_ASSETS is not set; run the tests with "make test", or first: export KUBEBUILDER_ASSETS="$(hack/kubernetes/build.sh)"`)
 	}
 	ctrl.SetLogger(logr.Discard()) // else it complains that there is none
-	env := &envtest.Environment{ControlPlaneStartTimeout: patience, ControlPlaneStopTimeout: patience}
-	_, err := env.Start()
+	env, _, err := testenv.StartControlPlane(func() *envtest.Environment {
+		return &envtest.Environment{ControlPlaneStartTimeout: patience, ControlPlaneStopTimeout: patience}
+	})
 	t.Cleanup(func() {
 		if err := env.Stop(); err != nil {
 			t.Errorf("stop the control plane: %v", err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -158,22 +159,23 @@ func isFree(ctx context.Context, port int) bool {
 	return listener.Close() == nil
 }
 
-// freePort asks the kernel for a port, until it is none that was given out already and is not listened on yet.
+// Ports are below those that the system gives to outgoing connections, one of which could otherwise have a port before its process does.
+const (
+	firstPort = 20_000
+	lastPort  = 30_000
+)
+
+// freePort is a port at which nothing listens, and none of those that were given out already.
 func freePort(ctx context.Context, taken []namedPort) (int, error) {
-	var config net.ListenConfig
-	for {
-		listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, fmt.Errorf("find a free port: %w", err)
-		}
-		port := listener.Addr().(*net.TCPAddr).Port
-		if err := listener.Close(); err != nil {
-			return 0, err
-		}
-		if !slices.ContainsFunc(taken, func(p namedPort) bool { return p.port == port }) {
+	const ports = lastPort - firstPort
+	start := rand.IntN(ports) // other clusters look for ports too
+	for i := range ports {
+		port := firstPort + (start+i)%ports
+		if !slices.ContainsFunc(taken, func(p namedPort) bool { return p.port == port }) && isFree(ctx, port) {
 			return port, nil
 		}
 	}
+	return 0, fmt.Errorf("nothing is free between the ports %d and %d", firstPort, lastPort)
 }
 
 // checkName keeps names out of which no file name or line could be made.

@@ -35,7 +35,7 @@ func (o *Output) String() string {
 // otherwise have the port of a process that is started again.
 const (
 	firstPort = 20_000
-	lastPort  = 32_000
+	lastPort  = 30_000
 )
 
 var ports struct {

@@ -113,15 +113,18 @@ func start(opts []Option) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := &Env{
-		Scheme: scheme,
-		controlPlane: &envtest.Environment{
+	env := &Env{Scheme: scheme}
+	env.controlPlane, env.Config, err = StartControlPlane(func() *envtest.Environment {
+		return &envtest.Environment{
 			BinaryAssetsDirectory:    assets,
 			CRDDirectoryPaths:        []string{filepath.Join(root, "config", "crd", "bases")},
 			ErrorIfCRDPathMissing:    true,
 			ControlPlaneStartTimeout: processTimeout,
 			ControlPlaneStopTimeout:  processTimeout,
-		},
+		}
+	})
+	if err != nil {
+		return nil, errors.Join(err, env.Stop())
 	}
 	if err := env.start(assets, o); err != nil {
 		return nil, errors.Join(err, env.Stop())
@@ -131,9 +134,6 @@ func start(opts []Option) (*Env, error) {
 
 func (e *Env) start(assets string, o options) error {
 	var err error
-	if e.Config, err = e.controlPlane.Start(); err != nil {
-		return err
-	}
 	e.Kubeconfig = e.controlPlane.KubeConfig
 	if e.Client, err = client.NewWithWatch(e.Config, client.Options{Scheme: e.Scheme}); err != nil {
 		return fmt.Errorf("make a client: %w", err)

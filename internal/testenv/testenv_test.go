@@ -4,6 +4,8 @@ package testenv
 
 import (
 	"errors"
+	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
@@ -70,6 +73,33 @@ func TestStartSaysWhatToDoWithoutTheProgramsItNeeds(t *testing.T) {
 				t.Errorf("got error %v, want one that names make test", err)
 			}
 		})
+	}
+}
+
+func TestAControlPlaneWhosePortIsTakenIsMadeAnew(t *testing.T) {
+	assets, err := assetsFolder(options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }() // nobody connects
+	made := 0
+	environment, _, err := StartControlPlane(func() *envtest.Environment {
+		made++
+		e := &envtest.Environment{BinaryAssetsDirectory: assets, ControlPlaneStartTimeout: processTimeout, ControlPlaneStopTimeout: processTimeout}
+		if made == 1 {
+			e.ControlPlane.Etcd = &envtest.Etcd{URL: &url.URL{Scheme: "http", Host: taken.Addr().String()}}
+		}
+		return e
+	})
+	if err != nil || made != 2 {
+		t.Errorf("made %d, want two: %v", made, err)
+	}
+	if err := environment.Stop(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -75,13 +75,15 @@ func newCluster(t *testing.T, folder string) *cluster {
 	c := &cluster{T: t, audit: filepath.Join(t.TempDir(), "audit.log")}
 	policy := filepath.Join(t.TempDir(), "audit.yaml")
 	c.must(os.WriteFile(policy, []byte(auditPolicy), 0o600))
-	env := &envtest.Environment{
-		CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true,
-		ControlPlaneStartTimeout: patience, ControlPlaneStopTimeout: patience,
-	}
-	env.ControlPlane.GetAPIServer().Configure().
-		Set("audit-policy-file", policy).Set("audit-log-path", c.audit).Set("audit-log-mode", "blocking")
-	config, err := env.Start()
+	env, config, err := testenv.StartControlPlane(func() *envtest.Environment {
+		env := &envtest.Environment{
+			CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true,
+			ControlPlaneStartTimeout: patience, ControlPlaneStopTimeout: patience,
+		}
+		env.ControlPlane.GetAPIServer().Configure().
+			Set("audit-policy-file", policy).Set("audit-log-path", c.audit).Set("audit-log-mode", "blocking")
+		return env
+	})
 	c.Cleanup(func() {
 		if err := env.Stop(); err != nil {
 			t.Errorf("stop the control plane: %v", err)
