@@ -52,6 +52,18 @@ func TestLargeListsHaveRoomForSoManyAtOnce(t *testing.T) {
 	}
 }
 
+// caller is a manager that no event reaches, and what it calls the simulator with.
+func (f *fixture) caller() (*Reconciler, cloudinary.Credentials) {
+	f.Helper()
+	metrics, err := NewMetrics(prometheus.NewRegistry())
+	f.must(err)
+	r := f.process()
+	r.Metrics = metrics
+	creds, err := cloudinary.ParseSecret(map[string][]byte{"CLOUDINARY_URL": []byte(f.secretURL)})
+	f.must(err)
+	return r, creds
+}
+
 func TestAListWithoutRoomIsAFailure(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, simulator.Options{})
@@ -60,12 +72,7 @@ func TestAListWithoutRoomIsAFailure(t *testing.T) {
 		f.exists(types[i/30], fmt.Sprintf("https://foreign.example.com/%d", i%30),
 			fmt.Sprintf(`,"filter":{"==":[{"var":"a"},"%d%s"]}`, i, strings.Repeat("x", 8<<10)))
 	}
-	metrics, err := NewMetrics(prometheus.NewRegistry())
-	f.must(err)
-	r := f.process()
-	r.Metrics = metrics
-	creds, err := cloudinary.ParseSecret(map[string][]byte{"CLOUDINARY_URL": []byte(f.secretURL)})
-	f.must(err)
+	r, creds := f.caller()
 	env := &environment{}
 	listed := func() bool {
 		ok, err := r.list(t.Context(), env, creds)
@@ -87,12 +94,7 @@ func TestAListWithoutRoomIsAFailure(t *testing.T) {
 func TestCredentialsAreAcceptedWhenTheirListIsKept(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, simulator.Options{})
-	metrics, err := NewMetrics(prometheus.NewRegistry())
-	f.must(err)
-	r := f.process()
-	r.Metrics = metrics
-	creds, err := cloudinary.ParseSecret(map[string][]byte{"CLOUDINARY_URL": []byte(f.secretURL)})
-	f.must(err)
+	r, creds := f.caller()
 	env := r.directory.environment(creds.Environment())
 	env.mu.Lock() // as a pass of the environment has it
 	done := make(chan error, 1)
