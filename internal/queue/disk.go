@@ -10,6 +10,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/go-logr/logr"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue/files"
 )
 
 const (
@@ -39,9 +41,9 @@ type diskGuard struct {
 	low     bool
 }
 
-// guard wraps the file system for the engine.
+// guard wraps the file system for the engine and the log.
 func (d *diskGuard) guard() vfs.FS {
-	return vfs.OnDiskFull(filledLogs{d.fs}, func() {
+	return vfs.OnDiskFull(d.fs, func() {
 		if !d.released.Swap(true) {
 			_ = d.fs.Remove(d.ballast()) // there may be none
 			d.log.Error(nil, "the queue's volume is full; gave up the ballast file and accept nothing for now")
@@ -108,8 +110,8 @@ func (d *diskGuard) refill() {
 		d.released.Store(false)
 		return
 	}
-	size := min(int64(usage.TotalBytes)/16, maxBallast)                                           //nolint:gosec // fits
-	if exists, err := fileExists(d.fs, d.ballast()); err != nil || exists && !d.released.Load() { // made before
+	size := min(int64(usage.TotalBytes)/16, maxBallast)                                             //nolint:gosec // fits
+	if exists, err := files.Exists(d.fs, d.ballast()); err != nil || exists && !d.released.Load() { // made before
 		return
 	}
 	if int64(usage.AvailBytes) < d.minimumOf(usage)+size { //nolint:gosec // fits
@@ -131,7 +133,7 @@ func (d *diskGuard) fillBallast(size int64) error {
 	if err != nil {
 		return err
 	}
-	if err = writeZeros(f, size); err == nil {
+	if _, err = files.Fill(f, size); err == nil {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())

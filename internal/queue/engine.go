@@ -40,6 +40,8 @@ func engineOptions(fs vfs.FS, l *engineLogger, onDamage func()) *pebble.Options 
 		L0StopWritesThreshold:       1000,
 		MaxOpenFiles:                256,
 		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 1 },
+		// What is written is in the queue's own log before it is acknowledged, see replay.go.
+		DisableWAL: true,
 	}
 	// What is not a notification's goes into files of its own. It changes with every write, and would make all files overlap.
 	o.Experimental.SpanPolicyFunc = func(start []byte) (pebble.SpanPolicy, []byte, error) {

@@ -3,8 +3,10 @@
 package queue
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +17,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue/files"
 )
 
 // A disk that fails is not one that is full: nothing is known any more, so nothing is answered with success.
@@ -67,7 +71,7 @@ func TestDiskFullUnforeseen(t *testing.T) {
 		if !full.Load() || op.Kind.ReadOrWrite() != errorfs.OpIsWrite || op.Kind == errorfs.OpRemove {
 			return nil
 		}
-		if exists, _ := fileExists(fs, "/q/BALLAST"); !exists {
+		if exists, _ := files.Exists(fs, "/q/BALLAST"); !exists {
 			return nil
 		}
 		return syscall.ENOSPC
@@ -78,7 +82,7 @@ func TestDiskFullUnforeseen(t *testing.T) {
 	full.Store(true)
 	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1 << 20, TotalBytes: 1 << 30})
 	must(t, s.Finish(t.Context(), Outcome{ID: res.ID, Target: "x", Kind: Delivered}))
-	if exists, _ := fileExists(fs, "/q/BALLAST"); exists {
+	if exists, _ := files.Exists(fs, "/q/BALLAST"); exists {
 		t.Error("the ballast was not given up")
 	}
 	if _, err := s.Put(t.Context(), sample(2, "x")); !errors.Is(err, ErrDiskFull) {
@@ -90,7 +94,7 @@ func TestDiskFullUnforeseen(t *testing.T) {
 		_, err := s.Put(t.Context(), sample(2, "x"))
 		return err == nil
 	})
-	if exists, _ := fileExists(fs, "/q/BALLAST"); !exists {
+	if exists, _ := files.Exists(fs, "/q/BALLAST"); !exists {
 		t.Error("the ballast was not made again")
 	}
 }
@@ -190,7 +194,7 @@ func readAll(t *testing.T, s *Store) int {
 	return len(lost)
 }
 
-// The engine takes an unreadable end of its log for a write that was cut short. The mark tells whether it was.
+// An unreadable end of the log is taken for a write that was cut short. The mark tells whether it was.
 func TestLostEnd(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	s := mustOpen(t, Options{Dir: "/q", FS: fs})
@@ -199,7 +203,7 @@ func TestLostEnd(t *testing.T) {
 		must(t, err)
 	}
 	killed := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: newRand(1)})
-	for _, file := range listFiles(t, killed, "/q/db") {
+	for _, file := range listFiles(t, killed, "/q/log") {
 		if b := mustRead(t, killed, file); fileKind(file) == ".log" {
 			for at := len(b) - 1; at >= 0; at-- {
 				if b[at] != 0 {
@@ -258,4 +262,156 @@ func TestDamagedManifestKeepsFiles(t *testing.T) {
 			t.Errorf("%s was removed", file)
 		}
 	}
+}
+
+// logHangs has the disk take as long as it is told to for a write to the log.
+func logHangs(fs vfs.FS, hang func()) vfs.FS {
+	return errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileSyncData && strings.HasSuffix(op.Path, ".log") {
+			hang()
+		}
+		return nil
+	}))
+}
+
+// While the disk hangs, whoever waits for it is told in time, and what was on its way is stored when it goes on.
+func TestADiskThatHangs(t *testing.T) {
+	var hanging atomic.Bool
+	reached, goOn := make(chan struct{}, 10), make(chan struct{})
+	fs := logHangs(vfs.NewMem(), func() {
+		if hanging.Load() {
+			reached <- struct{}{}
+			<-goOn
+		}
+	})
+	s := mustOpen(t, Options{Dir: "/q", FS: fs})
+	hanging.Store(true)
+	alone := make(chan error, 1)
+	go func() {
+		_, err := s.Put(context.Background(), sample(1, "x"))
+		alone <- err
+	}()
+	<-reached
+	var wg sync.WaitGroup
+	for n := range 5 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if _, err := s.Put(ctx, sample(10+n, "x")); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Put gave %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(slices.Collect(s.Items)); n != 0 {
+		t.Errorf("%d items of what is not on disk", n)
+	}
+	hanging.Store(false)
+	close(goOn)
+	must(t, <-alone)
+	for n := range 5 {
+		if res, err := s.Put(t.Context(), sample(10+n, "x")); err != nil || !res.Duplicate {
+			t.Errorf("record %d: %+v, %v", n, res, err)
+		}
+	}
+	must(t, s.Close())
+	s = mustOpen(t, Options{Dir: "/q", FS: fs})
+	if n := s.Stats().Notifications; n != 6 {
+		t.Errorf("%d notifications are stored", n)
+	}
+}
+
+// Close waits for a caller that writes by itself.
+func TestCloseWaitsForTheDisk(t *testing.T) {
+	var hanging atomic.Bool
+	reached, goOn := make(chan struct{}, 10), make(chan struct{})
+	fs := vfs.NewMem()
+	s := mustOpen(t, Options{Dir: "/q", FS: logHangs(fs, func() {
+		if hanging.Load() {
+			reached <- struct{}{}
+			<-goOn
+		}
+	})})
+	hanging.Store(true)
+	put, closed := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := s.Put(context.Background(), sample(1, "x"))
+		put <- err
+	}()
+	<-reached
+	go func() { closed <- s.Close() }()
+	eventually(t, "nothing more is taken", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, err := s.Put(ctx, sample(2, "x"))
+		return errors.Is(err, ErrClosed)
+	})
+	select {
+	case err := <-closed:
+		t.Errorf("Close returned with %v while something was written", err)
+	default:
+	}
+	close(goOn)
+	must(t, <-put)
+	must(t, <-closed)
+	s = mustOpen(t, Options{Dir: "/q", FS: fs})
+	if _, err := s.Get(1); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever writes by itself makes way for the writer, which has something else to do: to look for damage.
+func TestDamageIsLookedForBetweenTwoCallers(t *testing.T) {
+	s := mustOpen(t, Options{Dir: "/q", FS: vfs.NewMem()})
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := s.Put(context.Background(), sample(n, "x")); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	s.noteDamage()
+	eventually(t, "it was looked for", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.repairs > 0
+	})
+	close(stop)
+	wg.Wait()
+}
+
+// After a write that took long nobody waits for the disk who could not go away, until it is quick again.
+func TestADiskThatWasSlow(t *testing.T) {
+	var takes atomic.Int64
+	s := mustOpen(t, Options{Dir: "/q", FS: logHangs(vfs.NewMem(), func() { time.Sleep(time.Duration(takes.Load())) })})
+	put := func(n int) error {
+		ctx, cancel := context.WithTimeout(t.Context(), slowWrite)
+		defer cancel()
+		_, err := s.Put(ctx, sample(n, "x"))
+		return err
+	}
+	takes.Store(int64(3 * slowWrite))
+	must(t, put(1)) // alone: nobody could know
+	began := time.Now()
+	if err := put(2); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 2*slowWrite {
+		t.Errorf("Put gave %v after %v", err, time.Since(began))
+	}
+	takes.Store(0)
+	n := 2
+	eventually(t, "the disk is quick again", func() bool {
+		n++
+		if put(n) != nil {
+			return false
+		}
+		s.inbox.mu.Lock()
+		defer s.inbox.mu.Unlock()
+		return !s.inbox.slow
+	})
 }

@@ -5,13 +5,13 @@ package queue
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue/files"
 )
 
 // The store's directory:
@@ -21,6 +21,7 @@ import (
 //	MARK      the number of the last write known to be on disk; see mark.go
 //	BALLAST   room that is given up when the volume is full; see disk.go
 //	REPAIR    what takes the place of a damaged file, while it is made
+//	log/      what was written and is not in the engine's files yet; see the package wal, and replay.go
 //	db/       the engine's files (Pebble, format major version as in engineFormat)
 //
 // "lost+found" and what begins with "routes.json" or ".routes.json" may be there too: the one is the file system's, the others the receiver's.
@@ -53,7 +54,7 @@ const (
 	ballastFile = "BALLAST"
 	repairFile  = "REPAIR"
 	engineDir   = "db"
-	tempSuffix  = ".tmp"
+	logDir      = "log"
 )
 
 type kind byte
@@ -117,7 +118,7 @@ func checkFormat(fs vfs.FS, dir string, failpoint func(string)) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFileAtomically(fs, dir, formatFile, append(content, '\n')); err != nil {
+	if err := files.WriteAtomically(fs, dir, formatFile, append(content, '\n')); err != nil {
 		return err
 	}
 	failpoint(FailAfterFormat)
@@ -125,11 +126,11 @@ func checkFormat(fs vfs.FS, dir string, failpoint func(string)) error {
 }
 
 func mayPrecedeFormat(name string) bool {
-	return name == "lost+found" || name == lockFile || name == formatFile+tempSuffix || strings.HasPrefix(strings.TrimPrefix(name, "."), "routes.json")
+	return name == "lost+found" || name == lockFile || name == files.Temporary(formatFile) || strings.HasPrefix(strings.TrimPrefix(name, "."), "routes.json")
 }
 
 func readFormat(fs vfs.FS, path string) error {
-	content, err := readFile(fs, path, 4096)
+	content, err := files.Read(fs, path, 4096)
 	if err != nil {
 		return err
 	}
@@ -139,49 +140,6 @@ func readFormat(fs vfs.FS, path string) error {
 	}
 	if f.Version > formatVersion {
 		return fmt.Errorf("%s says version %d, and this receiver knows versions up to %d: upgrade the receiver", path, f.Version, formatVersion)
-	}
-	return nil
-}
-
-func readFile(fs vfs.FS, path string, limit int64) ([]byte, error) {
-	f, err := fs.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	content, err := io.ReadAll(io.LimitReader(f, limit))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return content, nil
-}
-
-// writeFileAtomically leaves either the whole file or none, also after a crash.
-func writeFileAtomically(fs vfs.FS, dir, name string, content []byte) error {
-	path := fs.PathJoin(dir, name)
-	f, err := fs.Create(path+tempSuffix, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return fmt.Errorf("create %s: %w", path, err)
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := fs.Rename(path+tempSuffix, path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return syncDir(fs, dir)
-}
-
-func syncDir(fs vfs.FS, dir string) error {
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return fmt.Errorf("open %s: %w", dir, err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync %s: %w", dir, err)
 	}
 	return nil
 }

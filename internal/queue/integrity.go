@@ -9,18 +9,22 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/record"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue/files"
 )
 
 // checkEngine looks at the engine's files before it is opened for writing, which would remove files that a damaged manifest does
 // not name, and returns the number of the last write known to be on disk.
 func (s *Store) checkEngine() (known uint64, err error) {
 	path := s.o.FS.PathJoin(s.o.Dir, markFile)
-	marked, err := fileExists(s.o.FS, path)
+	marked, err := files.Exists(s.o.FS, path)
 	if err != nil {
 		return 0, fmt.Errorf("look for %s: %w", path, err)
 	}
-	if err := makeDir(s.o.FS, s.engineDir()); err != nil {
-		return 0, fmt.Errorf("make the engine's directory: %w", err)
+	for _, dir := range []string{s.engineDir(), s.logDir()} {
+		if err := files.MakeDir(s.o.FS, dir); err != nil {
+			return 0, fmt.Errorf("make a directory of the queue: %w", err)
+		}
 	}
 	desc, err := pebble.Peek(s.engineDir(), s.o.FS)
 	if err != nil {
@@ -85,23 +89,19 @@ func (s *Store) checkReadOnly(known uint64, whole bool) error {
 	if err != nil {
 		return err
 	}
-	link, found, err := readLink(db)
-	switch {
-	case pebble.IsCorruptionError(err):
-		err = nil // a damaged block is cut out when the store is loaded
-	case err != nil:
-	case !found && known > 0:
-		err = s.lossError("what the store holds as a whole is not known any more")
-	case found && link.commit < known:
-		err = s.lossError(fmt.Sprintf("of %d writes that were on disk, the last %d are gone", known, known-link.commit))
-	case !whole:
-		err = s.checkEntries(db, link)
+	_, err = s.findTail(db, known)
+	if err == nil && !whole {
+		err = s.checkEntries(db)
 	}
 	return errors.Join(err, db.Close())
 }
 
 // checkEntries holds what is there against what should be.
-func (s *Store) checkEntries(db *pebble.DB, link ledger) error {
+func (s *Store) checkEntries(db *pebble.DB) error {
+	link, err := readLink(db)
+	if err != nil && !pebble.IsCorruptionError(err) {
+		return err
+	}
 	is := ledger{}
 	gaps, err := scanAll(db, everything(), entries(func(id ID, k kind, _ []byte) error {
 		is.count(id, k)
@@ -115,14 +115,14 @@ func (s *Store) checkEntries(db *pebble.DB, link ledger) error {
 
 func (s *Store) lossError(what string) error {
 	return fmt.Errorf("the queue's store in %s has lost something: %s. It was left as it is: restore %s from a copy, or accept the loss by opening it once in salvage mode: %w",
-		s.engineDir(), what, s.o.Dir, ErrDamaged)
+		s.o.Dir, what, s.o.Dir, ErrDamaged)
 }
 
-// readLink finds the last link. One that makes no sense is not found.
-func readLink(db *pebble.DB) (l ledger, found bool, err error) {
+// readLink finds the last link. Where there is none, or it makes no sense, nothing was written yet, as far as is known.
+func readLink(db *pebble.DB) (l ledger, err error) {
 	iter, err := db.NewIter(&pebble.IterOptions{UpperBound: topStart()})
 	if err != nil {
-		return ledger{}, false, err
+		return ledger{}, err
 	}
 	defer func() { err = errors.Join(err, iter.Close()) }()
 	for valid := iter.Last(); valid; valid = iter.Prev() {
@@ -131,10 +131,10 @@ func readLink(db *pebble.DB) (l ledger, found bool, err error) {
 		}
 		value, err := iter.ValueAndErr()
 		if err != nil {
-			return ledger{}, false, err
+			return ledger{}, err
 		}
-		l, err = decodeLink(value)
-		return l, err == nil, nil
+		l, _ = decodeLink(value)
+		return l, nil
 	}
-	return ledger{}, false, iter.Error()
+	return ledger{}, iter.Error()
 }

@@ -109,14 +109,18 @@ func TestKill(t *testing.T) {
 	h, rng, first := newHistory(), newRand(uint64(time.Now().UnixNano())), 0
 	points := []string{
 		queue.FailAfterFormat, queue.FailAfterCreate, queue.FailBeforeCommit, queue.FailAfterCommit, queue.FailAfterMarkWrite,
-		queue.FailAfterAnnounce, queue.FailBeforeFinish, "", "", "", "",
+		queue.FailAfterAnnounce, queue.FailBeforeFinish, queue.FailBeforeFlush, queue.FailAfterReplay, "", "", "", "",
+	}
+	passes := map[string]int{queue.FailBeforeFlush: 3}
+	for _, point := range []string{queue.FailBeforeCommit, queue.FailAfterCommit, queue.FailAfterMarkWrite, queue.FailAfterAnnounce, queue.FailBeforeFinish} {
+		passes[point] = 60
 	}
 	for _, point := range points {
 		lines := 1 << 30
 		if point == "" {
 			lines = rng.IntN(1500)
-		} else if point != queue.FailAfterFormat && point != queue.FailAfterCreate {
-			point = fmt.Sprintf("%s:%d", point, rng.IntN(60))
+		} else if often := passes[point]; often > 0 {
+			point = fmt.Sprintf("%s:%d", point, rng.IntN(often))
 		}
 		first += 1_000_000
 		runChild(t, h, dir, point, first, lines)

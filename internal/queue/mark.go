@@ -6,14 +6,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue/files"
 )
 
 // mark is a file with the number of the last write that is known to be on disk.
 //
-// The engine takes an unreadable end of its log for a write that a crash cut short, and drops it. That is right for what was
+// An unreadable end of the log is taken for a write that a crash cut short, and dropped. That is right for what was
 // never synced. But the end may also be unreadable because the disk has damaged what was synced and answered with 200. The
 // number tells the two apart. It is written after each sync and not synced itself, so it may be too low after a power failure,
 // which makes the check weaker, but never too high, which would make it wrong. Two slots take turns, so that one is always whole.
@@ -29,7 +30,7 @@ func openMark(fs vfs.FS, path string) (_ *mark, number uint64, _ error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("open %s: %w", path, err)
 	}
-	content, err := readFile(fs, path, 2*markSlot)
+	content, err := files.Read(fs, path, 2*markSlot)
 	if err != nil {
 		return nil, 0, errors.Join(err, file.Close())
 	}
@@ -39,14 +40,6 @@ func openMark(fs vfs.FS, path string) (_ *mark, number uint64, _ error) {
 		}
 	}
 	return &mark{file: file}, number, nil
-}
-
-func fileExists(in vfs.FS, path string) (bool, error) {
-	_, err := in.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // write notes that the write with this number is on disk.

@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue/files"
 )
 
 const lockEvery = 100 * time.Millisecond
@@ -20,7 +21,7 @@ const lockEvery = 100 * time.Millisecond
 // is there but cannot be read is an error that says what to do, and is left as it is.
 func Open(ctx context.Context, options Options) (*Store, error) {
 	o := options.withDefaults()
-	if err := makeDir(o.FS, o.Dir); err != nil {
+	if err := files.MakeDir(o.FS, o.Dir); err != nil {
 		return nil, fmt.Errorf("make the queue's directory: %w", err)
 	}
 	lock, err := waitForLock(ctx, o)
@@ -34,22 +35,6 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	s.lock = lock
 	s.start() //nolint:contextcheck // the store outlives ctx, and ends with Close
 	return s, nil
-}
-
-// makeDir makes a directory such that it is still there after a crash.
-func makeDir(fs vfs.FS, dir string) error {
-	exists, err := fileExists(fs, dir)
-	if exists || err != nil {
-		return err
-	}
-	parent := fs.PathDir(dir)
-	if err := makeDir(fs, parent); err != nil {
-		return err
-	}
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return syncDir(fs, parent)
 }
 
 func waitForLock(ctx context.Context, o Options) (io.Closer, error) {
@@ -95,10 +80,22 @@ func open(o Options) (_ *Store, err error) {
 			err = errors.Join(err, s.db.Close())
 		}
 	}()
+	if err := s.replay(known); err != nil {
+		return nil, err
+	}
+	o.Failpoint(FailAfterReplay)
 	if err := s.load(known); err != nil {
 		return nil, err
 	}
 	o.Failpoint(FailAfterCreate)
+	if s.wal, err = s.openLog(s.guarded); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.wal.Close())
+		}
+	}()
 	if s.mark, _, err = openMark(o.FS, o.FS.PathJoin(o.Dir, markFile)); err != nil {
 		return nil, err
 	}
@@ -113,7 +110,8 @@ func (s *Store) openEngine(readOnly bool) (*pebble.DB, error) {
 	logger := &engineLogger{log: s.log, fatal: s.fail}
 	fs := s.o.FS
 	if !readOnly {
-		fs = s.disk.guard()
+		s.guarded = s.disk.guard()
+		fs = s.guarded
 	}
 	o := engineOptions(fs, logger, s.noteDamage)
 	o.ReadOnly = readOnly

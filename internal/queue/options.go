@@ -77,6 +77,8 @@ const (
 	FailBeforeSweep    = "before-sweep"
 	FailBeforeRepair   = "before-repair"
 	FailAfterMarkWrite = "after-mark"
+	FailBeforeFlush    = "before-flush"
+	FailAfterReplay    = "after-replay"
 )
 
 func (o Options) withDefaults() Options {

@@ -38,6 +38,10 @@ func (s *Store) repairIfDamaged() {
 // meets it fail. The engine could cut out the gaps alone, but loses more than those where it cannot read up to their edges.
 func (s *Store) cutOut(gaps []gap) error {
 	s.o.Failpoint(FailBeforeRepair)
+	// What is only in the engine's memory is on disk by the log, which knows nothing of what takes the place of a file.
+	if err := s.db.Flush(); err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
 	for _, file := range damagedFiles(gaps) {
 		if err := s.rewrite(file); err != nil {
 			return fmt.Errorf("cut out what is damaged between the keys %x and %x: %w", file.start, file.end, err)
@@ -130,7 +134,7 @@ func (s *Store) repairAtStart(gaps []gap, bad []badEntry, missing int) error {
 			e.stored = false
 		}
 	}
-	return s.writeAlone(g)
+	return s.writePastLog(g)
 }
 
 func (s *Store) reportGap(g gap) {
@@ -148,11 +152,14 @@ func (s *Store) reportGap(g gap) {
 	s.o.OnDamaged(0, err)
 }
 
-// writeAlone adds the link to a group and writes it outside of the writer.
-func (s *Store) writeAlone(g *group) error {
+// writePastLog adds the link to a group and writes it past the log, in which groups that were made before may still be missing.
+func (s *Store) writePastLog(g *group) error {
 	s.writeLink(g)
-	if err := s.db.Apply(g.batch, pebble.Sync); err != nil {
+	if err := s.db.Apply(g.batch, pebble.NoSync); err != nil {
 		return fmt.Errorf("write: %w", err)
+	}
+	if err := s.db.Flush(); err != nil {
+		return fmt.Errorf("flush: %w", err)
 	}
 	return g.batch.Close()
 }
@@ -188,7 +195,7 @@ func (s *Store) repair() bool {
 		s.damageSeen.Store(false) // the looks at it above were noted too
 		s.ledger = is
 		s.loseEntries(g, lost, states)
-		if err := s.writeAlone(g); err != nil {
+		if err := s.writePastLog(g); err != nil {
 			s.fail(err)
 		}
 		return len(lost) > 0

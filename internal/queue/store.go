@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/go-logr/logr"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue/wal"
 )
 
 // Store is the embedded Queue.
@@ -22,8 +25,10 @@ type Store struct {
 	db            *pebble.DB
 	engineOptions *pebble.Options
 	lock          io.Closer
+	wal           *wal.Log
 	mark          *mark
 	disk          *diskGuard
+	guarded       vfs.FS // by disk
 
 	inbox        inbox
 	groups       chan *group
@@ -85,7 +90,7 @@ func (s *Store) close() error {
 	if err := s.failure(); err != nil {
 		return err
 	}
-	return errors.Join(s.db.Close(), s.mark.close(), s.lock.Close())
+	return errors.Join(s.db.Close(), s.wal.Close(), s.mark.close(), s.lock.Close())
 }
 
 // fail makes the store refuse everything from now on.
@@ -206,7 +211,7 @@ func (s *Store) itemsOf(id ID, items []Item) []Item {
 func (s *Store) Stats() Stats {
 	disk := int64(0)
 	if s.readable() == nil {
-		disk = int64(s.db.Metrics().DiskSpaceUsage()) //nolint:gosec // fits
+		disk = int64(s.db.Metrics().DiskSpaceUsage()) + s.wal.Bytes() //nolint:gosec // fits
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,21 +5,14 @@ package queue
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
-const (
-	// maxGroupBytes and maxGroupOps bound what is written together. Half of a memtable would be written as a file of its own.
-	maxGroupBytes = 640 << 10
-	maxGroupOps   = 1024
-)
-
 // op is one operation on its way through the writer.
 type op struct {
-	// apply adds the operation to a group. It runs in the writer, with Store.mu held.
+	// apply adds the operation to a group. It runs one at a time, with Store.mu held.
 	apply func(s *Store, g *group, o *op)
 
 	record   []byte     // put
@@ -46,6 +39,7 @@ func (o *op) bytes() int {
 // group is what is written together.
 type group struct {
 	batch    *pebble.Batch
+	content  []byte // of the batch, encoded
 	ops      []*op
 	items    []Item // to be announced
 	bytes    int
@@ -53,83 +47,27 @@ type group struct {
 	lastID   ID
 	finishes bool
 	began    time.Time
+	took     time.Duration
 	evicted  int
 }
 
-// inbox holds the operations that wait for the writer.
-type inbox struct {
-	mu     sync.Mutex
-	ops    []*op
-	closed bool
-	wake   chan struct{}
-}
-
-func (i *inbox) put(o *op) error {
-	i.mu.Lock()
-	if i.closed {
-		i.mu.Unlock()
-		return ErrClosed
-	}
-	i.ops = append(i.ops, o)
-	first := len(i.ops) == 1
-	i.mu.Unlock()
-	if first {
-		i.poke()
-	}
-	return nil
-}
-
-func (i *inbox) close() {
-	i.mu.Lock()
-	i.closed = true
-	i.mu.Unlock()
-	i.poke()
-}
-
-// poke has the writer look at what it is to do.
-func (i *inbox) poke() {
-	select {
-	case i.wake <- struct{}{}:
-	default:
-	}
-}
-
-// take waits for operations and moves as many as one group may have into ops. There are none only after close. When poked it
-// calls poked first.
-func (i *inbox) take(ops []*op, poked func()) []*op {
-	for {
-		poked()
-		i.mu.Lock()
-		if len(i.ops) > 0 {
-			n, bytes := 0, 0
-			for n < len(i.ops) && n < maxGroupOps && (n == 0 || bytes+i.ops[n].bytes() <= maxGroupBytes) {
-				bytes += i.ops[n].bytes()
-				n++
-			}
-			ops = append(ops, i.ops[:n]...)
-			left := copy(i.ops, i.ops[n:])
-			clear(i.ops[left:])
-			i.ops = i.ops[:left]
-			i.mu.Unlock()
-			return ops
-		}
-		closed := i.closed
-		i.mu.Unlock()
-		if closed {
-			return ops
-		}
-		<-i.wake
-	}
-}
-
-// do hands an operation to the writer and waits until it is durable. Only if the second result is true the caller may
-// use the operation again.
+// do has an operation written and waits until it is durable. Only if the second result is true the caller may use the operation again.
+//
+// Where nothing else is going on the caller writes by itself: to wake another goroutine, and to be woken by it, costs half as much
+// as the disk. It then waits for the disk even if ctx ends before, but not for one that was slow the last time.
 func (s *Store) do(ctx context.Context, o *op) (error, bool) {
 	if err := s.failure(); err != nil {
 		return err, true
 	}
-	if err := s.inbox.put(o); err != nil {
+	alone, err := s.inbox.put(o)
+	if err != nil {
 		return err, true
+	}
+	if alone {
+		if !s.writeAlone(o) {
+			return s.failure(), false
+		}
+		return o.err, true
 	}
 	select {
 	case <-o.done:
@@ -141,27 +79,28 @@ func (s *Store) do(ctx context.Context, o *op) (error, bool) {
 	}
 }
 
-// write is the writer: it makes groups of what waits and hands them to the engine, one after the other.
+// writeAlone writes an operation in its caller's goroutine, unless the store fails.
+func (s *Store) writeAlone(o *op) bool {
+	g := s.apply([]*op{o})
+	written := g != nil && s.commit(g)
+	s.inbox.end(g)
+	if written {
+		<-o.done // it is there
+	}
+	return written
+}
+
+// write is the writer: it makes groups of what waits and hands them on, one after the other.
 func (s *Store) write() {
 	defer close(s.groups)
 	for {
-		g := &group{batch: s.db.NewBatch()}
-		g.ops = s.inbox.take(g.ops, s.repairIfDamaged)
-		if len(g.ops) == 0 {
-			_ = g.batch.Close() // nothing was in it
+		ops := s.inbox.take(nil, s.repairIfDamaged)
+		if len(ops) == 0 {
 			return
 		}
-		s.build(g)
-		s.o.Failpoint(FailBeforeCommit)
-		if g.finishes {
-			s.o.Failpoint(FailBeforeFinish)
-		}
-		g.began = s.o.Now()
-		if g.commit != 0 {
-			if err := s.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
-				s.fail(fmt.Errorf("write: %w", err))
-				return
-			}
+		g := s.apply(ops)
+		if g == nil {
+			return
 		}
 		select {
 		case s.groups <- g:
@@ -169,6 +108,27 @@ func (s *Store) write() {
 			return
 		}
 	}
+}
+
+// apply makes a group and gives it to the engine, in whose memory it is then: what is not in the log yet is nothing that anybody
+// was told of. The result is nil if the store has failed.
+func (s *Store) apply(ops []*op) *group {
+	g := &group{batch: s.db.NewBatch(), ops: ops}
+	s.build(g)
+	s.o.Failpoint(FailBeforeCommit)
+	if g.finishes {
+		s.o.Failpoint(FailBeforeFinish)
+	}
+	g.began = s.o.Now()
+	if g.commit == 0 {
+		return g
+	}
+	g.content = g.batch.Repr() // of a large one the engine takes possession
+	if err := s.db.Apply(g.batch, pebble.NoSync); err != nil {
+		s.fail(fmt.Errorf("write: %w", err))
+		return nil
+	}
+	return g
 }
 
 // build applies the operations of a group to what is known in memory, and fills its batch.
@@ -200,35 +160,45 @@ func (s *Store) writeLink(g *group) {
 	s.set(g, key[:], link[:])
 }
 
-// acknowledge waits for one group after the other to be durable, and answers its operations.
+// acknowledge commits one group after the other, while the writer makes the next.
 func (s *Store) acknowledge() {
 	defer close(s.acknowledged)
 	for g := range s.groups {
-		if g.commit != 0 {
-			if err := g.batch.SyncWait(); err != nil {
-				s.fail(fmt.Errorf("sync: %w", err))
-				return
-			}
-			s.o.OnCommit(Commit{Operations: len(g.ops), Bytes: g.bytes, Took: s.o.Now().Sub(g.began)})
-			s.o.Failpoint(FailAfterCommit)
-			if err := s.mark.write(g.commit); err != nil {
-				s.log.Error(err, "cannot note what is on disk")
-			}
-			s.o.Failpoint(FailAfterMarkWrite)
-			_ = g.batch.Close() // it was applied
+		if !s.commit(g) {
+			return
 		}
-		s.durable.Store(uint64(g.lastID))
-		for _, i := range g.items {
-			s.o.OnItem(i)
-		}
-		s.o.Failpoint(FailAfterAnnounce)
-		for _, o := range g.ops {
-			o.done <- struct{}{}
-		}
-		if g.evicted > 0 {
-			s.log.Info("discarded the oldest dead letters to make room", "count", g.evicted)
-		}
+		s.inbox.end(g)
 	}
+}
+
+// commit makes a group durable and answers its operations, unless the store has failed.
+func (s *Store) commit(g *group) bool {
+	if g.commit != 0 {
+		if err := s.wal.Append(g.commit, g.content); err != nil {
+			s.fail(fmt.Errorf("write: %w", err))
+			return false
+		}
+		g.took = s.o.Now().Sub(g.began)
+		s.o.OnCommit(Commit{Operations: len(g.ops), Bytes: g.bytes, Took: g.took})
+		s.o.Failpoint(FailAfterCommit)
+		if err := s.mark.write(g.commit); err != nil {
+			s.log.Error(err, "cannot note what is on disk")
+		}
+		s.o.Failpoint(FailAfterMarkWrite)
+	}
+	_ = g.batch.Close() // it was applied, or is empty
+	s.durable.Store(uint64(g.lastID))
+	for _, i := range g.items {
+		s.o.OnItem(i)
+	}
+	s.o.Failpoint(FailAfterAnnounce)
+	for _, o := range g.ops {
+		o.done <- struct{}{}
+	}
+	if g.evicted > 0 {
+		s.log.Info("discarded the oldest dead letters to make room", "count", g.evicted)
+	}
+	return true
 }
 
 // set adds a key to a group's batch.

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package queue
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// maxGroupBytes and maxGroupOps bound what is written together. Half of a memtable would be written as a file of its own.
+	maxGroupBytes = 640 << 10
+	maxGroupOps   = 1024
+)
+
+// inbox holds the operations that wait for the writer, and knows whose turn it is to write.
+type inbox struct {
+	mu       sync.Mutex
+	ops      []*op
+	closed   bool
+	inFlight int  // groups that are being made or written
+	alone    bool // the one in flight is its caller's
+	awaited  bool // by the writer, which is to be told when it is written
+	slow     bool // the disk was, the last time
+	wake     chan struct{}
+}
+
+// slowWrite is how long a write takes on a disk that may well hang. Nobody is to wait for it who cannot go away.
+const slowWrite = 100 * time.Millisecond
+
+// put leaves an operation to the writer; or, if nothing else is going on, to its caller, who has to call end when it is written.
+func (i *inbox) put(o *op) (alone bool, err error) {
+	i.mu.Lock()
+	if i.closed {
+		i.mu.Unlock()
+		return false, ErrClosed
+	}
+	if i.inFlight == 0 && len(i.ops) == 0 && !i.awaited && !i.slow {
+		i.inFlight, i.alone = 1, true
+		i.mu.Unlock()
+		return true, nil
+	}
+	i.ops = append(i.ops, o)
+	first := len(i.ops) == 1 && !i.alone
+	i.mu.Unlock()
+	if first {
+		i.poke()
+	}
+	return false, nil
+}
+
+// end takes note that a group is written, which took as long as it says if it was to.
+func (i *inbox) end(g *group) {
+	i.mu.Lock()
+	i.inFlight--
+	if g != nil && g.commit != 0 {
+		i.slow = g.took > slowWrite
+	}
+	tell := i.alone && (i.awaited || i.closed || len(i.ops) > 0)
+	i.alone = false
+	i.mu.Unlock()
+	if tell {
+		i.poke()
+	}
+}
+
+func (i *inbox) close() {
+	i.mu.Lock()
+	i.closed = true
+	i.mu.Unlock()
+	i.poke()
+}
+
+// poke has the writer look at what it is to do.
+func (i *inbox) poke() {
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for operations and moves as many as one group may have into ops. There are none only after close. When poked it
+// calls poked first.
+func (i *inbox) take(ops []*op, poked func()) []*op {
+	for {
+		i.begin()
+		poked()
+		i.mu.Lock()
+		if len(i.ops) > 0 {
+			ops = i.group(ops)
+			i.mu.Unlock()
+			return ops
+		}
+		i.inFlight--
+		closed := i.closed
+		i.mu.Unlock()
+		if closed {
+			return ops
+		}
+		<-i.wake
+	}
+}
+
+// begin waits until no caller writes by itself, and keeps the next one from doing so.
+func (i *inbox) begin() {
+	for {
+		i.mu.Lock()
+		if !i.alone {
+			i.inFlight++
+			i.awaited = false
+			i.mu.Unlock()
+			return
+		}
+		i.awaited = true
+		i.mu.Unlock()
+		<-i.wake
+	}
+}
+
+// group moves as many operations as a group may have into ops.
+func (i *inbox) group(ops []*op) []*op {
+	n, bytes := 0, 0
+	for n < len(i.ops) && n < maxGroupOps && (n == 0 || bytes+i.ops[n].bytes() <= maxGroupBytes) {
+		bytes += i.ops[n].bytes()
+		n++
+	}
+	ops = append(ops, i.ops[:n]...)
+	left := copy(i.ops, i.ops[n:])
+	clear(i.ops[left:])
+	i.ops = i.ops[:left]
+	return ops
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package queue
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// logOnly makes a store of n notifications that the engine could not write to a file, and returns what a crash leaves of it.
+func logOnly(t *testing.T, n int) *vfs.MemFS {
+	t.Helper()
+	disk := vfs.NewCrashableMem()
+	var over atomic.Bool
+	noFiles := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if !over.Load() && op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") {
+			return syscall.EIO
+		}
+		return nil
+	}))
+	s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: noFiles}))
+	for i := range n {
+		r := sample(i, "x")
+		r.Body = make([]byte, 1000)
+		_, err := s.Put(t.Context(), r)
+		must(t, err)
+	}
+	found := disk.CrashClone(vfs.CrashCloneCfg{})
+	over.Store(true)
+	must(t, s.Close())
+	return found
+}
+
+func TestWhatIsInTheLogAlone(t *testing.T) {
+	const n = 200
+	disk := logOnly(t, n)
+	if segments := len(listFiles(t, disk, "/q/log")); segments < 4 {
+		t.Fatalf("%d segments hold all of it", segments)
+	}
+	for range 2 {
+		s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: disk}))
+		if got := s.Stats(); got.Notifications != n || got.Damaged != 0 {
+			t.Errorf("stats are %+v", got)
+		}
+		if damaged := readAll(t, s); damaged != 0 {
+			t.Errorf("%d are damaged", damaged)
+		}
+		must(t, s.Close())
+	}
+}
+
+// A crash may come at any point of a replay, and of the one after it.
+func TestCrashesOfAReplay(t *testing.T) {
+	const n = 150
+	disk, crashes := logOnly(t, n), 0
+	for after := 1; ; after += 5 {
+		var found atomic.Pointer[vfs.MemFS]
+		var writes atomic.Int64
+		fs := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && writes.Add(1) == int64(after) {
+				found.Store(disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: newRand(uint64(after))}))
+			}
+			return nil
+		}))
+		s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: fs}))
+		if got := s.Stats(); got.Notifications != n || got.Damaged != 0 {
+			t.Fatalf("after %d crashes stats are %+v", crashes, got)
+		}
+		must(t, s.Close())
+		if found.Load() == nil {
+			break
+		}
+		crashes++
+		disk = found.Load()
+	}
+	if crashes < 4 {
+		t.Errorf("there were only %d crashes", crashes)
+	}
+}
+
+// A segment in the middle of the log is gone.
+func TestLostMiddle(t *testing.T) {
+	const n = 200
+	for name, damage := range map[string]func(b []byte){
+		"its head":    func(b []byte) { b[3] ^= 1 },
+		"its start":   func(b []byte) { clear(b[:512]) },
+		"a record":    func(b []byte) { b[len(b)/2] ^= 1 },
+		"all of it":   func(b []byte) { clear(b) },
+		"its numbers": func(b []byte) { b[0] ^= 0xff },
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := logOnly(t, n)
+			b := mustRead(t, disk, "/q/log/2.log")
+			damage(b)
+			mustWrite(t, disk, "/q/log/2.log", b)
+			for range 2 {
+				_, err := Open(t.Context(), SmallFiles(Options{Dir: "/q", FS: disk}))
+				if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "salvage") || !strings.Contains(err.Error(), "are gone") {
+					t.Fatalf("error %v", err)
+				}
+			}
+			s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: disk, Salvage: true}))
+			got := s.Stats()
+			if got.Notifications >= n || got.Notifications < n/2 || got.Damaged != n-got.Notifications {
+				t.Errorf("stats are %+v", got)
+			}
+			res, err := s.Put(t.Context(), sample(1000, "x"))
+			must(t, err)
+			if res.ID <= n {
+				t.Errorf("ID %d was given again", res.ID)
+			}
+			must(t, s.Close())
+			s = mustOpen(t, SmallFiles(Options{Dir: "/q", FS: disk}))
+			if again := s.Stats(); again.Notifications != got.Notifications+1 || again.Damaged != 0 {
+				t.Errorf("stats were %+v and are %+v", got, again)
+			}
+		})
+	}
+}
+
+// Where the engine's own count of writes cannot be read, the log is replayed as far as it is whole.
+func TestReplayWithoutALink(t *testing.T) {
+	fs := vfs.NewMem()
+	o := Options{Dir: "/q", FS: fs, tune: func(o *pebble.Options) {
+		smallFiles(o)
+		o.CacheSize = 1
+	}}
+	s := mustOpen(t, o)
+	for n := range 100 {
+		_, err := s.Put(t.Context(), sample(n, "x"))
+		must(t, err)
+	}
+	must(t, s.db.Flush())
+	for n := range 20 {
+		_, err := s.Put(t.Context(), sample(100+n, "x"))
+		must(t, err)
+	}
+	tables := filesInUse(t, s)
+	must(t, s.Close())
+	for _, file := range tables {
+		b := mustRead(t, fs, file)
+		for at := range 1024 {
+			b[at] ^= 1
+		}
+		mustWrite(t, fs, file, b)
+	}
+	s = mustOpen(t, o)
+	if got := s.Stats(); got.Notifications < 20 || got.Damaged == 0 && got.Notifications != 120 {
+		t.Errorf("stats are %+v", got)
+	}
+	for id := ID(101); id <= 120; id++ {
+		if _, err := s.Get(id); err != nil {
+			t.Errorf("Get(%d): %v", id, err)
+		}
+	}
+}
