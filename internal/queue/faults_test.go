@@ -240,6 +240,17 @@ func TestLostEnd(t *testing.T) {
 func TestDamagedManifestKeepsFiles(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	fillStore(t, fs, true)
+	s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: fs}))
+	for n := range 400 { // until the log holds nothing of the beginning any more, from which all could be had again
+		r := sample(1000+n, "x")
+		r.Body = make([]byte, 1000)
+		_, err := s.Put(t.Context(), r)
+		must(t, err)
+		if n%10 == 0 {
+			must(t, s.db.Flush())
+		}
+	}
+	must(t, s.Close())
 	files := listFiles(t, fs, "/q/db")
 	for _, file := range files {
 		if fileKind(file) != "MANIFEST" {

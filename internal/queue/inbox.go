@@ -3,6 +3,7 @@
 package queue
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -56,7 +57,7 @@ func (i *inbox) end(g *group) {
 	if g != nil && g.commit != 0 {
 		i.slow = g.took > slowWrite
 	}
-	tell := i.alone && (i.awaited || i.closed || len(i.ops) > 0)
+	tell := i.alone && (i.awaited || len(i.ops) > 0)
 	i.alone = false
 	i.mu.Unlock()
 	if tell {
@@ -79,15 +80,14 @@ func (i *inbox) poke() {
 	}
 }
 
-// take waits for operations and moves as many as one group may have into ops. There are none only after close. When poked it
-// calls poked first.
-func (i *inbox) take(ops []*op, poked func()) []*op {
+// take waits for operations and takes as many as one group may have. There are none only after close. When poked it calls poked first.
+func (i *inbox) take(poked func()) []*op {
 	for {
 		i.begin()
 		poked()
 		i.mu.Lock()
 		if len(i.ops) > 0 {
-			ops = i.group(ops)
+			ops := i.group()
 			i.mu.Unlock()
 			return ops
 		}
@@ -95,7 +95,7 @@ func (i *inbox) take(ops []*op, poked func()) []*op {
 		closed := i.closed
 		i.mu.Unlock()
 		if closed {
-			return ops
+			return nil
 		}
 		<-i.wake
 	}
@@ -117,14 +117,14 @@ func (i *inbox) begin() {
 	}
 }
 
-// group moves as many operations as a group may have into ops.
-func (i *inbox) group(ops []*op) []*op {
+// group takes as many operations as a group may have.
+func (i *inbox) group() []*op {
 	n, bytes := 0, 0
 	for n < len(i.ops) && n < maxGroupOps && (n == 0 || bytes+i.ops[n].bytes() <= maxGroupBytes) {
 		bytes += i.ops[n].bytes()
 		n++
 	}
-	ops = append(ops, i.ops[:n]...)
+	ops := slices.Clone(i.ops[:n])
 	left := copy(i.ops, i.ops[n:])
 	clear(i.ops[left:])
 	i.ops = i.ops[:left]

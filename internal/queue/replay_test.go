@@ -161,3 +161,46 @@ func TestReplayWithoutALink(t *testing.T) {
 		}
 	}
 }
+
+// What is left in the log from before a gap is not done again: it would bring back what was finished since.
+func TestReplayWithoutALinkBeginsAfterAGap(t *testing.T) {
+	fs := vfs.NewMem()
+	o := Options{Dir: "/q", FS: fs, tune: func(o *pebble.Options) {
+		smallFiles(o)
+		o.CacheSize = 1
+	}}
+	s := mustOpen(t, o)
+	finish := func(id ID) { must(t, s.Finish(t.Context(), Outcome{ID: id, Target: "x", Kind: Delivered})) }
+	for n := range 30 {
+		_, err := s.Put(t.Context(), sample(n, "x"))
+		must(t, err)
+	}
+	long := mustRead(t, fs, "/q/log/1.log")
+	for id := range ID(20) {
+		finish(id + 1)
+	}
+	must(t, s.Close())
+	s = mustOpen(t, o) // which writes over the log from its start
+	for id := range ID(5) {
+		finish(id + 21)
+	}
+	tables := filesInUse(t, s)
+	must(t, s.Close())
+	mustWrite(t, fs, "/q/log/9.log", long)
+	for _, file := range tables {
+		b := mustRead(t, fs, file)
+		for at := range min(1024, len(b)) {
+			b[at] ^= 1
+		}
+		mustWrite(t, fs, file, b)
+	}
+	s = mustOpen(t, o)
+	if s.Stats().Damaged == 0 {
+		t.Error("nothing is damaged")
+	}
+	for i := range s.Items {
+		if i.ID <= 25 {
+			t.Errorf("notification %d is there again", i.ID)
+		}
+	}
+}

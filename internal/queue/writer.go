@@ -94,7 +94,7 @@ func (s *Store) writeAlone(o *op) bool {
 func (s *Store) write() {
 	defer close(s.groups)
 	for {
-		ops := s.inbox.take(nil, s.repairIfDamaged)
+		ops := s.inbox.take(s.repairIfDamaged)
 		if len(ops) == 0 {
 			return
 		}

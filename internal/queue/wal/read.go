@@ -41,7 +41,7 @@ func openReaders(fs vfs.FS, dir string) (readers []*reader, err error) {
 		}
 		readers = append(readers, r)
 	}
-	slices.SortFunc(readers, func(a, b *reader) int { return cmp.Compare(a.next, b.next) })
+	slices.SortFunc(readers, func(a, b *reader) int { return cmp.Compare(a.first, b.first) })
 	return readers, nil
 }
 
@@ -50,13 +50,13 @@ var errEnd = errors.New("end of segment")
 
 // reader reads one segment.
 type reader struct {
-	path string
-	file vfs.File
-	in   *bufio.Reader
-	left int64  // bytes of the file that were not read
-	next uint64 // the least number that the next record can have; 0: there is none
-	salt uint64
-	data []byte
+	path  string
+	file  vfs.File
+	in    *bufio.Reader
+	left  int64  // bytes of the file that were not read
+	first uint64 // number of the first record; 0: there is none
+	salt  uint64
+	data  []byte
 }
 
 func openReader(fs vfs.FS, path string) (*reader, error) {
@@ -85,7 +85,7 @@ func (r *reader) open() error {
 		return err
 	}
 	if binary.LittleEndian.Uint32(head[16:]) == checksum(head[:16]) {
-		r.next, r.salt = binary.LittleEndian.Uint64(head), binary.LittleEndian.Uint64(head[8:])
+		r.first, r.salt = binary.LittleEndian.Uint64(head), binary.LittleEndian.Uint64(head[8:])
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (r *reader) read(after uint64, yield func(number uint64, data []byte) error
 
 // record reads the next record.
 func (r *reader) record() (number uint64, data []byte, err error) {
-	if r.next == 0 {
+	if r.first == 0 {
 		return 0, nil, errEnd
 	}
 	head, err := r.bytes(recordHead)
@@ -136,16 +136,12 @@ func (r *reader) record() (number uint64, data []byte, err error) {
 		return 0, nil, err
 	}
 	n, sum, number := int64(binary.LittleEndian.Uint32(head)), binary.LittleEndian.Uint32(head[4:]), binary.LittleEndian.Uint64(head[8:])
-	if number < r.next { // zeros, or what an earlier use has left behind
-		return 0, nil, errEnd
-	}
 	data, err = r.bytes(n)
 	if err != nil {
 		return 0, nil, err
 	}
-	if sum != recordSum(r.salt, number, data) {
+	if sum != recordSum(r.salt, number, data) { // zeros, what an earlier use has left behind, what is not whole
 		return 0, nil, errEnd
 	}
-	r.next = number + 1
 	return number, data, nil
 }
