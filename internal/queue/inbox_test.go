@@ -4,6 +4,7 @@ package queue
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 )
@@ -71,9 +72,10 @@ func TestWhoWrites(t *testing.T) {
 func TestTheWriterIsLetIn(t *testing.T) {
 	i := newInbox()
 	mustPut(t, i)
-	poked := make(chan struct{})
+	poked, taken := make(chan struct{}), make(chan struct{})
 	go func() {
-		i.take(func() { close(poked) })
+		i.take(sync.OnceFunc(func() { close(poked) }))
+		close(taken)
 	}()
 	eventually(t, "the writer waits", func() bool {
 		i.mu.Lock()
@@ -90,6 +92,11 @@ func TestTheWriterIsLetIn(t *testing.T) {
 		t.Error("another one writes by itself, and the writer waits")
 	}
 	<-poked
+	<-taken
+	i.end(nil)
+	if !mustPut(t, i) {
+		t.Error("afterwards nobody writes by itself")
+	}
 }
 
 func TestCloseWhileOneWrites(t *testing.T) {

@@ -3,6 +3,7 @@
 package queue
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -10,8 +11,10 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/go-logr/logr"
 )
 
 // logOnly makes a store of n notifications that the engine could not write to a file, and returns what a crash leaves of it.
@@ -36,6 +39,27 @@ func logOnly(t *testing.T, n int) *vfs.MemFS {
 	over.Store(true)
 	must(t, s.Close())
 	return found
+}
+
+// A record that is large stays in the engine's hands until it is in a file, while others are read.
+func TestLargeRecordsInTheLogAlone(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: disk}))
+	want := map[ID]*Record{}
+	for i := range 40 {
+		r := sample(i, "x")
+		r.Body = bytes.Repeat([]byte{byte(i)}, []int{100, 40_000, 70_000}[i%3])
+		res, err := s.Put(t.Context(), r)
+		must(t, err)
+		want[res.ID] = r
+	}
+	disk = disk.CrashClone(vfs.CrashCloneCfg{})
+	s = mustOpen(t, SmallFiles(Options{Dir: "/q", FS: disk}))
+	for id, r := range want {
+		if got, err := s.Get(id); err != nil || !bytes.Equal(got.Body, r.Body) {
+			t.Errorf("notification %d: %v", id, err)
+		}
+	}
 }
 
 func TestWhatIsInTheLogAlone(t *testing.T) {
@@ -65,7 +89,8 @@ func TestCrashesOfAReplay(t *testing.T) {
 		var writes atomic.Int64
 		fs := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
 			if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && writes.Add(1) == int64(after) {
-				found.Store(disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: newRand(uint64(after))}))
+				// All or nothing: the engine takes it that a directory's entries come to the disk in order.
+				found.Store(disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: after % 2 * 100, RNG: newRand(1)}))
 			}
 			return nil
 		}))
@@ -125,6 +150,44 @@ func TestLostMiddle(t *testing.T) {
 	}
 }
 
+// loseLink damages what a store's files hold, so that its link cannot be read.
+func loseLink(t *testing.T, o Options, tables []string) {
+	t.Helper()
+	for _, file := range tables {
+		b := mustRead(t, o.FS, file)
+		for _, at := range dataBlocks(t, o.FS, file) {
+			b[at] ^= 1
+		}
+		mustWrite(t, o.FS, file, b)
+	}
+	engine := engineOptions(o.FS, &engineLogger{log: logr.Discard()}, func() {})
+	engine.ReadOnly = true
+	db, err := pebble.Open(o.FS.PathJoin(o.Dir, engineDir), engine)
+	must(t, err)
+	if l, err := readLink(db); !pebble.IsCorruptionError(err) {
+		t.Fatalf("link %+v, error %v", l, err)
+	}
+	must(t, db.Close())
+}
+
+// dataBlocks tells where the blocks of a file of data begin.
+func dataBlocks(t *testing.T, fs vfs.FS, file string) (offsets []uint64) {
+	t.Helper()
+	f, err := fs.Open(file)
+	must(t, err)
+	readable, err := sstable.NewSimpleReadable(f)
+	must(t, err)
+	r, err := sstable.NewReader(t.Context(), readable, sstable.ReaderOptions{})
+	must(t, err)
+	layout, err := r.Layout()
+	must(t, err)
+	for _, block := range layout.Data {
+		offsets = append(offsets, block.Offset)
+	}
+	must(t, r.Close())
+	return offsets
+}
+
 // Where the engine's own count of writes cannot be read, the log is replayed as far as it is whole.
 func TestReplayWithoutALink(t *testing.T) {
 	fs := vfs.NewMem()
@@ -144,13 +207,7 @@ func TestReplayWithoutALink(t *testing.T) {
 	}
 	tables := filesInUse(t, s)
 	must(t, s.Close())
-	for _, file := range tables {
-		b := mustRead(t, fs, file)
-		for at := range 1024 {
-			b[at] ^= 1
-		}
-		mustWrite(t, fs, file, b)
-	}
+	loseLink(t, o, tables)
 	s = mustOpen(t, o)
 	if got := s.Stats(); got.Notifications < 20 || got.Damaged == 0 && got.Notifications != 120 {
 		t.Errorf("stats are %+v", got)
@@ -187,13 +244,7 @@ func TestReplayWithoutALinkBeginsAfterAGap(t *testing.T) {
 	tables := filesInUse(t, s)
 	must(t, s.Close())
 	mustWrite(t, fs, "/q/log/9.log", long)
-	for _, file := range tables {
-		b := mustRead(t, fs, file)
-		for at := range min(1024, len(b)) {
-			b[at] ^= 1
-		}
-		mustWrite(t, fs, file, b)
-	}
+	loseLink(t, o, tables)
 	s = mustOpen(t, o)
 	if s.Stats().Damaged == 0 {
 		t.Error("nothing is damaged")
