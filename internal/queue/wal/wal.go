@@ -130,12 +130,12 @@ func segmentPath(fs vfs.FS, dir string, n int) string {
 
 // segmentNames lists the segments in order of their names, which are numbers. What else lies there is not a log's.
 func segmentNames(fs vfs.FS, dir string) ([]int, error) {
-	files, err := fs.List(dir)
+	found, err := fs.List(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", dir, err)
 	}
 	var names []int
-	for _, file := range files {
+	for _, file := range found {
 		n, err := strconv.Atoi(strings.TrimSuffix(file, extension))
 		if err != nil || n < 1 || path.Ext(file) != extension {
 			return nil, fmt.Errorf("%s is not a log's: move it away", fs.PathJoin(dir, file))
