@@ -409,7 +409,7 @@ func TestADiskThatWasSlow(t *testing.T) {
 		return err
 	}
 	takes.Store(int64(3 * slowWrite))
-	must(t, put(1)) // alone: nobody could know
+	must(t, put(1))                                               // alone: nobody could know
 	if err := put(2); !errors.Is(err, context.DeadlineExceeded) { // and does not succeed after thrice as long
 		t.Errorf("Put gave %v", err)
 	}
