@@ -116,6 +116,9 @@ func (r *receiver) open(ctx, broken context.Context) error {
 		if broken.Err() != nil {
 			return errors.New("the store was not opened") // the part that has failed says why
 		}
+		if errors.Is(err, queue.ErrDamaged) {
+			return fmt.Errorf("open the store (salvage mode is --store-salvage): %w", err)
+		}
 		return fmt.Errorf("open the store: %w", err)
 	}
 	if err := r.assemble(); err != nil {

@@ -88,7 +88,7 @@ func open(o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	o.Failpoint(FailAfterCreate)
-	if s.wal, err = s.openLog(s.guarded); err != nil {
+	if s.wal, err = s.openLog(); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/batchrepr"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue/wal"
 )
@@ -20,9 +19,9 @@ func segmentBytes(o *pebble.Options) int64 { return int64(o.MemTableSize) * 7 / 
 
 func (s *Store) logDir() string { return s.o.FS.PathJoin(s.o.Dir, logDir) }
 
-func (s *Store) openLog(fs vfs.FS) (*wal.Log, error) {
+func (s *Store) openLog() (*wal.Log, error) {
 	return wal.Open(wal.Options{
-		FS: fs, Dir: s.logDir(), SegmentBytes: segmentBytes(s.engineOptions),
+		FS: s.guarded, Dir: s.logDir(), SegmentBytes: segmentBytes(s.engineOptions),
 		Flush: func() (<-chan struct{}, error) {
 			s.o.Failpoint(FailBeforeFlush)
 			return s.db.AsyncFlush()
@@ -54,14 +53,22 @@ func (s *Store) findTail(db *pebble.DB, known uint64) (tail, error) {
 		return nil
 	})
 	switch {
-	case err != nil || s.o.Salvage:
-	case unknown:
+	case err != nil || unknown:
 	case gap:
-		err = s.lossError(fmt.Sprintf("of the writes from %d to %d some are gone", link.commit+1, t.last))
+		err = s.accept(fmt.Sprintf("of the writes from %d to %d some are gone", link.commit+1, t.last))
 	case t.last < known:
-		err = s.lossError(fmt.Sprintf("of %d writes that were on disk, the last %d are gone", known, known-t.last))
+		err = s.accept(fmt.Sprintf("of %d writes that were on disk, the last %d are gone", known, known-t.last))
 	}
 	return t, err
+}
+
+// accept is an error that says what was lost, or nothing but a line in the log if a person has accepted it.
+func (s *Store) accept(lost string) error {
+	if !s.o.Salvage {
+		return s.lossError(lost)
+	}
+	s.log.Error(nil, "the queue's store has lost something, and is used all the same, as told", "lost", lost)
+	return nil
 }
 
 // replay brings the end of the log into the engine's files.

@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 )
 
 // logOnly makes a store of n notifications that the engine could not write to a file, and returns what a crash leaves of it.
@@ -131,7 +132,12 @@ func TestLostMiddle(t *testing.T) {
 					t.Fatalf("error %v", err)
 				}
 			}
-			s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: disk, Salvage: true}))
+			told := ""
+			log := funcr.New(func(_, args string) { told += args + "\n" }, funcr.Options{})
+			s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: disk, Salvage: true, Logger: log}))
+			if !strings.Contains(told, "some are gone") {
+				t.Errorf("the log does not say what was lost: %s", told)
+			}
 			got := s.Stats()
 			if got.Notifications >= n || got.Notifications < n/2 || got.Damaged != n-got.Notifications {
 				t.Errorf("stats are %+v", got)
