@@ -69,7 +69,7 @@ type CloudinaryTriggerSpec struct {
 	Filter *runtime.RawExtension `json:"filter,omitempty"`
 
 	// payloadTemplate replaces the body that is sent: a JSON object whose strings may hold Mustache placeholders, for
-	// example {"id": "{{asset.public_id}}"}. At most 16 KB as compact JSON. Absent or {}: Cloudinary's own body.
+	// example {"id": "{{asset.public_id}}"}. At most 16 KB as compact JSON and 32 levels. Absent or {}: Cloudinary's own body.
 	// +optional
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields

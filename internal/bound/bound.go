@@ -6,6 +6,7 @@ package bound
 
 import (
 	"errors"
+	"math"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -33,8 +34,25 @@ func Check(raw []byte) error {
 	if len(raw) > MaxRawBytes {
 		return ErrTooLong
 	}
-	size, levels := 0, 0
-	for i := 0; i < len(raw); {
+	switch size, levels := measure(raw, MaxBytes, MaxLevels); {
+	case size > MaxBytes:
+		return ErrTooLong
+	case levels > MaxLevels:
+		return ErrTooDeep
+	default:
+		return nil
+	}
+}
+
+// Size is how long a JSON text is as compact JSON.
+func Size(raw []byte) int {
+	size, _ := measure(raw, math.MaxInt, math.MaxInt)
+	return size
+}
+
+// measure returns the length of raw as compact JSON, and how many levels are open at its end. It stops where either exceeds its bound.
+func measure(raw []byte, maxBytes, maxLevels int) (size, levels int) {
+	for i := 0; i < len(raw) && size <= maxBytes && levels <= maxLevels; {
 		counted, read := 1, 1
 		switch raw[i] {
 		case ' ', '\t', '\r', '\n':
@@ -44,18 +62,12 @@ func Check(raw []byte) error {
 		case '}', ']':
 			levels--
 		case '"':
-			counted, read = text(raw[i:], MaxBytes-size)
+			counted, read = text(raw[i:], maxBytes-size)
 		}
 		size += counted
 		i += read
-		switch {
-		case size > MaxBytes:
-			return ErrTooLong
-		case levels > MaxLevels:
-			return ErrTooDeep
-		}
 	}
-	return nil
+	return size, levels
 }
 
 // text measures the string that raw begins with: its length in compact JSON, with both quotes, and how many bytes of raw it is. It stops

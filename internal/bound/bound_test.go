@@ -59,6 +59,16 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestSize(t *testing.T) {
+	for raw, want := range map[string]int{
+		``: 0, ` { } `: 2, `{"a": "\u0041\n"}`: len(`{"a":"A\n"}`), nested(2 * MaxLevels): len(nested(2 * MaxLevels)), filled(2*MaxBytes, "x"): 2 * MaxBytes,
+	} {
+		if got := Size([]byte(raw)); got != want {
+			t.Errorf("%.40s: %d bytes, want %d", raw, got, want)
+		}
+	}
+}
+
 func TestCheckAllocatesNothing(t *testing.T) {
 	raw := []byte(filled(MaxBytes, "{"))
 	if got := testing.AllocsPerRun(10, func() { _ = Check(raw) }); got != 0 {

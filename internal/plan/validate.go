@@ -15,20 +15,12 @@ import (
 
 	"github.com/cbroglie/mustache"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/bound"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/jsonlogic"
 )
 
-// The bounds of what is sent. That of a template is Cloudinary's; it names none for filters, so these are ours.
-const (
-	maxFilterBytes   = 16 << 10
-	maxFilterLevels  = 32
-	maxTemplateBytes = 16 << 10
-	maxURLBytes      = 2048
-)
-
-// maxShrink is how many times longer than its compact form a text may be and is read still; an escape such as \u0041 makes it six times. A
-// longer one is refused unread: it would take seconds.
-const maxShrink = 8
+// maxURLBytes is how long a notification URL may be.
+const maxURLBytes = 2048
 
 // What a message repeats of the user's input, in bytes.
 const (
@@ -39,7 +31,7 @@ const (
 // CheckFilter says what is wrong with a filter, naming the place within it. Whatever passes is one JSONLogic rule whose
 // operators are known. Nothing, null and {} pass: they stand for no filter.
 func CheckFilter(raw []byte) error {
-	filter, err := checkedObject(fieldFilter, raw, maxFilterBytes)
+	filter, err := checkedObject(fieldFilter, raw)
 	if err != nil || len(filter) == 0 {
 		return err
 	}
@@ -53,7 +45,7 @@ func CheckFilter(raw []byte) error {
 // CheckTemplate says what is wrong with a payload template, naming the place within it. Nothing, null and {} pass: they
 // stand for no template.
 func CheckTemplate(raw []byte) error {
-	template, err := checkedObject(fieldPayloadTemplate, raw, maxTemplateBytes)
+	template, err := checkedObject(fieldPayloadTemplate, raw)
 	if err != nil {
 		return err
 	}
@@ -133,17 +125,17 @@ func cut(text string) string {
 	return strings.ToValidUTF8(text[:maxQuoted], "") + "..."
 }
 
-// checkedObject decodes a JSON object, and checks that it is no longer than allowed in the form in which it is sent.
-func checkedObject(field string, raw []byte, limit int) (map[string]any, error) {
-	if len(raw) > maxShrink*limit {
-		return nil, fmt.Errorf("%s: has %d bytes, and may have %d at most as compact JSON", field, len(raw), limit)
+// checkedObject decodes a JSON object that is within the bounds of filters and templates. Nothing of one beyond them is decoded.
+func checkedObject(field string, raw []byte) (map[string]any, error) {
+	if err := bound.Check(raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", field, exceeding(raw, err))
 	}
 	text, err := CanonicalJSON(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", field, err)
 	}
-	if len(text) > limit {
-		return nil, fmt.Errorf("%s: has %d bytes as compact JSON, and may have %d at most", field, len(text), limit)
+	if len(text) > bound.MaxBytes { // a number such as 1e20 is sent with all its digits
+		return nil, fmt.Errorf("%s: %w", field, tooLong(len(text)))
 	}
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return map[string]any{}, nil
@@ -163,22 +155,32 @@ func checkedObject(field string, raw []byte, limit int) (map[string]any, error) 
 	return object, nil
 }
 
-// checkRule walks through a rule. In what is literal nothing but the depth matters.
+// exceeding says by how much a text exceeds its bounds, if it is worth measuring.
+func exceeding(raw []byte, err error) error {
+	switch {
+	case !errors.Is(err, bound.ErrTooLong):
+		return err
+	case len(raw) > bound.MaxRawBytes:
+		return fmt.Errorf("has %d bytes, and may have %d at most as compact JSON", len(raw), bound.MaxBytes)
+	default:
+		return tooLong(bound.Size(raw))
+	}
+}
+
+func tooLong(size int) error {
+	return fmt.Errorf("has %d bytes as compact JSON, and may have %d at most", size, bound.MaxBytes)
+}
+
+// checkRule walks through a rule. What is literal may be anything.
 func checkRule(at path, value any, literal bool) error {
 	switch v := value.(type) {
 	case []any:
-		if len(at) > maxFilterLevels {
-			return at.errorf("is nested more than %d levels deep", maxFilterLevels)
-		}
 		for i, element := range v {
 			if err := checkRule(at.element(i), element, literal); err != nil {
 				return err
 			}
 		}
 	case map[string]any:
-		if len(at) > maxFilterLevels {
-			return at.errorf("is nested more than %d levels deep", maxFilterLevels)
-		}
 		return checkOperation(at, v, literal)
 	}
 	return nil

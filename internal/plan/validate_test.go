@@ -68,7 +68,7 @@ func TestCheckFilter(t *testing.T) {
 		"33 levels":                      {nested(`{"!":`, `1`, `}`, 33), "nested more than 32 levels", "over the limit"},
 		"33 levels with lists":           {`{"!":` + nested(`[`, `1`, `]`, 32) + `}`, "nested more than 32 levels", "a list is a level"},
 		"33 levels in a literal":         {`{"!":{"a":1,"b":` + nested(`[`, `1`, `]`, 31) + `}}`, "nested more than 32 levels", "depth counts everywhere"},
-		"deeper than the decoder goes":   {nested(`[`, `1`, `]`, 60000), "filter: not exactly one JSON value", "no stack overflow"},
+		"deeper than the decoder goes":   {nested(`[`, `1`, `]`, 60000), "filter: is nested more than 32 levels deep", "no stack overflow"},
 		"16384 bytes":                    {`{"!": "` + strings.Repeat("x", 16384-8) + `" }`, "", "measured as compact JSON"},
 		"16385 bytes":                    {`{"!":"` + strings.Repeat("x", 16384-7) + `"}`, "filter: has 16385 bytes as compact JSON, and may have 16384 at most", ""},
 		"16384 bytes, all escaped":       {`{"!":"` + strings.Repeat(`\u0078`, 16384-8) + `"}`, "", "measured as compact JSON"},
@@ -128,7 +128,10 @@ func TestCheckTemplate(t *testing.T) {
 		"a cut set-delimiter tag":   {`{"a":"{{=}}"}`, "", "the library takes it for a variable"},
 		"sections without end":      {`{"a":"` + strings.Repeat("{{#a}}", 2700) + `"}`, "payloadTemplate.a: is not a Mustache template", "no stack overflow"},
 		"the first of several":      {`{"b":"{{","a":"{{"}`, "payloadTemplate.a:", "the message is the same each time"},
-		"nested as deep as it goes": {`{"a":` + nested(`[`, `"{{"`, `]`, 8000) + `}`, "payloadTemplate...", "no stack overflow, and a short message"},
+		"32 levels":                 {`{"a":` + nested(`[`, `"{{asset.public_id}}"`, `]`, 31) + `}`, "", "the limit"},
+		"33 levels":                 {`{"a":` + nested(`[`, `"{{asset.public_id}}"`, `]`, 32) + `}`, "payloadTemplate: is nested more than 32 levels deep", "over the limit"},
+		"an error 32 levels down":   {`{"a":` + nested(`{"`+strings.Repeat("x", 20)+`":`, `"{{"`, `}`, 31) + `}`, "payloadTemplate...", "a short message"},
+		"nested as deep as it goes": {`{"a":` + nested(`[`, `"{{"`, `]`, 8000) + `}`, "payloadTemplate: is nested more than 32 levels deep", "no stack overflow"},
 	})
 }
 
