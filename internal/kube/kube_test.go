@@ -155,7 +155,7 @@ func TestInformerFollowsWhatItsScopeSays(t *testing.T) {
 	create(t, secret(first, "unwanted"))
 	create(t, secret(other, "wanted"))
 	var changes atomic.Int64
-	strip := func(s *corev1.Secret) { s.Labels = nil }
+	strip := func(s *corev1.Secret) *corev1.Secret { s.Labels = nil; return s }
 	in, err := NewInformer(client, &corev1.Secret{}, &corev1.SecretList{},
 		Scope{Namespaces: []string{first, second}, Fields: "metadata.name=wanted"}, strip, func() { changes.Add(1) })
 	if err != nil {

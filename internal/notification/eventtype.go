@@ -3,7 +3,7 @@
 package notification
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,31 +12,71 @@ import (
 // UnknownEventType stands for the event type of a notification that does not tell.
 const UnknownEventType = "unknown"
 
+// What counts of a payload template. One with more than a few places for the event type is none that a person has written.
+const (
+	// MaxTemplatePaths is how many places for the event type count.
+	MaxTemplatePaths = 32
+	// MaxSteps is how many names, and indexes, may lead to one.
+	MaxSteps = 32
+	// MaxTemplateSteps and MaxTemplateBytes bound those of all places of a template together.
+	MaxTemplateSteps = 512
+	MaxTemplateBytes = 4 << 10
+)
+
 // TemplateTypePaths returns where in a payload template, parsed JSON, a value is the placeholder of the event type and
 // nothing else, however Mustache lets one write it: the names on the way there, an array's indexes as numbers. The
-// paths are sorted. A body made from the template has its event type at each of them.
-func TemplateTypePaths(template any) [][]string {
-	var paths [][]string
-	var walk func(value any, path []string)
-	walk = func(value any, path []string) {
-		switch value := value.(type) {
-		case map[string]any:
-			for name, inner := range value {
-				walk(inner, append(slices.Clip(path), name))
-			}
-		case []any:
-			for i, inner := range value {
-				walk(inner, append(slices.Clip(path), strconv.Itoa(i)))
-			}
-		case string:
-			if len(path) > 0 && isTypePlaceholder(value) {
-				paths = append(paths, path)
-			}
+// paths are sorted by the names, and by the indexes. The first that exceeds a bound is left out with all after it, and more says so. A body
+// made from the template has its event type at each of them.
+func TemplateTypePaths(template any) (paths [][]string, more bool) {
+	w := templateWalk{}
+	w.walk(template)
+	return w.paths, w.more
+}
+
+// templateWalk goes through a template in the order of the paths, so that it can stop at the first that does not count.
+type templateWalk struct {
+	at           []string
+	paths        [][]string
+	steps, bytes int
+	more         bool
+}
+
+func (w *templateWalk) walk(value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			w.into(name, value[name])
+		}
+	case []any:
+		for i, inner := range value {
+			w.into(strconv.Itoa(i), inner)
+		}
+	case string:
+		if len(w.at) > 0 && isTypePlaceholder(value) {
+			w.keep()
 		}
 	}
-	walk(template, nil)
-	slices.SortFunc(paths, slices.Compare)
-	return paths
+}
+
+func (w *templateWalk) into(step string, value any) {
+	if w.more {
+		return
+	}
+	w.at = append(w.at, step)
+	w.walk(value)
+	w.at = w.at[:len(w.at)-1]
+}
+
+// keep takes the path up to here.
+func (w *templateWalk) keep() {
+	w.steps += len(w.at)
+	for _, step := range w.at {
+		w.bytes += len(step)
+	}
+	w.more = len(w.paths) == MaxTemplatePaths || len(w.at) > MaxSteps || w.steps > MaxTemplateSteps || w.bytes > MaxTemplateBytes
+	if !w.more {
+		w.paths = append(w.paths, slices.Clone(w.at))
+	}
 }
 
 func isTypePlaceholder(text string) bool { return Placeholder(text) == "event.type" }
@@ -62,95 +102,21 @@ func between(text, before, after string) (string, bool) {
 	return text, opened && closed
 }
 
-// TypePath is where bodies of a template have their event type, and which ones the template's trigger is for; all stands for every one.
-type TypePath struct {
-	Path       []string
-	EventTypes []string
-}
-
 // allEventTypes is Cloudinary's word for every event type. No notification is of that type.
 const allEventTypes = "all"
 
 // EventType tells what a notification that Decode accepted is about: its notification_type; else what a template has put at one of
 // paths; else sole, the only event type with a template that points at the endpoint, if there is just one; else UnknownEventType. It looks
-// into body only for a path.
-func EventType(body []byte, n Notification, paths []TypePath, sole string) string {
+// into body only for a path, and goes over it once whatever their number.
+func EventType(body []byte, n Notification, paths *TypePaths, sole string) string {
 	if n.Type != "" {
 		return n.Type
 	}
-	if found := typeAt(body, paths); found != "" {
+	if found := paths.typeIn(body); found != "" {
 		return found
 	}
 	if sole != "" {
 		return sole
 	}
 	return UnknownEventType
-}
-
-// typeAt returns the event type that stands at one of paths, or nothing. Which template a body is made from is not known, and another one
-// may have something else at the path, such as image. So of all that look like an event type, one that is named by a trigger with
-// that path counts most; then, where the trigger is for all, one that Cloudinary documents; then any. Of equals the first counts.
-func typeAt(body []byte, paths []TypePath) string {
-	var known, other string
-	for i := range paths {
-		p := &paths[i]
-		text := unescaped(stringAt(body, p.Path))
-		if !looksLikeEventType(text) || string(text) == allEventTypes {
-			continue
-		}
-		switch value := string(text); {
-		case slices.Contains(p.EventTypes, value):
-			return value
-		case !slices.Contains(p.EventTypes, allEventTypes):
-		case KnownEventType(value):
-			known = cmp.Or(known, value)
-		default:
-			other = cmp.Or(other, value)
-		}
-	}
-	return cmp.Or(known, other)
-}
-
-// stringAt returns the string at path as it is written, or nil. Of members with the same name the last counts.
-func stringAt(body []byte, path []string) []byte {
-	d := decoder{scanner: scanner{data: body}}
-	for _, step := range path {
-		at := -1
-		switch d.peek() {
-		case '{':
-			at = d.lastMember(step)
-		case '[':
-			at = d.elementAt(step)
-		}
-		if at < 0 {
-			return nil
-		}
-		d.scanner = scanner{data: body, pos: at}
-	}
-	return d.string()
-}
-
-// lastMember returns where the value of the last member with the name is, or a negative number.
-func (s *scanner) lastMember(wanted string) int {
-	at := -1
-	for name, more := s.member(true); more; name, more = s.member(false) {
-		if string(unescaped(name)) == wanted {
-			at = s.pos
-		}
-		s.value()
-	}
-	return at
-}
-
-// elementAt returns where the element with the index is, or a negative number.
-func (s *scanner) elementAt(wanted string) int {
-	i := 0
-	for more := s.element(true); more; more = s.element(false) {
-		if strconv.Itoa(i) == wanted {
-			return s.pos
-		}
-		s.value()
-		i++
-	}
-	return -1
 }

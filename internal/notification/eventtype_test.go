@@ -4,6 +4,7 @@ package notification
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -44,8 +45,52 @@ func TestTemplateTypePaths(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 10 { // maps have no order
-				if diff := cmp.Diff(tc.want, TemplateTypePaths(parsed(t, tc.template))); diff != "" {
-					t.Fatalf("(-want +got)\n%s", diff)
+				got, more := TemplateTypePaths(parsed(t, tc.template))
+				if diff := cmp.Diff(tc.want, got); diff != "" || more {
+					t.Fatalf("more %t (-want +got)\n%s", more, diff)
+				}
+			}
+		})
+	}
+}
+
+// What falls out is the same each time, and whatever is written into a template, what is kept of it is little.
+func TestWhatCountsOfATemplate(t *testing.T) {
+	flat := func(n int) string {
+		var members []string
+		for i := range n {
+			members = append(members, fmt.Sprintf(`"%04d":"{{event.type}}"`, i))
+		}
+		return "{" + strings.Join(members, ",") + "}"
+	}
+	nested := func(n int, step string) string {
+		return strings.Repeat(`{"`+step+`":["{{event.type}}",`, n) + "0" + strings.Repeat("]}", n)
+	}
+	for name, tc := range map[string]struct {
+		template string
+		want     int
+		more     bool
+		why      string
+	}{
+		"as many as count":            {template: flat(MaxTemplatePaths), want: MaxTemplatePaths},
+		"one more":                    {template: flat(MaxTemplatePaths + 1), want: MaxTemplatePaths, more: true},
+		"700":                         {template: flat(700), want: MaxTemplatePaths, more: true},
+		"as deep as counts":           {template: nested(MaxSteps/2, "a"), want: MaxSteps / 2},
+		"deeper":                      {template: nested(MaxSteps, "a"), want: MaxSteps / 2, more: true},
+		"long names in one another":   {template: nested(8, strings.Repeat("n", 500)), want: 3, more: true, why: "a path has all names on the way to it"},
+		"a name longer than counts":   {template: `{"` + strings.Repeat("n", MaxTemplateBytes+1) + `":"{{event.type}}"}`, want: 0, more: true},
+		"as much beside it as can be": {template: `{"a":[` + strings.Repeat(`"{{asset.public_id}}",`, 700) + `"{{event.type}}"]}`, want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			template := parsed(t, tc.template)
+			paths, more := TemplateTypePaths(template)
+			if len(paths) != tc.want || more != tc.more {
+				t.Fatalf("%d paths, and more: %t; want %d and %t: %s", len(paths), more, tc.want, tc.more, tc.why)
+			}
+			for range 5 {
+				again, _ := TemplateTypePaths(template)
+				if diff := cmp.Diff(paths, again); diff != "" {
+					t.Fatalf("other paths the next time:\n%s", diff)
 				}
 			}
 		})
@@ -53,7 +98,7 @@ func TestTemplateTypePaths(t *testing.T) {
 }
 
 func TestPathsOfOneTemplateDoNotShareMemory(t *testing.T) {
-	paths := TemplateTypePaths(parsed(t, `{"a":{"b":{"c":{"d":"{{event.type}}","e":"{{event.type}}","f":"{{event.type}}"}}}}`))
+	paths, _ := TemplateTypePaths(parsed(t, `{"a":{"b":{"c":{"d":"{{event.type}}","e":"{{event.type}}","f":"{{event.type}}"}}}}`))
 	want := [][]string{{"a", "b", "c", "d"}, {"a", "b", "c", "e"}, {"a", "b", "c", "f"}}
 	if diff := cmp.Diff(want, paths); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -127,7 +172,7 @@ func TestEventType(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := EventType([]byte(tc.body), n, tc.paths, tc.sole); got != tc.want {
+			if got := EventType([]byte(tc.body), n, treeOf(tc.paths), tc.sole); got != tc.want {
 				t.Errorf("%q, want %q: %s", got, tc.want, tc.why)
 			}
 		})
@@ -136,7 +181,7 @@ func TestEventType(t *testing.T) {
 
 func TestEventTypeNeverReflects(t *testing.T) {
 	body := []byte(`{"kind":"` + strings.Repeat("a", 65) + `"}`)
-	if got := EventType(body, Notification{}, []TypePath{at("kind")}, ""); got != UnknownEventType {
+	if got := EventType(body, Notification{}, treeOf([]TypePath{at("kind")}), ""); got != UnknownEventType {
 		t.Errorf("%q would become a label", got)
 	}
 }

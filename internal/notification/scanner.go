@@ -5,10 +5,10 @@ package notification
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"math/bits"
 	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -257,16 +257,83 @@ func isHex(c byte) bool {
 	return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
-// unescaped returns the string that raw, the inside of a JSON string, stands for. The rare ones that are not written
-// as they are read are left to encoding/json.
+// unescaped returns the string that raw, the inside of a JSON string that was scanned, stands for.
 func unescaped(raw []byte) []byte {
-	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+	if plainly(raw) {
 		return raw
 	}
-	quoted := make([]byte, 0, len(raw)+2)
-	quoted = append(append(append(quoted, '"'), raw...), '"')
-	var text string
-	// It was scanned, so it is valid, and there is no error.
-	_ = json.Unmarshal(quoted, &text)
-	return []byte(text)
+	return appendUnescaped(make([]byte, 0, len(raw)), raw)
+}
+
+// plainly reports whether a string is written as it is read.
+func plainly(raw []byte) bool { return bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) }
+
+// appendUnescaped appends the string that raw, the inside of a JSON string that was scanned, stands for, as encoding/json reads it: half of a
+// surrogate pair, and what is no UTF-8, become the replacement character.
+func appendUnescaped(text, raw []byte) []byte {
+	for i := 0; i < len(raw); {
+		switch c := raw[i]; {
+		case c == '\\' && i+1 < len(raw):
+			r, n := escaped(raw[i:])
+			text, i = utf8.AppendRune(text, r), i+n
+		case c < utf8.RuneSelf:
+			text, i = append(text, c), i+1
+		default:
+			r, n := utf8.DecodeRune(raw[i:])
+			text, i = utf8.AppendRune(text, r), i+n
+		}
+	}
+	return text
+}
+
+// escaped reads the escape that raw begins with: the character, and how many bytes it is.
+func escaped(raw []byte) (r rune, n int) {
+	const short, long = len(`\n`), len(`\u0041`)
+	if raw[1] != 'u' || len(raw) < long {
+		return shortEscaped(raw[1]), short
+	}
+	r = unit(raw)
+	if !utf16.IsSurrogate(r) {
+		return r, long
+	}
+	if low := raw[long:]; len(low) >= long && low[0] == '\\' && low[1] == 'u' {
+		if pair := utf16.DecodeRune(r, unit(low)); pair != utf8.RuneError {
+			return pair, 2 * long
+		}
+	}
+	return utf8.RuneError, long
+}
+
+// shortEscaped is what a letter stands for after a backslash. Any other stands for itself.
+func shortEscaped(c byte) rune {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	default:
+		return rune(c)
+	}
+}
+
+// unit reads the four digits of \u0041.
+func unit(raw []byte) (r rune) {
+	for _, c := range raw[2:6] {
+		r <<= 4
+		switch {
+		case isDigit(c):
+			r |= rune(c - '0')
+		case c >= 'a':
+			r |= rune(c - 'a' + 10)
+		default:
+			r |= rune(c - 'A' + 10)
+		}
+	}
+	return r
 }

@@ -15,7 +15,7 @@ import (
 
 // allowed says whether a trigger that names an endpoint counts for it: what its template says of the bodies, and that notifications are told
 // of on it.
-func allowed(ep *v1alpha1.NotificationEndpoint, t *v1alpha1.CloudinaryTrigger) bool {
+func allowed(ep *v1alpha1.NotificationEndpoint, t *KeptTrigger) bool {
 	if t.Namespace == ep.Namespace {
 		return true
 	}
@@ -26,7 +26,7 @@ func allowed(ep *v1alpha1.NotificationEndpoint, t *v1alpha1.CloudinaryTrigger) b
 	case v1alpha1.NamespacesFromAll:
 		return true
 	case v1alpha1.NamespacesFromSelector:
-		return selected(t)
+		return t.selected
 	case v1alpha1.NamespacesFromSame:
 		return false
 	default:
@@ -45,6 +45,7 @@ func allowed(ep *v1alpha1.NotificationEndpoint, t *v1alpha1.CloudinaryTrigger) b
 //	other reason                                 | it was allowed to, and its notifications come meanwhile
 //	absent                                       | does not: it has nothing at Cloudinary yet
 //
+// What counts of one whose filter or template the manager refuses is what it has at Cloudinary, whichever namespace it is of: see triggerConfig.
 // True of a generation before is not enough: it may have been another endpoint that allowed it.
 func selected(t *v1alpha1.CloudinaryTrigger) bool {
 	accepted := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionAccepted)
@@ -71,24 +72,4 @@ func holds(t *v1alpha1.CloudinaryTrigger, condition string) bool {
 func isAt(r v1alpha1.Registration, t *v1alpha1.CloudinaryTrigger) bool {
 	at := endpointOf(t)
 	return r.SecretRef.Namespace == at.Namespace && strings.HasSuffix(r.URL, notification.Path(at.Namespace, at.Name))
-}
-
-// StripTrigger drops what neither Configs nor status needs, so that it takes no memory.
-func StripTrigger(t *v1alpha1.CloudinaryTrigger) {
-	t.Spec.Filter, t.Status.Observed = nil, nil
-	foreign := endpointOf(t).Namespace != t.Namespace
-	var registrations []v1alpha1.Registration
-	for _, r := range t.Status.Registrations {
-		if foreign && isAt(r, t) {
-			registrations = append(registrations, v1alpha1.Registration{URL: r.URL, SecretRef: r.SecretRef})
-		}
-	}
-	var conditions []metav1.Condition
-	for _, c := range t.Status.Conditions {
-		if c.Type == v1alpha1.ConditionSynced || (foreign && c.Type == v1alpha1.ConditionAccepted) {
-			c.Message = ""
-			conditions = append(conditions, c)
-		}
-	}
-	t.Status.Registrations, t.Status.Conditions = registrations, conditions
 }

@@ -5,9 +5,12 @@ package route
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
@@ -88,11 +91,6 @@ func TestWhoseTriggersCount(t *testing.T) {
 			if diff := cmp.Diff(tc.counts, strings.Join(counts, " ")); diff != "" {
 				t.Errorf("it counts (-want +got): %s\n%s", tc.why, diff)
 			}
-			whole := compiledFor(t, v1alpha1.NamespacesFromSelector, tc.trigger)
-			StripTrigger(tc.trigger)
-			if diff := cmp.Diff(whole.Triggers, compiledFor(t, v1alpha1.NamespacesFromSelector, tc.trigger).Triggers); diff != "" {
-				t.Errorf("once what is not needed was dropped (-before +after):\n%s", diff)
-			}
 		})
 	}
 }
@@ -120,34 +118,123 @@ func TestASelectedTriggerTellsOfItsBodies(t *testing.T) {
 	}
 }
 
-func TestWhatIsDroppedOfATrigger(t *testing.T) {
-	whole := func(endpoint string) *v1alpha1.CloudinaryTrigger {
-		tr := registered(judged(trigger("team-a", "images", endpoint, `{"a":"b"}`, "upload"), metav1.ConditionFalse, v1alpha1.ReasonInvalidFilter),
-			"https://hooks.example.com/v1/notifications/shop/media", "shop")
-		tr = synced(registered(tr, "https://hooks.example.com/v1/notifications/shop/before", "shop"))
-		tr.Spec.Filter = tr.Spec.PayloadTemplate
-		tr.Status.Registrations[0].Triggers = []v1alpha1.RegisteredTrigger{{EventType: "upload", ID: "1"}}
-		tr.Status.Conditions[0].Message = "spec.filter: long"
-		tr.Status.Observed = []v1alpha1.ObservedTrigger{{EventType: "upload"}}
-		tr.Status.LastNotification = &v1alpha1.NotificationStatus{EventType: "upload"}
+// Of a trigger that is as large as the API server lets it be, what names it is kept, and what counts.
+func TestWhatIsKeptOfATrigger(t *testing.T) {
+	tr := registered(judged(trigger("team-a", "images", "shop/media", `{"kind":"{{event.type}}"}`, "upload"), metav1.ConditionTrue, v1alpha1.ReasonAccepted),
+		"https://hooks.example.com/v1/notifications/shop/media", "shop")
+	tr.Generation, tr.ResourceVersion = 7, "12"
+	tr = synced(tr)
+	tr.Status.Conditions[0].ObservedGeneration = 7
+	tr.Spec.Filter = tr.Spec.PayloadTemplate
+	tr.Labels, tr.Annotations, tr.Finalizers = map[string]string{"a": "b"}, map[string]string{"a": "b"}, []string{"a"}
+	tr.Status.Observed = []v1alpha1.ObservedTrigger{{EventType: "upload"}}
+	tr.Status.LastNotification = &v1alpha1.NotificationStatus{EventType: "upload"}
+	got := KeepTrigger(tr)
+	want := v1alpha1.CloudinaryTrigger{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "images", UID: "uid-images", Generation: 7, ResourceVersion: "12"},
+		Status:     v1alpha1.CloudinaryTriggerStatus{LastNotification: &v1alpha1.NotificationStatus{EventType: "upload"}},
+	}
+	if diff := cmp.Diff(want, got.CloudinaryTrigger); diff != "" {
+		t.Errorf("of the object (-want +got):\n%s", diff)
+	}
+	config := TriggerConfig{
+		Trigger:   Trigger{Key: types.NamespacedName{Namespace: "team-a", Name: "images"}, UID: "uid-images", EventTypes: []string{"upload"}},
+		Templated: true, TypePaths: [][]string{{"kind"}}, Generation: 7, Synced: true,
+	}
+	if diff := cmp.Diff(config, got.config); diff != "" || !got.selected || got.endpoint.String() != "shop/media" {
+		t.Errorf("for %s, selected %t, and of the template (-want +got):\n%s", got.endpoint, got.selected, diff)
+	}
+}
+
+func TestWhatIsKeptOfAnEndpoint(t *testing.T) {
+	ep := endpoint("shop", "media", allowing(v1alpha1.NamespacesFromSelector))
+	ep.ResourceVersion = "12"
+	ep.Status.Receiver = &v1alpha1.ReceiverStatus{LastHandledRedrive: "before"}
+	want := ep.DeepCopy()
+	want.Annotations = map[string]string{v1alpha1.AnnotationRedrive: strings.Repeat("x", maxRedriveBytes)}
+	ep.Annotations = map[string]string{v1alpha1.AnnotationRedrive: strings.Repeat("x", 1<<18), "large": strings.Repeat("x", 1<<17)}
+	ep.Labels, ep.Finalizers = map[string]string{"a": "b"}, []string{"a"}
+	ep.Spec.AllowedTriggers.Namespaces.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
+	if diff := cmp.Diff(want, KeepEndpoint(ep)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The manager's refusal, and what it would refuse, count the same: of the spec nothing does, and what is at Cloudinary goes on.
+func TestNothingCountsOfASpecThatIsRefused(t *testing.T) {
+	const url = "https://hooks.example.com/v1/notifications/shop/media"
+	const kind, moved = `{"kind":"{{event.type}}"}`, `{"moved":"{{event.type}}","request_id":"x"}`
+	deep := `{"moved":` + strings.Repeat("[", 32) + `"{{event.type}}"` + strings.Repeat("]", 32) + `}`
+	long := `{"moved":"{{event.type}}","a":"` + strings.Repeat("x", 16<<10) + `"}`
+	no := metav1.ConditionFalse
+	of := func(template string) *v1alpha1.CloudinaryTrigger {
+		tr := edited(trigger("shop", "images", "media", template, "eager", "rename"))
+		tr.Status.Registrations = []v1alpha1.Registration{{
+			URL: url, SecretRef: v1alpha1.NamespacedSecretReference{Namespace: "shop", Name: "cloudinary"},
+			Triggers: []v1alpha1.RegisteredTrigger{{EventType: "upload"}, {EventType: "delete"}},
+		}}
 		return tr
 	}
-	last := v1alpha1.CloudinaryTriggerStatus{
-		LastNotification: &v1alpha1.NotificationStatus{EventType: "upload"},
-		Conditions:       []metav1.Condition{{Type: v1alpha1.ConditionSynced, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSynced}},
+	filtered := func(filter string) *v1alpha1.CloudinaryTrigger {
+		tr := of(moved)
+		tr.Spec.Filter = &runtime.RawExtension{Raw: []byte(filter)}
+		return tr
 	}
-	foreign := last
-	foreign.Conditions = []metav1.Condition{
-		{Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonInvalidFilter}, last.Conditions[0],
+	for name, tc := range map[string]struct {
+		trigger *v1alpha1.CloudinaryTrigger
+		counts  bool
+	}{
+		"not yet judged":                        {trigger: of(moved), counts: true},
+		"accepted":                              {trigger: judged(of(moved), metav1.ConditionTrue, v1alpha1.ReasonAccepted), counts: true},
+		"refused for another reason":            {trigger: judged(of(moved), no, v1alpha1.ReasonConflict), counts: true},
+		"refused as it was before":              {trigger: edited(judged(of(moved), no, v1alpha1.ReasonInvalidPayloadTemplate)), counts: true},
+		"a template that is refused":            {trigger: judged(of(moved), no, v1alpha1.ReasonInvalidPayloadTemplate)},
+		"a filter that is refused":              {trigger: judged(of(moved), no, v1alpha1.ReasonInvalidFilter)},
+		"a template that is too deep":           {trigger: of(deep)},
+		"a template that is too long":           {trigger: of(long)},
+		"a filter that is too deep":             {trigger: filtered(strings.Repeat(`{"!":`, 33) + "1" + strings.Repeat("}", 33))},
+		"a filter that is too long":             {trigger: filtered(`{"!":"` + strings.Repeat("x", 16<<10) + `"}`)},
+		"too deep, and taken for right somehow": {trigger: judged(of(deep), metav1.ConditionTrue, v1alpha1.ReasonAccepted)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, begin := history{from: v1alpha1.NamespacesFromSame}, time.Unix(1_795_000_000, 0)
+			h.becomes(t, begin, synced(trigger("shop", "images", "media", kind, "upload", "delete")))
+			e := h.becomes(t, begin, tc.trigger)
+			want := []string{"upload", "delete"}
+			if tc.counts {
+				want = []string{"eager"}
+			}
+			if got := typeOf(t, e, `{"moved":"eager"}`); (got == "eager") != tc.counts {
+				t.Errorf("a body as the refused template would make it is of type %s", got)
+			}
+			for _, one := range want {
+				if fires := e.TriggerFor(one); fires == nil || fires.Key.Name != "images" {
+					t.Errorf("%s is notified by %v, want what Cloudinary has", one, fires)
+				}
+			}
+			for _, later := range []time.Duration{0, 24 * time.Hour} {
+				if got := typeOf(t, h.at(t, begin.Add(later)), `{"kind":"upload"}`); got != "upload" {
+					t.Errorf("%s later a body of the template at Cloudinary is of type %s", later, got)
+				}
+			}
+			if e.DoubtfulIdentity != tc.counts {
+				t.Errorf("what looks like an id is doubted: %t", e.DoubtfulIdentity)
+			}
+		})
 	}
-	foreign.Registrations = []v1alpha1.Registration{{
-		URL: "https://hooks.example.com/v1/notifications/shop/media", SecretRef: v1alpha1.NamespacedSecretReference{Namespace: "shop", Name: "cloudinary"},
-	}}
-	for endpoint, want := range map[string]v1alpha1.CloudinaryTriggerStatus{"media": last, "team-a/media": last, "shop/media": foreign} {
-		tr := whole(endpoint)
-		StripTrigger(tr)
-		if diff := cmp.Diff(want, tr.Status); diff != "" || tr.Spec.Filter != nil || tr.Spec.PayloadTemplate == nil {
-			t.Errorf("of a trigger at %s, filter %v and template %v are left, and of its status (-want +got):\n%s", endpoint, tr.Spec.Filter, tr.Spec.PayloadTemplate, diff)
-		}
+}
+
+// Between an edit and its refusal the receiver goes by it; afterwards it is as if it had not been.
+func TestARefusedSpecIsNotRemembered(t *testing.T) {
+	h, begin := history{from: v1alpha1.NamespacesFromSame}, time.Unix(1_795_000_000, 0)
+	h.becomes(t, begin, synced(trigger("shop", "images", "media", `{"kind":"{{event.type}}"}`, "upload", "delete")))
+	wrong := edited(trigger("shop", "images", "media", `{"moved":"{{event.type}}","x":"{{"}`, "upload", "delete"))
+	h.becomes(t, begin, wrong)
+	e := h.becomes(t, begin, judged(wrong, metav1.ConditionFalse, v1alpha1.ReasonInvalidPayloadTemplate))
+	if got := typeOf(t, e, `{"moved":"delete"}`); got != "unknown" {
+		t.Errorf("a body that Cloudinary never makes is of type %s", got)
+	}
+	if got := typeOf(t, e, `{"kind":"delete"}`); got != "delete" {
+		t.Errorf("a body of the template at Cloudinary is of type %s", got)
 	}
 }

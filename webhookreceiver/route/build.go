@@ -3,7 +3,6 @@
 package route
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -19,11 +18,11 @@ import (
 // environment as far as they are known. An endpoint that is being deleted is served until it is gone: Cloudinary may still notify it.
 // The answer is sorted by namespace and name.
 func Configs(
-	endpoints []*v1alpha1.NotificationEndpoint, triggers []*v1alpha1.CloudinaryTrigger, keys map[verification.Environment]verification.Keys,
+	endpoints []*v1alpha1.NotificationEndpoint, triggers []*KeptTrigger, keys map[verification.Environment]verification.Keys,
 ) []Config {
-	byEndpoint := map[types.NamespacedName][]*v1alpha1.CloudinaryTrigger{}
+	byEndpoint := map[types.NamespacedName][]*KeptTrigger{}
 	for _, t := range triggers {
-		byEndpoint[endpointOf(t)] = append(byEndpoint[endpointOf(t)], t)
+		byEndpoint[t.endpoint] = append(byEndpoint[t.endpoint], t)
 	}
 	var configs []Config
 	for _, ep := range endpoints {
@@ -33,10 +32,10 @@ func Configs(
 		c := config(ep)
 		for _, t := range byEndpoint[c.Key] {
 			if allowed(ep, t) {
-				c.Triggers = append(c.Triggers, triggerConfig(t))
+				c.Triggers = append(c.Triggers, t.config)
 			}
 		}
-		slices.SortFunc(c.Triggers, func(a, b TriggerConfig) int { return compare(a.Key, b.Key) })
+		c.Triggers, c.MoreTriggers = counting(c.Key.Namespace, c.Triggers)
 		if env := ep.Status.Environment; env != nil {
 			c.Keys = keys[verification.Environment{APIBase: env.APIBase, CloudName: env.CloudName}].Keys
 		}
@@ -105,37 +104,4 @@ func duration(text v1alpha1.Duration, otherwise time.Duration) time.Duration {
 		return otherwise
 	}
 	return d
-}
-
-func triggerConfig(t *v1alpha1.CloudinaryTrigger) TriggerConfig {
-	c := TriggerConfig{Trigger: Trigger{
-		Key: types.NamespacedName{Namespace: t.Namespace, Name: t.Name}, UID: t.UID, EventTypes: t.Spec.EventTypes,
-	}}
-	c.Synced = holds(t, v1alpha1.ConditionSynced)
-	if t.Spec.PayloadTemplate == nil {
-		return c
-	}
-	var template map[string]any
-	if err := json.Unmarshal(t.Spec.PayloadTemplate.Raw, &template); err != nil || len(template) == 0 {
-		return c // {} equals absent; anything else the manager refuses
-	}
-	c.Templated, c.TypePaths = true, notification.TemplateTypePaths(template)
-	c.Identity = identityOf(template)
-	return c
-}
-
-// identityOf says whether a template's bodies have an id of their own where notification.DeduplicationKey looks for one.
-func identityOf(template map[string]any) Identity {
-	if _, written := template["notification_context"]; written {
-		return DoubtfulIdentity
-	}
-	id, written := template["request_id"]
-	switch text, _ := id.(string); {
-	case !written:
-		return NoIdentity
-	case notification.Placeholder(text) == "event.request_id":
-		return RequestIdentity
-	default:
-		return DoubtfulIdentity
-	}
 }

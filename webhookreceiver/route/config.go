@@ -28,7 +28,9 @@ type Config struct {
 
 	Targets  []Target        `json:"targets,omitempty"`
 	Triggers []TriggerConfig `json:"triggers,omitempty"`
-	Redrive  string          `json:"redrive,omitempty"`
+	// MoreTriggers says that there are others, which do not count.
+	MoreTriggers bool   `json:"moreTriggers,omitempty"`
+	Redrive      string `json:"redrive,omitempty"`
 
 	// Former are triggers as they were: see Remember.
 	Former []Former `json:"former,omitempty"`
@@ -41,6 +43,11 @@ type TriggerConfig struct {
 	Templated bool       `json:"templated,omitempty"`
 	TypePaths [][]string `json:"typePaths,omitempty"`
 	Identity  Identity   `json:"identity,omitempty"`
+	// MorePaths says that the template has more places for the event type than count.
+	MorePaths bool `json:"morePaths,omitempty"`
+	// Generation is that of the spec, and Refused says that nothing of it counts.
+	Generation int64 `json:"generation,omitempty"`
+	Refused    bool  `json:"refused,omitempty"`
 	// Synced says that Cloudinary has the trigger as it is here.
 	Synced bool `json:"synced,omitempty"`
 }
@@ -96,11 +103,28 @@ func (c *Config) Compile(now time.Time) (_ *Endpoint, until time.Time, problems 
 		e.Triggers = append(e.Triggers, c.Triggers[i].Trigger)
 	}
 	former, ends := c.former(now)
-	told := append(ownFirst(c.Key.Namespace, c.Triggers), former...)
-	e.TypePaths, e.DoubtfulIdentity = typePaths(told), doubtfulIdentity(told)
+	told := append(inTurns(c.Key.Namespace, c.Triggers), former...)
+	paths, morePaths := typePaths(told)
+	e.TypePaths, e.DoubtfulIdentity = paths, doubtfulIdentity(told)
 	e.SoleTemplatedType = soleType(c.Triggers, former)
 	e.Policy, until, problems = c.policy(now)
-	return e, earlier(until, ends), problems
+	return e, earlier(until, ends), append(problems, c.tooMany(morePaths)...)
+}
+
+// tooMany says of what there is more than counts. It says not how many: a text that is the same is logged once.
+func (c *Config) tooMany(paths bool) (problems []error) {
+	if c.MoreTriggers {
+		problems = append(problems, fmt.Errorf("more than %d triggers notify it: those after them do not count", maxTriggers))
+	}
+	if slices.ContainsFunc(c.Triggers, func(t TriggerConfig) bool { return t.MorePaths }) {
+		problems = append(problems, fmt.Errorf("a template has more places for the event type than %d, or further down, or with longer names, than count",
+			notification.MaxTemplatePaths))
+	}
+	if paths {
+		problems = append(problems, fmt.Errorf("the templates have their event type at more than %d places in all, or too far down: those after them do not count",
+			notification.MaxTypePaths))
+	}
+	return problems
 }
 
 // policy is nil where there is no key to verify anything with, or nothing says how.

@@ -3,72 +3,93 @@
 package route
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// ownFirst returns triggers with those of the endpoint's own namespace before all others.
-func ownFirst(namespace string, triggers []TriggerConfig) []TriggerConfig {
-	var own, others []TriggerConfig
-	for i := range triggers {
-		if triggers[i].Key.Namespace == namespace {
-			own = append(own, triggers[i])
-		} else {
-			others = append(others, triggers[i])
-		}
+// maxTriggers is how many triggers of an endpoint count. Cloudinary has 30 event types.
+const maxTriggers = 256
+
+// counting returns the triggers that count, by namespace and name, and whether there are more.
+func counting(namespace string, triggers []TriggerConfig) (_ []TriggerConfig, more bool) {
+	slices.SortFunc(triggers, func(a, b TriggerConfig) int { return compare(a.Key, b.Key) })
+	if len(triggers) <= maxTriggers {
+		return triggers, false
 	}
-	return append(own, others...)
+	count := inTurns(namespace, triggers)[:maxTriggers]
+	slices.SortFunc(count, func(a, b TriggerConfig) int { return compare(a.Key, b.Key) })
+	return count, true
 }
 
-// typePaths gathers where bodies have their type, in the order of the triggers. A path that several have is there once.
-func typePaths(triggers []TriggerConfig) []notification.TypePath {
-	var paths []notification.TypePath
+// inTurns returns triggers, which are sorted, with those of the endpoint's own namespace before all others, and of those first one of each
+// namespace, then a second one of each: so that none takes the room of another.
+func inTurns(namespace string, triggers []TriggerConfig) []TriggerConfig {
+	type turn struct{ round, at int }
+	turns := make([]turn, len(triggers))
+	rounds := map[string]int{}
 	for i := range triggers {
-		for _, path := range triggers[i].TypePaths {
-			at := slices.IndexFunc(paths, func(p notification.TypePath) bool { return slices.Equal(p.Path, path) })
-			if at < 0 {
-				at = len(paths)
-				paths = append(paths, notification.TypePath{Path: path})
-			}
-			paths[at].EventTypes = union(paths[at].EventTypes, triggers[i].EventTypes)
+		turns[i].at = i
+		if of := triggers[i].Key.Namespace; of != namespace {
+			rounds[of]++
+			turns[i].round = rounds[of]
 		}
 	}
-	return paths
-}
-
-func union(all, more []string) []string {
-	for _, one := range more {
-		if !slices.Contains(all, one) {
-			all = append(all, one)
-		}
+	slices.SortFunc(turns, func(a, b turn) int { return cmp.Or(cmp.Compare(a.round, b.round), cmp.Compare(a.at, b.at)) })
+	all := make([]TriggerConfig, len(triggers))
+	for i, t := range turns {
+		all[i] = triggers[t.at]
 	}
 	return all
+}
+
+// typePaths gathers where bodies have their type, in the order of the triggers, and says whether there are more places than count.
+func typePaths(triggers []TriggerConfig) (paths *notification.TypePaths, more bool) {
+	paths = &notification.TypePaths{}
+	for i := range triggers {
+		if len(triggers[i].TypePaths) == 0 {
+			continue
+		}
+		eventTypes := slices.Sorted(slices.Values(triggers[i].EventTypes))
+		for _, path := range triggers[i].TypePaths {
+			more = !paths.Add(path, eventTypes) || more
+		}
+	}
+	return paths, more
 }
 
 // soleType is the event type of bodies that do not tell, if there is just one event type that has a template. Else it is that of the
 // templates before which did not tell it, if there is just one, and all of the present bodies would.
 func soleType(present, former []TriggerConfig) string {
-	all, templated := eventTypes(present), eventTypes(filter(present, func(t *TriggerConfig) bool { return t.Templated }))
-	if len(all) == 1 && len(templated) == 1 {
-		return named(templated[0])
+	templated := filter(present, func(t *TriggerConfig) bool { return t.Templated })
+	if _, one := sole(present); one {
+		if only, templates := sole(templated); templates {
+			return named(only)
+		}
 	}
 	silent := func(t *TriggerConfig) bool { return len(t.TypePaths) == 0 }
-	if before := eventTypes(filter(former, silent)); len(before) == 1 && len(filter(present, silent)) == 0 {
-		return named(before[0])
+	if before, one := sole(filter(former, silent)); one && len(filter(present, silent)) == 0 {
+		return named(before)
 	}
 	return ""
 }
 
-func filter(triggers []TriggerConfig, is func(*TriggerConfig) bool) []TriggerConfig {
-	return slices.DeleteFunc(slices.Clone(triggers), func(t TriggerConfig) bool { return !is(&t) })
+// sole returns the event type of all triggers, and whether there is just one.
+func sole(triggers []TriggerConfig) (eventType string, one bool) {
+	for i := range triggers {
+		for _, t := range triggers[i].EventTypes {
+			if one && t != eventType {
+				return "", false
+			}
+			eventType, one = t, true
+		}
+	}
+	return eventType, one
 }
 
-func eventTypes(triggers []TriggerConfig) (all []string) {
-	for i := range triggers {
-		all = union(all, triggers[i].EventTypes)
-	}
-	return all
+func filter(triggers []TriggerConfig, is func(*TriggerConfig) bool) []TriggerConfig {
+	return slices.DeleteFunc(slices.Clone(triggers), func(t TriggerConfig) bool { return !is(&t) })
 }
 
 // named is an event type that is not all of them.

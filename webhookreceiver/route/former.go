@@ -3,7 +3,6 @@
 package route
 
 import (
-	"reflect"
 	"slices"
 	"time"
 
@@ -13,8 +12,9 @@ import (
 const (
 	// memory is how long bodies that Cloudinary made from a template still come after it has another: it tries for 18 minutes.
 	memory = 30 * time.Minute
-	// maxFormer bounds what an endpoint remembers, whatever its triggers go through.
-	maxFormer = 64
+	// maxFormer and maxFormerBytes bound what an endpoint remembers, whatever its triggers go through.
+	maxFormer      = 64
+	maxFormerBytes = 32 << 10
 )
 
 // Former is what a trigger told of its bodies before it was changed, taken away or no longer allowed.
@@ -49,35 +49,90 @@ func Remember(before, configs []Config, now time.Time) {
 
 // former is what an endpoint remembers, the latest last.
 func former(was *Config, triggers []TriggerConfig, now time.Time) []Former {
-	present := make(map[types.NamespacedName]*TriggerConfig, len(triggers))
-	for i := range triggers {
-		present[triggers[i].Key] = &triggers[i]
-	}
-	all := slices.Clone(was.Former)
+	present := byKey(triggers)
+	changed := map[types.NamespacedName]*TriggerConfig{}
 	for i := range was.Triggers {
 		t := &was.Triggers[i]
-		if !t.Templated || tellsTheSame(t, present[t.Key]) {
-			continue
+		if is := present[t.Key]; t.Templated && !tellsTheSame(t, is) && !neverAccepted(t, is) {
+			changed[t.Key] = t
 		}
-		all = slices.DeleteFunc(all, func(f Former) bool { return f.Key == t.Key && tellsTheSame(t, &f.TriggerConfig) })
-		f := Former{TriggerConfig: *t}
-		f.Synced = false
-		all = append(all, f)
+	}
+	all := slices.DeleteFunc(slices.Clone(was.Former), func(f Former) bool {
+		t := changed[f.Key]
+		return t != nil && tellsTheSame(t, &f.TriggerConfig)
+	})
+	for i := range was.Triggers {
+		if t := changed[was.Triggers[i].Key]; t != nil {
+			f := Former{TriggerConfig: *t}
+			f.Synced = false
+			all = append(all, f)
+		}
 	}
 	for i := range all {
 		all[i].follow(present, now)
 	}
 	all = slices.DeleteFunc(all, func(f Former) bool { return f.ended(now) })
-	if len(all) == 0 {
-		return nil
+	return bounded(was.Key.Namespace, all)
+}
+
+func byKey(triggers []TriggerConfig) map[types.NamespacedName]*TriggerConfig {
+	all := make(map[types.NamespacedName]*TriggerConfig, len(triggers))
+	for i := range triggers {
+		all[triggers[i].Key] = &triggers[i]
 	}
-	return all[max(0, len(all)-maxFormer):]
+	return all
+}
+
+// neverAccepted reports whether a trigger as it was is one that the manager has refused since: no body is made from its template.
+func neverAccepted(was, is *TriggerConfig) bool {
+	return is != nil && is.Refused && is.UID == was.UID && is.Generation == was.Generation
+}
+
+// bounded returns those of all that there is room for, in their order: the latest of the endpoint's own namespace before the latest of others.
+func bounded(namespace string, all []Former) []Former {
+	var left []Former
+	bytes := 0
+	kept := make([]bool, len(all))
+	for _, own := range []bool{true, false} {
+		for i, f := range slices.Backward(all) {
+			if (f.Key.Namespace == namespace) != own {
+				continue
+			}
+			if n := size(&f.TriggerConfig); len(left) < maxFormer && bytes+n <= maxFormerBytes {
+				bytes += n
+				kept[i] = true
+				left = append(left, f)
+			}
+		}
+	}
+	left = left[:0]
+	for i := range all {
+		if kept[i] {
+			left = append(left, all[i])
+		}
+	}
+	return left
+}
+
+// size is about how much a trigger takes, in memory or in a file.
+func size(t *TriggerConfig) int {
+	const each = 16 // a string's header, or quotes and commas
+	n := len(t.Key.Namespace) + len(t.Key.Name) + len(t.UID)
+	for _, one := range t.EventTypes {
+		n += each + len(one)
+	}
+	for _, path := range t.TypePaths {
+		for _, step := range path {
+			n += each + len(step)
+		}
+	}
+	return n
 }
 
 // tellsTheSame says whether the bodies of two triggers can be told the same about.
 func tellsTheSame(a, b *TriggerConfig) bool {
 	return b != nil && a.Templated == b.Templated && a.Identity == b.Identity &&
-		slices.Equal(a.EventTypes, b.EventTypes) && reflect.DeepEqual(a.TypePaths, b.TypePaths)
+		slices.Equal(a.EventTypes, b.EventTypes) && slices.EqualFunc(a.TypePaths, b.TypePaths, slices.Equal[[]string])
 }
 
 // former returns those of the triggers before that count, the latest first, and when the first of them counts no longer, or zero.

@@ -31,7 +31,7 @@ type history struct {
 // becomes is the endpoint once its triggers are these.
 func (h *history) becomes(t *testing.T, now time.Time, triggers ...*v1alpha1.CloudinaryTrigger) *Endpoint {
 	t.Helper()
-	configs := Configs([]*v1alpha1.NotificationEndpoint{endpoint("shop", "media", allowing(h.from))}, triggers, nil)
+	configs := Configs([]*v1alpha1.NotificationEndpoint{endpoint("shop", "media", allowing(h.from))}, kept(triggers...), nil)
 	Remember(h.config, configs, now)
 	h.config = configs
 	return h.at(t, now)
@@ -166,7 +166,7 @@ func TestWhatIsRememberedOutlivesARestart(t *testing.T) {
 	h.becomes(t, begin, synced(trigger("shop", "a", "media", `{"kind":"{{event.type}}"}`, "upload")), trigger("shop", "b", "media", `{"x":"{{event.type}}"}`, "eager"))
 	h.becomes(t, begin, synced(trigger("shop", "a", "media", `{"event":"{{event.type}}"}`, "upload")), trigger("shop", "b", "media", "", "eager"))
 	dir := t.TempDir()
-	if err := SaveSnapshot(dir, h.config); err != nil {
+	if _, err := SaveSnapshot(dir, h.config); err != nil {
 		t.Fatal(err)
 	}
 	again, err := LoadSnapshot(dir)

@@ -72,8 +72,8 @@ type Endpoint struct {
 	Targets []Target
 	// Triggers are those that notify this endpoint, sorted by namespace and name.
 	Triggers []Trigger
-	// TypePaths are where templated bodies of this endpoint have their event type, in the order in which they are looked at.
-	TypePaths []notification.TypePath
+	// TypePaths are where templated bodies of this endpoint have their event type; nil: nowhere.
+	TypePaths *notification.TypePaths
 	// SoleTemplatedType is the event type of a body that does not tell its own, if by the templates it can be of just one.
 	SoleTemplatedType string
 	// DoubtfulIdentity says that what looks like an id in a body may have been put there by a template, the same for two

@@ -44,13 +44,17 @@ type Watcher struct {
 	table    atomic.Pointer[route.Table]
 	dirty    chan struct{}
 	compiled map[types.NamespacedName]compiled
-	// served are the configs of the table, and saved those of the snapshot.
-	served, saved []route.Config
+	// served are the configs of the table.
+	served []route.Config
+	saver  *saver
+	// keys are those of the Secret of keysVersion.
+	keys        map[verification.Environment]verification.Keys
+	keysVersion string
 	// ends is when something in the table of the last run does, such as a key.
 	ends time.Time
 
 	endpoints *kube.Informer[*v1alpha1.NotificationEndpoint]
-	triggers  *kube.Informer[*v1alpha1.CloudinaryTrigger]
+	triggers  *kube.Informer[*route.KeptTrigger]
 	secrets   *kube.Informer[*corev1.Secret]
 }
 
@@ -62,23 +66,28 @@ type compiled struct {
 	problems string
 }
 
-// settle is how long further changes are waited for, so that many at once make one table.
-const settle = 50 * time.Millisecond
+// settle is how long further changes are waited for, so that many at once make one table. Where that takes longer it is as long, so that
+// objects that change all the time leave half of a processor to requests, but no longer than maxSettle: others' changes wait as well.
+const (
+	settle    = 50 * time.Millisecond
+	maxSettle = 500 * time.Millisecond
+)
 
 // New makes a watcher. It watches nothing before Run.
 func New(o Options) (*Watcher, error) {
-	w := &Watcher{Options: o, dirty: make(chan struct{}, 1), compiled: map[types.NamespacedName]compiled{}}
+	w := &Watcher{Options: o, dirty: make(chan struct{}, 1), compiled: map[types.NamespacedName]compiled{}, saver: newSaver(&o)}
 	scope := kube.Scope{Namespaces: o.Namespaces}
 	var errs [3]error
-	w.endpoints, errs[0] = kube.NewInformer(o.Client, &v1alpha1.NotificationEndpoint{}, &v1alpha1.NotificationEndpointList{}, scope, nil, w.wake)
-	w.triggers, errs[1] = kube.NewInformer(o.Client, &v1alpha1.CloudinaryTrigger{}, &v1alpha1.CloudinaryTriggerList{}, scope, route.StripTrigger, w.wake)
+	w.endpoints, errs[0] = kube.NewInformer(o.Client, &v1alpha1.NotificationEndpoint{}, &v1alpha1.NotificationEndpointList{}, scope, route.KeepEndpoint, w.wake)
+	w.triggers, errs[1] = kube.NewInformer(o.Client, &v1alpha1.CloudinaryTrigger{}, &v1alpha1.CloudinaryTriggerList{}, scope, route.KeepTrigger, w.wake)
 	// The one Secret that the receiver may read.
 	scope = kube.Scope{Namespaces: []string{o.SecretNamespace}, Fields: "metadata.name=" + verification.SecretName}
-	w.secrets, errs[2] = kube.NewInformer(o.Client, &corev1.Secret{}, &corev1.SecretList{}, scope, nil, w.wake)
+	w.secrets, errs[2] = kube.NewInformer(o.Client, &corev1.Secret{}, &corev1.SecretList{}, scope, kube.Whole[*corev1.Secret], w.wake)
 	return w, errors.Join(errs[:]...)
 }
 
-// Endpoint and Trigger return an object as it was seen last, or nil. It must not be changed. A trigger has not all of its status.
+// Endpoint and Trigger return an object as it was seen last, or nil. It must not be changed. It has what names it, and the receiver's part of
+// its status; an endpoint has its spec as well.
 func (w *Watcher) Endpoint(key types.NamespacedName) *v1alpha1.NotificationEndpoint {
 	found, _ := w.endpoints.Get(key)
 	return found
@@ -86,8 +95,11 @@ func (w *Watcher) Endpoint(key types.NamespacedName) *v1alpha1.NotificationEndpo
 
 // Trigger is like Endpoint.
 func (w *Watcher) Trigger(key types.NamespacedName) *v1alpha1.CloudinaryTrigger {
-	found, _ := w.triggers.Get(key)
-	return found
+	found, ok := w.triggers.Get(key)
+	if !ok {
+		return nil
+	}
+	return &found.CloudinaryTrigger
 }
 
 // Table is the present table, nil until there is one.
@@ -106,7 +118,8 @@ func (w *Watcher) Restore() {
 	if configs == nil {
 		return
 	}
-	w.served, w.saved = configs, configs
+	w.served = configs
+	w.saver.saved(configs)
 	w.ends = w.serve(configs)
 	w.Logger.Info("serving the routes of the last run until the API server has answered", "endpoints", len(configs))
 }
@@ -128,6 +141,10 @@ func (w *Watcher) Run(ctx context.Context) error {
 			w.ends = w.serve(w.served)
 		}
 	}
+	// What is served last is saved as well.
+	saving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	running.Go(func() { w.saver.run(saving) })
+	defer stop()
 	w.wake()
 	w.follow(ctx)
 	return nil
@@ -143,6 +160,7 @@ func (w *Watcher) wake() {
 func (w *Watcher) follow(ctx context.Context) {
 	ends := time.NewTimer(time.Hour)
 	defer ends.Stop()
+	pause := settle
 	for {
 		select {
 		case <-ctx.Done():
@@ -153,9 +171,11 @@ func (w *Watcher) follow(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(settle):
+		case <-time.After(pause):
 		}
+		begin := w.Now()
 		until := w.rebuild()
+		pause = min(max(settle, w.Now().Sub(begin)), maxSettle)
 		wait := time.Hour
 		if !until.IsZero() {
 			wait = max(settle, until.Sub(w.Now()))
@@ -166,31 +186,30 @@ func (w *Watcher) follow(ctx context.Context) {
 
 // rebuild makes the table anew from what was read. until is when the first thing in it ends, such as a key.
 func (w *Watcher) rebuild() (until time.Time) {
-	configs := route.Configs(w.endpoints.All(), w.triggers.All(), w.keys())
+	w.readKeys()
+	configs := route.Configs(w.endpoints.All(), w.triggers.All(), w.keys)
 	route.Remember(w.served, configs, w.Now())
 	w.served = configs
 	until = w.serve(configs)
-	if !reflect.DeepEqual(configs, w.saved) {
-		if err := route.SaveSnapshot(w.SnapshotDir, configs); err != nil {
-			// Only a restart without an API server would miss it.
-			w.Logger.Error(err, "the routes are not saved")
-		} else {
-			w.saved = configs
-		}
-	}
+	w.saver.want(configs)
 	return until
 }
 
-func (w *Watcher) keys() map[verification.Environment]verification.Keys {
+// readKeys reads the Secret with verification keys, if it is another one than the last time.
+func (w *Watcher) readKeys() {
 	secret, ok := w.secrets.Get(types.NamespacedName{Namespace: w.SecretNamespace, Name: verification.SecretName})
 	if !ok {
-		return nil
+		w.keys, w.keysVersion = nil, ""
+		return
+	}
+	if secret.ResourceVersion == w.keysVersion {
+		return
 	}
 	keys, problems := verification.DecodeSecret(secret.Data)
 	if len(problems) > 0 {
 		w.Logger.Error(errors.Join(problems...), "some verification keys cannot be used", "secret", secret.Name)
 	}
-	return keys
+	w.keys, w.keysVersion = keys, secret.ResourceVersion
 }
 
 // serve puts a table of these endpoints in the place of the present one.

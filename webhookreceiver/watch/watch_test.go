@@ -235,7 +235,7 @@ func TestATriggerOfASelectedNamespaceCountsOnceTheManagerHasSaidSo(t *testing.T)
 	if got := counts(); len(got) != 1 {
 		t.Errorf("%v count, and one of them has written its status itself", got)
 	}
-	if paths := w.Table().Lookup(media).TypePaths; len(paths) != 1 {
+	if paths := w.Table().Lookup(media).TypePaths; paths.Len() != 1 {
 		t.Errorf("its bodies have their type at %v", paths)
 	}
 
@@ -315,7 +315,7 @@ func TestOnePublicKeyThatIsNoneStopsNothing(t *testing.T) {
 		Key: types.NamespacedName{Namespace: "shop", Name: "media"}, UID: "u", MaxAge: time.Hour,
 		Keys: []verification.Key{{ID: "2", Secret: "new"}, {ID: "1", Secret: "old", NotAfter: &ends}}, PublicKeys: []string{strings.Repeat("?", 64)},
 	}
-	if err := route.SaveSnapshot(dir, []route.Config{c}); err != nil {
+	if _, err := route.SaveSnapshot(dir, []route.Config{c}); err != nil {
 		t.Fatal(err)
 	}
 	logged := 0
@@ -340,7 +340,7 @@ func TestOnePublicKeyThatIsNoneStopsNothing(t *testing.T) {
 		t.Error("a key that has ended counts, or the other does not")
 	}
 	c.Keys = append(c.Keys, verification.Key{ID: "3", Secret: "newer"})
-	if err := route.SaveSnapshot(dir, []route.Config{c}); err != nil {
+	if _, err := route.SaveSnapshot(dir, []route.Config{c}); err != nil {
 		t.Fatal(err)
 	}
 	w.Restore()

@@ -107,7 +107,7 @@ func start(ctx context.Context, o *options, name, dir string) (*exec.Cmd, string
 	if err := errors.Join(os.WriteFile(kubeconfig, []byte(noCluster), 0o600), os.Mkdir(store, 0o700)); err != nil {
 		return nil, "", fmt.Errorf("prepare the receiver: %w", err)
 	}
-	if err := route.SaveSnapshot(store, configs(o.endpoints, name)); err != nil {
+	if _, err := route.SaveSnapshot(store, configs(o.endpoints, name)); err != nil {
 		return nil, "", err
 	}
 	args := []string{
