@@ -37,8 +37,9 @@ type series struct {
 	labels   []string // but for the last
 	children []atomic.Pointer[prometheus.Counter]
 
-	mu   sync.Mutex
-	gone bool
+	mu     sync.Mutex
+	values []string // the last labels of those that there are
+	gone   bool
 }
 
 func newSeries(vector *prometheus.CounterVec, n int, labels ...string) *series {
@@ -67,14 +68,20 @@ func (s *series) child(i int, value string) *prometheus.Counter {
 	}
 	c := s.vector.WithLabelValues(append(slices.Clip(s.labels), value)...)
 	s.children[i].Store(&c)
+	s.values = append(s.values, value)
 	return &c
 }
 
-// end keeps children from coming into being.
+// end takes the children out of the vector, and keeps others from coming into being. Each is named: to look for them among those of all
+// endpoints would let whoever makes and deletes many of his own hold up the others.
 func (s *series) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gone = true
+	for _, value := range s.values {
+		s.vector.DeleteLabelValues(append(slices.Clip(s.labels), value)...)
+	}
+	s.values = nil
 }
 
 func (m *Metrics) lookup(key types.NamespacedName) *endpoint { return (*m.endpoints.Load())[key] }
@@ -139,8 +146,7 @@ func (m *Metrics) syncTargets(e *endpoint, at *route.Endpoint) {
 	e.targets.Store(&next)
 	for name, t := range before {
 		if next[name] == nil {
-			t.end()
-			m.vectors.forget(prometheus.Labels{"namespace": e.key.Namespace, "endpoint": e.key.Name, "target": name})
+			m.removeTarget(e.key, name, t)
 		}
 	}
 }
@@ -154,30 +160,22 @@ func (m *Metrics) newTarget(key types.NamespacedName, name string) *target {
 	}
 }
 
-func (t *target) end() {
+// removeTarget takes away all series of a target.
+func (m *Metrics) removeTarget(key types.NamespacedName, name string, t *target) {
 	t.attempts.end()
 	t.endedWith.end()
+	m.vectors.retries.DeleteLabelValues(key.Namespace, key.Name, name)
 }
 
 // remove takes away all series of an endpoint.
 func (m *Metrics) remove(e *endpoint) {
 	e.rejected.end()
 	e.suppressed.end()
-	for _, t := range *e.targets.Load() {
-		t.end()
+	for name, t := range *e.targets.Load() {
+		m.removeTarget(e.key, name, t)
 	}
-	m.vectors.forget(prometheus.Labels{"namespace": e.key.Namespace, "endpoint": e.key.Name})
-}
-
-// forget deletes the series that have the labels.
-func (v *vectors) forget(labels prometheus.Labels) {
-	of := []*prometheus.CounterVec{v.attempts, v.retries, v.deliveries}
-	if _, one := labels["target"]; !one {
-		of = append(of, v.received, v.duplicates, v.rejected, v.suppressed)
-	}
-	for _, vector := range of {
-		vector.DeletePartialMatch(labels)
-	}
+	m.vectors.received.DeleteLabelValues(e.key.Namespace, e.key.Name)
+	m.vectors.duplicates.DeleteLabelValues(e.key.Namespace, e.key.Name)
 }
 
 // statusClass is the index of a value of delivery.Attempt.StatusClass.

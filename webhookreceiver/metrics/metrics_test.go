@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -168,6 +169,33 @@ func TestTheSeriesOfWhatIsGoneGo(t *testing.T) {
 	stale.rejected.inc(0, "bad_signature")
 	if n := count(); n != 3+3 {
 		t.Errorf("%d series after a late request", n)
+	}
+}
+
+// Whoever makes and deletes endpoints, or renames targets, pays for his own series alone: each change is made before the next one of anybody.
+func TestManyThatComeAndGoTakeNoLongerEach(t *testing.T) {
+	const many, targets = 3000, 4
+	f := newFixture(t, Options{})
+	with := func(names string) *route.Table {
+		all := make([]*route.Endpoint, many)
+		for i := range all {
+			var of []route.Target
+			for n := range targets {
+				of = append(of, route.Target{Name: fmt.Sprint(names, n)})
+			}
+			all[i] = testEndpoint(fmt.Sprint("media-", i), of...)
+		}
+		return route.NewTable(all)
+	}
+	f.Sync(with("a"))
+	begin := time.Now()
+	f.Sync(with("b"))
+	f.Sync(route.NewTable(nil))
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("renaming %d targets and removing %d endpoints takes %s", many*targets, many, took)
+	}
+	if left := f.scrape("cloudinary_receiver_notifications_received_total", "cloudinary_receiver_delivery_retries_total"); len(left) > 0 {
+		t.Errorf("%d series are left", len(left))
 	}
 }
 
