@@ -7,138 +7,114 @@ import (
 	"io"
 	"net/http"
 	"sync"
-	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 )
 
-// smallBody is what is read at once and kept for the next request. Cloudinary's bodies are a few kilobytes.
-const smallBody = 16 << 10
-
-// budget bounds the bytes of bodies in memory. What a body takes is counted as it arrives, so that nobody gets a share by
-// announcing much and sending nothing.
-type budget struct {
-	limit int64
-	used  atomic.Int64
-
-	// Beyond small bodies, one endpoint may hold half of it, so that a flood for one leaves room for the others.
-	mu    sync.Mutex
-	large map[types.NamespacedName]int64
-}
-
-func newBudget(limit int64) *budget {
-	return &budget{limit: limit, large: map[types.NamespacedName]int64{}}
-}
-
-func (b *budget) take(n int64) bool {
-	if b.used.Add(n) > b.limit {
-		b.used.Add(-n)
-		return false
-	}
-	return true
-}
-
-func (b *budget) takeLarge(key types.NamespacedName, n int64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.large[key]+n > b.limit/2 || !b.take(n) {
-		return false
-	}
-	b.large[key] += n
-	return true
-}
-
-func (b *budget) give(key types.NamespacedName, small, large int64) {
-	b.used.Add(-small - large)
-	if large == 0 {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.large[key] -= large; b.large[key] <= 0 {
-		delete(b.large, key)
-	}
-}
+const (
+	// FirstBody is the room for the start of a body that a request has before any of it has arrived. It is counted with the connection.
+	FirstBody = 4 << 10
+	// smallBody is how large Cloudinary's bodies are: a few kilobytes. Beyond it, a body is a large one.
+	smallBody = 16 << 10
+)
 
 // body is a request's body in memory. Release gives back what it takes.
 type body struct {
-	bytes        []byte
-	buffer       *[]byte // from the pool, nil for a large one
-	key          types.NamespacedName
-	small, large int64
+	guest
+
+	bytes []byte
+	small *[]byte // from the pool, nil while the first room suffices
+	first [FirstBody]byte
 }
 
 // bodies reads the bodies of requests.
 type bodies struct {
-	budget   *budget
+	intake   *intake
 	maxBytes int64
-	pool     sync.Pool
+
+	pool   sync.Pool // of *body
+	smalls sync.Pool // of *[]byte
 }
 
-func newBodies(maxBytes, maxInFlight int64) *bodies {
-	b := &bodies{budget: newBudget(maxInFlight), maxBytes: maxBytes}
-	b.pool.New = func() any {
+func newBodies(maxBytes int64, intake *intake) *bodies {
+	b := &bodies{intake: intake, maxBytes: maxBytes}
+	b.pool.New = func() any { return &body{} }
+	b.smalls.New = func() any {
 		buffer := make([]byte, smallBody)
 		return &buffer
 	}
 	return b
 }
 
-// read takes in a body as it arrives. The reason is empty where it is whole.
-func (b *bodies) read(r *http.Request, key types.NamespacedName) (body, Reason) {
+// read takes in a body as it arrives: what it takes grows with what is there. The reason is empty where it is whole; then it is to be
+// released.
+func (b *bodies) read(r *http.Request, key types.NamespacedName) (*body, Reason) {
 	if r.ContentLength > b.maxBytes {
-		return body{}, ReasonBodyTooLarge
+		return nil, ReasonBodyTooLarge
 	}
-	if !b.budget.take(smallBody) {
-		return body{}, ReasonOverloaded
+	x, _ := b.pool.Get().(*body)
+	x.guest = guest{key: key, request: r}
+	if !b.intake.enter(&x.guest) {
+		b.pool.Put(x)
+		return nil, ReasonOverloaded
 	}
-	buffer, _ := b.pool.Get().(*[]byte)
-	read := body{buffer: buffer, key: key, small: smallBody}
-	n, err := fill(r.Body, *buffer)
-	read.bytes = (*buffer)[:n]
-	if err == nil {
-		var reason Reason
-		if reason = b.readLarge(r.Body, &read); reason != "" {
-			b.release(&read)
-			return body{}, reason
+	if reason := b.fill(r, x); reason != "" {
+		if reason == ReasonBodyIncomplete && b.intake.wasTold(&x.guest) {
+			reason = ReasonOverloaded // its connection was closed for another one
 		}
-		return read, ""
+		b.release(x)
+		return nil, reason
 	}
-	if !errors.Is(err, io.EOF) {
-		b.release(&read)
-		return body{}, ReasonBodyIncomplete
-	}
-	return read, ""
+	r.Trailer = nil // nobody looks at what came behind it
+	return x, ""
 }
 
-// readLarge goes on where the small buffer is full.
-func (b *bodies) readLarge(from io.Reader, into *body) Reason {
-	all := into.bytes
-	for {
-		step := min(int64(len(all)), b.maxBytes+1-int64(len(all)))
-		if step <= 0 {
-			return ReasonBodyTooLarge
+func (b *bodies) fill(r *http.Request, x *body) Reason {
+	n, err := fill(r.Body, x.first[:])
+	x.bytes = x.first[:n]
+	for err == nil { // there is more
+		var reason Reason
+		var room []byte
+		if room, reason = b.grow(r, x); reason != "" {
+			return reason
 		}
-		if !b.budget.takeLarge(into.key, step) {
-			return ReasonOverloaded
-		}
-		into.large += step
-		grown := make([]byte, int64(len(all))+step)
-		have := copy(grown, all)
-		n, err := fill(from, grown[have:])
-		all = grown[:have+n]
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, io.EOF) {
-			return ReasonBodyIncomplete
-		}
-		if int64(len(all)) > b.maxBytes {
-			return ReasonBodyTooLarge
-		}
-		into.bytes = all
-		return ""
+		have := copy(room, x.bytes)
+		n, err = fill(r.Body, room[have:])
+		x.bytes = room[:have+n]
 	}
+	switch {
+	case !errors.Is(err, io.EOF):
+		return ReasonBodyIncomplete
+	case int64(len(x.bytes)) > b.maxBytes:
+		return ReasonBodyTooLarge
+	}
+	return ""
+}
+
+// grow makes more room for a body whose room is full: as much again at most.
+func (b *bodies) grow(r *http.Request, x *body) ([]byte, Reason) {
+	have := int64(len(x.bytes))
+	if have > b.maxBytes {
+		return nil, ReasonBodyTooLarge
+	}
+	if have < smallBody {
+		if !b.intake.take(&x.guest, smallBody, false) {
+			return nil, ReasonOverloaded
+		}
+		x.small, _ = b.smalls.Get().(*[]byte)
+		return *x.small, ""
+	}
+	end := b.maxBytes + 1 // so that one that is too large is found out
+	if r.ContentLength > 0 {
+		end = r.ContentLength
+	}
+	step := min(have, max(end-have, 1))
+	if !b.intake.take(&x.guest, step, true) {
+		return nil, ReasonOverloaded
+	}
+	return make([]byte, have+step), ""
 }
 
 // fill reads until into is full or there is no more, which is io.EOF.
@@ -154,10 +130,17 @@ func fill(from io.Reader, into []byte) (int, error) {
 	return n, nil
 }
 
+// prove says that a body is Cloudinary's: neither it nor its connection gives way any more.
+func (b *bodies) prove(x *body) {
+	b.intake.prove(&x.guest)
+	httpserver.Trust(x.request)
+}
+
 func (b *bodies) release(x *body) {
-	if x.buffer != nil {
-		b.pool.Put(x.buffer)
+	b.intake.leave(&x.guest)
+	if x.small != nil {
+		b.smalls.Put(x.small)
 	}
-	b.budget.give(x.key, x.small, x.large)
-	*x = body{}
+	x.guest, x.bytes, x.small = guest{}, nil, nil
+	b.pool.Put(x)
 }

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
@@ -43,8 +44,9 @@ type Options struct {
 	Now      func() time.Time
 
 	MaxBodyBytes     int64         // of one request
-	MaxInFlightBytes int64         // of all bodies in memory
+	MaxInFlightBytes int64         // of all bodies in memory, beyond the first FirstBody of each
 	MaxInFlight      int           // requests
+	RoomTimeout      time.Duration // until a request for which others are to make room is answered 503
 	StoreTimeout     time.Duration // until a request that is not stored yet is answered 503
 	// MaxEndpointRate is how many requests a second that are rightly signed one endpoint may get; as many may come at once. 0: any number.
 	MaxEndpointRate int
@@ -54,7 +56,8 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Now:          time.Now, //nolint:forbidigo // the one place where the injected clock gets its default
-		MaxBodyBytes: 3 << 20, MaxInFlightBytes: 32 << 20, MaxInFlight: 2048, StoreTimeout: 1500 * time.Millisecond,
+		MaxBodyBytes: 3 << 20, MaxInFlightBytes: 32 << 20, MaxInFlight: DefaultMaxConnections,
+		RoomTimeout: 250 * time.Millisecond, StoreTimeout: 1500 * time.Millisecond,
 	}
 }
 
@@ -62,7 +65,6 @@ func DefaultOptions() Options {
 type Handler struct {
 	Options
 	bodies *bodies
-	slots  chan struct{}
 	rates  rates
 	// zeroLength is a header's value, shared by all answers, which do not change it.
 	zeroLength []string
@@ -70,14 +72,14 @@ type Handler struct {
 
 // NewHandler makes a handler.
 func NewHandler(o Options) *Handler {
-	return &Handler{
-		Options: o, bodies: newBodies(o.MaxBodyBytes, o.MaxInFlightBytes), slots: make(chan struct{}, o.MaxInFlight), zeroLength: []string{"0"},
-	}
+	intake := newIntake(o.MaxInFlight, o.MaxInFlightBytes, o.RoomTimeout)
+	return &Handler{Options: o, bodies: newBodies(o.MaxBodyBytes, intake), zeroLength: []string{"0"}}
 }
 
 // InFlight is how many requests, and bytes of bodies, are under way.
 func (h *Handler) InFlight() (requests int, bytes int64) {
-	return len(h.slots), h.bodies.budget.used.Load()
+	requests, bytes = h.bodies.intake.read()
+	return requests, bytes + int64(requests)*FirstBody
 }
 
 // ServeHTTP answers 200 with no body, or an error with its reason.
@@ -91,6 +93,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		status = reason.status()
 		h.Recorder.Rejected(endpoint, reason)
+		httpserver.Refuse(w, r)
 		refuse(w, r, reason)
 	}
 	h.Recorder.Answered(status, h.Now().Sub(begin))
@@ -127,27 +130,27 @@ func (h *Handler) serve(r *http.Request) (*route.Endpoint, Reason) {
 	case endpoint.Policy == nil:
 		return endpoint, Reason(notification.RejectedNoKeys)
 	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
-		return endpoint, ReasonOverloaded
+	// Before anything of it is kept.
+	headers := signedOf(r.Header, nil)
+	if rejection := endpoint.Policy.Precheck(&headers); rejection != "" {
+		return endpoint, Reason(rejection)
 	}
 	read, reason := h.bodies.read(r, endpoint.Key)
 	if reason != "" {
 		return endpoint, reason
 	}
-	defer h.bodies.release(&read)
-	return endpoint, h.take(r, endpoint, read.bytes)
+	defer h.bodies.release(read)
+	return endpoint, h.take(r, endpoint, read)
 }
 
 // take verifies and stores a notification.
-func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, body []byte) Reason {
-	now := h.Now()
+func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, read *body) Reason {
+	now, body := h.Now(), read.bytes
 	signed := signedOf(r.Header, body)
 	if _, rejection := endpoint.Policy.Verify(signed, now); rejection != "" {
 		return Reason(rejection)
 	}
+	h.bodies.prove(read)
 	// Only now: anybody can send what does not verify, and must not use up the endpoint's share by it.
 	if !h.rates.allow(endpoint.Key, h.MaxEndpointRate, h.Now) {
 		return ReasonRateLimited

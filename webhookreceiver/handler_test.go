@@ -10,8 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
@@ -118,6 +119,7 @@ type world struct {
 	*Handler
 	store    *store
 	recorder *recorder
+	server   *httpserver.Server
 	url      string
 }
 
@@ -131,11 +133,20 @@ func newWorld(t *testing.T, change func(*Options)) *world {
 		change(&o)
 	}
 	w.Handler = NewHandler(o)
-	server := httptest.NewUnstartedServer(w.Handler)
-	server.Config = NewServer(w.Handler)
-	server.Start()
-	t.Cleanup(server.Close)
-	w.url = server.URL
+	w.server = NewServer(w.Handler, DefaultMaxConnections)
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- w.server.Serve(listener) }()
+	t.Cleanup(func() {
+		_ = w.server.Close()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	w.url = "http://" + listener.Addr().String()
 	return w
 }
 

@@ -5,21 +5,30 @@ package webhookreceiver
 import (
 	"net/http"
 	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 )
 
-// Bounds on what a connection may take. Proxies keep idle connections for a minute or so and must not meet one that is just being closed.
-const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 15 * time.Second // the whole request
-	writeTimeout      = 20 * time.Second // from the header's end to the answer's
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 16 << 10
-)
+// DefaultMaxConnections is how many connections notifications come in on. Cloudinary's own, or those of the proxies before the receiver,
+// are a few dozen.
+const DefaultMaxConnections = 1024
+
+// Limits are those of the listener for notifications, which faces the internet.
+func Limits(maxConnections int) httpserver.Limits {
+	return httpserver.Limits{
+		MaxConnections: maxConnections, MaxHeaderBytes: httpserver.DefaultMaxHeaderBytes, MaxHeaderLines: httpserver.DefaultMaxHeaderLines,
+		HeaderTimeout:    5 * time.Second,
+		BodyStartTimeout: 3 * time.Second,
+		RequestTimeout:   15 * time.Second,
+		AnswerTimeout:    20 * time.Second,
+		// Proxies keep idle connections for a minute or so and must not meet one that is just being closed.
+		IdleTimeout:         2 * time.Minute,
+		StrangerIdleTimeout: 5 * time.Second,
+		LastRequests:        time.Second,
+	}
+}
 
 // NewServer makes a server for the internet: every wait has an end, every size a bound.
-func NewServer(handler http.Handler) *http.Server {
-	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-	}
+func NewServer(handler http.Handler, maxConnections int) *httpserver.Server {
+	return httpserver.New(httpserver.Options{Handler: handler, Limits: Limits(maxConnections)})
 }

@@ -45,8 +45,6 @@ const (
 	routingEndpoints = "Endpoints"
 )
 
-const defaultMaxConnections = 4096
-
 func newFlags(flags *flag.FlagSet) *options {
 	o := &options{handler: webhookreceiver.DefaultOptions()}
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "Path to a kubeconfig file. Default: KUBECONFIG, then the Pod's service account, then ~/.kube/config.")
@@ -76,7 +74,8 @@ func newFlags(flags *flag.FlagSet) *options {
 		"Maximum number of requests worked on at once. Requests beyond this are answered 503.")
 	flags.IntVar(&o.handler.MaxEndpointRate, "max-endpoint-rate", 0,
 		"Maximum average number of rightly signed requests a second for one endpoint; bursts of as many are allowed. Requests beyond this are answered 503. 0: no maximum.")
-	flags.IntVar(&o.maxConnections, "max-connections", defaultMaxConnections, "Maximum number of open connections. Further ones wait until one is closed.")
+	flags.IntVar(&o.maxConnections, "max-connections", webhookreceiver.DefaultMaxConnections,
+		"Maximum number of open connections. For a further one, that is closed which has been open longest without a rightly signed request.")
 
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address on which /metrics is served; 0 disables it.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,

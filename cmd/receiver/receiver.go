@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
@@ -46,6 +47,7 @@ type receiver struct {
 	failed     chan error // the store's end
 	watcher    *watch.Watcher
 	handler    *webhookreceiver.Handler
+	server     *httpserver.Server // of notifications
 	dispatcher *delivery.Dispatcher
 	services   *service.Sender
 	recorder   *report.Recorder
@@ -174,6 +176,7 @@ func (r *receiver) assemble() error {
 	o := r.options.handler
 	o.Routes, o.Store, o.Recorder = r.watcher.Table, r.store, &recorder{receiver: r, log: r.log.WithName("notifications")}
 	r.handler = webhookreceiver.NewHandler(o)
+	r.server = webhookreceiver.NewServer(r.askingToClose(r.handler), r.options.maxConnections)
 	return nil
 }
 

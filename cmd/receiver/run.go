@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/metricsserver"
-	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
 )
 
 // parts run in the background. The first that ends with an error calls broken.
@@ -66,10 +65,9 @@ func (r *receiver) serve(ctx context.Context) error {
 	background.start(adminCtx, "admin", deadLetters)
 	deliveries.start(deliveriesCtx, "deliveries", r.dispatcher.Run)
 
-	server, limited := webhookreceiver.NewServer(r.askingToClose(r.handler)), webhookreceiver.NewListener(listener, r.options.maxConnections)
 	served := make(chan error, 1)
 	go func() {
-		served <- server.Serve(limited)
+		served <- r.server.Serve(listener)
 		close(served)
 	}()
 	r.serving.Store(true)
@@ -81,7 +79,7 @@ func (r *receiver) serve(ctx context.Context) error {
 	stopAdmin() // it ends meanwhile
 	ends, cancel := context.WithTimeout(live, r.options.shutdownTimeout)
 	defer cancel()
-	cause = errors.Join(cause, shutdown(ends, server, limited, served))
+	cause = errors.Join(cause, r.server.Shutdown(ends), <-served)
 	stopDeliveries()
 	cause = errors.Join(cause, deliveries.group.Wait())
 	r.services.Close()
@@ -109,23 +107,6 @@ func (r *receiver) drain() {
 	r.stopping.Store(true)
 	r.log.Info("Stopping", "delay", r.options.shutdownDelay)
 	time.Sleep(r.options.shutdownDelay)
-}
-
-// lastRequests is how long a connection has to bring its request, once no more are accepted.
-const lastRequests = time.Second
-
-// shutdown accepts no more connections, and lets the requests of those that were accepted end. The server's own Shutdown would close one
-// that has just brought its request without an answer, so it is left with those that are idle.
-func shutdown(ends context.Context, server *http.Server, accepted *webhookreceiver.Listener, served <-chan error) error {
-	_ = accepted.Close() // it may be what has failed
-	failed := <-served
-	if errors.Is(failed, net.ErrClosed) {
-		failed = nil
-	}
-	last, cancel := context.WithTimeout(ends, lastRequests)
-	defer cancel()
-	accepted.Drain(last)
-	return errors.Join(failed, server.Shutdown(ends))
 }
 
 // askingToClose has answers say, once the receiver stops, that their connection is closed, so that none is closed under the next

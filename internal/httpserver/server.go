@@ -192,7 +192,8 @@ func Refuse(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Cut closes the connection of a request at once, without an answer, to have back what it takes. What reads its body fails.
+// Cut closes the connection of a request at once, without an answer, to have back what it takes, unless the request is trusted, or was
+// answered meanwhile. What reads its body fails.
 func Cut(r *http.Request) {
 	if c := connOf(r); c != nil {
 		c.server.table.cut(c)

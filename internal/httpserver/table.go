@@ -178,15 +178,15 @@ func (t *table) oldest() *conn {
 	return t.proven.first
 }
 
-// cut closes a connection under whoever uses it.
+// cut closes a connection under whoever uses it, unless its request has been trusted or answered meanwhile.
 func (t *table) cut(c *conn) {
 	t.mu.Lock()
-	done := c.place.cut || c.place.forgotten
-	if !done {
+	due := c.place.state == StateRequest && !c.place.cut && !c.place.forgotten
+	if due {
 		t.markCut(c)
 	}
 	t.mu.Unlock()
-	if !done {
+	if due {
 		_ = c.raw.Close() // outside of the lock: it waits for who reads
 	}
 }

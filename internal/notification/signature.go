@@ -5,6 +5,7 @@ package notification
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"slices"
@@ -190,6 +191,32 @@ func (p *Policy) Verify(s Signed, now time.Time) (Verified, Rejection) {
 		return Verified{}, RejectedFuture
 	}
 	return verified, ""
+}
+
+// Precheck says why Verify rejects a notification whose body has not been read, where that is certain already. Most of what strangers
+// send is refused by it before anything of theirs is kept.
+//
+// The age is left to Verify. Whoever wants a body to be read can write any time into the header, so that refusing an old one here would
+// keep out nobody; and stale and future are to go on saying that the signature is right: they tell of a clock that is wrong.
+func (p *Policy) Precheck(s *Signed) Rejection {
+	if len(p.keys) == 0 && len(p.publicKeys) == 0 {
+		return RejectedNoKeys
+	}
+	v1, _, rejection := p.choose(s)
+	if rejection != "" {
+		return rejection
+	}
+	if _, rejection := instantOf(s); rejection != "" {
+		return rejection
+	}
+	var room [sha256.Size]byte
+	switch {
+	case v1 != "" && !decodeHex(room[:len(s.Signature)/2], s.Signature):
+		return RejectedMalformedSignature
+	case v1 == "" && len(decodeSignatureV2(s.SignatureV2)) != ed25519.SignatureSize: // beside v1 it is looked at only if that is right
+		return RejectedMalformedSignature
+	}
+	return ""
 }
 
 // choose says which signatures have to be right: v1 with which algorithm, none if empty, and whether v2.

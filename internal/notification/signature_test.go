@@ -109,6 +109,7 @@ type verifyCase struct {
 	now     time.Duration // after the timestamp
 	want    Rejection
 	by      Algorithm // SHA1 if empty
+	late    bool      // the body has to be read to say so
 	why     string
 }
 
@@ -121,7 +122,9 @@ func (tc verifyCase) run(t *testing.T) {
 	if tc.edit != nil {
 		tc.edit(&s)
 	}
-	got, rejection := mustPolicy(t, tc.options).Verify(s, aTime().Add(tc.now))
+	policy := mustPolicy(t, tc.options)
+	got, rejection := policy.Verify(s, aTime().Add(tc.now))
+	tc.precheck(t, policy, s)
 	if rejection != tc.want {
 		t.Fatalf("rejection %q, want %q: %s", rejection, tc.want, tc.why)
 	}
@@ -137,6 +140,19 @@ func (tc verifyCase) run(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// precheck says the same as Verify, or nothing, and nothing only where it takes the body to say more.
+func (tc verifyCase) precheck(t *testing.T, policy *Policy, s Signed) {
+	t.Helper()
+	s.Body = nil
+	want := tc.want
+	if want == RejectedBadSignature || want == RejectedStale || want == RejectedFuture || tc.late {
+		want = ""
+	}
+	if got := policy.Precheck(&s); got != want {
+		t.Errorf("before the body: rejection %q, want %q: %s", got, want, tc.why)
 	}
 }
 
@@ -234,7 +250,7 @@ func TestVerifyV2(t *testing.T) {
 		"a wrong v1 beside a right v2":              {edit: wrongV1, options: both, want: RejectedBadSignature},
 		"a malformed v1 beside a right v2":          {edit: func(s *Signed) { v2(s); s.Signature = "x" }, options: both, want: RejectedMalformedSignature},
 		"a wrong v2 beside a right v1":              {edit: wrongV2, options: both, want: RejectedBadSignature},
-		"a malformed v2 beside a right v1":          {edit: func(s *Signed) { s.SignatureV2 = "x" }, options: both, want: RejectedMalformedSignature},
+		"a malformed v2 beside a right v1":          {edit: func(s *Signed) { s.SignatureV2 = "x" }, options: both, want: RejectedMalformedSignature, late: true},
 		"a wrong v2 where Ed25519 is forbidden":     {edit: wrongV2, options: with(both, SHA1), why: "nothing says that it is wrong"},
 		"v1 forbidden, v2 right":                    {edit: v2, options: with(both, SHA256, Ed25519), by: Ed25519},
 		"v1 forbidden, v2 wrong":                    {edit: wrongV2, options: with(both, Ed25519), want: RejectedBadSignature},

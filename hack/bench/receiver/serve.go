@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -48,17 +49,26 @@ func serve(args []string) error {
 	if err != nil {
 		return err
 	}
-	server.Addr = *addr
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
 	go func() {
 		<-ctx.Done()
 		_ = server.Close()
 	}()
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
+}
+
+// server is net/http's, or the receiver's.
+type server interface {
+	Serve(l net.Listener) error
+	Close() error
 }
 
 func startProfile(file string) (stop func(), _ error) {
@@ -75,7 +85,7 @@ func startProfile(file string) (stop func(), _ error) {
 	}, nil
 }
 
-func newServer(contender, dir string, endpoints int) (*http.Server, error) {
+func newServer(contender, dir string, endpoints int) (server, error) {
 	var to webhookreceiver.Store = &nowhere{}
 	switch contender {
 	case bare:
@@ -103,7 +113,7 @@ func newServer(contender, dir string, endpoints int) (*http.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return webhookreceiver.NewServer(handler), nil
+	return webhookreceiver.NewServer(handler, webhookreceiver.DefaultMaxConnections), nil
 }
 
 // bareHandler is the least that a receiver could do.
