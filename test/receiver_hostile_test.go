@@ -7,14 +7,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
 
 // stranger opens a connection and sends something.
@@ -72,7 +72,7 @@ func TestSlowSendersDoNotKeepOthersWaiting(t *testing.T) {
 
 	var slowHeaders, slowBodies []net.Conn
 	for range 1000 {
-		slowBodies = append(slowBodies, s.stranger(s.postHead("Content-Length: 2000000\r\n\r\n")))
+		slowBodies = append(slowBodies, s.stranger(s.postHead(plausible(2_000_000)+"\r\n")))
 	}
 	for range 500 {
 		slowHeaders = append(slowHeaders, s.stranger(s.postHead("X-Slow: ")))
@@ -125,9 +125,10 @@ func TestWhatIsTooLargeIsRefused(t *testing.T) {
 		want    int
 	}{
 		"headers":                       {strings.NewReader(s.postHead("X-Large: " + strings.Repeat("x", 64<<10) + "\r\n\r\n")), http.StatusRequestHeaderFieldsTooLarge},
-		"a body":                        {strings.NewReader(s.postHead(fmt.Sprintf("Content-Length: %d\r\n\r\n", size)) + strings.Repeat("x", size)), http.StatusRequestEntityTooLarge},
-		"a body in chunks":              {strings.NewReader(s.postHead("Transfer-Encoding: chunked\r\n\r\n") + strings.Repeat(chunk, size>>16) + "0\r\n\r\n"), http.StatusRequestEntityTooLarge},
-		"a body that is only announced": {strings.NewReader(s.postHead("Content-Length: 9223372036854775807\r\n\r\n")), http.StatusRequestEntityTooLarge},
+		"header lines":                  {strings.NewReader(s.postHead(short(64) + "\r\n")), http.StatusRequestHeaderFieldsTooLarge},
+		"a body":                        {strings.NewReader(s.postHead(plausible(size)+"\r\n") + strings.Repeat("x", size)), http.StatusRequestEntityTooLarge},
+		"a body in chunks":              {strings.NewReader(strings.Replace(s.postHead(plausible(0)), "Content-Length: 0", "Transfer-Encoding: chunked", 1) + "\r\n" + strings.Repeat(chunk, size>>16) + "0\r\n\r\n"), http.StatusRequestEntityTooLarge},
+		"a body that is only announced": {strings.NewReader(s.postHead(plausible(math.MaxInt64) + "\r\n")), http.StatusRequestEntityTooLarge},
 		"garbage":                       {strings.NewReader("\x16\x03\x01 this is not HTTP\r\n\r\n"), http.StatusBadRequest},
 		"two lengths":                   {strings.NewReader(s.postHead("Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}")), http.StatusBadRequest},
 	} {
@@ -163,15 +164,13 @@ func TestGarbageBehindANotificationIsNone(t *testing.T) {
 	s.must(req.Write(&raw))
 	raw.WriteString("garbage\r\n\r\n" + raw.String())
 	reader := bufio.NewReader(s.stranger(raw.String()))
-	for _, want := range []int{http.StatusOK, http.StatusBadRequest} {
-		res, err := http.ReadResponse(reader, req)
-		s.must(err)
-		_, err = io.Copy(io.Discard, res.Body)
-		s.must(err)
-		_ = res.Body.Close()
-		if res.StatusCode != want {
-			t.Errorf("answered %d, want %d", res.StatusCode, want)
-		}
+	res, err := http.ReadResponse(reader, req)
+	s.must(err)
+	_, err = io.Copy(io.Discard, res.Body)
+	s.must(err)
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK || !res.Close {
+		t.Errorf("answered %d, want 200, and the end of the connection: what was sent along was not asked for", res.StatusCode)
 	}
 	if rest, _ := io.ReadAll(reader); len(rest) > 0 { // a reset is an end, too
 		t.Errorf("what is behind garbage was answered: %q", rest)
@@ -179,18 +178,38 @@ func TestGarbageBehindANotificationIsNone(t *testing.T) {
 	s.settled(catalog, map[string]int{string(n.body): 1})
 }
 
-func TestConnectionsBeyondTheLimitWait(t *testing.T) {
+func TestConnectionsBeyondTheLimitMakeRoom(t *testing.T) {
 	t.Parallel()
 	const limit = 20
 	s := newReceiverSetting(t, fmt.Sprintf("--max-connections=%d", limit))
 	s.keys(theKey())
 	s.endpoint("media")
 	s.startReady("media")
-	s.client.CloseIdleConnections()
-	for range limit + 5 {
-		s.stranger(s.postHead("X-Slow: "))
+	proxy := newClient(t)
+	if a, err := postWith(proxy, s, s.url("media"), upload("proxy", 1)); err != nil || a.status != http.StatusOK {
+		t.Fatalf("answered %v, %v", a, err)
 	}
-	begin := time.Now()
-	testenv.Eventually(t, patience, func() error { return s.answers("media", upload("asset", 1), answer{status: http.StatusOK}) })
-	t.Logf("taken after %s", time.Since(begin).Round(time.Millisecond))
+	for i := range 3 * limit {
+		s.stranger([]string{"", s.postHead("X-Slow: "), s.postHead(plausible(9) + "\r\n{"), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"}[i%4])
+		if i%limit == limit-1 {
+			s.client.CloseIdleConnections()
+			begin := time.Now()
+			s.must(s.answers("media", upload("asset", i), answer{status: http.StatusOK}))
+			if took := time.Since(begin); took > maxAnswerTime {
+				t.Errorf("a notification on a new connection was answered after %s", took)
+			}
+		}
+	}
+	var reused bool
+	traced := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
+	n := upload("proxy", 2)
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, s.url("media"), bytes.NewReader(n.body))
+	s.must(err)
+	req.Header = n.header()
+	res, err := proxy.Do(req)
+	s.must(err)
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK || !reused {
+		t.Errorf("answered %d, on the same connection as before the strangers came: %v", res.StatusCode, reused)
+	}
 }
