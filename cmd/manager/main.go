@@ -36,10 +36,10 @@ func run(ctx context.Context, name string, args []string, out io.Writer) error {
 
 func start(ctx context.Context, o *options, logging *zap.Options) error {
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(logging)))
-	mgr, err := newManager(o)
+	i, err := newManager(o)
 	if err != nil {
 		return err
 	}
 	ctrl.Log.Info("Starting", "version", version)
-	return mgr.Start(ctx)
+	return i.run(ctx)
 }

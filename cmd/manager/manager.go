@@ -17,15 +17,15 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/lease"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/metricsserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 )
@@ -41,7 +41,8 @@ const (
 	gracePeriod = 20 * time.Second
 )
 
-func newManager(o *options) (ctrl.Manager, error) {
+// newManager makes the manager, with what is served beside it.
+func newManager(o *options) (*instance, error) {
 	config, err := program.Cluster{Kubeconfig: o.kubeconfig, UserAgent: userAgent(), QPS: apiQPS, Burst: apiBurst}.Config()
 	if err != nil {
 		return nil, err
@@ -52,8 +53,7 @@ func newManager(o *options) (ctrl.Manager, error) {
 	}
 	managerOptions := ctrl.Options{
 		Scheme:                        scheme,
-		Metrics:                       metricsOptions(o),
-		HealthProbeBindAddress:        o.probeAddress,
+		Metrics:                       server.Options{BindAddress: "0"}, // the instance serves them
 		LeaderElection:                o.leaderElection,
 		LeaderElectionID:              leaseName, // for the metric alone: the lock is made below
 		LeaderElectionReleaseOnCancel: true,      // the process ends when the manager does
@@ -89,7 +89,17 @@ func newManager(o *options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	ready := &readiness{cache: mgr.GetCache(), kinds: o.Watched()}
-	return mgr, errors.Join(mgr.Add(ready), mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", ready.check))
+	reviews, err := kube.New(config)
+	if err != nil {
+		return nil, err
+	}
+	return &instance{
+		work: mgr.Start, probeAddress: o.probeAddress, ready: ready.check,
+		metrics: metricsserver.Options{
+			Address: o.metricsAddress, Secure: o.metricsSecure, Registry: metrics.Registry, Client: reviews,
+			Now: time.Now, Logger: ctrl.Log.WithName("metrics"),
+		},
+	}, mgr.Add(ready)
 }
 
 // caches are those of the namespaces that are watched; nil: one of all.
@@ -121,14 +131,6 @@ func addController(mgr ctrl.Manager, o *options, fence controllers.Fence) error 
 
 // userAgent is what the manager calls itself, at the API server as at Cloudinary.
 func userAgent() string { return "cloudinary-operator/" + version }
-
-func metricsOptions(o *options) metricsserver.Options {
-	opts := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
-	if o.metricsSecure {
-		opts.FilterProvider = filters.WithAuthenticationAndAuthorization
-	}
-	return opts
-}
 
 // ownNamespace is where the manager keeps what is its own: as the flag says, else the Pod's; empty outside a cluster.
 func ownNamespace(o *options) string {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -58,7 +57,7 @@ func (r *readiness) begin(ctx context.Context) ([]cache.Informer, error) {
 	return informers, nil
 }
 
-func (r *readiness) check(*http.Request) error {
+func (r *readiness) check() error {
 	informers := r.informers.Load()
 	if informers == nil {
 		return errors.New("the API server has not been reached")

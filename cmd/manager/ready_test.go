@@ -68,7 +68,7 @@ func startManager(t *testing.T, kubeconfig string) *process {
 func (p *process) becomes(t *testing.T, status int) {
 	t.Helper()
 	testenv.Eventually(t, patience, func() error {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.readyz+"?verbose", http.NoBody)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.readyz, http.NoBody)
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func TestAManagerWithoutAnAPIServerIsNotReady(t *testing.T) {
 	t.Parallel()
 	p := startManager(t, kubeconfigFile(t, `{"apiVersion": "v1", "kind": "Config", "current-context": "a", "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
 "users": [{"name": "a", "user": {}}], "clusters": [{"name": "a", "cluster": {"server": "https://127.0.0.1:1"}}]}`))
-	p.becomes(t, http.StatusInternalServerError)
+	p.becomes(t, http.StatusServiceUnavailable)
 }
 
 func TestAStandbyIsReadyOnceItHasReadAllThatItWatches(t *testing.T) {
@@ -140,7 +140,7 @@ func TestAStandbyIsReadyOnceItHasReadAllThatItWatches(t *testing.T) {
 		}
 		return nil
 	})
-	p.becomes(t, http.StatusInternalServerError)
+	p.becomes(t, http.StatusServiceUnavailable)
 	allow("secrets", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: verbs})
 	p.becomes(t, http.StatusOK)
 	if err := api.Client.Get(t.Context(), client.ObjectKeyFromObject(lease), lease); err != nil || *lease.Spec.HolderIdentity != another {

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
-	"time"
-)
 
-const probeTimeout = 5 * time.Second
+	"github.com/cloudinary-operator/cloudinary-operator/internal/probes"
+)
 
 // startProbes has the probes answered until endProbes.
 func (r *receiver) startProbes(ctx context.Context) error {
@@ -24,7 +22,7 @@ func (r *receiver) startProbes(ctx context.Context) error {
 		return fmt.Errorf("listen for probes: %w", err)
 	}
 	r.probeListener = listener
-	r.probes.start(ctx, "probes", func(ctx context.Context) error { return r.serveProbes(ctx, listener) })
+	r.probes.start(ctx, "probes", func(ctx context.Context) error { return probes.Serve(ctx, listener, r.ready) })
 	return nil
 }
 
@@ -32,29 +30,6 @@ func (r *receiver) startProbes(ctx context.Context) error {
 func (r *receiver) endProbes() error {
 	r.stopProbes()
 	return r.probes.group.Wait()
-}
-
-// serveProbes answers /healthz while the process lives, and /readyz once notifications can be taken.
-func (r *receiver) serveProbes(ctx context.Context, listener net.Listener) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := r.ready(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: probeTimeout, ReadTimeout: probeTimeout, WriteTimeout: probeTimeout}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
-		_ = server.Close() // a probe that is cut off is as good as none
-		return nil
-	}
 }
 
 // ready says what keeps notifications from being taken. A receiver that is about to stop is ready as long as it takes them: there is no other

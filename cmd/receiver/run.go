@@ -121,9 +121,6 @@ func (r *receiver) askingToClose(next http.Handler) http.Handler {
 }
 
 func (r *receiver) serveMetrics(ctx context.Context) error {
-	if r.options.metricsAddress == "0" {
-		return nil
-	}
 	return metricsserver.Serve(ctx, metricsserver.Options{
 		Address: r.options.metricsAddress, Secure: r.options.metricsSecure, Registry: r.registry, Client: r.client,
 		Now: time.Now, Logger: r.log.WithName("metrics"),

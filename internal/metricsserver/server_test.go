@@ -31,7 +31,10 @@ var api *testenv.Env
 
 func TestMain(m *testing.M) { os.Exit(testenv.Run(m, func(e *testenv.Env) { api = e })) }
 
-const soon = 10 * time.Second
+const (
+	soon     = 10 * time.Second
+	patience = 2 * time.Minute
+)
 
 // serve serves until the test ends, and returns the address.
 func serve(t *testing.T, o Options) string {
@@ -117,10 +120,10 @@ func account(t *testing.T, namespace, name string) *corev1.ServiceAccount {
 	return a
 }
 
-// bearer is a token of an account, another one each time.
-func bearer(t *testing.T, of *corev1.ServiceAccount) string {
+// bearer is a token of an account, another one each time. It is for the API server unless audiences say otherwise.
+func bearer(t *testing.T, of *corev1.ServiceAccount, audiences ...string) string {
 	t.Helper()
-	request := &authenticationv1.TokenRequest{}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: audiences}}
 	if err := api.Client.SubResource("token").Create(t.Context(), of, request); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +155,8 @@ func TestWhoMayReadMetrics(t *testing.T) {
 		"nothing":                   {"", http.StatusUnauthorized},
 		"no token":                  {"Bearer ", http.StatusUnauthorized},
 		"another scheme":            {"Basic YWRtaW46YWRtaW4=", http.StatusUnauthorized},
-		"a token nobody has given":  {"Bearer guessed", http.StatusUnauthorized},
+		"what is no token":          {"Bearer guessed", http.StatusUnauthorized},
+		"a token nobody has given":  {"Bearer " + forged(t, map[string]any{"sub": "system:serviceaccount:monitoring:prometheus-k8s"}), http.StatusUnauthorized},
 		"an account without rights": {bearer(t, mayNot), http.StatusForbidden},
 	} {
 		if got, text := get(t, "https://"+address+path, tc.authorization); got != tc.want || strings.Contains(text, "cloudinary_test_total") {
@@ -208,7 +212,7 @@ func TestNobodySeesMetricsWhileTheAPIServerIsAway(t *testing.T) {
 	config := rest.CopyConfig(api.Config)
 	config.Host = "https://127.0.0.1:1"
 	address := serve(t, Options{Secure: true, Client: client(t, config)})
-	got, text := get(t, "https://"+address+path, "Bearer token")
+	got, text := get(t, "https://"+address+path, "Bearer "+forged(t, nil))
 	if got != http.StatusServiceUnavailable || strings.Contains(text, "127.0.0.1") {
 		t.Errorf("answered %d %q, want 503 and nothing about where the API server is", got, text)
 	}

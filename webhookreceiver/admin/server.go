@@ -11,8 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/netutil"
-
+	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/report"
 )
@@ -27,8 +26,9 @@ const HeaderValue = "1"
 // Bounds on what clients may take. They are people: there are few of them, and their requests are small.
 const (
 	maxConnections = 16
+	maxYoung       = maxConnections / 2
+	tenure         = 100 * time.Millisecond // in which a request arrives that comes by the loopback
 	maxAtOnce      = 2
-	maxHeaderBytes = 16 << 10
 	maxBodyBytes   = 64 << 10
 
 	readTimeout = 10 * time.Second
@@ -68,26 +68,27 @@ func NewServer(q Queue, k Keeper) *Server {
 
 // Serve answers what comes to a listener until ctx ends, and closes it. When it returns, nothing uses queue and keeper any more.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
-		Handler: s.Handler(), ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(netutil.LimitListener(listener, maxConnections)) }()
-	select {
-	case err := <-served:
+	limits := httpserver.InternalLimits()
+	limits.MaxConnections, limits.HeaderTimeout, limits.BodyStartTimeout, limits.RequestTimeout = maxConnections, readTimeout, readTimeout, readTimeout
+	limits.AnswerTimeout, limits.IdleTimeout = writeTimeout, idleTimeout
+	server := httpserver.New(httpserver.Options{Handler: until(ctx, s.Handler()), Limits: limits})
+	if err := server.Run(ctx, httpserver.Pace(listener, maxYoung, tenure), shutdownTime); err != nil {
 		return fmt.Errorf("serve dead letters: %w", err)
-	case <-ctx.Done():
-	}
-	ends, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
-	defer cancel()
-	if server.Shutdown(ends) != nil {
-		_ = server.Close() // whoever was cut off can ask again
 	}
 	for range maxAtOnce {
 		s.working <- struct{}{} // later ones find that ctx has ended
 	}
 	return nil
+}
+
+// until has requests end with ctx.
+func until(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		both, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		next.ServeHTTP(w, r.WithContext(both))
+	})
 }
 
 // Handler is the server as a handler.
@@ -110,11 +111,14 @@ func guarded(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		switch {
 		case r.Header.Get(Header) != HeaderValue:
+			httpserver.Refuse(w, r)
 			refuse(w, http.StatusForbidden, "the header %s: %s is missing", Header, HeaderValue)
 		case !isLoopback(hostOf(r)):
 			// A name that somebody has lead here makes a browser take their page for ours.
+			httpserver.Refuse(w, r)
 			refuse(w, http.StatusForbidden, "the host of the request must be localhost or a loopback address, as in http://127.0.0.1:8082")
 		default:
+			httpserver.Trust(r)
 			next.ServeHTTP(w, r)
 		}
 	})
