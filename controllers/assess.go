@@ -26,6 +26,7 @@ type world struct {
 	accepted func(cloudinary.Credentials) bool
 	options  *Options
 	views    map[plan.Key]*endpointView // nil but in a snapshot
+	inUse    map[plan.Key]bool          // see usesEndpoint; nil: not looked for yet
 }
 
 // outside says that a namespace is not among those that are watched, as the rest of a sentence; it is empty where it is.

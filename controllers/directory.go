@@ -31,12 +31,12 @@ type directory struct {
 	mu           sync.Mutex
 	fingerprints *cloudinary.Fingerprinter
 	secrets      map[plan.Key]secretState
-	accepted     map[string]bool // by fingerprint: equal credentials are accepted together
-	trying       map[string]bool // by fingerprint: a call that shows it is under way
+	names        names
+	accepted     map[string]bool          // by fingerprint: equal credentials are accepted together
+	trying       map[string]map[Unit]bool // by fingerprint: a call that shows it is under way, for whose outcome these wait
 	probes       map[plan.Key]*backoff
 	environments map[cloudinary.Environment]*environment
 	large        map[cloudinary.Environment]int // bytes of the last lists that were large
-	passing      map[string]int                 // passes under way, by API base
 	budget       cloudinary.Budget              // what an environment begins with
 	// unnamed is told of each cloud that no Secret names any more, and in which nothing is known; it may be nil.
 	unnamed func(cloud string)
@@ -46,9 +46,9 @@ func newDirectory(budget cloudinary.Budget) *directory {
 	return &directory{
 		budget:       budget,
 		fingerprints: cloudinary.NewFingerprinter(),
-		secrets:      map[plan.Key]secretState{}, accepted: map[string]bool{}, trying: map[string]bool{},
+		secrets:      map[plan.Key]secretState{}, names: newNames(), accepted: map[string]bool{}, trying: map[string]map[Unit]bool{},
 		probes: map[plan.Key]*backoff{}, environments: map[cloudinary.Environment]*environment{},
-		large: map[cloudinary.Environment]int{}, passing: map[string]int{},
+		large: map[cloudinary.Environment]int{},
 	}
 }
 
@@ -68,7 +68,8 @@ func (d *directory) setSecret(k plan.Key, s secretState) {
 	}
 	s.refused = old.refused && old.credentials == s.credentials
 	d.secrets[k] = s
-	d.disuse(old.credentials)
+	d.names.add(k, s.credentials)
+	d.disuse(k, old.credentials)
 }
 
 func (d *directory) forgetSecret(k plan.Key) {
@@ -77,23 +78,23 @@ func (d *directory) forgetSecret(k plan.Key) {
 	old := d.secrets[k]
 	delete(d.secrets, k)
 	delete(d.probes, k)
-	d.disuse(old.credentials)
+	d.disuse(k, old.credentials)
 }
 
-// disuse forgets what is kept by credentials, if no Secret has them any more: whoever may edit one can have any number of them tried.
-// directory.mu is held.
-func (d *directory) disuse(c cloudinary.Credentials) {
+// disuse forgets what is kept by credentials that a Secret had, if none has them any more: whoever may edit one can have any number of them
+// tried. directory.mu is held.
+func (d *directory) disuse(k plan.Key, c cloudinary.Credentials) {
 	if c == (cloudinary.Credentials{}) {
 		return
 	}
-	named := false
-	for _, s := range d.secrets {
-		if s.credentials == c {
-			return
-		}
-		named = named || s.credentials.CloudName == c.CloudName
+	if d.secrets[k].credentials != c {
+		d.names.remove(k, c)
+	}
+	if len(d.names.secrets[c]) > 0 {
+		return
 	}
 	delete(d.accepted, d.fingerprints.Fingerprint(c))
+	named := d.names.clouds[c.CloudName] > 0
 	for e := range d.environments { // its own pass forgets it
 		named = named || e.CloudName == c.CloudName
 	}
@@ -117,30 +118,33 @@ func (d *directory) setAccepted(c cloudinary.Credentials, accepted bool) {
 	} else {
 		delete(d.accepted, d.fingerprints.Fingerprint(c))
 	}
-	for k, s := range d.secrets {
-		if s.problem == nil && s.credentials == c {
-			s.refused = !accepted
-			d.secrets[k] = s
-		}
+	for k := range d.names.secrets[c] {
+		s := d.secrets[k]
+		s.refused = !accepted
+		d.secrets[k] = s
 	}
 }
 
-// beginTrial says whether these credentials are this caller's to try; if so endTrial must follow.
-func (d *directory) beginTrial(c cloudinary.Credentials) bool {
+// beginTrial says whether these credentials are this caller's to try; if so endTrial must follow. If not, the unit is noted for that.
+func (d *directory) beginTrial(c cloudinary.Credentials, unit Unit) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := d.fingerprints.Fingerprint(c)
-	if d.trying[f] {
+	if waiting, tried := d.trying[f]; tried {
+		waiting[unit] = true
 		return false
 	}
-	d.trying[f] = true
+	d.trying[f] = map[Unit]bool{}
 	return true
 }
 
-func (d *directory) endTrial(c cloudinary.Credentials) {
+// endTrial returns the units that have waited for the outcome.
+func (d *directory) endTrial(c cloudinary.Credentials) map[Unit]bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.trying, d.fingerprints.Fingerprint(c))
+	f := d.fingerprints.Fingerprint(c)
+	defer delete(d.trying, f)
+	return d.trying[f]
 }
 
 // member returns the credentials of a Secret if they were accepted in an environment.
@@ -191,28 +195,6 @@ func (d *directory) forgetEnvironment(e cloudinary.Environment) {
 	defer d.mu.Unlock()
 	delete(d.environments, e)
 	delete(d.large, e)
-}
-
-// passesPerHost is how many passes may call one host at once: a quarter of the workers, so that a host that is slow leaves them to others.
-const passesPerHost = concurrentPasses / 4
-
-// enter says whether a pass may call a host now; if so leave must follow.
-func (d *directory) enter(apiBase string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.passing[apiBase] >= passesPerHost {
-		return false
-	}
-	d.passing[apiBase]++
-	return true
-}
-
-func (d *directory) leave(apiBase string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.passing[apiBase]--; d.passing[apiBase] == 0 {
-		delete(d.passing, apiBase)
-	}
 }
 
 // A host of anybody's can answer with lists as long as Cloudinary's longest. They are not kept of any number of environments at once.

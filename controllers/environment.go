@@ -13,10 +13,9 @@ import (
 
 // passEnvironment is gather, observe, plan, apply and report for one product environment.
 func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Duration, error) {
-	if !r.directory.enter(unit.Environment.APIBase) {
-		return r.jittered(busyDelay), nil
+	if !r.mayCall(unit, unit.Environment) {
+		return 0, nil
 	}
-	defer r.directory.leave(unit.Environment.APIBase)
 	begun := r.Now()
 	g, err := r.gather(ctx, unit.Environment)
 	if err != nil {
@@ -88,11 +87,8 @@ func (r *Reconciler) wakeOutsiders(g *gathered) {
 }
 
 // maxPass is how long a pass goes on to take steps. What is left is for the next one, so that an environment that answers slowly does
-// not keep a worker from others. busyDelay is how long a pass waits for one whose host has enough of them.
-const (
-	maxPass   = 10 * time.Second
-	busyDelay = 200 * time.Millisecond
-)
+// not keep a worker from others.
+const maxPass = 10 * time.Second
 
 // stepsPerRound is how many steps are taken before what they did is written to status.
 const stepsPerRound = 50

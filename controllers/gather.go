@@ -90,7 +90,20 @@ func (r *Reconciler) gather(ctx context.Context, env cloudinary.Environment) (*g
 	if err != nil {
 		return nil, err
 	}
-	return w.gather(env), nil
+	g := w.gather(env)
+	w.forgetTriggers(g)
+	return g, nil
+}
+
+// forgetTriggers keeps of all triggers those that a pass works on. It may wait for its calls for long, and so may others, each with all of
+// them in memory.
+func (w *world) forgetTriggers(g *gathered) {
+	w.usesEndpoint(plan.Key{}) // which is to know by now
+	w.triggers = nil
+	for _, t := range g.triggers {
+		own := *t.CloudinaryTrigger // it stands in one array with all others
+		t.CloudinaryTrigger = &own
+	}
 }
 
 // gather picks them from what was read.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,6 +23,8 @@ type Metrics struct {
 	calls     *prometheus.CounterVec
 	changes   *prometheus.CounterVec
 	passes    *prometheus.HistogramVec
+	waits     prometheus.Histogram
+	units     prometheus.Gauge
 	triggers  *prometheus.GaugeVec
 	urls      *prometheus.GaugeVec
 	urlLimit  *prometheus.GaugeVec
@@ -48,6 +51,13 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			Name: "cloudinary_manager_pass_duration_seconds", Help: "Duration of a pass, by the kind of its unit (environment, secret, endpoint).",
 			Buckets: []float64{0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300},
 		}, []string{"unit"}),
+		waits: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "cloudinary_manager_pass_wait_seconds", Help: "How long a unit waited for its pass, once that was due.",
+			Buckets: []float64{0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300},
+		}),
+		units: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "cloudinary_manager_units_waiting", Help: "Units that wait for their pass, for which their namespaces have no share left, or their host has no room.",
+		}),
 		triggers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "cloudinary_manager_triggers", Help: "Triggers that the operator holds in a product environment, by cloud name.",
 		}, []string{"cloud"}),
@@ -76,7 +86,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			Name: "cloudinary_manager_build_info", Help: "1, with the program's version as labels.",
 		}, []string{"version", "revision", "go_version"}),
 	}
-	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.triggers, m.urls, m.urlLimit, m.remaining, m.share, m.short, m.objects, m.waiting, m.build} {
+	for _, c := range []prometheus.Collector{m.calls, m.changes, m.passes, m.waits, m.units, m.triggers, m.urls, m.urlLimit, m.remaining, m.share, m.short, m.objects, m.waiting, m.build} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -97,6 +107,9 @@ func (m *Metrics) call(cloud, operation string, err error) {
 	}
 	m.calls.WithLabelValues(cloud, operation, status).Inc()
 }
+
+// waited notes how long a unit has waited for its pass.
+func (m *Metrics) waited(d time.Duration) { m.waits.Observe(d.Seconds()) }
 
 // world counts all objects by how they stand, and those whose deletion is not done.
 func (m *Metrics) world(w *world) {

@@ -18,6 +18,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/fairqueue"
 )
 
 // Options are what a user can set about the manager's work.
@@ -92,6 +93,7 @@ type Reconciler struct {
 	directory *directory
 	keys      keyStore
 	queue     workqueue.TypedRateLimitingInterface[Unit]
+	shares    *fairqueue.Queue[Unit] // nil where somebody else makes the passes, one at a time
 }
 
 // Reconcile makes one pass over a unit. It returns an error for bugs and faults of the API server alone: what Cloudinary
@@ -102,6 +104,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, unit Unit) (ctrl.Result, err
 	start := r.Now()
 	after, err := r.pass(ctx, unit)
 	r.Metrics.passes.WithLabelValues(string(unit.Kind)).Observe(r.Now().Sub(start).Seconds())
+	if r.shares != nil {
+		r.Metrics.units.Set(float64(r.shares.Len()))
+	}
 	if ctx.Err() != nil {
 		after, err = 0, nil // the process ends
 	}

@@ -339,10 +339,13 @@ func (r *Reconciler) limitNotes(urls int) []string {
 
 // usesEndpoint says whether a trigger that refers to the endpoint still holds something at Cloudinary.
 func (w *world) usesEndpoint(key plan.Key) bool {
-	for _, t := range w.triggers {
-		if endpointKeyOf(t) == key && len(t.Status.Registrations) > 0 {
-			return true
+	if w.inUse == nil {
+		w.inUse = map[plan.Key]bool{}
+		for _, t := range w.triggers {
+			if len(t.Status.Registrations) > 0 {
+				w.inUse[endpointKeyOf(t)] = true
+			}
 		}
 	}
-	return false
+	return w.inUse[key]
 }

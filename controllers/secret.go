@@ -30,12 +30,13 @@ func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, 
 	if err != nil {
 		return 0, err
 	}
-	state, err := r.readSecret(ctx, unit.Key, w.usesSecret(unit.Key))
-	if err != nil || !w.usesSecret(unit.Key) {
+	used, named := w.usesSecret(unit.Key), w.namesSecret(unit.Key)
+	state, err := r.readSecret(ctx, unit.Key, used)
+	if err != nil || !used {
 		return 0, err
 	}
 	after, err := r.passNeeded(ctx, w, unit, state)
-	if state.deleting || !w.namesSecret(unit.Key) {
+	if state.deleting || !named {
 		// It is held for what was written with it. That this has been rewritten with another one, or is gone, is a change of status,
 		// which wakes nothing.
 		after = soonerOf(after, r.jittered(r.Options.SyncInterval))
@@ -65,24 +66,28 @@ func (r *Reconciler) passNeeded(ctx context.Context, w *world, unit Unit, state 
 		r.wake(environmentUnit(env))
 		return 0, nil
 	}
-	return r.probe(ctx, w, unit, state.credentials)
+	return r.probe(ctx, unit, state.credentials)
 }
 
-// probe makes the call that shows whether credentials are accepted. Equal credentials in several Secrets are tried once.
-func (r *Reconciler) probe(ctx context.Context, w *world, unit Unit, creds cloudinary.Credentials) (time.Duration, error) {
+// probe makes the call that shows whether credentials are accepted. Equal credentials in several Secrets are tried once. How long the call
+// takes is up to the author of the Secret, so nothing of the world is kept meanwhile: it is read anew for the report.
+func (r *Reconciler) probe(ctx context.Context, unit Unit, creds cloudinary.Credentials) (time.Duration, error) {
 	b := r.directory.probe(unit.Key)
 	if at := r.directory.waitForCalls(creds.Environment(), r.Now()); !at.IsZero() && !b.waiting(r.Now()) {
 		b.notBefore, b.problem = at, shareSpent()
 	}
 	if !b.waiting(r.Now()) {
-		if !r.directory.enter(creds.Environment().APIBase) {
-			return r.jittered(busyDelay), nil
+		if !r.mayCall(unit, creds.Environment()) {
+			return 0, nil
 		}
-		defer r.directory.leave(creds.Environment().APIBase)
-		if !r.directory.beginTrial(creds) {
-			return conflictDelay, nil
+		if !r.directory.beginTrial(creds, unit) {
+			return 0, nil // the one that tries them wakes this one
 		}
-		defer r.directory.endTrial(creds)
+		defer func() {
+			for waiting := range r.directory.endTrial(creds) {
+				r.wake(waiting)
+			}
+		}()
 		accepted, err := r.tryCredentials(ctx, b, creds)
 		if err != nil {
 			return 0, err
@@ -91,6 +96,10 @@ func (r *Reconciler) probe(ctx context.Context, w *world, unit Unit, creds cloud
 			r.wake(environmentUnit(creds.Environment()))
 			return 0, nil
 		}
+	}
+	w, err := r.readWorld(ctx)
+	if err != nil {
+		return 0, err
 	}
 	if err := r.reportSecret(ctx, w, unit, b.problem); err != nil {
 		return 0, err

@@ -32,9 +32,6 @@ import (
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// concurrentPasses is how many units are worked on at once; passes of one unit never overlap.
-const concurrentPasses = 32
-
 // After an error, a fault of the API server that is, a pass is tried again this soon and this late. The default's quarter of an hour
 // would leave drift alone long after the API server is back.
 const (
@@ -59,6 +56,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WithOptions(controller.TypedOptions[Unit]{
 			MaxConcurrentReconciles: concurrentPasses,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[Unit](minErrorDelay, maxErrorDelay),
+			NewQueue:                r.newQueue,
 		})
 	if len(r.Options.Namespaces) == 0 {
 		namespaces := &metav1.PartialObjectMetadata{}
@@ -103,7 +101,7 @@ func (r *Reconciler) onEvent(units func(context.Context, client.Object) []Unit) 
 	add := func(ctx context.Context, q workqueue.TypedRateLimitingInterface[Unit], objects ...client.Object) {
 		for _, o := range objects {
 			for _, u := range units(ctx, o) {
-				q.Add(u)
+				r.wakeFor(q, u, o.GetNamespace())
 			}
 		}
 	}
