@@ -40,9 +40,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Durat
 		return 0, err
 	} else if err != nil {
 		g.keysProblem = keysProblem(err)
-		if _, full := errors.AsType[*noRoomError](err); !full { // which is no fault of the API server's
-			g.failures = append(g.failures, err) // triggers do not wait for keys
-		}
+		g.failures = append(g.failures, err) // triggers do not wait for keys
 	}
 	if env.listed.IsZero() {
 		return r.wait(env), errors.Join(append(g.failures, r.reportUnread(ctx, g, env))...)

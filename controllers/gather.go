@@ -58,12 +58,13 @@ type gathered struct {
 	triggers    map[plan.Key]*triggerState
 	order       []plan.Key
 	objects     []plan.Object
-	index       map[plan.Key]int     // of objects
-	members     []plan.Key           // Secrets, sorted
-	use         limitUse             // of the last plan
-	keys        *verification.Update // what is to be done about the receiver's keys; nil: no endpoint with a receiver is accepted
+	index       map[plan.Key]int   // of objects
+	members     []plan.Key         // Secrets, sorted
+	use         limitUse           // of the last plan
+	keys        *verification.Pool // that can count here; nil: no endpoint with a receiver is accepted
 
-	keysProblem *problem // nil: the keys are written as they should be
+	keysProblem *problem         // nil: the keys are written as they should be
+	keysRefused map[string]error // namespaces that have no room for theirs
 	// setAside are objects to which the API server lets nothing be written now: no step is taken for them in this pass, and the
 	// others go on. failures are why.
 	setAside map[plan.Key]bool

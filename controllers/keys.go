@@ -23,7 +23,7 @@ import (
 //
 //	endpoints with a receiver        | the entry
 //	---------------------------------+--------------------------------------------------------------------
-//	one is accepted here             | has the keys of all accepted Secrets; others go as Update says
+//	one is accepted here             | has what counts for those that are, of the keys of all accepted Secrets; others go as Update says
 //	of one that has keys there it is | stays as it is
 //	not known yet whether it is      |
 //	some say so, none is accepted    | its keys go, each after the grace
@@ -35,13 +35,13 @@ func (r *Reconciler) keepKeys(ctx context.Context, g *gathered) (int, error) {
 	g.keys = nil
 	update := verification.Update{Now: r.Now(), Grace: r.Options.VerificationKeyGrace, Undecided: view.undecided}
 	if view.accepted {
-		update.Present = view.present()
-		g.keys = &update
+		update.Known, update.Endpoints, update.Awaited = view.known(), view.endpoints(view.isAccepted), view.endpoints(view.isUndecided)
+		g.keys = verification.NewPool(update.Known)
 	}
 	if r.Options.VerificationNamespace == "" {
 		return 0, nil
 	}
-	keys, err := r.changeEntry(ctx, verification.Environment(g.environment), func(keys []verification.Key) []verification.Key {
+	w, err := r.changeEntry(ctx, verification.Environment(g.environment), func(keys []verification.Key) []verification.Key {
 		switch {
 		case len(view.receivers) == 0:
 			return nil
@@ -54,7 +54,25 @@ func (r *Reconciler) keepKeys(ctx context.Context, g *gathered) (int, error) {
 	if len(view.receivers) == 0 && apierrors.IsForbidden(err) {
 		return 0, nil // who uses no receiver need not grant the rights for it
 	}
-	return len(keys), err
+	g.keysRefused = w.refused
+	if view.accepted {
+		g.keys = verification.NewPool(slices.Concat(update.Known, undecidedOf(w.keys)))
+	}
+	return len(w.keys), err
+}
+
+// undecidedOf are keys of an entry that may be in Secrets of which nothing is known now, beside those that are. A note must not come and go
+// with a restart.
+func undecidedOf(keys []verification.Key) []verification.Key {
+	return slices.DeleteFunc(slices.Clone(keys), func(k verification.Key) bool { return k.NotAfter != nil })
+}
+
+// keysProblemOf is why the receiver has not got all keys that count for an endpoint; nil: it has.
+func (g *gathered) keysProblemOf(ep *endpointView) *problem {
+	if cause, refused := g.keysRefused[ep.key.Namespace]; refused && g.keysProblem == nil {
+		return roomProblem(cause)
+	}
+	return g.keysProblem
 }
 
 // keepLastKeys looks after an environment that has nothing left but keys, if that: it returns when to do so again.
@@ -70,9 +88,9 @@ func (r *Reconciler) keepLastKeys(ctx context.Context, g *gathered) (time.Durati
 // known yet at the first look, and accepted at the second, would seem to have lost its keys.
 type keyView struct {
 	environment cloudinary.Environment
-	secrets     map[plan.Key]keySecret // that an endpoint names, or something here was written with
-	receivers   []plan.Key             // Secrets of the endpoints with a receiver that belong here, did so last, or may turn out to
-	accepted    bool                   // one of these is accepted here
+	secrets     map[plan.Key]keySecret           // that an endpoint names, or something here was written with
+	receivers   []*v1alpha1.NotificationEndpoint // those with a receiver that belong here, did so last, or may turn out to
+	accepted    bool                             // one of these is accepted here
 }
 
 type keySecret struct {
@@ -94,10 +112,10 @@ func (r *Reconciler) viewKeys(g *gathered) *keyView {
 		look(key)
 	}
 	for _, ep := range g.world.endpoints {
-		key := plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}
+		key := ownSecret(ep)
 		look(key)
 		if ep.Spec.Receiver != nil && v.mayHave(ep, v.secrets[key]) {
-			v.receivers = append(v.receivers, key)
+			v.receivers = append(v.receivers, ep)
 			v.accepted = v.accepted || v.secrets[key].accepted
 		}
 	}
@@ -116,8 +134,26 @@ func (v *keyView) mayHave(ep *v1alpha1.NotificationEndpoint, s keySecret) bool {
 	return !s.known
 }
 
-// present are the keys of the Secrets that are accepted here.
-func (v *keyView) present() []verification.Key {
+func ownSecret(ep *v1alpha1.NotificationEndpoint) plan.Key {
+	return plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}
+}
+
+// endpoints are the receivers' endpoints whose own Secret is such a one.
+func (v *keyView) endpoints(whose func(secret plan.Key) bool) []verification.Endpoint {
+	var all []verification.Endpoint
+	for _, ep := range v.receivers {
+		if whose(ownSecret(ep)) {
+			all = append(all, verification.EndpointOf(ep))
+		}
+	}
+	return all
+}
+
+func (v *keyView) isAccepted(secret plan.Key) bool  { return v.secrets[secret].accepted }
+func (v *keyView) isUndecided(secret plan.Key) bool { return v.undecided(secret.String()) }
+
+// known are the keys of the Secrets that are accepted here. Beside an OAuth token api_key and api_secret are unchecked: no call is made with them.
+func (v *keyView) known() []verification.Key {
 	var keys []verification.Key
 	for _, key := range slices.SortedFunc(maps.Keys(v.secrets), compareKeys) {
 		s := v.secrets[key]
@@ -125,11 +161,11 @@ func (v *keyView) present() []verification.Key {
 			continue
 		}
 		sources := []string{key.String()}
-		if s.credentials.APISecret != "" {
-			keys = append(keys, verification.Key{ID: s.credentials.APIKey, Secret: s.credentials.APISecret, Sources: sources})
+		if c := s.credentials; c.APISecret != "" {
+			keys = append(keys, verification.Key{ID: c.APIKey, Secret: c.APISecret, Unchecked: !c.CallsWithKey(), Sources: sources})
 		}
 		for _, k := range s.signing {
-			keys = append(keys, verification.Key{ID: k.APIKey, Secret: k.Secret, Signing: true, Sources: sources})
+			keys = append(keys, verification.Key{ID: k.APIKey, Secret: k.Secret, Unchecked: true, Sources: sources})
 		}
 	}
 	return keys
@@ -150,27 +186,35 @@ func (v *keyView) undecided(source string) bool {
 	}
 }
 
-// awaited says whether an endpoint whose Secret has given keys to the entry may yet turn out to belong here.
+// awaited says whether an endpoint for which keys of the entry count may yet turn out to belong here.
 func (v *keyView) awaited(keys []verification.Key) bool {
-	return slices.ContainsFunc(v.receivers, func(secret plan.Key) bool {
-		return v.undecided(secret.String()) && slices.ContainsFunc(keys, func(k verification.Key) bool {
-			return slices.Contains(k.Sources, secret.String())
-		})
-	})
+	pool := verification.NewPool(keys)
+	return slices.ContainsFunc(v.endpoints(v.isUndecided), func(e verification.Endpoint) bool { return len(pool.Select(e)) > 0 })
 }
 
 // keyNotes are what a person should know of the keys for an endpoint.
 func (r *Reconciler) keyNotes(g *gathered, ep *endpointView) []string {
-	switch {
-	case ep.Spec.Receiver == nil || g.keys == nil:
+	if _, member := r.directory.member(ep.secret, g.environment); !member || ep.Spec.Receiver == nil || g.keys == nil {
 		return nil
-	case r.Options.VerificationNamespace == "":
+	}
+	if r.Options.VerificationNamespace == "" {
 		return []string{"the manager knows no namespace for the receiver's verification keys, so that the receiver gets none; start it with --verification-namespace"}
-	case len(g.keys.Present) == 0 && len(publicKeys(ep.NotificationEndpoint)) == 0:
-		return []string{"no Secret of the product environment has a key to verify notifications with: beside an OAuth token set api_key and api_secret, or signing.<API_KEY>"}
-	case g.keys.TooMany():
-		return []string{fmt.Sprintf("the Secrets of the product environment have more keys to verify notifications with than the %d that count: each Secret's own API key "+
-			"first, then signing.<API_KEY> in the order of the API keys; remove those that Cloudinary does not sign with any more", notification.MaxKeys)}
+	}
+	endpoint := verification.EndpointOf(ep.NotificationEndpoint)
+	keys := g.keys.All(endpoint)
+	unknown := slices.DeleteFunc(slices.Clone(endpoint.APIKeys), func(id string) bool {
+		return slices.ContainsFunc(keys, func(k verification.Key) bool { return k.ID == id })
+	})
+	switch {
+	case len(unknown) > 0:
+		return []string{fmt.Sprintf("spec.receiver.verification.apiKeys names %s, of which no secret is known: it is not in Secret %s, and no other Secret of the product "+
+			"environment makes calls with it; put it into %s as signing.<API_KEY>, or take it out of apiKeys", strings.Join(unknown, ", "), ep.secret, ep.secret)}
+	case len(keys) == 0 && len(publicKeys(ep.NotificationEndpoint)) == 0:
+		return []string{fmt.Sprintf("Secret %s has no key to verify notifications with: beside an OAuth token set api_key and api_secret, or signing.<API_KEY>; "+
+			"or name another Secret's API key in spec.receiver.verification.apiKeys", ep.secret)}
+	case len(keys) > notification.MaxKeys:
+		return []string{fmt.Sprintf("Secret %s has more keys to verify notifications with than the %d that count: its own API key first, then signing.<API_KEY> in the order "+
+			"of the API keys; remove those that Cloudinary does not sign with any more, or name those that count in spec.receiver.verification.apiKeys", ep.secret, notification.MaxKeys)}
 	default:
 		return nil
 	}

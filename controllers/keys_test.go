@@ -28,7 +28,7 @@ func (f *fixture) verificationEnvironment() verification.Environment {
 	return verification.Environment{APIBase: f.url, CloudName: f.cloud}
 }
 
-// keys are the keys that the receiver gets for the fixture's environment, as "id secret [signing] [ends]"; nil: there is no entry.
+// keys are the keys that the receiver gets for the fixture's environment, as "id secret [unchecked] [ends]"; nil: there is no entry.
 func (f *fixture) keys() []string {
 	f.Helper()
 	secret := f.keysSecret()
@@ -43,8 +43,8 @@ func (f *fixture) keys() []string {
 	var shown []string
 	for _, k := range entries[f.verificationEnvironment()].Keys {
 		text := k.ID + " " + k.Secret
-		if k.Signing {
-			text += " signing"
+		if k.Unchecked {
+			text += " unchecked"
 		}
 		if k.NotAfter != nil {
 			text += " ends"
@@ -88,7 +88,7 @@ func TestVerificationKeysFollowTheSecret(t *testing.T) {
 	secret.StringData["signing.9"] = "nine\n"
 	f.create(secret, ep)
 	ready(f, ep)
-	f.keysBecome(ownKey, "9 nine signing")
+	f.keysBecome(ownKey, "9 nine unchecked")
 	kept := f.keysSecret()
 	f.get(kept)
 	if got := kept.Labels["app.kubernetes.io/managed-by"]; got != "cloudinary-operator" {
@@ -97,15 +97,15 @@ func TestVerificationKeysFollowTheSecret(t *testing.T) {
 
 	t.Log("a further key counts beside the others")
 	f.put(secret, "signing.7", "seven")
-	f.keysBecome(ownKey, "7 seven signing", "9 nine signing")
+	f.keysBecome(ownKey, "7 seven unchecked", "9 nine unchecked")
 	t.Log("one that is gone counts for the grace, and forever once it is back")
 	f.put(secret, "signing.9", "")
-	f.keysBecome(ownKey, "7 seven signing", "9 nine signing ends")
+	f.keysBecome(ownKey, "7 seven unchecked", "9 nine unchecked ends")
 	f.put(secret, "signing.9", "nine")
-	f.keysBecome(ownKey, "7 seven signing", "9 nine signing")
+	f.keysBecome(ownKey, "7 seven unchecked", "9 nine unchecked")
 	t.Log("rotation in place")
 	f.put(secret, "CLOUDINARY_URL", f.credentials(second.APIKey, second.APISecret))
-	f.keysBecome("222222222222222 second-secret", "7 seven signing", "9 nine signing", ownKey+" ends")
+	f.keysBecome("222222222222222 second-secret", "7 seven unchecked", "9 nine unchecked", ownKey+" ends")
 	ready(f, ep)
 	f.rests(ep, kept)
 
@@ -138,9 +138,9 @@ func TestAKeyGoesWhenItsGraceIsOver(t *testing.T) {
 	secret, ep := f.secret("cloudinary"), f.receiverEndpoint("media")
 	secret.StringData["signing.9"] = "nine"
 	f.create(secret, ep)
-	f.keysBecome(ownKey, "9 nine signing")
+	f.keysBecome(ownKey, "9 nine unchecked")
 	f.put(secret, "signing.9", "")
-	f.keysBecome(ownKey, "9 nine signing ends")
+	f.keysBecome(ownKey, "9 nine unchecked ends")
 	f.keysBecome(ownKey)
 }
 
@@ -159,6 +159,90 @@ func TestOnlyEnvironmentsWithAReceiverHaveKeys(t *testing.T) {
 	f.keysBecome(ownKey)
 	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.URL, ep.Spec.Receiver = hook, nil })
 	f.keysBecome()
+}
+
+// naming makes API keys the only ones that count for an endpoint.
+func naming(ep *v1alpha1.NotificationEndpoint, apiKeys ...string) {
+	ep.Spec.Receiver.Verification = &v1alpha1.Verification{APIKeys: apiKeys}
+}
+
+// Whoever may list a product environment's triggers is a member of it, and can write into a Secret what they like.
+func TestKeysOfAnotherTeamNeitherCountNorDisplace(t *testing.T) {
+	t.Parallel()
+	second := simulator.Credentials{APIKey: "222222222222222", APISecret: "second-secret"}
+	f := newFixture(t, simulator.Options{OAuthTokens: []string{"token"}, AdditionalCredentials: []simulator.Credentials{second}})
+	other := f.neighbor()
+	f.namespaces, f.options.VerificationKeyGrace = []string{other.namespace}, time.Hour
+	f.start()
+	ep := f.receiverEndpoint("media")
+	f.create(f.secret("cloudinary"), ep)
+	f.keysBecome(ownKey)
+
+	made, theirs := other.secret("cloudinary"), other.receiverEndpoint("media")
+	made.StringData["CLOUDINARY_URL"] = fmt.Sprintf("cloudinary://%s:made-up@%s?oauth_token=token&upload_prefix=%s", simulator.DefaultAPIKey, f.cloud, f.url)
+	for i := range 20 {
+		made.StringData[fmt.Sprintf("signing.0%02d", i)] = "made-up"
+	}
+	other.create(made, theirs)
+	ready(other, theirs)
+	f.eventually(func() error {
+		if n := len(f.keys()); n != 9 {
+			return fmt.Errorf("%d keys, want one and the 8 that count for the other team", n)
+		}
+		return nil
+	})
+	f.counts(ep, ownKey)
+	t.Log("not even if it is named")
+	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { naming(ep, simulator.DefaultAPIKey, "000") })
+	f.notes(ep, "names 000,", "signing.<API_KEY>")
+	f.counts(ep, ownKey)
+
+	t.Log("a key that Cloudinary has let in counts for whoever names it, and goes where nobody does")
+	real, byURL := other.secret("real"), other.endpoint("calls", hook)
+	real.StringData["CLOUDINARY_URL"] = f.credentials(second.APIKey, second.APISecret)
+	byURL.Spec.CredentialsSecretRef.Name = real.Name
+	other.create(real, byURL)
+	ready(other, byURL)
+	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { naming(ep, simulator.DefaultAPIKey, second.APIKey) })
+	f.eventually(func() error { return f.countsFor(ep, ownKey, "222222222222222 second-secret") })
+	f.eventually(func() error {
+		if message := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); message != sentence(acceptedNote(nil)) {
+			return fmt.Errorf("message is %q", message)
+		}
+		return nil
+	})
+	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { naming(ep, simulator.DefaultAPIKey) })
+	f.counts(ep, ownKey)
+	f.eventually(func() error {
+		if keys := f.keys(); !slices.Contains(keys, "222222222222222 second-secret ends") {
+			return fmt.Errorf("keys are %q", keys)
+		}
+		return nil
+	})
+}
+
+// counts holds which keys the receiver verifies an endpoint's notifications with.
+func (f *fixture) counts(ep *v1alpha1.NotificationEndpoint, want ...string) {
+	f.Helper()
+	f.must(f.countsFor(ep, want...))
+}
+
+func (f *fixture) countsFor(ep *v1alpha1.NotificationEndpoint, want ...string) error {
+	f.Helper()
+	secret := f.keysSecret()
+	f.get(secret)
+	entries, errs := verification.DecodeSecret(secret.Data)
+	if len(errs) > 0 {
+		f.Fatal(errs)
+	}
+	var got []string
+	for _, k := range verification.NewPool(entries[f.verificationEnvironment()].Keys).Select(verification.EndpointOf(ep)) {
+		got = append(got, k.ID+" "+k.Secret)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		return fmt.Errorf("for %s count (-want +got):\n%s", ep.Name, diff)
+	}
+	return nil
 }
 
 // Anybody may write another team's cloud into a Secret. What stands beside must not become a key for that cloud.
@@ -199,12 +283,13 @@ func TestKeysStayWhileNothingIsKnownOfTheirSecrets(t *testing.T) {
 	f.options.VerificationKeyGrace = 0 // so that a key that is taken for gone is gone
 	secret, ep := f.secret("cloudinary"), f.receiverEndpoint("media")
 	secret.StringData["signing.9"] = "nine"
+	naming(ep, simulator.DefaultAPIKey, second.APIKey, "9")
 	other, byURL := f.secret("other"), f.endpoint("other", hook)
 	other.StringData["CLOUDINARY_URL"] = f.credentials(second.APIKey, second.APISecret)
 	byURL.Spec.CredentialsSecretRef.Name = other.Name
 	f.create(secret, ep, other, byURL)
 	f.start()
-	all := []string{ownKey, "222222222222222 second-secret", "9 nine signing"}
+	all := []string{ownKey, "222222222222222 second-secret", "9 nine unchecked"}
 	f.keysBecome(all...)
 	f.stop()
 
@@ -254,9 +339,10 @@ func TestARestartWritesNoKeys(t *testing.T) {
 	other.StringData["signing.5"] = "five"
 	byURL.Spec.CredentialsSecretRef.Name = other.Name
 	ep := f.receiverEndpoint("media")
+	naming(ep, simulator.DefaultAPIKey, second.APIKey, "5")
 	f.create(f.secret("cloudinary"), ep, other, byURL)
 	f.start()
-	f.keysBecome("000000000000001 second-secret", ownKey, "5 five signing")
+	f.keysBecome("000000000000001 second-secret", ownKey)
 	ready(f, ep)
 	ready(f, byURL)
 	f.stop()
@@ -271,9 +357,9 @@ func TestARestartWritesNoKeys(t *testing.T) {
 	}
 	t.Log("a key that somebody takes away, or the whole Secret, is put back")
 	change(f, kept, func(s *corev1.Secret) { s.Data = nil })
-	f.keysBecome("000000000000001 second-secret", ownKey, "5 five signing")
+	f.keysBecome("000000000000001 second-secret", ownKey)
 	f.delete(kept)
-	f.keysBecome("000000000000001 second-secret", ownKey, "5 five signing")
+	f.keysBecome("000000000000001 second-secret", ownKey)
 	change(f, kept, func(s *corev1.Secret) {
 		s.Data = map[string][]byte{verification.EntryName(f.verificationEnvironment()): []byte("broken")}
 	})
@@ -284,7 +370,7 @@ func TestARestartWritesNoKeys(t *testing.T) {
 		}
 		return nil
 	})
-	f.keysBecome("000000000000001 second-secret", ownKey, "5 five signing")
+	f.keysBecome("000000000000001 second-secret", ownKey)
 }
 
 func TestKeysOfAnEnvironmentThatIsGoneGoAtTheStart(t *testing.T) {
@@ -316,13 +402,13 @@ func TestWhatKeepsKeysFromCountingIsSaid(t *testing.T) {
 	secret, ep := f.secret("cloudinary"), f.receiverEndpoint("media")
 	secret.StringData["CLOUDINARY_URL"] = fmt.Sprintf("cloudinary://%s?oauth_token=token&upload_prefix=%s", f.cloud, f.url)
 	f.create(secret, ep)
-	f.notes(ep, "no Secret of the product environment has a key", "signing.<API_KEY>")
+	f.notes(ep, "Secret "+f.namespace+"/cloudinary has no key", "signing.<API_KEY>")
 	change(f, secret, func(s *corev1.Secret) {
 		for i := range 9 {
 			s.Data[fmt.Sprintf("signing.%d", i)] = fmt.Append(nil, "secret-", i)
 		}
 	})
-	f.notes(ep, "more keys", "8")
+	f.notes(ep, "Secret "+f.namespace+"/cloudinary has more keys", "8")
 	f.eventually(func() error {
 		if got := f.keys(); len(got) != 8 || slices.ContainsFunc(got, func(k string) bool { return strings.HasPrefix(k, "8 ") }) {
 			return fmt.Errorf("keys are %q", got)

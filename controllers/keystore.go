@@ -5,7 +5,6 @@ package controllers
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -39,60 +38,62 @@ const (
 	keyTries = 5
 )
 
-// changeEntry sets an environment's entry to what next makes of the present one, and removes it where that has no keys. Nothing is written
-// where nothing changes. It returns the entry's keys as they are then.
-func (r *Reconciler) changeEntry(ctx context.Context, env verification.Environment, next func([]verification.Key) []verification.Key) ([]verification.Key, error) {
+// written is what an environment's entry has, and why the Secrets of a namespace have less there than they should.
+type written struct {
+	keys    []verification.Key
+	refused map[string]error
+}
+
+// changeEntry sets an environment's entry to what next makes of the present one, as far as there is room, and removes it where that has no
+// keys. Nothing is written where nothing changes.
+func (r *Reconciler) changeEntry(ctx context.Context, env verification.Environment, next func([]verification.Key) []verification.Key) (written, error) {
 	r.keys.mu.Lock()
 	defer r.keys.mu.Unlock()
 	for range keyTries {
-		keys, err := r.tryEntry(ctx, env, next)
+		w, err := r.tryEntry(ctx, env, next)
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
-			return keys, err
+			return w, err
 		}
 		logf.FromContext(ctx).V(1).Info("Somebody else wrote the verification keys, reading them again", "reason", err.Error())
 	}
 	// No error of the API server: that would be taken for a race about one of the pass's objects, and tried again at once. It is more likely
 	// that the namespace does not exist.
-	return nil, fmt.Errorf("the verification keys cannot be written to namespace %s, or somebody else keeps writing them", r.Options.VerificationNamespace)
+	return written{}, fmt.Errorf("the verification keys cannot be written to namespace %s, or somebody else keeps writing them", r.Options.VerificationNamespace)
 }
 
 // tryEntry changes an entry once. keyStore.mu is held.
-func (r *Reconciler) tryEntry(ctx context.Context, env verification.Environment, next func([]verification.Key) []verification.Key) ([]verification.Key, error) {
+func (r *Reconciler) tryEntry(ctx context.Context, env verification.Environment, next func([]verification.Key) []verification.Key) (written, error) {
 	secret, err := r.readKeys(ctx)
 	if err != nil {
-		return nil, err
+		return written{}, err
 	}
 	name := verification.EntryName(env)
-	keys := next(entryOf(ctx, secret, name))
-	entry, err := encodeEntry(env, keys)
+	var w written
+	w.keys, w.refused = verification.Fit(secret.Data, env, next(entryOf(ctx, secret, name)))
+	entry, err := encodeEntry(env, w.keys)
 	if err != nil {
-		return nil, err
+		return written{}, err
 	}
 	if old, exists := secret.Data[name]; bytes.Equal(old, entry) && exists == (entry != nil) {
-		return keys, nil
-	}
-	if err := verification.CheckRoom(secret.Data, name, entry); err != nil {
-		return entryOf(ctx, secret, name), &noRoomError{err}
+		return w, nil
 	}
 	r.keys.secret = nil // whatever comes of it, unless it is all well
 	if err := r.writeEntry(ctx, secret, name, entry); err != nil {
-		return nil, err
+		return written{}, err
 	}
 	logf.FromContext(ctx).V(1).Info("Changed the verification keys")
-	return keys, nil
+	return w, nil
 }
 
-// noRoomError is why an entry cannot be changed as it should.
-type noRoomError struct{ cause error }
+const notWritten = "the receiver does not get all verification keys: "
 
-func (e *noRoomError) Error() string { return "verification keys: " + e.cause.Error() }
+// roomProblem is what the endpoints of a namespace say that has no room for its keys.
+func roomProblem(cause error) *problem {
+	return &problem{v1alpha1.ReasonVerificationKeysNotWritten, notWritten + cause.Error()}
+}
 
 // keysProblem is what the endpoints of an environment say whose keys could not be written. It has nothing that is another at each try.
 func keysProblem(err error) *problem {
-	const notWritten = "the receiver does not get all verification keys: "
-	if full, ok := errors.AsType[*noRoomError](err); ok {
-		return &problem{v1alpha1.ReasonVerificationKeysNotWritten, notWritten + full.cause.Error()}
-	}
 	said := "see the manager's log"
 	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
 		said = "the API server says " + string(reason)

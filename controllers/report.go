@@ -238,7 +238,7 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 			a.synced = r.barred(env, creds)
 		}
 		if a.synced == nil && ep.Spec.Receiver != nil {
-			a.synced = g.keysProblem
+			a.synced = g.keysProblemOf(ep)
 		}
 		use := usage{waiting: env.short}
 		use.share, use.plan = env.budget.Allowance()

@@ -242,9 +242,14 @@ func key(id, secret string) verification.Key { return verification.Key{ID: id, S
 // theKey is what notifications are signed with unless a test is about keys.
 func theKey() verification.Key { return key("123456789012345", "shhh") }
 
-// keys writes the verification keys as the manager does.
+// keys writes the verification keys as the manager does, unless they say otherwise as those of the endpoints' Secret.
 func (s *receiverSetting) keys(keys ...verification.Key) {
 	s.Helper()
+	for i := range keys {
+		if keys[i].Sources == nil {
+			keys[i].Sources = []string{s.namespace + "/cloudinary"}
+		}
+	}
 	entry, err := (&verification.Keys{Environment: environment, Keys: keys}).Encode()
 	s.must(err)
 	secret := &corev1.Secret{

@@ -202,7 +202,11 @@ func TestAnswers(t *testing.T) {
 	}{
 		"a good one":                              {status: 200},
 		"under the path of a base URL":            {path: "/hooks" + path, status: 200},
-		"an array":                                {body: `[1]`, status: 200},
+		"an array":                                {body: `[1]`, status: 400, reason: "not_json"},
+		"a number":                                {body: `5`, status: 400, reason: "not_json"},
+		"a text":                                  {body: `"x"`, status: 400, reason: "not_json"},
+		"null":                                    {body: `null`, status: 400, reason: "not_json"},
+		"what an upload's answer is signed over":  {body: `public_id=user/avatar&version=`, status: 400, reason: "not_json"},
 		"as large as may be":                      {options: func(o *Options) { o.MaxBodyBytes = 100_000 }, body: jsonOf(100_000), status: 200},
 		"a byte too large":                        {options: func(o *Options) { o.MaxBodyBytes = 100_000 }, body: jsonOf(100_001), status: 413, reason: ReasonBodyTooLarge},
 		"too large, of a length not said":         {options: func(o *Options) { o.MaxBodyBytes = 100_000 }, body: jsonOf(100_001), change: func(r *http.Request) { r.ContentLength = -1 }, status: 413, reason: ReasonBodyTooLarge},
@@ -270,7 +274,7 @@ func TestAnswers(t *testing.T) {
 }
 
 // jsonOf is a JSON string of so many bytes.
-func jsonOf(bytes int) string { return `"` + strings.Repeat("x", bytes-2) + `"` }
+func jsonOf(bytes int) string { return `{"x":"` + strings.Repeat("x", bytes-len(`{"x":""}`)) + `"}` }
 
 func TestOneEndpointsLimitIsNoneOfAnothers(t *testing.T) {
 	at := now
@@ -308,7 +312,7 @@ func TestJunkTakesNothingOfAnEndpointsRate(t *testing.T) {
 	}
 	var genuine []int
 	for i := range 3 {
-		genuine = append(genuine, send(t, signed(t, w.url+path, fmt.Sprintf(`[%d]`, i), now)).status)
+		genuine = append(genuine, send(t, signed(t, w.url+path, fmt.Sprintf(`{"version":%d}`, i), now)).status)
 	}
 	if diff := cmp.Diff([]int{200, 200, 503}, genuine); diff != "" {
 		t.Errorf("genuine ones at two a second, behind junk (-want +got):\n%s", diff)

@@ -24,6 +24,19 @@ type Verification struct {
 	// +kubebuilder:validation:MaxItems=3
 	Algorithms []SignatureAlgorithm `json:"algorithms,omitempty"`
 
+	// apiKeys are the ids of the only API keys whose signatures count, up to 8, for example 123456789012345. An id is no secret. Its secret is
+	// looked for in the endpoint's own Secret, as its API key or as signing.<API_KEY>, and else in other Secrets of the product
+	// environment, whose API key it is and with which Cloudinary has let calls in. Absent: all keys of the endpoint's own Secret
+	// count, and no other Secret's.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[!-9;-~]+$'))",message="apiKeys are ids of API keys, as the Console shows them beside their secrets, for example 123456789012345: without spaces and colons"
+	APIKeys []string `json:"apiKeys,omitempty"`
+
 	// ed25519PublicKeys are the keys that X-Cld-Signature_v2 is checked with: PEM, or the 32 bytes in base64 or hex. Cloudinary has
 	// not published what exactly it signs; the assumption made is in the documentation. Absent: notifications that carry no other
 	// signature are refused.

@@ -838,6 +838,11 @@ func (in *Verification) DeepCopyInto(out *Verification) {
 		*out = make([]SignatureAlgorithm, len(*in))
 		copy(*out, *in)
 	}
+	if in.APIKeys != nil {
+		in, out := &in.APIKeys, &out.APIKeys
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Ed25519PublicKeys != nil {
 		in, out := &in.Ed25519PublicKeys, &out.Ed25519PublicKeys
 		*out = make([]string, len(*in))

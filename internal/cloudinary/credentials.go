@@ -52,6 +52,10 @@ func (c Credentials) Insecure() bool {
 	return !strings.HasPrefix(c.Environment().APIBase, "https://")
 }
 
+// CallsWithKey reports whether calls are made with key and secret. Only then does the answer to one say anything of them: what stands beside an
+// OAuth token may be made up.
+func (c Credentials) CallsWithKey() bool { return c.APISecret != "" && c.OAuthToken == "" }
+
 // String shows the environment, never a key or secret.
 func (c Credentials) String() string { return "credentials for " + c.Environment().String() }
 

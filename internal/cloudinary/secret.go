@@ -42,7 +42,7 @@ func (e *SecretError) Error() string { return e.Key + " " + e.Problem }
 
 // ParseSecret reads credentials from a Secret's data: CLOUDINARY_URL, or cloud_name with api_key and api_secret or
 // oauth_token and perhaps upload_prefix, or both where they agree and so complete each other. Space around a value is
-// not part of it. Key and secret beside an OAuth token are kept. Every error is a *SecretError.
+// not part of it. Key and secret beside an OAuth token are kept, unchecked by any call: see CallsWithKey. Every error is a *SecretError.
 func ParseSecret(data map[string][]byte) (Credentials, error) {
 	separate, err := parseKeys(data)
 	if err != nil {

@@ -45,20 +45,16 @@ type Asset struct {
 	Version      int64
 }
 
-// Decode checks that body is exactly one JSON value with white space around it at most, and takes from it what delivery
-// needs. It accepts what encoding/json accepts, but for values that nest deeper than MaxDepth, and values of any kind: no
-// shape of notification is refused. Of members with the same name the last counts, and names are equal where their
+// Decode checks that body is exactly one JSON object with white space around it at most, and takes from it what delivery
+// needs. It accepts the objects that encoding/json accepts, but for those that nest deeper than MaxDepth, whatever they have in them: no
+// shape of notification is refused. What is no object is none: with the same key, other things are signed in the same way. Of members with the same name the last counts, and names are equal where their
 // characters are, upper and lower case being different. The error wraps ErrNotJSON or ErrTooDeep, says where, and
 // holds nothing of the body.
 //
 // It allocates once, for the texts, whatever the size of the body.
 func Decode(body []byte) (Notification, error) {
 	d := decoder{scanner: scanner{data: body}}
-	if d.peek() == '{' {
-		d.notification()
-	} else {
-		d.value()
-	}
+	d.notification()
 	d.end()
 	if d.err != nil {
 		return Notification{}, fmt.Errorf("%w, at byte %d", d.err, d.at)

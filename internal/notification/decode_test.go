@@ -68,10 +68,6 @@ func TestDecodeShapes(t *testing.T) {
 		body string
 		want Notification
 	}{
-		"null":                                      {body: `null`},
-		"a number":                                  {body: ` -1.5e+3 `},
-		"a string":                                  {body: `"upload"`},
-		"an array":                                  {body: `[{"notification_type":"upload"}]`},
 		"an empty object":                           {body: "\t\r\n {} "},
 		"members of other kinds":                    {body: `{"notification_type":1,"request_id":null,"asset_id":{},"bytes":"7","resources":true,"eager":{},"notification_context":[]}`},
 		"an escaped name and value":                 {`{"notif\u0069cation_type":"up\u006coad"}`, Notification{Type: "upload"}},
@@ -119,7 +115,7 @@ func TestDecodeShapes(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	deep := func(n int) string { return strings.Repeat(`[{"a":`, n/2) + "1" + strings.Repeat("}]", n/2) }
+	deep := func(n int) string { return strings.Repeat(`{"a":[`, n/2) + "1" + strings.Repeat("]}", n/2) }
 	if _, err := Decode([]byte(deep(MaxDepth))); err != nil {
 		t.Errorf("%d levels: %v", MaxDepth, err)
 	}
@@ -130,6 +126,12 @@ func TestDecodeRefuses(t *testing.T) {
 		"nothing":                 {"", ErrNotJSON},
 		"space":                   {" \n", ErrNotJSON},
 		"two values":              {"{} {}", ErrNotJSON},
+		"null":                    {"null", ErrNotJSON},
+		"a number":                {" -1.5e+3 ", ErrNotJSON},
+		"a string":                {`"upload"`, ErrNotJSON},
+		"an array":                {`[{"notification_type":"upload"}]`, ErrNotJSON},
+		"an array without end":    {strings.Repeat("[", 1<<20), ErrNotJSON},
+		"an upload's answer":      {"public_id=user/avatar&version=", ErrNotJSON},
 		"a digit after the value": {"{}1", ErrNotJSON},
 		"a zero byte after it":    {"{}\x00", ErrNotJSON},
 		"a byte order mark":       {"\ufeff{}", ErrNotJSON},
@@ -145,7 +147,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a digit not hexadecimal": {`{"a":"\u004g"}`, ErrNotJSON},
 		"an unknown escape":       {`{"a":"\x41"}`, ErrNotJSON},
 		"too deep":                {deep(MaxDepth + 2), ErrTooDeep},
-		"too deep, never closed":  {strings.Repeat("[", 1<<20), ErrTooDeep},
+		"too deep, never closed":  {`{"a":` + strings.Repeat("[", 1<<20), ErrTooDeep},
 		"too deep in resources":   {`{"resources":` + deep(MaxDepth) + `}`, ErrTooDeep},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +167,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestDecodeSaysWhere(t *testing.T) {
 	_, err := Decode([]byte(`{"a":1,}`))
-	if want := "not exactly one JSON value, at byte 7"; err == nil || err.Error() != want {
+	if want := "not exactly one JSON object, at byte 7"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

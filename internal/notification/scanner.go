@@ -18,7 +18,7 @@ const MaxDepth = 1000
 
 // Why a body is refused. The errors of Decode wrap one of them and say where.
 var (
-	ErrNotJSON = errors.New("not exactly one JSON value")
+	ErrNotJSON = errors.New("not exactly one JSON object")
 	ErrTooDeep = errors.New("nested deeper than " + strconv.Itoa(MaxDepth) + " arrays and objects")
 )
 

@@ -4,25 +4,40 @@ package verification_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
-// entry is that of a product environment with so many keys of a Secret in a namespace.
-func entry(t *testing.T, cloud, namespace string, keys, bytes int) (string, []byte) {
-	t.Helper()
-	env := verification.Environment{APIBase: "https://api.cloudinary.com", CloudName: cloud}
-	e := verification.Keys{Environment: env}
-	for i := range keys {
-		e.Keys = append(e.Keys, verification.Key{ID: fmt.Sprint(123456789012345 + i), Secret: strings.Repeat("s", bytes), Sources: []string{namespace + "/cloudinary"}})
+func environmentOf(cloud string) verification.Environment {
+	return verification.Environment{APIBase: "https://api.cloudinary.com", CloudName: cloud}
+}
+
+// keysIn are so many keys of a Secret in a namespace.
+func keysIn(namespace string, n, bytes int) []verification.Key {
+	var keys []verification.Key
+	for i := range n {
+		keys = append(keys, verification.Key{ID: fmt.Sprint(123456789012345 + i), Secret: namespace + strings.Repeat("s", bytes-len(namespace)), Sources: []string{namespace + "/cloudinary"}})
 	}
-	raw, err := e.Encode()
+	return keys
+}
+
+// put writes what there is room for of an environment's keys, and returns who is refused.
+func put(t *testing.T, data map[string][]byte, cloud string, keys ...verification.Key) map[string]error {
+	t.Helper()
+	env := environmentOf(cloud)
+	fits, refused := verification.Fit(data, env, keys)
+	raw, err := verification.Keys{Environment: env, Keys: fits}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return verification.EntryName(env), raw
+	data[verification.EntryName(env)] = raw
+	return refused
 }
 
 const secretBytes = 27 // of Cloudinary's API secrets
@@ -32,18 +47,14 @@ func filled(t *testing.T, others int) map[string][]byte {
 	t.Helper()
 	data := map[string][]byte{}
 	for i := range others {
-		name, raw := entry(t, fmt.Sprintf("cloud-%d", i), fmt.Sprintf("team-%d", i), 1, secretBytes)
-		if err := verification.CheckRoom(data, name, raw); err != nil {
-			t.Fatal(err)
+		if refused := put(t, data, fmt.Sprintf("cloud-%d", i), keysIn(fmt.Sprintf("team-%d", i), 1, secretBytes)...); len(refused) > 0 {
+			t.Fatal(refused)
 		}
-		data[name] = raw
 	}
 	for i := range 1000 {
-		name, raw := entry(t, fmt.Sprintf("greedy-%d", i), "greedy", 8, 1000)
-		if err := verification.CheckRoom(data, name, raw); err != nil {
+		if refused := put(t, data, fmt.Sprintf("greedy-%d", i), keysIn("greedy", 8, 1000)...); len(refused) > 0 {
 			return data
 		}
-		data[name] = raw
 	}
 	t.Fatal("one namespace is let have all it wants")
 	return nil
@@ -53,34 +64,76 @@ func TestNobodyTakesTheRoomThatOthersNeed(t *testing.T) {
 	t.Parallel()
 	data := filled(t, 100)
 	for i := range 100 { // all others rotate, so that they have two keys for a while
-		name, raw := entry(t, fmt.Sprintf("cloud-%d", i), fmt.Sprintf("team-%d", i), 2, secretBytes)
-		if err := verification.CheckRoom(data, name, raw); err != nil {
-			t.Fatalf("team %d cannot rotate: %v", i, err)
+		if refused := put(t, data, fmt.Sprintf("cloud-%d", i), keysIn(fmt.Sprintf("team-%d", i), 2, secretBytes)...); len(refused) > 0 {
+			t.Fatalf("team %d cannot rotate: %v", i, refused)
 		}
-		data[name] = raw
 	}
-	name, raw := entry(t, "new", "newcomer", 1, secretBytes)
-	if err := verification.CheckRoom(data, name, raw); err != nil {
-		t.Errorf("a newcomer cannot come in: %v", err)
+	if refused := put(t, data, "new", keysIn("newcomer", 1, secretBytes)...); len(refused) > 0 {
+		t.Errorf("a newcomer cannot come in: %v", refused)
 	}
-	name, raw = entry(t, "greedy-0", "greedy", 7, 1000)
-	if err := verification.CheckRoom(data, name, raw); err != nil {
-		t.Errorf("what gets smaller is refused: %v", err)
+	if refused := put(t, data, "greedy-0", keysIn("greedy", 7, 1000)...); len(refused) > 0 {
+		t.Errorf("what gets smaller is refused: %v", refused)
 	}
-	name, raw = entry(t, "greedy-more", "greedy", 1, secretBytes)
-	if err := verification.CheckRoom(data, name, raw); err == nil || !strings.Contains(err.Error(), "is full") {
-		t.Errorf("who has the most gets more (%v)", err)
+	if refused := put(t, data, "greedy-more", keysIn("greedy", 1, secretBytes)...); refused["greedy"] == nil || !strings.Contains(refused["greedy"].Error(), "is full") {
+		t.Errorf("who has the most gets more (%v)", refused)
+	}
+	t.Log("in the entry of an environment that it shares with others as well")
+	shared := slices.Concat(keysIn("team-1", 1, secretBytes), keysIn("greedy", 1, secretBytes), keysIn("team-2", 1, secretBytes))
+	if refused := put(t, data, "shared", shared...); len(refused) != 1 || refused["greedy"] == nil {
+		t.Errorf("refused are %v", refused)
+	}
+	entry, err := verification.Decode(data[verification.EntryName(environmentOf("shared"))])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var have []string
+	for _, k := range entry.Keys {
+		have = append(have, k.Sources...)
+	}
+	if diff := cmp.Diff([]string{"team-1/cloudinary", "team-2/cloudinary"}, have); diff != "" {
+		t.Errorf("the entry has keys of (-want +got):\n%s", diff)
 	}
 }
 
-func TestAnEntryHasABound(t *testing.T) {
+func TestANamespaceFillsNoOthersPartOfAnEntry(t *testing.T) {
 	t.Parallel()
-	name, raw := entry(t, "cloud", "team", 8, 2048)
-	if err := verification.CheckRoom(nil, name, raw); err == nil || !strings.Contains(err.Error(), "at most") {
-		t.Errorf("an entry of %d bytes is taken (%v)", len(raw), err)
+	data := map[string][]byte{}
+	team := keysIn("team", 1, secretBytes)
+	greedy := keysIn("greedy", 8, 2048)
+	if refused := put(t, data, "shared", slices.Concat(team, greedy)...); len(refused) != 1 || refused["greedy"] == nil || !strings.Contains(refused["greedy"].Error(), "16384 bytes") {
+		t.Errorf("refused are %v", refused)
 	}
-	if name, raw = entry(t, "cloud", "team", 8, 768); verification.CheckRoom(nil, name, raw) != nil {
-		t.Errorf("eight of the longest keys, %d bytes, are refused", len(raw))
+	t.Log("and keeps nobody from rotating")
+	if refused := put(t, data, "shared", slices.Concat(keysIn("team", 3, secretBytes), greedy)...); refused["team"] != nil {
+		t.Errorf("refused are %v", refused)
+	}
+	entry, err := verification.Decode(data[verification.EntryName(environmentOf("shared"))])
+	if err != nil || len(entry.Keys) != 3 {
+		t.Errorf("the entry has %v (%v)", show(entry.Keys), err)
+	}
+	if refused := put(t, map[string][]byte{}, "cloud", keysIn("team", 8, 768)...); len(refused) > 0 {
+		t.Errorf("eight of the longest keys are refused: %v", refused)
+	}
+}
+
+func TestWhatGoesNeedsNoRoom(t *testing.T) {
+	t.Parallel()
+	data := filled(t, 10)
+	env := environmentOf("greedy-0")
+	entry, err := verification.Decode(data[verification.EntryName(env)])
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := verification.Update{Now: now, Grace: time.Hour}
+	next := u.Apply(entry.Keys)
+	if fits, refused := verification.Fit(data, env, next); len(refused) > 0 || cmp.Diff(show(next), show(fits)) != "" {
+		t.Errorf("keys that are taken out do not get an end: %v", refused)
+	}
+	t.Log("also where something else is refused at the same time")
+	next = append(next, keysIn("greedy", 9, 1000)[8])
+	fits, refused := verification.Fit(data, env, next)
+	if refused["greedy"] == nil || cmp.Diff(show(next[:8]), show(fits)) != "" {
+		t.Errorf("refused are %v, and there are %v", refused, len(fits))
 	}
 }
 
@@ -88,11 +141,9 @@ func TestAnEntryHasABound(t *testing.T) {
 func TestTheSecretHoldsManyProductEnvironments(t *testing.T) {
 	t.Parallel()
 	data := map[string][]byte{}
-	for i := range 2800 {
-		name, raw := entry(t, fmt.Sprintf("cloud-%d", i), "team", 1, secretBytes)
-		if err := verification.CheckRoom(data, name, raw); err != nil {
-			t.Fatalf("the Secret is full with %d: %v", i, err)
+	for i := range 2300 {
+		if refused := put(t, data, fmt.Sprintf("cloud-%d", i), keysIn("team", 1, secretBytes)...); len(refused) > 0 {
+			t.Fatalf("the Secret is full with %d: %v", i, refused)
 		}
-		data[name] = raw
 	}
 }

@@ -4,7 +4,9 @@ package verification
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
@@ -12,115 +14,167 @@ import (
 
 // Update is what decides about the next keys of an entry.
 type Update struct {
-	// Present are the keys that are in a Secret now. The same key may be there more than once.
-	Present []Key
+	// Known are the keys of all Secrets that Cloudinary accepts now, as they stand there. The same key may be there more than once.
+	Known []Key
+	// Endpoints are those with a receiver whose own Secret Cloudinary accepts, and Awaited those that may yet turn out to be.
+	Endpoints, Awaited []Endpoint
 	// Undecided says whether it is not known now what a Secret holds: it was not read yet, or Cloudinary was not heard on its
 	// credentials yet. Keys of such a Secret stay as they are.
 	Undecided func(source string) bool
-	// Now is the present time, and Grace how long a key counts that is in no Secret any more.
+	// Now is the present time, and Grace how long a key counts that counts for no endpoint any more.
 	Now   time.Time
 	Grace time.Duration
 }
 
-// Apply returns an entry's next keys:
+// Apply returns an entry's next keys, each as a Secret has it:
 //
-//	the key is               | it was                 | then
-//	-------------------------+------------------------+-------------------------------------
-//	in a Secret              | there or not           | counts, without an end
-//	in none that is known    | of an undecided Secret | stays as it is
-//	in none                  | without an end         | counts until now + Grace
-//	in none                  | with an end            | stays as it is until then, and goes
+//	the key of the Secret                  | it was         | then
+//	---------------------------------------+----------------+-------------------------------------
+//	counts for one of Endpoints            | there or not   | stays, without an end
+//	counts for one of Awaited              | without an end | stays as it is
+//	is in one of which nothing is known    | without an end | stays as it is
+//	anything else                          | without an end | stays until now + Grace
+//	anything else                          | with an end    | stays until then
+//	anything else                          | not there      | does not come in: least exposure
 //
-// Of more than notification.MaxKeys the first are kept: a Secret's own credentials, then signing keys, each by id, then those with an
-// end, the latest first. Applied again to its own result it changes nothing, but for what time does.
+// Of one Secret the latest notification.MaxKeys keys with an end stay. Applied again to its own result it changes nothing, but for
+// what time does.
 func (u Update) Apply(keys []Key) []Key {
-	next := u.merged(keys)
+	pool, known := NewPool(u.Known), claimsIn(u.Known)
+	next, stays := pool.claimsOf(u.Endpoints, known), pool.claimsOf(u.Awaited, known)
+	for c, s := range claimsIn(keys) {
+		if _, counts := next[c]; counts {
+			continue
+		}
+		_, awaited := stays[c]
+		switch {
+		case s.end != nil:
+		case awaited, u.Undecided != nil && u.Undecided(c.source):
+			next[c] = s
+			continue
+		default:
+			end := u.Now.Add(u.Grace).UTC().Truncate(time.Second)
+			s.end = &end
+		}
+		if u.Now.Before(*s.end) {
+			next[c] = s
+		}
+	}
+	next.forget()
+	return next.keys()
+}
+
+// claim is that a Secret has a key.
+type claim struct {
+	source string
+	identity
+}
+
+// standing is how the claim stands.
+type standing struct {
+	unchecked bool
+	end       *time.Time
+}
+
+type claims map[claim]standing
+
+func claimsIn(keys []Key) claims {
+	all := claims{}
 	for _, k := range keys {
-		if slices.ContainsFunc(next, k.same) {
+		sources := k.Sources
+		if len(sources) == 0 {
+			sources = []string{""} // of a former version: it goes, and counts for nobody
+		}
+		for _, source := range sources {
+			c, s := claim{source, identity{k.ID, k.Secret}}, standing{k.Unchecked, k.NotAfter}
+			if have, twice := all[c]; twice {
+				s = standing{s.unchecked && have.unchecked, laterEnd(s.end, have.end)}
+			}
+			all[c] = s
+		}
+	}
+	return all
+}
+
+// claimsOf are the claims that count for one of the endpoints. Known are all of the pool.
+func (p *Pool) claimsOf(endpoints []Endpoint, known claims) claims {
+	all := claims{}
+	took := map[identity]bool{} // of all that let it in: there may be as many as there are endpoints
+	for _, e := range endpoints {
+		choices := p.choices(e)
+		for _, k := range choices[:min(len(choices), notification.MaxKeys)] {
+			if c := (claim{e.source(), k.identity}); k.own {
+				all[c] = known[c]
+			}
+			if !k.let || took[k.identity] {
+				continue
+			}
+			took[k.identity] = true
+			for _, source := range p.letBy(k.identity) {
+				c := claim{source, k.identity}
+				all[c] = known[c]
+			}
+		}
+	}
+	return all
+}
+
+func (p *Pool) letBy(who identity) []string {
+	i := slices.IndexFunc(p.letIn[who.id], func(l letKey) bool { return l.identity == who })
+	return p.letIn[who.id][i].sources
+}
+
+// forget drops what a Secret had so long ago that too much came after it: whoever changes one over and over fills nothing.
+func (all claims) forget() {
+	ended := map[string][]claim{}
+	for c, s := range all {
+		if s.end != nil {
+			ended[c.source] = append(ended[c.source], c)
+		}
+	}
+	for _, of := range ended {
+		if len(of) <= notification.MaxKeys {
 			continue
 		}
-		if kept, ok := u.absent(k); ok {
-			next = append(next, kept)
+		slices.SortFunc(of, func(a, b claim) int { return cmp.Or(all[b].end.Compare(*all[a].end), compareClaims(a, b)) })
+		for _, c := range of[notification.MaxKeys:] {
+			delete(all, c)
 		}
 	}
-	slices.SortFunc(next, compareKeys)
-	return next[:min(len(next), notification.MaxKeys)]
 }
 
-// TooMany says whether more keys are in Secrets than an entry can have.
-func (u Update) TooMany() bool { return len(u.merged(nil)) > notification.MaxKeys }
+func compareClaims(a, b claim) int {
+	return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.secret, b.secret), strings.Compare(a.source, b.source))
+}
 
-// merged are the keys that are present, each once, with all of its sources.
-func (u Update) merged(before []Key) []Key {
-	var merged []Key
-	for _, k := range u.Present {
-		i := slices.IndexFunc(merged, k.same)
-		if i < 0 {
-			merged = append(merged, Key{ID: k.ID, Secret: k.Secret, Signing: k.Signing, Sources: slices.Clone(k.Sources)})
-			continue
+// keys are the claims as an entry has them: equal ones of several Secrets are one key. Those without an end go first, as a receiver of a former
+// version would have them.
+func (all claims) keys() []Key {
+	type group struct {
+		identity
+		unchecked bool
+		end       int64
+	}
+	var keys []Key
+	at := map[group]int{}
+	for _, c := range slices.SortedFunc(maps.Keys(all), compareClaims) {
+		s := all[c]
+		g := group{identity: c.identity, unchecked: s.unchecked}
+		if s.end != nil {
+			g.end = s.end.UnixNano()
 		}
-		merged[i].Signing = merged[i].Signing && k.Signing
-		merged[i].Sources = append(merged[i].Sources, k.Sources...)
-	}
-	for i := range merged {
-		if b := slices.IndexFunc(before, merged[i].same); b >= 0 {
-			merged[i].Sources = append(merged[i].Sources, u.undecided(before[b])...)
+		i, known := at[g]
+		if !known {
+			i = len(keys)
+			at[g] = i
+			keys = append(keys, Key{ID: c.id, Secret: c.secret, Unchecked: s.unchecked, NotAfter: s.end})
 		}
-		slices.Sort(merged[i].Sources)
-		merged[i].Sources = slices.Compact(merged[i].Sources)
-	}
-	return merged
-}
-
-// absent is what becomes of a key that is in no Secret as far as is known; ok is false if it goes.
-func (u Update) absent(k Key) (kept Key, ok bool) {
-	switch {
-	case k.NotAfter != nil:
-		return k, k.Counts(u.Now)
-	case len(u.undecided(k)) > 0:
-		return k, true
-	}
-	end := u.Now.Add(u.Grace).UTC().Truncate(time.Second)
-	k.NotAfter, k.Sources = &end, nil
-	return k, k.Counts(u.Now)
-}
-
-func (u Update) undecided(k Key) []string {
-	var sources []string
-	for _, s := range k.Sources {
-		if u.Undecided != nil && u.Undecided(s) {
-			sources = append(sources, s)
+		if c.source != "" {
+			keys[i].Sources = append(keys[i].Sources, c.source)
 		}
 	}
-	return sources
-}
-
-// same says whether two keys are one. An API key may get a new secret: then there are two.
-func (k Key) same(other Key) bool { return k.ID == other.ID && k.Secret == other.Secret }
-
-func compareKeys(a, b Key) int {
-	return cmp.Or(
-		cmp.Compare(rank(a), rank(b)),
-		compareEnds(b.NotAfter, a.NotAfter),
-		cmp.Compare(a.ID, b.ID),
-		cmp.Compare(a.Secret, b.Secret),
-	)
-}
-
-func rank(k Key) int {
-	switch {
-	case k.NotAfter != nil:
-		return 2
-	case k.Signing:
-		return 1
-	default:
-		return 0
-	}
-}
-
-func compareEnds(a, b *time.Time) int {
-	if a == nil || b == nil {
-		return 0 // of one rank both have none
-	}
-	return a.Compare(*b)
+	slices.SortStableFunc(keys, func(a, b Key) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), compareEnds(b.NotAfter, a.NotAfter))
+	})
+	return keys
 }

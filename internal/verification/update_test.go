@@ -12,19 +12,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)
 
-// key reads "id secret [signing] [until=duration] [of=source,source]".
+// key reads "id secret [unchecked] [until=duration] [of=source,source]".
 func key(text string) verification.Key {
 	parts := strings.Fields(text)
 	k := verification.Key{ID: parts[0], Secret: parts[1]}
 	for _, p := range parts[2:] {
-		if p == "signing" {
-			k.Signing = true
+		if p == "unchecked" {
+			k.Unchecked = true
 		}
 		if until, ok := strings.CutPrefix(p, "until="); ok {
 			d, err := time.ParseDuration(until)
@@ -53,8 +52,8 @@ func show(keys []verification.Key) []string {
 	var texts []string
 	for _, k := range keys {
 		text := k.ID + " " + k.Secret
-		if k.Signing {
-			text += " signing"
+		if k.Unchecked {
+			text += " unchecked"
 		}
 		if k.NotAfter != nil {
 			text += " until=" + k.NotAfter.Sub(now.Truncate(time.Second)).String()
@@ -67,52 +66,100 @@ func show(keys []verification.Key) []string {
 	return texts
 }
 
-func many(from, to int, suffix string) []string {
-	var texts []string
-	for i := from; i <= to; i++ {
-		texts = append(texts, fmt.Sprintf("%d s%d%s", i, i, suffix))
+// endpoints reads "namespace/secret[=id,id]".
+func endpoints(texts ...string) []verification.Endpoint {
+	var all []verification.Endpoint
+	for _, t := range texts {
+		source, ids, named := strings.Cut(t, "=")
+		namespace, secret, _ := strings.Cut(source, "/")
+		e := verification.Endpoint{Namespace: namespace, Secret: secret}
+		if named {
+			e.APIKeys = strings.Split(ids, ",")
+		}
+		all = append(all, e)
 	}
-	return texts
+	return all
 }
 
 func TestUpdate(t *testing.T) {
 	t.Parallel()
+	x, y := []string{"n/x"}, []string{"n/x", "m/y"}
 	tests := map[string]struct {
 		why       string
 		entry     []string
-		present   []string
-		undecided string
+		known     []string
+		endpoints []string
+		awaited   []string
+		undecided []string
 		noGrace   bool
 		want      []string
 	}{
-		"a first key":              {why: "an endpoint became ready", present: []string{"1 a of=x"}, want: []string{"1 a of=x"}},
-		"own credentials go first": {why: "the receiver tries 8", present: []string{"1 a signing of=x", "2 b of=x"}, want: []string{"2 b of=x", "1 a signing of=x"}},
-		"a key in two Secrets":     {why: "it goes once it is in neither", present: []string{"1 a of=y", "1 a signing of=x"}, want: []string{"1 a of=x,y"}},
-		"a key that is gone counts for the grace": {
-			why: "Cloudinary signs with the oldest key until that is disabled", entry: []string{"1 a of=x"}, present: []string{"2 b of=x"}, want: []string{"2 b of=x", "1 a until=30m0s"},
+		"a first key": {why: "an endpoint became ready", known: []string{"1 a of=n/x"}, endpoints: x, want: []string{"1 a of=n/x"}},
+		"what Cloudinary let in goes first": {
+			why: "a receiver of a former version tries the first 8", known: []string{"1 a unchecked of=n/x", "2 b of=n/x"}, endpoints: x, want: []string{"2 b of=n/x", "1 a unchecked of=n/x"},
 		},
-		"without a grace it goes at once":        {why: "that is what 0 means", entry: []string{"1 a of=x"}, present: []string{"2 b of=x"}, noGrace: true, want: []string{"2 b of=x"}},
-		"a new secret of the same API key":       {why: "both are live", entry: []string{"1 a of=x"}, present: []string{"1 b of=x"}, want: []string{"1 b of=x", "1 a until=30m0s"}},
-		"the end is not moved":                   {why: "it would never come", entry: []string{"1 a until=5m"}, present: []string{"2 b of=x"}, want: []string{"2 b of=x", "1 a until=5m0s"}},
-		"the end has come":                       {why: "least exposure", entry: []string{"1 a until=0s"}, present: []string{"2 b of=x"}, want: []string{"2 b of=x"}},
-		"a key that comes back":                  {why: "it is as if it had never been away", entry: []string{"1 a until=5m"}, present: []string{"1 a of=x"}, want: []string{"1 a of=x"}},
-		"a Secret that cannot be judged yet":     {why: "a start of the manager, or of an outage", entry: []string{"1 a of=x", "2 b signing of=y"}, undecided: "xy", noGrace: true, want: []string{"1 a of=x", "2 b signing of=y"}},
-		"one of two Secrets cannot be judged":    {why: "the key may stand there", entry: []string{"1 a of=x,y"}, undecided: "y", want: []string{"1 a of=x,y"}},
-		"a Secret that is one of two not judged": {why: "nothing is to be written at a start", entry: []string{"1 a of=x,y"}, present: []string{"1 a of=x"}, undecided: "y", want: []string{"1 a of=x,y"}},
-		"an end is not taken back by silence":    {why: "the key was seen to be gone", entry: []string{"1 a until=5m of=x"}, undecided: "x", want: []string{"1 a until=5m0s of=x"}},
-		"a key that nobody owns up to":           {why: "somebody edited the entry", entry: []string{"1 a"}, want: []string{"1 a until=30m0s"}},
-		"more than the receiver tries": {
-			why:   "own credentials, then signing keys by id, then the ones that end, the latest first",
-			entry: []string{"91 old until=1m", "92 new until=2m"}, present: slices.Concat(many(1, 4, " signing of=x"), many(5, 7, " of=y")),
-			want: slices.Concat(many(5, 7, " of=y"), many(1, 4, " signing of=x"), []string{"92 new until=2m0s"}),
+		"a key in two Secrets": {why: "it is the same", known: []string{"1 a of=m/y", "1 a of=n/x"}, endpoints: y, want: []string{"1 a of=m/y,n/x"}},
+		"a key that is checked in one Secret": {
+			why: "by the other one nobody can name it", known: []string{"1 a of=m/y", "1 a unchecked of=n/x"}, endpoints: y, want: []string{"1 a of=m/y", "1 a unchecked of=n/x"},
+		},
+		"a Secret that no endpoint with a receiver has": {why: "least exposure", known: []string{"1 a of=n/x", "2 b of=m/y"}, endpoints: x, want: []string{"1 a of=n/x"}},
+		"a Secret whose key an endpoint names": {
+			why: "it counts for that one", known: []string{"1 a of=n/x", "2 b of=m/y", "3 c of=m/y"}, endpoints: []string{"n/x=1,2"}, want: []string{"1 a of=n/x", "2 b of=m/y"},
+		},
+		"a Secret's signing key that an endpoint names": {
+			why: "nobody has checked it", known: []string{"1 a of=n/x", "2 b unchecked of=m/y"}, endpoints: []string{"n/x=1,2"}, want: []string{"1 a of=n/x"},
+		},
+		"a key that no endpoint lets count": {why: "least exposure", known: []string{"1 a of=n/x", "2 b unchecked of=n/x"}, endpoints: []string{"n/x=2"}, want: []string{"2 b unchecked of=n/x"}},
+		"a key that apiKeys leaves out now": {
+			why: "the receiver goes by apiKeys at once; elsewhere it may be waited for", entry: []string{"1 a of=n/x"}, known: []string{"1 a of=n/x", "2 b of=n/x"}, endpoints: []string{"n/x=2"},
+			want: []string{"2 b of=n/x", "1 a until=30m0s of=n/x"},
+		},
+		"a key that is gone counts for the grace": {
+			why: "Cloudinary signs with the oldest key until that is disabled", entry: []string{"1 a of=n/x"}, known: []string{"2 b of=n/x"}, endpoints: x, want: []string{"2 b of=n/x", "1 a until=30m0s of=n/x"},
+		},
+		"a key that is gone from one of two Secrets": {
+			why: "the other one's endpoints are another matter", entry: []string{"1 a of=m/y,n/x"}, known: []string{"1 a of=m/y", "2 b of=n/x"}, endpoints: y,
+			want: []string{"1 a of=m/y", "2 b of=n/x", "1 a until=30m0s of=n/x"},
+		},
+		"an endpoint that has another Secret now": {
+			why: "a new Secret may be how somebody rotates", entry: []string{"1 a of=n/before"}, known: []string{"2 b of=n/x"}, endpoints: x, want: []string{"2 b of=n/x", "1 a until=30m0s of=n/before"},
+		},
+		"without a grace it goes at once": {why: "that is what 0 means", entry: []string{"1 a of=n/x"}, known: []string{"2 b of=n/x"}, endpoints: x, noGrace: true, want: []string{"2 b of=n/x"}},
+		"a new secret of the same API key": {
+			why: "both are live", entry: []string{"1 a of=n/x"}, known: []string{"1 b of=n/x"}, endpoints: x, want: []string{"1 b of=n/x", "1 a until=30m0s of=n/x"},
+		},
+		"the end is not moved":         {why: "it would never come", entry: []string{"1 a until=5m of=n/x"}, known: []string{"2 b of=n/x"}, endpoints: x, want: []string{"2 b of=n/x", "1 a until=5m0s of=n/x"}},
+		"the end has come":             {why: "least exposure", entry: []string{"1 a until=0s of=n/x"}, known: []string{"2 b of=n/x"}, endpoints: x, want: []string{"2 b of=n/x"}},
+		"a key that comes back":        {why: "it is as if it had never been away", entry: []string{"1 a until=5m of=n/x"}, known: []string{"1 a of=n/x"}, endpoints: x, want: []string{"1 a of=n/x"}},
+		"a key that became an api_key": {why: "it is one key", entry: []string{"1 a unchecked of=n/x"}, known: []string{"1 a of=n/x"}, endpoints: x, want: []string{"1 a of=n/x"}},
+		"a Secret that cannot be judged yet": {
+			why: "a start of the manager, or of an outage", entry: []string{"1 a of=n/x", "2 b unchecked of=m/y"}, undecided: y, noGrace: true, want: []string{"1 a of=n/x", "2 b unchecked of=m/y"},
+		},
+		"one of two Secrets cannot be judged": {
+			why: "the key may stand there", entry: []string{"1 a of=m/y,n/x"}, known: []string{"2 b of=n/x"}, endpoints: x, undecided: []string{"m/y"}, noGrace: true,
+			want: []string{"1 a of=m/y", "2 b of=n/x"},
+		},
+		"a Secret that is one of two not judged": {why: "nothing is to be written at a start", entry: []string{"1 a of=m/y,n/x"}, known: []string{"1 a of=n/x"}, endpoints: x, undecided: []string{"m/y"}, want: []string{"1 a of=m/y,n/x"}},
+		"an endpoint that cannot be judged yet names another's key": {
+			why: "nothing is to be written at a start", entry: []string{"2 b of=m/y"}, known: []string{"1 a of=o/z", "2 b of=m/y"}, endpoints: []string{"o/z"}, awaited: []string{"n/x=2"}, undecided: x,
+			want: []string{"1 a of=o/z", "2 b of=m/y"},
+		},
+		"an endpoint that cannot be judged yet brings nothing in": {
+			why: "it may be an intruder's", known: []string{"2 b of=m/y", "1 a of=o/z"}, endpoints: []string{"o/z"}, awaited: []string{"n/x=2"}, want: []string{"1 a of=o/z"},
+		},
+		"an end is not taken back by silence": {why: "the key was seen to be gone", entry: []string{"1 a until=5m of=n/x"}, undecided: x, want: []string{"1 a until=5m0s of=n/x"}},
+		"a key that nobody owns up to":        {why: "somebody edited the entry", entry: []string{"1 a"}, want: []string{"1 a until=30m0s"}},
+		"a Secret that changes over and over": {
+			why: "of what was there the latest stay", entry: slices.Concat(each(1, 8, "old", " until=5m of=n/x"), []string{"9 older until=4m of=n/x", "5 other until=1m of=m/y"}), known: []string{"10 now of=n/x"}, endpoints: x,
+			want: slices.Concat([]string{"10 now of=n/x"}, each(1, 8, "old", " until=5m0s of=n/x"), []string{"5 other until=1m0s of=m/y"}),
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := verification.Update{
-				Present: keysOf(test.present...), Now: now, Grace: 30 * time.Minute,
-				Undecided: func(s string) bool { return strings.Contains(test.undecided, s) },
+				Known: keysOf(test.known...), Endpoints: endpoints(test.endpoints...), Awaited: endpoints(test.awaited...), Now: now, Grace: 30 * time.Minute,
+				Undecided: func(s string) bool { return slices.Contains(test.undecided, s) },
 			}
 			if test.noGrace {
 				u.Grace = 0
@@ -132,29 +179,17 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-func TestTooManyCountsWhatIsInSecretsAlone(t *testing.T) {
-	t.Parallel()
-	u := verification.Update{Present: keysOf(append(many(1, 8, ""), "1 s1")...)}
-	if u.TooMany() {
-		t.Error("eight keys, one of them in two Secrets, are too many")
-	}
-	u.Present = append(u.Present, key("9 s9 signing"))
-	if !u.TooMany() {
-		t.Error("nine keys are not too many")
-	}
-}
-
-// Whatever the order in which Secrets are seen: the same entry, stable, within its limit, and with no live key lost that fits in.
+// Whatever the order in which Secrets are seen: the same entry, stable, with all that counts for an endpoint and nothing that has ended.
 func TestUpdateProperties(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	for range 3000 {
-		var entry, present []verification.Key
+		var entry, known []verification.Key
 		for i := range random.IntN(12) {
-			k := verification.Key{ID: fmt.Sprint(i / 2), Secret: fmt.Sprint(i), Signing: random.IntN(2) == 0, Sources: []string{fmt.Sprint(random.IntN(3))}}
+			k := verification.Key{ID: fmt.Sprint(i / 2), Secret: fmt.Sprint(i), Unchecked: random.IntN(2) == 0, Sources: []string{fmt.Sprintf("n%d/s", random.IntN(3))}}
 			if random.IntN(2) == 0 {
-				present = append(present, k)
+				known = append(known, k)
 			}
 			if random.IntN(2) == 0 {
 				end := now.Add(time.Duration(random.IntN(40)-10) * time.Minute)
@@ -164,9 +199,12 @@ func TestUpdateProperties(t *testing.T) {
 				entry = append(entry, k)
 			}
 		}
-		u := verification.Update{Present: present, Now: now, Grace: 30 * time.Minute, Undecided: func(s string) bool { return s == "0" }}
+		u := verification.Update{
+			Known: known, Endpoints: endpoints("n1/s", "n2/s=0,1,2"), Awaited: endpoints("n0/s=3"), Now: now, Grace: 30 * time.Minute,
+			Undecided: func(s string) bool { return s == "n0/s" },
+		}
 		got := u.Apply(entry)
-		random.Shuffle(len(present), func(i, j int) { present[i], present[j] = present[j], present[i] })
+		random.Shuffle(len(known), func(i, j int) { known[i], known[j] = known[j], known[i] })
 		random.Shuffle(len(entry), func(i, j int) { entry[i], entry[j] = entry[j], entry[i] })
 		if diff := cmp.Diff(show(got), show(u.Apply(entry))); diff != "" {
 			t.Fatalf("seed %d: another order gives another entry:\n%s", seed, diff)
@@ -174,17 +212,12 @@ func TestUpdateProperties(t *testing.T) {
 		if diff := cmp.Diff(show(got), show(u.Apply(got))); diff != "" {
 			t.Fatalf("seed %d: applied again it changes:\n%s", seed, diff)
 		}
-		if len(got) > notification.MaxKeys {
-			t.Fatalf("seed %d: %d keys", seed, len(got))
-		}
-		live := 0
-		for _, k := range present {
-			if slices.ContainsFunc(got, func(g verification.Key) bool { return g.ID == k.ID && g.Secret == k.Secret && g.NotAfter == nil }) {
-				live++
+		for _, e := range u.Endpoints {
+			for _, k := range verification.NewPool(known).Select(e) {
+				if !slices.ContainsFunc(verification.NewPool(got).Select(e), func(g verification.Key) bool { return g.ID == k.ID && g.Secret == k.Secret && g.NotAfter == nil }) {
+					t.Fatalf("seed %d: %v is not there for %v: %v", seed, show([]verification.Key{k}), e, show(got))
+				}
 			}
-		}
-		if live < min(len(present), notification.MaxKeys) && !slices.ContainsFunc(entry, func(k verification.Key) bool { return k.NotAfter == nil }) {
-			t.Fatalf("seed %d: %d of %d keys in Secrets are there: %v", seed, live, len(present), show(got))
 		}
 		for _, k := range got {
 			if !k.Counts(now) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package verification is what the manager and the receiver agree on: how the keys that notifications are verified with are handed
-// from the one to the other, in a Secret with one data entry for each product environment. The manager decides with it which
-// keys an entry has; the receiver reads it.
+// from the one to the other, in a Secret with one data entry for each product environment, and which of an entry's keys count
+// for which endpoint. The manager decides with it which keys an entry has; the receiver, which of them it verifies with.
 //
 // It is pure: it neither reads nor writes the Secret, and the time is an argument.
 package verification
@@ -39,10 +39,11 @@ type Key struct {
 	// NotAfter is when the key stops to count. It is set once the key is in no Secret any more; nil: it counts.
 	NotAfter *time.Time `json:"notAfter,omitempty"`
 
-	// Signing says that the key is no Secret's own api_key, but stands in one as signing.<API_KEY>. For the manager.
-	Signing bool `json:"signing,omitempty"`
-	// Sources are the Secrets that have the key, as namespace/name, sorted. For the manager, which knows by them whether a key that it
-	// does not see is gone, or stands in a Secret that it cannot judge yet.
+	// Unchecked says that nobody has had Cloudinary confirm the key: it stands in a Secret as signing.<API_KEY>, or beside an OAuth token. Such
+	// a key speaks for nobody but the Secret's own endpoints. The name in JSON is from when there were signing keys alone.
+	Unchecked bool `json:"signing,omitempty"`
+	// Sources are the Secrets that have the key, or had it lately if it has an end, as namespace/name, sorted. For whom the key counts
+	// is told by them.
 	Sources []string `json:"sources,omitempty"`
 }
 
@@ -61,7 +62,7 @@ func (k Key) MarshalLog() any { return k.String() }
 // Keys is the entry of a product environment.
 type Keys struct {
 	Environment
-	// Keys in the order in which they are to be preferred, at most notification.MaxKeys.
+	// Keys of all endpoints. None counts for all of them: see Pool.
 	Keys []Key `json:"keys"`
 }
 

@@ -48,7 +48,7 @@ func TestAnEntryComesBackAsItWas(t *testing.T) {
 		Environment: verification.Environment{APIBase: "https://api.cloudinary.com", CloudName: "my-cloud"},
 		Keys: []verification.Key{
 			{ID: "123", Secret: `<"s&crêt">`, Sources: []string{"shop/cloudinary"}},
-			{ID: "456", Secret: "s", Signing: true, NotAfter: &end},
+			{ID: "456", Secret: "s", Unchecked: true, NotAfter: &end},
 		},
 	}
 	raw, err := sent.Encode()
@@ -72,7 +72,7 @@ func TestAnEntryComesBackAsItWas(t *testing.T) {
 func plain(k verification.Keys) []string {
 	shown := []string{k.APIBase, k.CloudName}
 	for _, key := range k.Keys {
-		shown = append(shown, fmt.Sprint(key.ID, key.Secret, key.NotAfter, key.Signing, key.Sources))
+		shown = append(shown, fmt.Sprint(key.ID, key.Secret, key.NotAfter, key.Unchecked, key.Sources))
 	}
 	return shown
 }

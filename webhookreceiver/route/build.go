@@ -14,8 +14,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
-// Configs works out what is served: every endpoint with a receiver, the triggers that notify it, and the keys of its product
-// environment as far as they are known. An endpoint that is being deleted is served until it is gone: Cloudinary may still notify it.
+// Configs works out what is served: every endpoint with a receiver, the triggers that notify it, and those keys of its product
+// environment that count for it, as far as they are known. An endpoint that is being deleted is served until it is gone: Cloudinary may still notify it.
 // The answer is sorted by namespace and name.
 func Configs(
 	endpoints []*v1alpha1.NotificationEndpoint, triggers []*KeptTrigger, keys map[verification.Environment]verification.Keys,
@@ -23,6 +23,10 @@ func Configs(
 	byEndpoint := map[types.NamespacedName][]*KeptTrigger{}
 	for _, t := range triggers {
 		byEndpoint[t.endpoint] = append(byEndpoint[t.endpoint], t)
+	}
+	pools := make(map[verification.Environment]*verification.Pool, len(keys))
+	for env, entry := range keys {
+		pools[env] = verification.NewPool(entry.Keys)
 	}
 	var configs []Config
 	for _, ep := range endpoints {
@@ -37,7 +41,9 @@ func Configs(
 		}
 		c.Triggers, c.MoreTriggers = counting(c.Key.Namespace, c.Triggers)
 		if env := ep.Status.Environment; env != nil {
-			c.Keys = keys[verification.Environment{APIBase: env.APIBase, CloudName: env.CloudName}].Keys
+			if pool := pools[verification.Environment{APIBase: env.APIBase, CloudName: env.CloudName}]; pool != nil {
+				c.Keys = pool.Select(verification.EndpointOf(ep))
+			}
 		}
 		configs = append(configs, c)
 	}

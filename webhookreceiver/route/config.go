@@ -19,6 +19,7 @@ type Config struct {
 	UID        types.UID            `json:"uid"`
 	Generation int64                `json:"generation"`
 
+	// Keys are those that count for the endpoint, without their sources.
 	Keys       []verification.Key       `json:"keys,omitempty"`
 	Algorithms []notification.Algorithm `json:"algorithms,omitempty"`
 	PublicKeys []string                 `json:"publicKeys,omitempty"`

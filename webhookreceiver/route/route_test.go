@@ -25,7 +25,9 @@ import (
 func endpoint(namespace, name string, change func(*v1alpha1.NotificationEndpoint)) *v1alpha1.NotificationEndpoint {
 	ep := &v1alpha1.NotificationEndpoint{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID("uid-" + name), Generation: 3},
-		Spec:       v1alpha1.NotificationEndpointSpec{Receiver: &v1alpha1.ReceiverSpec{}},
+		Spec: v1alpha1.NotificationEndpointSpec{
+			CredentialsSecretRef: v1alpha1.LocalSecretReference{Name: "cloudinary"}, Receiver: &v1alpha1.ReceiverSpec{},
+		},
 		Status: v1alpha1.NotificationEndpointStatus{
 			Environment: &v1alpha1.EnvironmentStatus{APIBase: "https://api.cloudinary.com", CloudName: "demo"},
 		},
@@ -68,7 +70,9 @@ func allowing(from v1alpha1.FromNamespaces) func(*v1alpha1.NotificationEndpoint)
 
 func TestConfigs(t *testing.T) {
 	keys := map[verification.Environment]verification.Keys{
-		{APIBase: "https://api.cloudinary.com", CloudName: "demo"}: {Keys: []verification.Key{{ID: "1", Secret: "s"}}},
+		{APIBase: "https://api.cloudinary.com", CloudName: "demo"}: {Keys: []verification.Key{
+			{ID: "1", Secret: "s", Sources: []string{"elsewhere/cloudinary", "shop/cloudinary"}}, {ID: "0", Secret: "theirs", Sources: []string{"intruder/cloudinary"}},
+		}},
 	}
 	endpoints := []*v1alpha1.NotificationEndpoint{
 		endpoint("shop", "media", func(ep *v1alpha1.NotificationEndpoint) {

@@ -13,6 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
 // SnapshotName is the file in the store's directory that has the last routes, so that a receiver that starts while the API server
@@ -155,5 +158,21 @@ func LoadSnapshot(dir string) ([]Config, error) {
 	if s.Version != snapshotVersion {
 		return nil, fmt.Errorf("load routes: version %d is not one this receiver knows", s.Version)
 	}
+	for i := range s.Endpoints {
+		s.Endpoints[i].keepOwnKeys()
+	}
 	return s.Endpoints, nil
+}
+
+// keepOwnKeys drops other namespaces' keys from what a receiver has saved that let all keys of a product environment count. It is told by
+// their sources: a key that was selected has none.
+func (c *Config) keepOwnKeys() {
+	c.Keys = slices.DeleteFunc(c.Keys, func(k verification.Key) bool {
+		return len(k.Sources) > 0 && !slices.ContainsFunc(k.Sources, func(source string) bool {
+			return strings.HasPrefix(source, c.Key.Namespace+"/")
+		})
+	})
+	for i := range c.Keys {
+		c.Keys[i].Sources = nil
+	}
 }

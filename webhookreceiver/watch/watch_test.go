@@ -99,6 +99,9 @@ func namespace(name string) *corev1.Namespace {
 func secretOf(t *testing.T, keys ...verification.Key) *corev1.Secret {
 	t.Helper()
 	e := verification.Environment{APIBase: "https://api.cloudinary.com", CloudName: "demo"}
+	for i := range keys {
+		keys[i].Sources = []string{"shop/cloudinary"}
+	}
 	raw, err := verification.Keys{Environment: e, Keys: keys}.Encode()
 	if err != nil {
 		t.Fatal(err)

@@ -559,6 +559,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.SignatureAlgorithm
           elementRelationship: associative
+    - name: apiKeys
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: ed25519PublicKeys
       type:
         list:

@@ -19,6 +19,11 @@ type VerificationApplyConfiguration struct {
 	// algorithms are the only ones that count. Absent: SHA1 and SHA256, whichever Cloudinary uses, and Ed25519 if there is a
 	// public key. SHA-256 is a setting of the Cloudinary account; where it is on, SHA1 can be left out here.
 	Algorithms []apiv1alpha1.SignatureAlgorithm `json:"algorithms,omitempty"`
+	// apiKeys are the ids of the only API keys whose signatures count, up to 8, for example 123456789012345. An id is no secret. Its secret is
+	// looked for in the endpoint's own Secret, as its API key or as signing.<API_KEY>, and else in other Secrets of the product
+	// environment, whose API key it is and with which Cloudinary has let calls in. Absent: all keys of the endpoint's own Secret
+	// count, and no other Secret's.
+	APIKeys []string `json:"apiKeys,omitempty"`
 	// ed25519PublicKeys are the keys that X-Cld-Signature_v2 is checked with: PEM, or the 32 bytes in base64 or hex. Cloudinary has
 	// not published what exactly it signs; the assumption made is in the documentation. Absent: notifications that carry no other
 	// signature are refused.
@@ -45,6 +50,16 @@ func (b *VerificationApplyConfiguration) WithMaxAge(value apiv1alpha1.Duration) 
 func (b *VerificationApplyConfiguration) WithAlgorithms(values ...apiv1alpha1.SignatureAlgorithm) *VerificationApplyConfiguration {
 	for i := range values {
 		b.Algorithms = append(b.Algorithms, values[i])
+	}
+	return b
+}
+
+// WithAPIKeys adds the given value to the APIKeys field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the APIKeys field.
+func (b *VerificationApplyConfiguration) WithAPIKeys(values ...string) *VerificationApplyConfiguration {
+	for i := range values {
+		b.APIKeys = append(b.APIKeys, values[i])
 	}
 	return b
 }
