@@ -102,25 +102,6 @@ func benchmarkStore(b *testing.B, writers int, then func(*Store, PutResult) erro
 	}
 }
 
-func BenchmarkDedupBytes(b *testing.B) {
-	const keys = 2_000_000
-	for b.Loop() {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		set := &keySet{limit: keys}
-		for i := range uint64(keys) {
-			var k dedupKey
-			binary.LittleEndian.PutUint64(k[:], i*0x9e3779b97f4a7c15)
-			set.add(&k, int64(1_700_000_000+i/1000))
-		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/keys, "bytes/key")
-		runtime.KeepAlive(set)
-	}
-}
-
 // BenchmarkOpen opens a store with 1,000,000 stubs and 100,000 pending notifications of 2 KiB.
 func BenchmarkOpen(b *testing.B) {
 	const stubs, pending, together = 1_000_000, 100_000, 1000

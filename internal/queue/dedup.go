@@ -3,159 +3,140 @@
 package queue
 
 import (
-	"encoding/binary"
-	"math/bits"
+	"hash/maphash"
+	"math"
+	"sync"
 )
 
 // dedupKey is as much of a deduplication key as is remembered: 2^64 keys would be needed for a chance of two alike.
 type dedupKey [16]byte
 
-// keySet remembers keys until they expire, at most limit of them. It is 256 hash tables with linear probing, so that one that
-// grows costs little room and time. There are no pointers in it for the garbage collector to follow.
+// keySet remembers keys until they expire, at most limit of them. Beyond that whoever has most loses its oldest: of the namespaces the
+// one with most keys, and of its endpoints the one with most. So nobody loses a key to another who has no more than it: each
+// namespace can have an equal part of the limit, and of what the namespace can have, each of its endpoints an equal part.
+//
+// Each endpoint's keys are a queue, in order of arrival (dedup_blocks.go), and all of them are in one hash table (dedup_index.go). There are no
+// pointers in either for the garbage collector to follow.
 type keySet struct {
-	segments  [256]keySegment
-	n, limit  int
-	floor     uint32 // keys that expire until then are not remembered, since there are too many
-	forgotten int
+	// mu guards everything below. What adds or forgets a key holds Store.mu as well, since stubs go with it.
+	mu        sync.Mutex
+	limit     int
+	n         int // keys that are remembered
+	forgotten int // keys that were forgotten before they expired
+	seed      maphash.Seed
+	segments  [keySegments]keyIndex
+	blocks    keyBlocks
+	shares    keyShares
 }
 
-type keySegment struct {
-	slots []keySlot
-	n     int
+// keySegments is how many hash tables the set consists of, so that one that grows costs little room and time.
+const keySegments = 256
+
+func newKeySet(limit int) *keySet {
+	return &keySet{limit: limit, seed: maphash.MakeSeed(), blocks: newKeyBlocks(), shares: newKeyShares()}
 }
 
-// keySlot is free when expires is 0.
-type keySlot struct {
-	key     dedupKey
-	expires uint32 // unix seconds
-}
+// hash cannot be foreseen: whoever signs notifications chooses what the keys are made of, and must not choose who is whose neighbor.
+func (s *keySet) hash(key *dedupKey) uint64 { return maphash.Bytes(s.seed, key[:]) }
 
-func (k *dedupKey) hash() uint64 {
-	h := binary.LittleEndian.Uint64(k[:8])*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(k[8:])
-	h ^= h >> 32
-	h *= 0xd6e8feb86659fd93
-	return h ^ h>>29
-}
+func (s *keySet) segment(h uint64) *keyIndex { return &s.segments[h%keySegments] }
 
-// has tells whether key is remembered and has not expired.
-func (s *keySet) has(key *dedupKey, now int64) bool {
-	h := key.hash()
-	seg := &s.segments[h&0xff]
-	if seg.n == 0 {
-		return false
+// has reports whether key is remembered and has not expired, and the notification that it was remembered for.
+func (s *keySet) has(key *dedupKey, now int64) (ID, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.hash(key)
+	x := s.segment(h)
+	i := s.find(x, h, key)
+	if i < 0 {
+		return 0, false
 	}
-	slot := seg.find(h, key)
-	return int64(slot.expires) > now
+	b, slot := s.blocks.slot(x.slots[i].place())
+	return b.first + ID(slot.id), int64(slot.expires) > now
 }
 
-// add remembers key until it expires.
-func (s *keySet) add(key *dedupKey, expires int64) {
-	if expires <= int64(s.floor) {
+// add remembers the key of a notification that came in after all others of its endpoint, until it expires. It reports whether there are too
+// many now, so that one has to be forgotten.
+func (s *keySet) add(owner []byte, key *dedupKey, id ID, expires int64) (tooMany bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.hash(key)
+	x := s.segment(h)
+	until := uint32(min(expires, math.MaxUint32)) //nolint:gosec // see expirySeconds
+	if i := s.find(x, h, key); i >= 0 {
+		place := x.slots[i].place()
+		_, slot := s.blocks.slot(place)
+		until = max(until, slot.expires)
+		x.remove(i)
+		s.removeSlot(place)
+	}
+	place := s.append(s.shares.endpoint(owner), id, keySlot{key: *key, expires: until})
+	x.insert(slotOf(h, place))
+	s.n++
+	return s.tooMany()
+}
+
+func (s *keySet) tooMany() bool { return s.shares.all.held > s.limit || s.blocks.full() }
+
+// oneForgotten is a key that was forgotten.
+type oneForgotten struct {
+	owner string
+	id    ID
+	early bool // before it expired
+}
+
+// forgetOne forgets the oldest key of the endpoint that has most. It reports whether there are still too many.
+func (s *keySet) forgetOne(now int64) (one oneForgotten, tooMany bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.shares.largest()
+	b := s.blocks.block(e.oldest)
+	slot := &b.slots[b.from] // there is one: a block has no hole at its beginning
+	one = oneForgotten{owner: e.name, id: b.first + ID(slot.id), early: int64(slot.expires) > now}
+	if one.early {
+		s.shares.raise(e, one.id, int64(slot.expires))
 		s.forgotten++
-		return
 	}
-	h := key.hash()
-	seg := &s.segments[h&0xff]
-	if seg.n+1 > len(seg.slots)*4/5 {
-		seg.resize(max(16, len(seg.slots)+len(seg.slots)/4), 0)
-	}
-	slot := seg.find(h, key)
-	if slot.expires == 0 {
-		slot.key = *key
-		seg.n++
-		s.n++
-	}
-	slot.expires = max(slot.expires, uint32(expires)) //nolint:gosec // see expirySeconds
-	if s.n > s.limit {
-		s.forgetOldest()
-	}
+	h := s.hash(&slot.key)
+	x := s.segment(h)
+	x.remove(s.find(x, h, &slot.key))
+	s.removeSlot(placeOf(e.oldest, int(b.from)))
+	return one, s.tooMany()
 }
 
-// find returns the slot of key, or the free one where it belongs.
-func (s *keySegment) find(h uint64, key *dedupKey) *keySlot {
-	n := uint64(len(s.slots))
-	at, _ := bits.Mul64(h, n)
-	for {
-		slot := &s.slots[at]
-		if slot.expires == 0 || slot.key == *key {
-			return slot
-		}
-		if at++; at == n {
-			at = 0
-		}
-	}
-}
-
-// resize moves what expires after floor into a table of a given size.
-func (s *keySegment) resize(size int, floor uint32) {
-	old := s.slots
-	s.slots, s.n = make([]keySlot, size), 0
-	for i := range old {
-		if old[i].expires > floor {
-			*s.find(old[i].key.hash(), &old[i].key) = old[i]
-			s.n++
-		}
-	}
-}
-
-// expire forgets what has expired in one of the 256 segments.
-func (s *keySet) expire(segment int, now int64) {
-	seg := &s.segments[segment&0xff]
-	left := 0
-	for i := range seg.slots {
-		if int64(seg.slots[i].expires) > now {
-			left++
-		}
-	}
-	if left == seg.n {
-		return
-	}
-	s.n -= seg.n - left
-	seg.resize(max(16, left*3/2), uint32(now)) //nolint:gosec // seconds since 1970
-}
-
-// forgetOldest makes room for a sixteenth of the limit by forgetting what would expire first.
-func (s *keySet) forgetOldest() {
-	lowest, highest := s.expiryRange()
-	const buckets = 1024
-	width := (highest-lowest)/buckets + 1
-	var histogram [buckets]int
-	for i := range s.segments {
-		for _, slot := range s.segments[i].slots {
-			if slot.expires > 0 {
-				histogram[(slot.expires-lowest)/width]++
+// expire forgets what has expired in n of the blocks, after those of the call before.
+func (s *keySet) expire(now int64, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n = min(n, s.blocks.count()); n > 0 && s.blocks.used > 0; n-- {
+		at := s.blocks.following()
+		b := s.blocks.block(at)
+		for i := int(b.from); i < int(b.to); i++ {
+			slot := &b.slots[i]
+			if slot.expires == 0 || int64(slot.expires) > now {
+				continue
+			}
+			h := s.hash(&slot.key)
+			x := s.segment(h)
+			x.remove(s.find(x, h, &slot.key))
+			x.shrink()
+			if s.removeSlot(placeOf(at, i)); b.live == 0 {
+				break // it is nobody's any more
 			}
 		}
 	}
-	excess := s.n - s.limit + s.limit/16
-	floor := lowest
-	for _, n := range histogram {
-		floor += width
-		if excess -= n; excess <= 0 {
-			break
-		}
-	}
-	s.floor = max(s.floor, floor-1)
-	before := s.n
-	s.n = 0
-	for i := range s.segments {
-		seg := &s.segments[i]
-		if len(seg.slots) > 0 {
-			seg.resize(len(seg.slots), s.floor)
-		}
-		s.n += seg.n
-	}
-	s.forgotten += before - s.n
 }
 
-func (s *keySet) expiryRange() (lowest, highest uint32) {
-	lowest = ^uint32(0)
-	for i := range s.segments {
-		for _, slot := range s.segments[i].slots {
-			if slot.expires > 0 {
-				lowest, highest = min(lowest, slot.expires), max(highest, slot.expires)
-			}
-		}
-	}
-	return lowest, highest
+// size is how many blocks there are to expire.
+func (s *keySet) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.blocks.count()
+}
+
+// counts is how many keys are remembered, and how many were forgotten before they expired.
+func (s *keySet) counts() (keys, forgotten int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n, s.forgotten
 }

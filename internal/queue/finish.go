@@ -128,19 +128,39 @@ func decodeStates(b []byte, n int) ([]targetState, error) {
 	return states, d.err
 }
 
-const stubLen = 1 + 16 + 4
+const (
+	// stubFixed is the length of what stands before the endpoint of a stub: version, key, its expiry.
+	stubFixed = 1 + 16 + 4
+	// ownerlessStub is the version of stubs that do not tell their endpoint.
+	ownerlessStub = 1
+	stubVersion   = 2
+)
 
-func encodeStub(key *dedupKey, expires int64) (b [stubLen]byte) {
-	b[0] = valueVersion
-	copy(b[1:], key[:])
-	binary.LittleEndian.PutUint32(b[17:], uint32(expires)) //nolint:gosec // see expirySeconds
-	return b
+// stub is what is left of a notification that is done with.
+type stub struct {
+	key     dedupKey
+	expires int64  // Unix seconds
+	owner   []byte // the endpoint, encoded; when decoded, it aliases what it was decoded from
 }
 
-func decodeStub(b []byte) (key dedupKey, expires int64, err error) {
-	if len(b) != stubLen || b[0] != valueVersion {
-		return key, 0, errMalformed
+func (s *stub) appendTo(b []byte) []byte {
+	b = append(b, stubVersion)
+	b = append(b, s.key[:]...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(s.expires)) //nolint:gosec // see expirySeconds
+	return append(b, s.owner...)
+}
+
+func decodeStub(b []byte) (s stub, err error) {
+	if len(b) < stubFixed {
+		return s, errMalformed
 	}
-	copy(key[:], b[1:])
-	return key, int64(binary.LittleEndian.Uint32(b[17:])), nil
+	copy(s.key[:], b[1:])
+	s.expires, s.owner = int64(binary.LittleEndian.Uint32(b[stubFixed-4:])), b[stubFixed:]
+	switch {
+	case b[0] == ownerlessStub && len(s.owner) == 0:
+		s.owner = appendOwner(nil, Endpoint{})
+	case b[0] != stubVersion || ownerOf(s.owner) == nil || len(ownerOf(s.owner)) != len(s.owner):
+		return s, errMalformed
+	}
+	return s, nil
 }

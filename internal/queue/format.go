@@ -35,13 +35,15 @@ import (
 //	<ID> 4    the link, which every write leaves at the highest ID given so far: what the store holds as a whole. The last one
 //	          counts; older ones go away with the stubs around them
 //	<top> 1 <name>  a state; top is eight bytes 0xFF
+//	<top> 2 <namespace, name>  a floor, if keys of an endpoint were forgotten before they expired, for want of room
 //
 // Values begin with a version, 1. Integers are little endian, lengths and counts uvarints, a string or list is led by its length:
 //
 //	record:  version, CRC-32C of what follows, key [32], expiry of the key in Unix nanoseconds [8], time of receipt likewise [8],
 //	         order key [8], length of the route, route (namespace, name, event type, targets), header lines (name, value), body
 //	state:   version, for each target in order: 0 pending, 1 done, 2 dead and the reason, 3 pending again after a redrive
-//	stub:    version, first 16 bytes of the key, expiry in Unix seconds [4]
+//	stub:    version 2, first 16 bytes of the key, expiry in Unix seconds [4], namespace and name of the endpoint; version 1 ends before those
+//	floor:   version, the first ID [8] whose key is remembered, expiry of the keys before it in Unix seconds [8], CRC-32C of the preceding [4]
 //	link:    version, number of the write [8], next ID [8], number of entries but links [8], fingerprint of those
 //	         (the sum of a hash of each one's ID and kind) [8], CRC-32C of the preceding [4]
 const (
@@ -66,6 +68,7 @@ const (
 	kindLink   kind = 4
 
 	topState byte = 1
+	topFloor byte = 2
 )
 
 const keyLen = 9

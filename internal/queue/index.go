@@ -3,6 +3,7 @@
 package queue
 
 import (
+	"bytes"
 	"slices"
 	"time"
 	"unique"
@@ -32,6 +33,7 @@ type route struct {
 	eventType string
 	targets   []string
 	encoded   string
+	owner     []byte // the endpoint, encoded
 	users     int
 	share     *share
 }
@@ -167,7 +169,7 @@ func (x *index) newEntry(id ID, h *head, size int) (*entry, error) {
 		if rt, err = decodeRoute(h.route); err != nil {
 			return nil, err
 		}
-		rt.encoded = string(h.route)
+		rt.encoded, rt.owner = string(h.route), bytes.Clone(ownerOf(h.route))
 		if len(rt.targets) > 0 {
 			x.addRoute(rt)
 		}

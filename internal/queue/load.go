@@ -29,6 +29,9 @@ type badEntry struct {
 
 // load reads the whole store, checks that everything is there that should be, and cuts out what cannot be read.
 func (s *Store) load(known uint64) error {
+	if err := s.loadFloors(); err != nil {
+		return s.openError(err)
+	}
 	l := &loader{s: s, now: s.o.Now().Unix()}
 	gaps, err := scanAll(s.db, everything(), entries(l.entry))
 	if err != nil {
@@ -91,8 +94,8 @@ func (l *loader) record(id ID, value []byte) error {
 		return err
 	}
 	l.s.stubs.keep(id, h.keyExpires)
-	if h.keyExpires > l.now {
-		l.s.keys.add(&h.key, h.keyExpires)
+	if owner := l.open.route.owner; h.keyExpires > l.now && !l.s.keys.isForgotten(owner, id) {
+		l.s.remember(owner, &h.key, id, h.keyExpires, l.now)
 	}
 	return nil
 }
@@ -115,13 +118,17 @@ func (l *loader) state(id ID, value []byte) error {
 }
 
 func (l *loader) stub(id ID, value []byte) error {
-	key, expires, err := decodeStub(value)
+	is, err := decodeStub(value)
 	if err != nil {
 		return err
 	}
-	l.s.stubs.add(id, expires)
-	if expires > l.now {
-		l.s.keys.add(&key, expires)
+	l.s.stubs.add(id, is.expires)
+	switch {
+	case is.expires <= l.now:
+	case l.s.keys.isForgotten(is.owner, id):
+		l.s.stubs.forget(id)
+	default:
+		l.s.remember(is.owner, &is.key, id, is.expires, l.now)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func open(o Options) (_ *Store, err error) {
 	}
 	s := &Store{
 		o: o, log: o.Logger, failed: make(chan struct{}), index: newIndex(), linkID: noLink, stubs: stubBlocks{},
-		keys:  keySet{limit: o.MaxKeys},
+		keys: newKeySet(o.MaxKeys), forgotten: map[string]int{},
 		inbox: inbox{wake: make(chan struct{}, 1)},
 		disk:  &diskGuard{fs: o.FS, dir: o.Dir, minimum: o.MinFreeBytes, now: o.Now, log: o.Logger},
 	}

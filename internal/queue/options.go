@@ -26,7 +26,8 @@ type Options struct {
 	// targets take nothing leaves a fifth to others, and two leave a ninth; but 16 notifications, and 4 MiB, in any case.
 	MaxBytes         int64
 	MaxNotifications int
-	// MaxKeys limits the deduplication keys remembered. Those that would expire first are forgotten beyond it.
+	// MaxKeys limits the deduplication keys remembered. Beyond it the oldest is forgotten of whoever has most: the namespace, and in
+	// it the endpoint. So each namespace can have an equal part in any case, and of that each of its endpoints.
 	MaxKeys int
 	// MinFreeBytes is the room that must be left on the volume for something to be accepted. 0: 1 % of the volume,
 	// at least 32 MiB, but no more than a quarter of it.
@@ -41,6 +42,8 @@ type Options struct {
 	// OnDamaged is told of a notification that cannot be read, with ID 0 for a number of them that are not known by ID.
 	// It must not block, nor call the queue.
 	OnDamaged func(ID, error)
+	// OnForgotten is told how many keys of an endpoint were forgotten before they expired, within seconds. It must not block, nor call the queue.
+	OnForgotten func(Endpoint, int)
 	// OnFatal is told that the store has failed. The program should exit, other than with 0: it is the only way out.
 	OnFatal func(error)
 	// OnCommit is told of each group written.
@@ -102,6 +105,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.OnDamaged == nil {
 		o.OnDamaged = func(ID, error) {}
+	}
+	if o.OnForgotten == nil {
+		o.OnForgotten = func(Endpoint, int) {}
 	}
 	if o.OnFatal == nil {
 		o.OnFatal = func(error) {}

@@ -48,6 +48,25 @@ func (s *Store) checkSize(r *Record) error {
 	return nil
 }
 
+// Known implements Queue.
+func (s *Store) Known(key [32]byte) (known, durable bool) {
+	if s.readable() != nil {
+		return false, false
+	}
+	id, known := s.keys.has((*dedupKey)(key[:]), s.o.Now().Unix())
+	return known, known && uint64(id) <= s.durable.Load()
+}
+
+// remember notes a deduplication key, and forgets as many others as there are too many.
+func (s *Store) remember(owner []byte, key *dedupKey, id ID, expires, now int64) {
+	for tooMany := s.keys.add(owner, key, id, expires); tooMany; {
+		var one oneForgotten
+		if one, tooMany = s.keys.forgetOne(now); one.early {
+			s.noteForgotten(one)
+		}
+	}
+}
+
 func applyPut(s *Store, g *group, o *op) {
 	h, err := decodeHead(o.record)
 	if err != nil {
@@ -55,7 +74,7 @@ func applyPut(s *Store, g *group, o *op) {
 		return
 	}
 	now := s.o.Now().Unix()
-	if s.keys.has(&h.key, now) {
+	if _, known := s.keys.has(&h.key, now); known {
 		o.result.Duplicate = true
 		return
 	}
@@ -75,7 +94,7 @@ func applyPut(s *Store, g *group, o *op) {
 	s.ledger.nextID++
 	o.result.ID = e.id
 	if h.keyExpires > now {
-		s.keys.add(&h.key, h.keyExpires)
+		s.remember(e.route.owner, &h.key, e.id, h.keyExpires, now)
 	}
 	if e.pending == 0 {
 		s.writeStub(g, e, now)
@@ -123,11 +142,12 @@ func tooMuch(held, left, least int64) bool {
 
 // writeStub leaves the deduplication key of a notification that is done with.
 func (s *Store) writeStub(g *group, e *entry, now int64) {
-	if e.keyExpires <= now || e.keyExpires > math.MaxUint32 {
+	if e.keyExpires <= now || e.keyExpires > math.MaxUint32 || s.keys.isForgotten(e.route.owner, e.id) {
 		return
 	}
-	key, stub := keyOf(e.id, kindStub), encodeStub(&e.key, e.keyExpires)
-	s.set(g, key[:], stub[:])
+	key, is := keyOf(e.id, kindStub), stub{key: e.key, expires: e.keyExpires, owner: e.route.owner}
+	var room [stubFixed + 128]byte // enough for most names
+	s.set(g, key[:], is.appendTo(room[:0]))
 	s.ledger.add(e.id, kindStub)
 	s.stubs.add(e.id, e.keyExpires)
 }

@@ -43,6 +43,9 @@ type ID uint64
 // Endpoint names the NotificationEndpoint that a notification came in for.
 type Endpoint struct{ Namespace, Name string }
 
+// String is how an endpoint is named in a log.
+func (e Endpoint) String() string { return e.Namespace + "/" + e.Name }
+
 // Header is one line of a request's header.
 type Header struct{ Name, Value string }
 
@@ -155,6 +158,9 @@ type Queue interface { //nolint:interfacebloat // one contract, held as a whole 
 	// Put stores a record. When it returns nil, the record is durable, or a duplicate of one that is. The record must not be
 	// changed meanwhile. When ctx ends first, the record may be stored all the same.
 	Put(ctx context.Context, r *Record) (PutResult, error)
+	// Known reports whether a record with this key is there, as Put would find, and whether it is durable. It neither waits nor writes: only
+	// what Put says holds for a record that is not durable yet.
+	Known(key [32]byte) (known, durable bool)
 	// Get reads an unfinished notification. The result is the caller's.
 	Get(id ID) (*Record, error)
 	// Finish notes how targets were done with notifications; when it returns nil, durably. An outcome for something that is

@@ -52,14 +52,35 @@ func appendRoute(b []byte, r *Record) []byte {
 		n += sizedLen(t)
 	}
 	b = binary.AppendUvarint(b, uint64(n)) //nolint:gosec // a length
-	b = appendString(b, r.Endpoint.Namespace)
-	b = appendString(b, r.Endpoint.Name)
+	b = appendOwner(b, r.Endpoint)
 	b = appendString(b, r.EventType)
 	b = binary.AppendUvarint(b, uint64(len(r.Targets)))
 	for _, t := range r.Targets {
 		b = appendString(b, t)
 	}
 	return b
+}
+
+// appendOwner encodes an endpoint as a route begins.
+func appendOwner(b []byte, e Endpoint) []byte {
+	return appendString(appendString(b, e.Namespace), e.Name)
+}
+
+// ownerOf is what a route begins with: the endpoint. Of something else it is nil.
+func ownerOf(route []byte) []byte {
+	d := decoder{b: route}
+	d.sized()
+	d.sized()
+	if d.err != nil {
+		return nil
+	}
+	return route[:len(route)-len(d.b)]
+}
+
+// endpointOf decodes an owner.
+func endpointOf(owner []byte) Endpoint {
+	d := decoder{b: owner}
+	return Endpoint{Namespace: string(d.sized()), Name: string(d.sized())}
 }
 
 // head is the part of a record that is kept in memory.

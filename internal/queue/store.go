@@ -49,14 +49,16 @@ type Store struct {
 
 	mu      sync.Mutex
 	index   index
-	keys    keySet
+	keys    *keySet // has a lock of its own
 	stubs   stubBlocks
 	ledger  ledger
 	linkID  ID // where the last link is
 	repairs int
 	evicted int
-	damaged int
-	freed   int64 // bytes of notifications finished since the last compaction for room
+	// forgotten counts keys that were forgotten before they expired, by owner, since it was told of them.
+	forgotten map[string]int
+	damaged   int
+	freed     int64 // bytes of notifications finished since the last compaction for room
 }
 
 var _ Queue = (*Store)(nil)
@@ -215,9 +217,10 @@ func (s *Store) Stats() Stats {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	keys, forgotten := s.keys.counts()
 	return Stats{
 		Pending: s.index.pendingItems, Dead: s.index.deadItems, Notifications: len(s.index.entries), Bytes: s.index.bytes,
-		DiskBytes: disk, Keys: s.keys.n, OldestPending: s.index.oldestPending(),
-		Damaged: s.damaged, ForgottenKeys: s.keys.forgotten, EvictedDead: s.evicted,
+		DiskBytes: disk, Keys: keys, OldestPending: s.index.oldestPending(),
+		Damaged: s.damaged, ForgottenKeys: forgotten, EvictedDead: s.evicted,
 	}
 }

@@ -4,6 +4,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,28 +17,46 @@ const (
 	stubBlock = 1024
 	// blocksPerSweep times stubBlock is more than can be accepted in the same time.
 	blocksPerSweep = 64
-	// segmentsPerSweep has all 256 segments of the key set looked through in half a minute.
-	segmentsPerSweep = 8
+	// sweepsPerRound is in how many sweeps all keys are looked through, and blocksAtOnce how many blocks of them without a pause for others.
+	sweepsPerRound = 32
+	blocksAtOnce   = 64
 )
 
 // stubBlocks knows, for each range of IDs, how many stubs and links there are, and when the last key expires.
 type stubBlocks map[ID]stubRange
 
 type stubRange struct {
-	n       int
-	expires int64
+	n         int
+	expires   int64
+	forgotten int // stubs whose keys were forgotten before they expired
+}
+
+// ripe reports whether it is worth the while to remove something: all that is there, or much of it. One by one it would only make the engine
+// rewrite what is around it.
+func (r stubRange) ripe(now int64) bool {
+	const much = 4 // times as many
+	return r.expires <= now || r.forgotten*much > r.n && r.n > 0
 }
 
 func (b stubBlocks) add(id ID, expires int64) {
 	r := b[id/stubBlock]
-	b[id/stubBlock] = stubRange{n: r.n + 1, expires: max(r.expires, expires)}
+	r.n, r.expires = r.n+1, max(r.expires, expires)
+	b[id/stubBlock] = r
 }
 
 // keep has what is in the range of an ID stay until a key there expires. Removed one by one before, it would only make the engine
 // rewrite what is around it.
 func (b stubBlocks) keep(id ID, expires int64) {
 	r := b[id/stubBlock]
-	b[id/stubBlock] = stubRange{n: r.n, expires: max(r.expires, expires)}
+	r.expires = max(r.expires, expires)
+	b[id/stubBlock] = r
+}
+
+// forget notes that the key of a stub was forgotten before it expired.
+func (b stubBlocks) forget(id ID) {
+	r := b[id/stubBlock]
+	r.forgotten++
+	b[id/stubBlock] = r
 }
 
 func (b stubBlocks) remove(id ID) {
@@ -49,16 +68,18 @@ func (b stubBlocks) remove(id ID) {
 	b[id/stubBlock] = r
 }
 
-// expired lists up to n blocks of which something can be removed, now that all keys there have expired. The last link stays.
+// expired lists up to n blocks of which something can be removed, now that keys there have expired or were forgotten. The last link stays.
 func (b stubBlocks) expired(now int64, n int, link ID) []ID {
 	var blocks []ID
 	for block, r := range b {
 		switch {
-		case r.expires > now || r.n == 1 && block == link/stubBlock:
+		case !r.ripe(now) || r.n == 1 && block == link/stubBlock:
 		case r.n == 0:
 			delete(b, block)
 		case len(blocks) < n:
 			blocks = append(blocks, block)
+			r.forgotten = 0 // by whoever gets the list
+			b[block] = r
 		}
 	}
 	return blocks
@@ -78,14 +99,16 @@ func (s *Store) sweep() {
 		}
 		cancel()
 	}()
-	for segment := 0; ; segment += segmentsPerSweep {
+	told := &forgottenLog{counts: map[Endpoint]int{}}
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		s.expireKeys(segment, segmentsPerSweep)
-		if err := s.sweepStubs(ctx); err != nil && ctx.Err() == nil {
+		s.expireKeys()
+		s.tellForgotten(told)
+		if err := errors.Join(s.sweepStubs(ctx), s.sweepFloors(ctx)); err != nil && ctx.Err() == nil {
 			s.log.Error(err, "cannot remove expired deduplication keys")
 		}
 		s.makeRoom(ctx)
@@ -95,24 +118,23 @@ func (s *Store) sweep() {
 	}
 }
 
-func (s *Store) expireKeys(from, n int) {
+// expireKeys forgets expired keys: in a part of those that there are.
+func (s *Store) expireKeys() {
 	now := s.o.Now().Unix()
-	for i := from; i < from+n; i++ {
-		s.mu.Lock()
-		s.keys.expire(i, now)
-		s.mu.Unlock()
+	for left := s.keys.size()/sweepsPerRound + 1; left > 0; left -= blocksAtOnce {
+		s.keys.expire(now, min(left, blocksAtOnce))
 	}
 }
 
 // sweepStubs removes the stubs of keys that are not remembered any more.
 func (s *Store) sweepStubs(ctx context.Context) error {
 	s.mu.Lock()
-	until := max(s.o.Now().Unix(), int64(s.keys.floor))
-	blocks := s.stubs.expired(until, blocksPerSweep, s.linkID)
+	now := s.o.Now().Unix()
+	blocks := s.stubs.expired(now, blocksPerSweep, s.linkID)
 	repairs := s.repairs
 	s.mu.Unlock()
 	for _, block := range blocks {
-		keys, err := s.expiredStubs(block, until)
+		keys, err := s.expiredStubs(block, now)
 		if err != nil {
 			return err
 		}
@@ -126,7 +148,7 @@ func (s *Store) sweepStubs(ctx context.Context) error {
 }
 
 // expiredStubs lists what is of no use any more in a range of IDs.
-func (s *Store) expiredStubs(block ID, until int64) (keys []entryKey, err error) { //nolint:gocognit // one loop over what there is
+func (s *Store) expiredStubs(block ID, now int64) (keys []entryKey, err error) { //nolint:gocognit // one loop over what there is
 	lower, upper := keyOf(block*stubBlock, 0), keyOf((block+1)*stubBlock, 0)
 	iter, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:], UpperBound: upper[:]})
 	if err != nil {
@@ -149,11 +171,11 @@ func (s *Store) expiredStubs(block ID, until int64) (keys []entryKey, err error)
 		if err != nil {
 			return nil, err
 		}
-		_, expires, err := decodeStub(value)
+		is, err := decodeStub(value)
 		if err != nil {
 			return nil, fmt.Errorf("stub %d: %w: %w", id, ErrDamaged, err)
 		}
-		if expires <= until {
+		if is.expires <= now || s.keys.isForgotten(is.owner, id) {
 			keys = append(keys, keyOf(id, k))
 		}
 	}

@@ -143,6 +143,7 @@ func (s *Store) build(g *group) {
 		return
 	}
 	g.bytes = g.batch.Len()
+	s.writeFloors(g)
 	s.writeLink(g)
 	g.commit = s.ledger.commit
 }

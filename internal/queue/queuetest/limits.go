@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 )
 
@@ -166,16 +168,117 @@ func testDeadLimits(t *testing.T, f *fixture) {
 }
 
 func testMaxKeys(t *testing.T, f *fixture) {
-	const limit = 1000
+	const limit, more = 1000, 100
 	f.start(t, func(o *queue.Options) { o.MaxKeys = limit })
-	for n := range limit + 100 {
-		r := Record(n)
-		r.KeyExpires = r.KeyExpires.Add(time.Duration(n) * time.Second)
-		f.put(t, r)
+	for n := range limit + more {
+		f.put(t, Record(n))
 	}
-	got := f.Stats()
-	if got.Keys > limit || got.Keys < limit/2 || got.ForgottenKeys < 100 {
+	if got := f.Stats(); got.Keys != limit || got.ForgottenKeys != more {
 		t.Errorf("stats are %+v", got)
+	}
+	for n := range limit + more {
+		if known, _ := f.Known(Record(n).Key); known != (n >= more) {
+			t.Errorf("key %d is known: %t; the first %d should have been forgotten", n, known, more)
+		}
+	}
+}
+
+// What an endpoint remembers is not for others to take: neither with keys that last longer, nor with many endpoints.
+func testSharesOfKeys(t *testing.T, f *fixture) {
+	const limit, few = 600, 20
+	f.start(t, func(o *queue.Options) { o.MaxKeys = limit })
+	record := func(n int, namespace, name string, lifetime time.Duration) *queue.Record {
+		r := Record(n, "x")
+		r.Endpoint, r.KeyExpires = queue.Endpoint{Namespace: namespace, Name: name}, f.clock.Now().Add(lifetime)
+		return r
+	}
+	n := 0
+	flood := func(count int) {
+		for range count {
+			n++
+			id := f.put(t, record(n, "flood", fmt.Sprintf("endpoint-%d", n%50), 24*time.Hour))
+			f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered})
+		}
+	}
+	flood(limit)
+	var victims []*queue.Record
+	for i := range few {
+		victims = append(victims, record(100_000+i, "shop", "media", 2*time.Hour))
+		f.put(t, victims[i])
+		flood(limit / 10)
+		for _, r := range victims {
+			f.duplicate(t, r, true)
+		}
+	}
+	f.restart(t)
+	flood(limit)
+	for _, r := range victims {
+		f.duplicate(t, r, true)
+	}
+	if got := f.Stats(); got.Keys != limit {
+		t.Errorf("%d keys are remembered, want as many as the limit", got.Keys)
+	}
+}
+
+func testMaxKeysRestart(t *testing.T, f *fixture) {
+	const limit, of = 300, 1500
+	f.start(t, func(o *queue.Options) { o.MaxKeys = limit })
+	known := func() (all []int) {
+		for n := range of {
+			if is, _ := f.Known(Record(n).Key); is {
+				all = append(all, n)
+			}
+		}
+		return all
+	}
+	for n := range of {
+		r := Record(n, "x")
+		r.Endpoint.Namespace, r.Endpoint.Name = fmt.Sprint("team-", n%7%3), fmt.Sprint(n%5)
+		r.KeyExpires = f.clock.Now().Add(time.Duration(1+n%11) * time.Minute)
+		id := f.put(t, r)
+		if n%3 > 0 {
+			f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered})
+		}
+		if n%100 == 0 {
+			f.clock.advance(time.Minute)
+		}
+		if n%250 != 0 {
+			continue
+		}
+		before := known()
+		f.restart(t)
+		if diff := cmp.Diff(before, known()); diff != "" {
+			t.Fatalf("keys known before a restart and after it (-before +after):\n%s", diff)
+		}
+	}
+}
+
+func testKnown(t *testing.T, f *fixture) {
+	f.start(t)
+	r := Record(1, "x")
+	if known, durable := f.Known(r.Key); known || durable {
+		t.Errorf("a key is known (durable: %t) that nobody has put", durable)
+	}
+	id := f.put(t, r)
+	for _, until := range []func(){
+		func() {},
+		func() { f.finish(t, queue.Outcome{ID: id, Target: "x", Kind: queue.Delivered}) },
+		func() { f.restart(t) },
+		func() { f.clock.advance(2*time.Hour - time.Second) },
+	} {
+		until()
+		if known, durable := f.Known(r.Key); !known || !durable {
+			t.Errorf("known: %t, durable: %t", known, durable)
+		}
+	}
+	f.clock.advance(time.Second)
+	if known, _ := f.Known(r.Key); known {
+		t.Error("a key is known that has expired")
+	}
+	f.put(t, r)
+	must(t, f.Close())
+	if known, _ := f.Known(r.Key); known {
+		t.Error("a queue that is closed says what it knows")
 	}
 }
 

@@ -107,6 +107,9 @@ func Run(t *testing.T, open func(t testing.TB, id string, o queue.Options) queue
 		"dead letters take no endpoint's share":      testSharesOfDead,
 		"dead letters make room":                     testDeadLimits,
 		"too many keys are forgotten":                testMaxKeys,
+		"one endpoint leaves keys to others":         testSharesOfKeys,
+		"the same keys are known after a restart":    testMaxKeysRestart,
+		"a key is known once it is durable":          testKnown,
 		"states are kept":                            testState,
 		"everything is there after a restart":        testRestart,
 		"IDs are not used again after a restart":     testIDs,
@@ -153,6 +156,9 @@ func (f *fixture) put(t *testing.T, r *queue.Record) queue.ID {
 
 func (f *fixture) duplicate(t *testing.T, r *queue.Record, want bool) {
 	t.Helper()
+	if known, durable := f.Known(r.Key); known != want || durable != want {
+		t.Fatalf("Known gave %t, and %t for durable, want %t", known, durable, want)
+	}
 	res, err := f.Put(t.Context(), r)
 	must(t, err)
 	if res.Duplicate != want || res.Duplicate != (res.ID == 0) {
