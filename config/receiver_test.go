@@ -65,7 +65,7 @@ func installed(t *testing.T) *testenv.Env {
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}},
 		secret(system, verification.SecretName), secret(system, "other"), secret("shop", "cloudinary"), secret("shop", verification.SecretName),
-		endpoint, trigger("uploads"), trigger("forged"),
+		secret(system, verification.PathKeySecretName), endpoint, trigger("uploads"), trigger("forged"),
 	} {
 		if err := env.Client.Create(t.Context(), object); err != nil {
 			t.Fatalf("create %T %s: %v", object, object.GetName(), err)
@@ -128,6 +128,7 @@ func TestTheReceiverMayDoWhatItNeedsAndNothingElse(t *testing.T) {
 		"read it without a list":                               {refused: true, do: get(&corev1.Secret{}, system, verification.SecretName)},
 		"list the Secrets of its namespace":                    {refused: true, do: secrets(client.InNamespace(system))},
 		"watch the Secrets of its namespace":                   {refused: true, do: watch(&corev1.SecretList{}, client.InNamespace(system))},
+		"list the key of addresses by its name":                {refused: true, do: secrets(client.InNamespace(system), named(verification.PathKeySecretName))},
 		"list another Secret by its name":                      {refused: true, do: secrets(client.InNamespace(system), named("other"))},
 		"read another Secret":                                  {refused: true, do: get(&corev1.Secret{}, system, "other")},
 		"list the Secret's name in all namespaces":             {refused: true, do: secrets(named(verification.SecretName))},

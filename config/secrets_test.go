@@ -61,6 +61,8 @@ func TestTheManagerMayChangeNothingOfASecretButItsFinalizer(t *testing.T) {
 		{name: "remove its finalizer", do: patch("shop", "cloudinary", fmt.Sprintf(`{"metadata":{"finalizers":[%q]}}`, someoneElses))},
 		{name: "write the verification keys", do: patch(system, verification.SecretName, `{"data":{"a":"eA=="},"metadata":{"labels":{"a":"b"}}}`)},
 		{name: "write a Secret of that name in a user's namespace", refused: true, do: patch("shop", verification.SecretName, `{"data":{"a":"eA=="}}`)},
+		{name: "change the key of addresses", refused: true, do: patch(system, verification.PathKeySecretName, `{"data":{"key":"eA=="}}`)},
+		{name: "create a key of addresses in a user's namespace", refused: true, do: create(c, secretOf("shop", verification.PathKeySecretName))},
 		{name: "write another Secret of its own namespace", refused: true, do: patch(system, "other", `{"data":{"a":"eA=="}}`)},
 		{name: "create another Secret in its own namespace", refused: true, do: create(c, secretOf(system, "new"))},
 		{name: "create one whose name is made up by the server", refused: true, do: create(c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, GenerateName: verification.SecretName}})},
@@ -76,14 +78,16 @@ func TestTheManagerMayChangeNothingOfASecretButItsFinalizer(t *testing.T) {
 
 func createsItsKeysAlone(t *testing.T, env *testenv.Env, c client.Client) {
 	t.Helper()
-	t.Run("create the verification keys", func(t *testing.T) {
-		if err := env.Client.Delete(t.Context(), secretOf(system, verification.SecretName)); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Create(t.Context(), secretOf(system, verification.SecretName)); err != nil {
-			t.Error(err)
-		}
-	})
+	for what, name := range map[string]string{"the verification keys": verification.SecretName, "the key of addresses": verification.PathKeySecretName} {
+		t.Run("create "+what, func(t *testing.T) {
+			if err := env.Client.Delete(t.Context(), secretOf(system, name)); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Create(t.Context(), secretOf(system, name)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 	t.Run("others change Secrets as ever", func(t *testing.T) {
 		if err := mergeSecret(t.Context(), env.Client, "shop", "cloudinary", `{"data":{"a":"eA=="},"metadata":{"finalizers":null}}`); err != nil {
 			t.Error(err)

@@ -27,6 +27,8 @@ type world struct {
 	options  *Options
 	views    map[plan.Key]*endpointView // nil but in a snapshot
 	inUse    map[plan.Key]bool          // see usesEndpoint; nil: not looked for yet
+	// pathToken is the part of an endpoint's address that nobody can guess.
+	pathToken func(*v1alpha1.NotificationEndpoint) (string, *problem)
 }
 
 // outside says that a namespace is not among those that are watched, as the rest of a sentence; it is empty where it is.
@@ -47,6 +49,7 @@ type endpointView struct {
 	primary     Unit
 	problem     *problem // Accepted=False
 	warnings    []string // said in Accepted=True
+	notes       []string // as well, of the endpoint alone
 }
 
 // viewEndpoint resolves an endpoint's URL and credentials.
@@ -56,9 +59,12 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 		key:                  plan.Key{Namespace: ep.Namespace, Name: ep.Name},
 	}
 	v.secret, v.environment, v.primary = w.leadsTo(ep)
-	var warning string
-	if v.url, warning, v.problem = w.endpointURL(ep); warning != "" {
+	var warning, note string
+	if v.url, warning, note, v.problem = w.endpointURL(ep); warning != "" {
 		v.warnings = append(v.warnings, warning)
+	}
+	if v.notes = pathNotes(ep); note != "" {
+		v.notes = append(v.notes, note)
 	}
 	if v.problem == nil {
 		v.problem = publicKeyProblem(ep)
@@ -78,7 +84,7 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 	return v
 }
 
-func (w *world) endpointURL(ep *v1alpha1.NotificationEndpoint) (url, warning string, _ *problem) {
+func (w *world) endpointURL(ep *v1alpha1.NotificationEndpoint) (url, warning, note string, _ *problem) {
 	url, field := ep.Spec.URL, "spec.url"
 	if ep.Spec.Receiver != nil {
 		base := ep.Spec.Receiver.BaseURL
@@ -87,18 +93,22 @@ func (w *world) endpointURL(ep *v1alpha1.NotificationEndpoint) (url, warning str
 			base, field = w.options.ReceiverBaseURL, "the manager's --receiver-base-url"
 		}
 		if base == "" {
-			return "", "", &problem{
+			return "", "", "", &problem{
 				v1alpha1.ReasonBaseURLMissing,
 				"spec.receiver.baseURL is not set, and neither is the manager's --receiver-base-url; set one to the address under which the receiver is reached from the internet",
 			}
 		}
-		url = strings.TrimRight(base, "/") + notification.Path(ep.Namespace, ep.Name)
+		path, kept, p := w.receiverPath(ep)
+		if p != nil {
+			return "", "", "", p
+		}
+		url, note = strings.TrimRight(base, "/")+path, kept
 	}
 	warning, err := plan.CheckURL(url)
 	if err != nil {
-		return "", "", &problem{v1alpha1.ReasonInvalidURL, fmt.Sprintf("%s: %v", field, err)}
+		return "", "", "", &problem{v1alpha1.ReasonInvalidURL, fmt.Sprintf("%s: %v", field, err)}
 	}
-	return url, warning, nil
+	return url, warning, note, nil
 }
 
 // triggerView is a trigger as its manifest and its references have it.

@@ -32,6 +32,7 @@ func needsPerson(reason string) bool {
 		v1alpha1.ReasonInvalidFilter, v1alpha1.ReasonInvalidPayloadTemplate, v1alpha1.ReasonConflict, v1alpha1.ReasonAlreadyExists,
 		v1alpha1.ReasonURLLimitReached, v1alpha1.ReasonRejected, v1alpha1.ReasonNotConverging, v1alpha1.ReasonDrifted, v1alpha1.ReasonDeletionRefused,
 		v1alpha1.ReasonCredentialsRejected, v1alpha1.ReasonCredentialsMissing, v1alpha1.ReasonVerificationKeysNotWritten,
+		v1alpha1.ReasonPathKeyUnavailable,
 	}, reason)
 }
 

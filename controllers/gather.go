@@ -22,7 +22,7 @@ func (r *Reconciler) readWorld(ctx context.Context) (*world, error) {
 	w := &world{
 		endpoints: map[plan.Key]*v1alpha1.NotificationEndpoint{},
 		secret:    r.directory.secret, accepted: r.directory.isAccepted,
-		options: &r.Options,
+		options: &r.Options, pathToken: noPathKey,
 	}
 	var endpoints v1alpha1.NotificationEndpointList
 	if err := r.Client.List(ctx, &endpoints, client.UnsafeDisableDeepCopy); err != nil {
@@ -40,6 +40,9 @@ func (r *Reconciler) readWorld(ctx context.Context) (*world, error) {
 		w.triggers = append(w.triggers, &triggers.Items[i])
 	}
 	if err := r.readNamespaces(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := r.readPathKey(ctx, w); err != nil {
 		return nil, err
 	}
 	r.Metrics.world(w)

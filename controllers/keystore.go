@@ -165,6 +165,15 @@ func (r *Reconciler) sweepKeys(secret *corev1.Secret) {
 	}
 }
 
+// keyLabels are those of the Secrets that the manager makes.
+func keyLabels() map[string]string {
+	return map[string]string{
+		"app.kubernetes.io/managed-by": "cloudinary-operator",
+		"app.kubernetes.io/part-of":    "cloudinary-operator",
+		"app.kubernetes.io/component":  "receiver",
+	}
+}
+
 // writeEntry writes the Secret with one entry changed, or removed if it is nil, within the leader's lease. keyStore.mu is held.
 func (r *Reconciler) writeEntry(ctx context.Context, read *corev1.Secret, name string, entry []byte) error {
 	ctx, cancel, err := r.fenced(ctx)
@@ -183,11 +192,7 @@ func (r *Reconciler) writeEntry(ctx context.Context, read *corev1.Secret, name s
 	if secret.Labels == nil {
 		secret.Labels = map[string]string{}
 	}
-	maps.Copy(secret.Labels, map[string]string{
-		"app.kubernetes.io/managed-by": "cloudinary-operator",
-		"app.kubernetes.io/part-of":    "cloudinary-operator",
-		"app.kubernetes.io/component":  "receiver",
-	})
+	maps.Copy(secret.Labels, keyLabels())
 	// Waiting for its own writes the client would begin to cache all Secrets with their content.
 	if secret.ResourceVersion == "" {
 		err = r.Client.Create(ctx, secret, client.DisableReadYourWritesConsistency)

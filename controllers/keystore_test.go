@@ -213,7 +213,7 @@ func TestAnEndpointSaysThatItsKeysCannotBeWritten(t *testing.T) {
 	f.options.VerificationNamespace = "there-is-none"
 	f.start()
 	with, without := f.endpoint("with", ""), f.endpoint("without", hook)
-	with.Spec.Receiver = &v1alpha1.ReceiverSpec{}
+	with.Spec.Receiver = &v1alpha1.ReceiverSpec{Path: v1alpha1.ReceiverPathPlain}
 	f.create(f.secret("cloudinary"), with, without)
 	becomes(f, with, v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonVerificationKeysNotWritten)
 	becomes(f, with, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonVerificationKeysNotWritten)

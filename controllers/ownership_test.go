@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -170,11 +171,11 @@ func TestURLMovesInPlace(t *testing.T) {
 	if after := f.at("upload", moved).ID; after != before {
 		t.Errorf("the trigger was replaced: %s, then %s", before, after)
 	}
-	t.Log("the receiver's URL is derived from the endpoint's name")
+	t.Log("the receiver's URL is derived from the endpoint's name, and a key")
 	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) {
 		ep.Spec.URL, ep.Spec.Receiver = "", &v1alpha1.ReceiverSpec{BaseURL: "https://in.example.com/base/"}
 	})
-	derived := "https://in.example.com/base/v1/notifications/" + f.namespace + "/media"
+	derived := "https://in.example.com/base/v1/notifications/" + f.namespace + "/media/" + notification.PathToken(f.pathKey(), f.namespace, "media")
 	f.placesBecome("upload "+derived, "delete "+derived)
 	ready(f, ep)
 	if ep.Status.URL != derived {

@@ -93,6 +93,14 @@ func Preview(in PreviewInput) PreviewResult {
 	return p.result()
 }
 
+// PreviewPathToken stands in a preview for what only the operator can compute: the end of an address that does not exist yet.
+const PreviewPathToken = "(known-once-the-operator-has-seen-it)"
+
+// previewToken is that of the present address: it does not depend on the rest of the address.
+func previewToken(ep *v1alpha1.NotificationEndpoint) (string, *problem) {
+	return cmp.Or(presentToken(ep), PreviewPathToken), nil
+}
+
 // maxPreviewRounds is more than any move between environments takes: one to arrive, one to leave, one to find nothing left.
 const maxPreviewRounds = 8
 
@@ -123,7 +131,7 @@ func newPreviewer(in PreviewInput) *previewer {
 	}
 	p.world = &world{
 		endpoints: map[plan.Key]*v1alpha1.NotificationEndpoint{}, namespaces: in.Namespaces,
-		secret: p.r.directory.secret, accepted: p.r.directory.isAccepted, options: &p.r.Options,
+		secret: p.r.directory.secret, accepted: p.r.directory.isAccepted, options: &p.r.Options, pathToken: previewToken,
 	}
 	for i := range in.Endpoints {
 		p.world.endpoints[keyOf(&in.Endpoints[i])] = in.Endpoints[i].DeepCopy()
@@ -254,7 +262,7 @@ func (p *previewer) result() PreviewResult {
 	}
 	for key, ep := range p.world.endpoints {
 		view := p.world.viewEndpoint(ep)
-		a := assessment{accepted: view.problem, note: acceptedNote(view.warnings), done: endpointDone, synced: p.waiting(view)}
+		a := assessment{accepted: view.problem, note: acceptedNote(slices.Concat(view.warnings, view.notes)), done: endpointDone, synced: p.waiting(view)}
 		result.Endpoints = append(result.Endpoints, PreviewObject{key, p.say(ep.Status.Conditions, ep.Generation, a)})
 	}
 	for _, t := range p.world.triggers {

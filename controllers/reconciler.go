@@ -92,6 +92,7 @@ type Reconciler struct {
 
 	directory *directory
 	keys      keyStore
+	paths     pathKeys
 	queue     workqueue.TypedRateLimitingInterface[Unit]
 	shares    *fairqueue.Queue[Unit] // nil where somebody else makes the passes, one at a time
 }

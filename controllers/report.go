@@ -232,7 +232,7 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 	var errs []error
 	for i := range g.endpoints {
 		ep := &g.endpoints[i]
-		note := acceptedNote(slices.Concat(ep.warnings, r.keyNotes(g, ep), r.limitNotes(len(urls))))
+		note := acceptedNote(slices.Concat(ep.warnings, ep.notes, r.keyNotes(g, ep), r.limitNotes(len(urls))))
 		a := assessment{accepted: ep.problem, note: note, done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
 		if creds, ok := r.directory.member(ep.secret, g.environment); ok && a.synced == nil {
 			a.synced = r.barred(env, creds)
@@ -279,6 +279,9 @@ func (r *Reconciler) finishEndpoint(ctx context.Context, w *world, ep *endpointV
 		ObservedGeneration: &ep.Generation,
 		URL:                ep.url,
 		Environment:        ep.Status.Environment,
+	}
+	if status.URL == "" {
+		status.URL = keepURL(ep.NotificationEndpoint)
 	}
 	if ep.proven() {
 		status.Environment = r.environmentStatus(ep.environment, use)

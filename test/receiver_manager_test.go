@@ -63,7 +63,7 @@ func TestKeysFollowTheSecretsOfUsers(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "media", Namespace: s.namespace},
 		Spec: v1alpha1.NotificationEndpointSpec{
 			CredentialsSecretRef: v1alpha1.LocalSecretReference{Name: "cloudinary"},
-			Receiver:             &v1alpha1.ReceiverSpec{DeliverTo: []v1alpha1.DeliveryTarget{toCatalog()}},
+			Receiver:             &v1alpha1.ReceiverSpec{Path: v1alpha1.ReceiverPathPlain, DeliverTo: []v1alpha1.DeliveryTarget{toCatalog()}},
 		},
 	}))
 	s.trigger("images", "media", "upload")

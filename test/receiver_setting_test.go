@@ -85,7 +85,7 @@ func (s *receiverSetting) start(flags ...string) *receiverProcess {
 	args := []string{
 		"--kubeconfig=" + s.kubeconfig, "--namespace=" + s.namespace, "--watch-namespaces=" + s.namespace, "--store-dir=" + s.store,
 		"--notifications-bind-address=" + s.address, "--health-probe-bind-address=" + s.probes, "--metrics-bind-address=0",
-		"--admin-bind-address=0", "--shutdown-delay=0s", "--shutdown-timeout=10s",
+		"--admin-bind-address=0", "--shutdown-delay=0s", "--shutdown-timeout=10s", "--verbose-refusals",
 	}
 	p.Cmd = exec.CommandContext(s.Context(), program, append(append(args, s.flags...), flags...)...)
 	p.Stdout, p.Stderr = p.log, p.log
@@ -210,8 +210,11 @@ func (s *receiverSetting) served(name string) {
 }
 
 func (s *receiverSetting) url(endpoint string) string {
-	return "http://" + s.address + "/v1/notifications/" + s.namespace + "/" + endpoint
+	return "http://" + s.address + notificationPath(s.namespace, endpoint)
 }
+
+// notificationPath is an endpoint's where it is plain.
+func notificationPath(namespace, name string) string { return "/v1/notifications/" + namespace + "/" + name }
 
 // endpoint makes a NotificationEndpoint as the manager leaves it.
 func (s *receiverSetting) endpoint(name string, targets ...v1alpha1.DeliveryTarget) *v1alpha1.NotificationEndpoint {
@@ -224,6 +227,7 @@ func (s *receiverSetting) endpoint(name string, targets ...v1alpha1.DeliveryTarg
 		},
 	}
 	s.must(cluster.Client.Create(s.Context(), e))
+	e.Status.URL = "https://hooks.example.com" + notificationPath(s.namespace, name)
 	e.Status.Environment = &v1alpha1.EnvironmentStatus{APIBase: environment.APIBase, CloudName: environment.CloudName}
 	s.must(cluster.Client.Status().Update(s.Context(), e))
 	return e

@@ -7,11 +7,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
-
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
@@ -50,6 +47,9 @@ type Options struct {
 	StoreTimeout     time.Duration // until a request that is not stored yet is answered 503
 	// MaxEndpointRate is how many requests a second that are rightly signed one endpoint may get; as many may come at once. 0: any number.
 	MaxEndpointRate int
+
+	// VerboseRefusals tells everybody why a request is refused.
+	VerboseRefusals bool
 }
 
 // DefaultOptions has the bounds of the program's flags.
@@ -82,7 +82,7 @@ func (h *Handler) InFlight() (requests int, bytes int64) {
 	return requests, bytes + int64(requests)*FirstBody
 }
 
-// ServeHTTP answers 200 with no body, or an error with its reason.
+// ServeHTTP answers 200 with no body, or an error. Only who has proved to be Cloudinary is told why.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := h.Now()
 	endpoint, reason := h.serve(r)
@@ -91,28 +91,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Content-Length"] = h.zeroLength
 		w.WriteHeader(status)
 	} else {
-		status = reason.status()
 		h.Recorder.Rejected(endpoint, reason)
 		httpserver.Refuse(w, r)
-		refuse(w, r, reason)
+		status = h.refuse(w, r, reason)
 	}
 	h.Recorder.Answered(status, h.Now().Sub(begin))
-}
-
-func refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
-	status := reason.status()
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", retryAfterSeconds)
-	}
-	if reason == ReasonMethod {
-		w.Header().Set("Allow", http.MethodPost)
-	}
-	if r.ContentLength != 0 {
-		// What is left of the body is not worth reading.
-		w.Header().Set("Connection", "close")
-	}
-	// The reason is one of a fixed set: nothing of the request comes back.
-	http.Error(w, string(reason), status)
 }
 
 // serve does all there is to do for a request; the reason is empty if its notification is stored.
@@ -121,7 +104,7 @@ func (h *Handler) serve(r *http.Request) (*route.Endpoint, Reason) {
 	if routes == nil {
 		return nil, ReasonNotLoaded
 	}
-	endpoint := routes.Lookup(keyOf(r.URL.Path))
+	endpoint := routes.At(route.PathOf(r.URL))
 	switch {
 	case endpoint == nil:
 		return nil, ReasonUnknownEndpoint
@@ -171,7 +154,7 @@ func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, read *body) Re
 		ReceivedAt: now,
 		EventType:  eventType,
 		OrderKey:   orderKey(n),
-		Header:     forwarded(r.Header),
+		Header:     forwarded(&signed, r.Header),
 		Body:       body,
 		Targets:    endpoint.TargetsFor(eventType),
 	}
@@ -212,22 +195,11 @@ func orderKey(n notification.Notification) uint64 {
 	return binary.BigEndian.Uint64(key[:]) | 1
 }
 
-// keyOf finds the endpoint in a path, whatever comes before it; the zero key is no endpoint's.
-func keyOf(path string) types.NamespacedName {
-	i := strings.LastIndex(path, notification.PathPrefix)
-	if i < 0 {
-		return types.NamespacedName{}
-	}
-	namespace, name, _ := strings.Cut(path[i+len(notification.PathPrefix):], "/")
-	return types.NamespacedName{Namespace: namespace, Name: name}
-}
-
 // The headers of a notification, as net/http writes their names.
 const (
 	headerTimestamp   = "X-Cld-Timestamp"
 	headerSignature   = "X-Cld-Signature"
 	headerSignatureV2 = "X-Cld-Signature_v2"
-	headerPrefix      = "X-Cld-"
 )
 
 func signedOf(header http.Header, body []byte) notification.Signed {
@@ -245,25 +217,35 @@ func first(values []string) string {
 	return values[0]
 }
 
-// Bounds on what is kept of the headers. Cloudinary sends five.
+// Headers that Cloudinary sends besides, and what it sends in them.
 const (
-	maxForwarded      = 16
-	maxForwardedBytes = 1024 // of one value
+	headerContentType = "Content-Type"
+	headerUserAgent   = "User-Agent"
+	contentType       = "application/json"
+	userAgent         = "Cloudinary"
 )
 
-// forwarded are the headers that Cloudinary wrote, sorted: those of proxies on the way are none of a target's business.
-func forwarded(header http.Header) []queue.Header {
+// maxSignatureV2Bytes bounds what is kept of a signature that nobody may have checked. One of Ed25519 has 128 digits at most.
+const maxSignatureV2Bytes = 256
+
+// forwarded are the headers that a target gets, sorted. The signature covers body and timestamp, so that everything else is the word of the
+// sender, whoever that is: only what Cloudinary sends is kept, as it sends it, and the content type is that of what was accepted.
+func forwarded(signed *notification.Signed, header http.Header) []queue.Header {
 	kept := make([]queue.Header, 0, 5)
-	for name, values := range header {
-		if name != "Content-Type" && name != "User-Agent" && !strings.HasPrefix(name, headerPrefix) {
-			continue
-		}
-		for _, value := range values {
-			if len(kept) < maxForwarded && len(value) <= maxForwardedBytes {
-				kept = append(kept, queue.Header{Name: name, Value: value})
-			}
-		}
+	kept = append(kept, queue.Header{Name: headerContentType, Value: contentType})
+	if agents := header[headerUserAgent]; len(agents) == 1 && agents[0] == userAgent {
+		kept = append(kept, queue.Header{Name: headerUserAgent, Value: userAgent})
 	}
-	slices.SortFunc(kept, func(a, b queue.Header) int { return strings.Compare(a.Name, b.Name) })
-	return kept
+	if signed.Signature != "" {
+		kept = append(kept, queue.Header{Name: headerSignature, Value: signed.Signature})
+	}
+	if v2 := signed.SignatureV2; v2 != "" && len(v2) <= maxSignatureV2Bytes && !strings.ContainsFunc(v2, notOfSignature) {
+		kept = append(kept, queue.Header{Name: headerSignatureV2, Value: v2})
+	}
+	return append(kept, queue.Header{Name: headerTimestamp, Value: signed.Timestamp})
+}
+
+// notOfSignature says whether a character is of neither hex nor base64.
+func notOfSignature(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("+/=-_", r)
 }

@@ -101,7 +101,8 @@ func testEndpoint(t *testing.T) *route.Endpoint {
 	t.Helper()
 	c := route.Config{
 		Key: types.NamespacedName{Namespace: "shop", Name: "media"}, UID: "uid-1", MaxAge: route.DefaultMaxAge, RetryMaxAge: time.Hour,
-		Keys: []verification.Key{{ID: "1", Secret: "other"}, {ID: "2", Secret: secret}},
+		Paths: []string{"/hooks" + path, path},
+		Keys:  []verification.Key{{ID: "1", Secret: "other"}, {ID: "2", Secret: secret}},
 		Targets: []route.Target{
 			{Name: "catalog", Service: &route.Service{Name: "catalog", Port: 80, Path: "/"}},
 			{Name: "deletions", Event: true, EventTypes: []string{"delete"}},
@@ -125,9 +126,12 @@ type world struct {
 
 func newWorld(t *testing.T, change func(*Options)) *world {
 	t.Helper()
-	table := route.NewTable([]*route.Endpoint{testEndpoint(t), {Key: types.NamespacedName{Namespace: "shop", Name: "keyless"}}})
+	table := route.NewTable([]*route.Endpoint{
+		testEndpoint(t), {Key: types.NamespacedName{Namespace: "shop", Name: "keyless"}, Paths: []string{keylessPath}},
+	})
 	w := &world{store: &store{}, recorder: &recorder{}}
 	o := DefaultOptions()
+	o.VerboseRefusals = true // what strangers are told is for tests of its own
 	o.Routes, o.Store, o.Recorder, o.Now = func() *route.Table { return table }, w.store, w.recorder, func() time.Time { return now }
 	if change != nil {
 		change(&o)
@@ -187,7 +191,10 @@ func send(t *testing.T, r *http.Request) answer {
 	return answer{status: got.StatusCode, header: got.Header, text: strings.TrimSpace(string(text))}
 }
 
-const path = "/v1/notifications/shop/media"
+const (
+	path        = "/v1/notifications/shop/media"
+	keylessPath = "/v1/notifications/shop/keyless"
+)
 
 func TestAnswers(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -214,8 +221,12 @@ func TestAnswers(t *testing.T) {
 		"a GET":                                   {change: func(r *http.Request) { r.Method, r.Body, r.ContentLength = http.MethodGet, nil, 0 }, status: 405, reason: ReasonMethod},
 		"an endpoint that does not exist":         {path: "/v1/notifications/shop/other", status: 404, reason: ReasonUnknownEndpoint},
 		"a path below an endpoint's":              {path: path + "/more", status: 404, reason: ReasonUnknownEndpoint},
+		"a path behind another's":                 {path: "/v1/notifications/other-team/x" + path, status: 404, reason: ReasonUnknownEndpoint},
+		"an escaped slash":                        {path: "/v1/notifications/shop%2Fmedia", status: 404, reason: ReasonUnknownEndpoint},
+		"two slashes":                             {path: "/" + path, status: 404, reason: ReasonUnknownEndpoint},
+		"a query":                                 {path: path + "?x=y", status: 200},
 		"another path":                            {path: "/", status: 404, reason: ReasonUnknownEndpoint},
-		"an endpoint without keys":                {path: "/v1/notifications/shop/keyless", status: 503, reason: "no_keys"},
+		"an endpoint without keys":                {path: keylessPath, status: 503, reason: "no_keys"},
 		"no routes yet":                           {options: func(o *Options) { o.Routes = func() *route.Table { return nil } }, status: 503, reason: ReasonNotLoaded},
 		"no signature":                            {change: func(r *http.Request) { r.Header.Del("X-Cld-Signature") }, status: 401, reason: "missing_signature"},
 		"another signature":                       {change: func(r *http.Request) { r.Header.Set("X-Cld-Signature", strings.Repeat("0", 40)) }, status: 401, reason: "bad_signature"},

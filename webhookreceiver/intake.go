@@ -241,6 +241,13 @@ func (i *intake) leave(g *guest) {
 	}
 }
 
+// full reports whether a further request would find no place, and nobody who makes room for it.
+func (i *intake) full() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.requests >= i.maxRequests && i.unproved.first == nil
+}
+
 // read is how many requests there are, and the bytes that they take beyond their first ones.
 func (i *intake) read() (requests int, bytes int64) {
 	i.mu.Lock()

@@ -12,7 +12,8 @@ const (
 	// Reasons with status True: Accepted. With status False: EndpointNotFound, EndpointNotAllowed,
 	// EndpointNotAccepted, EndpointWaiting, EndpointDeleting, SecretNotFound, SecretInvalid, SecretForbidden, InvalidURL, BaseURLMissing,
 	// InsecureAPIBase, InvalidFilter, InvalidPayloadTemplate, PublicKeyMissing, InvalidPublicKey, AlgorithmNotAllowed, Conflict, AlreadyExists,
-	// URLLimitReached, Rejected, NeedsClusterScope, InvalidSelector.
+	// URLLimitReached, Rejected, NeedsClusterScope, InvalidSelector,
+	// PathKeyUnavailable.
 	ConditionAccepted = "Accepted"
 
 	// ConditionSynced says whether Cloudinary has exactly what the spec says.
@@ -114,6 +115,9 @@ const (
 	ReasonInvalidURL = "InvalidURL"
 	// ReasonBaseURLMissing means spec.receiver has no baseURL and the manager no --receiver-base-url.
 	ReasonBaseURLMissing = "BaseURLMissing"
+	// ReasonPathKeyUnavailable means the manager can neither read nor make the Secret with the key that unguessable addresses are computed
+	// with, and the endpoint has no address yet. Looked at again at each sync.
+	ReasonPathKeyUnavailable = "PathKeyUnavailable"
 	// ReasonPublicKeyMissing means spec.authScheme is eddsa_v2, and the endpoint's bundled receiver has no public key: it would refuse
 	// every notification. What is at Cloudinary stays as it is.
 	ReasonPublicKeyMissing = "PublicKeyMissing"

@@ -60,7 +60,8 @@ type NotificationEndpointSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//(:|[^/?#]*:(0+|[0-9]{6,})?([/?#]|$))')",message="url must have a host name, and where there is a colon after it a port from 1 to 65535"
 	URL string `json:"url,omitempty"`
 
-	// receiver makes the bundled receiver terminate the URL, which is <baseURL>/v1/notifications/<namespace>/<name> of this object.
+	// receiver makes the bundled receiver terminate the URL, which is <baseURL>/v1/notifications/<namespace>/<name> of this object, and
+	// a part that cannot be guessed unless path is Plain. The whole of it is in status.url.
 	// +optional
 	Receiver *ReceiverSpec `json:"receiver,omitempty"`
 
@@ -94,6 +95,13 @@ type ReceiverSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//(:|[^/?#]*:(0+|[0-9]{6,})?([/?#]|$))')",message="baseURL must have a host name, and where there is a colon after it a port from 1 to 65535"
 	BaseURL string `json:"baseURL,omitempty"`
 
+	// path says how the address ends. Unguessable: with 32 hex digits that the operator computes from this object's namespace and name with a
+	// key that only it has, so that they are the same again after a restore, and who does not know them cannot even find out whether the
+	// endpoint exists. Plain: with the name alone. Absent: Unguessable, unless the endpoint had a plain address before: it keeps that.
+	// It may change: the triggers are moved, and the address before is served for another 30 minutes.
+	// +optional
+	Path ReceiverPath `json:"path,omitempty"`
+
 	// verification says which signatures are good enough. Absent: SHA-1 and SHA-256, at most 2 hours old.
 	// +optional
 	Verification *Verification `json:"verification,omitempty"`
@@ -111,6 +119,18 @@ type ReceiverSpec struct {
 	// +optional
 	Retry *RetryPolicy `json:"retry,omitempty"`
 }
+
+// ReceiverPath is how the address of an endpoint with a receiver ends.
+// +kubebuilder:validation:Enum=Unguessable;Plain
+type ReceiverPath string
+
+// The ways in which an address ends.
+const (
+	// ReceiverPathUnguessable is with a part that only the operator can compute.
+	ReceiverPathUnguessable ReceiverPath = "Unguessable"
+	// ReceiverPathPlain is with the endpoint's name.
+	ReceiverPathPlain ReceiverPath = "Plain"
+)
 
 // AllowedTriggers says which CloudinaryTriggers may use an endpoint.
 type AllowedTriggers struct {

@@ -74,6 +74,8 @@ func newFlags(flags *flag.FlagSet) *options {
 		"Maximum number of requests worked on at once. Requests beyond this are answered 503.")
 	flags.IntVar(&o.handler.MaxEndpointRate, "max-endpoint-rate", 0,
 		"Maximum average number of rightly signed requests a second for one endpoint; bursts of as many are allowed. Requests beyond this are answered 503. 0: no maximum.")
+	flags.BoolVar(&o.handler.VerboseRefusals, "verbose-refusals", false,
+		"Tell everybody why a request is refused, and so which endpoints there are. For finding out what is wrong; metrics, status and log have the reasons in any case.")
 	flags.IntVar(&o.maxConnections, "max-connections", webhookreceiver.DefaultMaxConnections,
 		"Maximum number of open connections. For a further one, that is closed which has been open longest without a rightly signed request.")
 

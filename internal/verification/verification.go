@@ -23,6 +23,10 @@ import (
 // SecretName is the name of the Secret. It is fixed, so that a Role can name it: RBAC selects neither by label nor by prefix.
 const SecretName = "cloudinary-receiver-verification-keys" //nolint:gosec // a name
 
+// PathKeySecretName is the name of the Secret with the key that unguessable addresses of endpoints are computed with, in the same namespace.
+// The manager makes it and never changes it, and the receiver does not read it: who deletes it moves every such endpoint to another address.
+const PathKeySecretName = "cloudinary-receiver-path-key"
+
 // Environment identifies a product environment.
 type Environment struct {
 	APIBase   string `json:"apiBase"`

@@ -4,7 +4,6 @@ package route
 
 import (
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -71,5 +70,6 @@ func holds(t *v1alpha1.CloudinaryTrigger, condition string) bool {
 // only by the endpoints of a namespace are its Secrets used.
 func isAt(r v1alpha1.Registration, t *v1alpha1.CloudinaryTrigger) bool {
 	at := endpointOf(t)
-	return r.SecretRef.Namespace == at.Namespace && strings.HasSuffix(r.URL, notification.Path(at.Namespace, at.Name))
+	_, _, own := notification.CutPath(r.URL, at.Namespace, at.Name)
+	return own && r.SecretRef.Namespace == at.Namespace
 }

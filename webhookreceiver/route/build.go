@@ -34,12 +34,13 @@ func Configs(
 			continue
 		}
 		c := config(ep)
-		for _, t := range byEndpoint[c.Key] {
-			if allowed(ep, t) {
-				c.Triggers = append(c.Triggers, t.config)
-			}
+		counted := slices.DeleteFunc(byEndpoint[c.Key], func(t *KeptTrigger) bool { return !allowed(ep, t) })
+		slices.SortFunc(counted, func(a, b *KeptTrigger) int { return compare(a.config.Key, b.config.Key) })
+		for _, t := range counted {
+			c.Triggers = append(c.Triggers, t.config)
 		}
 		c.Triggers, c.MoreTriggers = counting(c.Key.Namespace, c.Triggers)
+		c.Paths = paths(ep, counted)
 		if env := ep.Status.Environment; env != nil {
 			if pool := pools[verification.Environment{APIBase: env.APIBase, CloudName: env.CloudName}]; pool != nil {
 				c.Keys = pool.Select(verification.EndpointOf(ep))

@@ -35,6 +35,11 @@ type Config struct {
 
 	// Former are triggers as they were: see Remember.
 	Former []Former `json:"former,omitempty"`
+
+	// Paths are those of requests for the endpoint. A snapshot of a version that knew none has null.
+	Paths []string `json:"paths"`
+	// FormerPaths are those before: see Remember.
+	FormerPaths []FormerPath `json:"formerPaths,omitempty"`
 }
 
 // TriggerConfig is a trigger that notifies the endpoint.
@@ -109,7 +114,9 @@ func (c *Config) Compile(now time.Time) (_ *Endpoint, until time.Time, problems 
 	e.TypePaths, e.DoubtfulIdentity = paths, doubtfulIdentity(told)
 	e.SoleTemplatedType = soleType(c.Triggers, former)
 	e.Policy, until, problems = c.policy(now)
-	return e, earlier(until, ends), append(problems, c.tooMany(morePaths)...)
+	var moved time.Time
+	e.Paths, moved = c.servedAt(now)
+	return e, earlier(earlier(until, ends), moved), append(problems, c.tooMany(morePaths)...)
 }
 
 // tooMany says of what there is more than counts. It says not how many: a text that is the same is logged once.

@@ -33,8 +33,8 @@ func (f *Former) follow(present map[types.NamespacedName]*TriggerConfig, now tim
 	}
 }
 
-// Remember adds to configs what those before told of bodies, and do not tell any more: such bodies are still on their way. The configs before
-// are the last ones that this was called with.
+// Remember adds to configs what those before told of bodies and paths, and do not tell any more: such notifications are still on their way. The
+// configs before are the last ones that this was called with.
 func Remember(before, configs []Config, now time.Time) {
 	last := make(map[types.NamespacedName]*Config, len(before))
 	for i := range before {
@@ -43,6 +43,7 @@ func Remember(before, configs []Config, now time.Time) {
 	for i := range configs {
 		if was := last[configs[i].Key]; was != nil && was.UID == configs[i].UID {
 			configs[i].Former = former(was, configs[i].Triggers, now)
+			configs[i].FormerPaths = formerPaths(was, &configs[i], now)
 		}
 	}
 }

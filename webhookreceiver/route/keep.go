@@ -27,6 +27,7 @@ type KeptTrigger struct {
 	endpoint types.NamespacedName
 	selected bool
 	config   TriggerConfig
+	urls     []string // at which Cloudinary notifies the endpoint for it
 }
 
 // KeepTrigger makes what is kept of a trigger. It parses nothing that is beyond the bounds of filters and templates.
@@ -35,7 +36,7 @@ func KeepTrigger(t *v1alpha1.CloudinaryTrigger) *KeptTrigger {
 		CloudinaryTrigger: v1alpha1.CloudinaryTrigger{
 			ObjectMeta: identityMeta(&t.ObjectMeta), Status: v1alpha1.CloudinaryTriggerStatus{LastNotification: t.Status.LastNotification},
 		},
-		endpoint: endpointOf(t), selected: selected(t), config: triggerConfig(t),
+		endpoint: endpointOf(t), selected: selected(t), config: triggerConfig(t), urls: registeredURLs(t),
 	}
 }
 
@@ -113,6 +114,17 @@ func atCloudinary(t *v1alpha1.CloudinaryTrigger) []string {
 	}
 	slices.Sort(all)
 	return all[:min(len(all), maxEventTypes)]
+}
+
+// registeredURLs are those of the endpoint at which a trigger has something at Cloudinary.
+func registeredURLs(t *v1alpha1.CloudinaryTrigger) []string {
+	var urls []string
+	for _, r := range t.Status.Registrations {
+		if isAt(r, t) && len(urls) < maxPaths && !slices.Contains(urls, r.URL) {
+			urls = append(urls, r.URL)
+		}
+	}
+	return urls
 }
 
 // maxEventTypes is how many event types a spec may have.

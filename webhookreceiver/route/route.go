@@ -16,15 +16,30 @@ import (
 // Table has the endpoints that are served. It does not change; one that is nil has none.
 type Table struct {
 	endpoints map[types.NamespacedName]*Endpoint
+	paths     map[string]*Endpoint
 }
 
 // NewTable makes a table of endpoints.
 func NewTable(endpoints []*Endpoint) *Table {
-	t := &Table{endpoints: make(map[types.NamespacedName]*Endpoint, len(endpoints))}
+	t := &Table{endpoints: make(map[types.NamespacedName]*Endpoint, len(endpoints)), paths: make(map[string]*Endpoint, len(endpoints))}
 	for _, e := range endpoints {
 		t.endpoints[e.Key] = e
+		for _, path := range e.Paths {
+			t.paths[path] = e
+		}
 	}
 	return t
+}
+
+// At returns the endpoint that is served at exactly this path, see PathOf, or nil where there is none.
+//
+// A map compares in a time that depends on what is compared. With a path that nobody can guess that gives nothing away: whether two strings are
+// compared at all depends on a hash with a seed of this process, so that no guess comes nearer than another.
+func (t *Table) At(path string) *Endpoint {
+	if t == nil {
+		return nil
+	}
+	return t.paths[path]
 }
 
 // Lookup returns an endpoint, or nil where there is none.
@@ -60,6 +75,8 @@ type Endpoint struct {
 	Key        types.NamespacedName
 	UID        types.UID
 	Generation int64
+	// Paths are those of requests for it.
+	Paths []string
 
 	// Policy judges signatures; nil where there is no key to judge with yet.
 	Policy *notification.Policy

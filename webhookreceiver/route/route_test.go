@@ -29,6 +29,7 @@ func endpoint(namespace, name string, change func(*v1alpha1.NotificationEndpoint
 			CredentialsSecretRef: v1alpha1.LocalSecretReference{Name: "cloudinary"}, Receiver: &v1alpha1.ReceiverSpec{},
 		},
 		Status: v1alpha1.NotificationEndpointStatus{
+			URL:         "https://hooks.example.com" + notification.Path(namespace, name),
 			Environment: &v1alpha1.EnvironmentStatus{APIBase: "https://api.cloudinary.com", CloudName: "demo"},
 		},
 	}
@@ -110,18 +111,18 @@ func TestConfigs(t *testing.T) {
 	}
 	demo := []verification.Key{{ID: "1", Secret: "s"}}
 	want := []Config{{
-		Key: at("elsewhere", "closed"), UID: "uid-closed", Generation: 3, MaxAge: 2 * time.Hour, RetryMaxAge: 72 * time.Hour, Keys: demo,
+		Key: at("elsewhere", "closed"), Paths: []string{"/v1/notifications/elsewhere/closed"}, UID: "uid-closed", Generation: 3, MaxAge: 2 * time.Hour, RetryMaxAge: 72 * time.Hour, Keys: demo,
 	}, {
-		Key: at("elsewhere", "open"), UID: "uid-open", Generation: 3, MaxAge: 2 * time.Hour, RetryMaxAge: 72 * time.Hour,
+		Key: at("elsewhere", "open"), Paths: []string{"/v1/notifications/elsewhere/open"}, UID: "uid-open", Generation: 3, MaxAge: 2 * time.Hour, RetryMaxAge: 72 * time.Hour,
 		Triggers: []TriggerConfig{{Trigger: Trigger{Key: at("shop", "abroad"), UID: "uid-abroad", EventTypes: []string{"all"}}}},
 	}, {
-		Key: at("elsewhere", "selecting"), UID: "uid-selecting", Generation: 3, MaxAge: 2 * time.Hour, RetryMaxAge: 72 * time.Hour, Keys: demo,
+		Key: at("elsewhere", "selecting"), Paths: []string{"/v1/notifications/elsewhere/selecting"}, UID: "uid-selecting", Generation: 3, MaxAge: 2 * time.Hour, RetryMaxAge: 72 * time.Hour, Keys: demo,
 		Triggers: []TriggerConfig{{
 			Trigger:   Trigger{Key: at("shop", "selected"), UID: "uid-selected", EventTypes: []string{"upload"}},
 			Templated: true, TypePaths: [][]string{{"kind"}},
 		}},
 	}, {
-		Key: at("shop", "media"), UID: "uid-media", Generation: 3, MaxAge: 90 * time.Minute, RetryMaxAge: 24 * time.Hour, Redrive: "again",
+		Key: at("shop", "media"), Paths: []string{"/v1/notifications/shop/media"}, UID: "uid-media", Generation: 3, MaxAge: 90 * time.Minute, RetryMaxAge: 24 * time.Hour, Redrive: "again",
 		Keys: demo, Algorithms: []notification.Algorithm{notification.SHA256},
 		Targets: []Target{
 			{Name: "catalog", Service: &Service{Name: "catalog", Port: 80, Path: "/", Timeout: 15 * time.Second}, EventTypes: []string{"upload"}},

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
@@ -160,6 +161,9 @@ func LoadSnapshot(dir string) ([]Config, error) {
 	}
 	for i := range s.Endpoints {
 		s.Endpoints[i].keepOwnKeys()
+		if e := &s.Endpoints[i]; e.Paths == nil { // of a version whose paths all ended with the name
+			e.Paths = []string{notification.Path(e.Key.Namespace, e.Key.Name)}
+		}
 	}
 	return s.Endpoints, nil
 }

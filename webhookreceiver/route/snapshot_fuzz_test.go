@@ -40,7 +40,7 @@ func FuzzLoadSnapshot(f *testing.F) {
 		if n := NewTable(endpoints).Len(); n > len(configs) {
 			t.Errorf("%d endpoints of %d", n, len(configs))
 		}
-		if err := SaveSnapshot(dir, configs); err != nil {
+		if _, err := SaveSnapshot(dir, configs); err != nil {
 			t.Fatal(err)
 		}
 		again, err := LoadSnapshot(dir)

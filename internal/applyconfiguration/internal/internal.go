@@ -350,6 +350,8 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Origin
   scalar: string
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ReceiverPath
+  scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ReceiverSpec
   map:
     fields:
@@ -364,6 +366,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: path
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ReceiverPath
     - name: retry
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.RetryPolicy

@@ -16,7 +16,8 @@ type NotificationEndpointSpecApplyConfiguration struct {
 	// url is the address to notify, where it is not the bundled receiver's. http and https; http is not encrypted.
 	// It must not carry credentials or a fragment. It may change: the triggers are moved.
 	URL *string `json:"url,omitempty"`
-	// receiver makes the bundled receiver terminate the URL, which is <baseURL>/v1/notifications/<namespace>/<name> of this object.
+	// receiver makes the bundled receiver terminate the URL, which is <baseURL>/v1/notifications/<namespace>/<name> of this object, and
+	// a part that cannot be guessed unless path is Plain. The whole of it is in status.url.
 	Receiver *ReceiverSpecApplyConfiguration `json:"receiver,omitempty"`
 	// allowedTriggers says which CloudinaryTriggers may use this endpoint. Absent: those of the same namespace.
 	AllowedTriggers *AllowedTriggersApplyConfiguration `json:"allowedTriggers,omitempty"`

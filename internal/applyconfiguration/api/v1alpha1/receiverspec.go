@@ -4,6 +4,10 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+)
+
 // ReceiverSpecApplyConfiguration represents a declarative configuration of the ReceiverSpec type for use
 // with apply.
 //
@@ -12,6 +16,11 @@ type ReceiverSpecApplyConfiguration struct {
 	// baseURL is the address under which the bundled receiver is reached from the internet, for example https://hooks.example.com.
 	// A path is kept; a query or a fragment is not allowed. Absent: the manager's --receiver-base-url.
 	BaseURL *string `json:"baseURL,omitempty"`
+	// path says how the address ends. Unguessable: with 32 hex digits that the operator computes from this object's namespace and name with a
+	// key that only it has, so that they are the same again after a restore, and who does not know them cannot even find out whether the
+	// endpoint exists. Plain: with the name alone. Absent: Unguessable, unless the endpoint had a plain address before: it keeps that.
+	// It may change: the triggers are moved, and the address before is served for another 30 minutes.
+	Path *apiv1alpha1.ReceiverPath `json:"path,omitempty"`
 	// verification says which signatures are good enough. Absent: SHA-1 and SHA-256, at most 2 hours old.
 	Verification *VerificationApplyConfiguration `json:"verification,omitempty"`
 	// deliverTo are the targets that get each notification, independently of each other. Absent: notifications are verified
@@ -32,6 +41,14 @@ func ReceiverSpec() *ReceiverSpecApplyConfiguration {
 // If called multiple times, the BaseURL field is set to the value of the last call.
 func (b *ReceiverSpecApplyConfiguration) WithBaseURL(value string) *ReceiverSpecApplyConfiguration {
 	b.BaseURL = &value
+	return b
+}
+
+// WithPath sets the Path field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Path field is set to the value of the last call.
+func (b *ReceiverSpecApplyConfiguration) WithPath(value apiv1alpha1.ReceiverPath) *ReceiverSpecApplyConfiguration {
+	b.Path = &value
 	return b
 }
 
