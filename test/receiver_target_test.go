@@ -67,7 +67,7 @@ func (s *receiverSetting) target() *target {
 	return t
 }
 
-// service makes a Service without a selector, and where it leads.
+// service makes a Service, and where it leads, as Kubernetes would for the Pods that it selects.
 func (s *receiverSetting) service(name, address string) {
 	s.Helper()
 	host, portText, err := net.SplitHostPort(address)
@@ -77,11 +77,14 @@ func (s *receiverSetting) service(name, address string) {
 	port := int32(number)
 	s.must(cluster.Client.Create(s.Context(), &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.namespace},
-		Spec:       corev1.ServiceSpec{ClusterIP: corev1.ClusterIPNone, Ports: []corev1.ServicePort{{Name: "http", Port: 80}}},
+		Spec: corev1.ServiceSpec{
+			ClusterIP: corev1.ClusterIPNone, Selector: map[string]string{"app": name}, Ports: []corev1.ServicePort{{Name: "http", Port: 80}},
+		},
 	}))
 	s.must(cluster.Client.Create(s.Context(), &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: name + "-1", Namespace: s.namespace, Labels: map[string]string{discoveryv1.LabelServiceName: name},
+			Name: name + "-1", Namespace: s.namespace,
+			Labels: map[string]string{discoveryv1.LabelServiceName: name, discoveryv1.LabelManagedBy: "endpointslice-controller.k8s.io"},
 		},
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{host}}},

@@ -12,6 +12,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/admin"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery/service"
 )
 
 // options are the receiver's flags.
@@ -32,8 +33,10 @@ type options struct {
 	probeAddress   string
 	adminAddress   string
 
-	serviceRouting        string
-	allowLoopbackServices bool
+	serviceRouting            string
+	addresses                 service.Addresses
+	denyTargetCIDRs           string
+	allowSelectorlessServices bool
 
 	shutdownDelay   time.Duration
 	shutdownTimeout time.Duration
@@ -88,7 +91,11 @@ func newFlags(flags *flag.FlagSet) *options {
 
 	flags.StringVar(&o.serviceRouting, "service-routing", routingClusterIP,
 		"How Services are reached: ClusterIP, or Endpoints, which chooses one of the ready endpoints in their EndpointSlices for each attempt. Headless Services are always reached the second way.")
-	flags.BoolVar(&o.allowLoopbackServices, "allow-loopback-services", false, "Allow targets at the receiver's own host. For development only.")
+	flags.BoolVar(&o.addresses.AllowLoopback, "allow-loopback-services", false, "Allow targets at the receiver's own host. For development only.")
+	flags.BoolVar(&o.allowSelectorlessServices, "allow-selectorless-services", false,
+		"Allow Services of which others than Kubernetes say where they lead: those without a selector, and those with EndpointSlices that Kubernetes does not manage. Whoever may write EndpointSlices can then have notifications sent to nearly any address.")
+	flags.StringVar(&o.denyTargetCIDRs, "deny-target-cidrs", "",
+		"Networks that no target may be in, in CIDR notation, separated by commas. They are added to those that are always refused: loopback, link-local, multicast, and the metadata services of clouds.")
 
 	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", time.Second,
 		"How long notifications are still taken after a signal to stop, while senders are asked to close their connections.")
@@ -118,6 +125,10 @@ func (o *options) Check() error {
 	}
 	if o.serviceRouting != routingClusterIP && o.serviceRouting != routingEndpoints {
 		problems = append(problems, fmt.Errorf("--service-routing is %q, must be %s or %s", o.serviceRouting, routingClusterIP, routingEndpoints))
+	}
+	var err error
+	if o.addresses.Deny, err = service.ParseDeny(o.denyTargetCIDRs); err != nil {
+		problems = append(problems, fmt.Errorf("--deny-target-cidrs: %w", err))
 	}
 	if err := checkAdminAddress(o.adminAddress); err != nil {
 		problems = append(problems, err)

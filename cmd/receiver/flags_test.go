@@ -70,7 +70,10 @@ func TestFlagsThatCannotWorkAreNamed(t *testing.T) {
 			},
 			why: "the same mistakes are told in the same words each time",
 		},
-		"several at once": {args: []string{"--max-connections=0", "--service-routing=x"}, want: []string{"--max-connections", "--service-routing"}, why: "one start shows all"},
+		"networks to deny":       {args: []string{"--deny-target-cidrs=10.0.0.0/8, fd00:1::/32"}},
+		"an address to deny":     {args: []string{"--deny-target-cidrs=10.0.0.1"}, want: []string{"--deny-target-cidrs", "write 10.0.0.1/32"}},
+		"a network that is none": {args: []string{"--deny-target-cidrs=10.0.0.1/8"}, want: []string{"--deny-target-cidrs", "write 10.0.0.0/8"}},
+		"several at once":        {args: []string{"--max-connections=0", "--service-routing=x"}, want: []string{"--max-connections", "--service-routing"}, why: "one start shows all"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := checked(t, append([]string{"--namespace=operator"}, tc.args...)...)

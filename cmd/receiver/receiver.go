@@ -182,8 +182,11 @@ func (r *receiver) assemble() error {
 
 func (r *receiver) assembleDelivery() {
 	r.services = service.New(service.Options{
-		Resolver:      service.NewResolver(service.ResolverOptions{Reader: r.client, Mode: service.Mode(r.options.serviceRouting)}),
-		AllowLoopback: r.options.allowLoopbackServices,
+		Resolver: service.NewResolver(service.ResolverOptions{
+			Reader: r.client, Mode: service.Mode(r.options.serviceRouting),
+			Addresses: r.options.addresses, AllowSelectorless: r.options.allowSelectorlessServices,
+		}),
+		Addresses: r.options.addresses, Logger: r.log.WithName("delivery"),
 	})
 	eventOptions := events.DefaultOptions()
 	eventOptions.Client, eventOptions.Instance = r.client, r.instance

@@ -68,6 +68,7 @@ start_receiver() {
     "--health-probe-bind-address=127.0.0.1:$health" \
     "--admin-bind-address=${admin_url#http://}" \
     --service-routing=Endpoints `# There is no node, and so nothing that a cluster IP could lead through.` \
+    --allow-selectorless-services `# Nor Pods: where the Service leads is written below, by hand.` \
     --shutdown-delay=0s
 }
 

@@ -55,10 +55,12 @@ func (s *story) newCatalog() *catalog {
 		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{address.IP.String()}}},
 		Ports:     []discoveryv1.EndpointPort{{Name: new("http"), Port: &port}},
 	}
-	slice.Labels = map[string]string{discoveryv1.LabelServiceName: "catalog"}
+	slice.Labels = map[string]string{discoveryv1.LabelServiceName: "catalog", discoveryv1.LabelManagedBy: "endpointslice-controller.k8s.io"}
 	s.create(slice, &corev1.Service{
 		ObjectMeta: s.meta("catalog"),
-		Spec:       corev1.ServiceSpec{ClusterIP: corev1.ClusterIPNone, Ports: []corev1.ServicePort{{Name: "http", Port: 80}}},
+		Spec: corev1.ServiceSpec{
+			ClusterIP: corev1.ClusterIPNone, Selector: map[string]string{"app": "catalog"}, Ports: []corev1.ServicePort{{Name: "http", Port: 80}},
+		},
 	})
 	return c
 }

@@ -38,7 +38,7 @@ func startReceiver(tb testing.TB, dir string, targets map[string]*httptest.Serve
 		e.Targets = append(e.Targets, route.Target{Name: name, Service: &route.Service{Name: name, Port: 80, Path: "/", Timeout: 20 * time.Second}})
 	}
 	routes := route.NewTable([]*route.Endpoint{e})
-	sender := New(Options{Resolver: NewResolver(ResolverOptions{Overrides: overrides}), AllowLoopback: true})
+	sender := New(Options{Resolver: NewResolver(ResolverOptions{Overrides: overrides}), Addresses: Addresses{AllowLoopback: true}})
 
 	var d *delivery.Dispatcher
 	q, err := queue.Open(tb.Context(), queue.Options{Dir: dir, OnItem: func(i queue.Item) { d.Announce(i) }})

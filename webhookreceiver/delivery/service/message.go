@@ -16,33 +16,34 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// failureMessage says how a request failed that got no answer. The error's own text is not used: it has the URL.
-func failureMessage(err error, address string, timeout time.Duration) string {
-	var refused *refusedError
+// failureMessage says how a request failed that got no answer. The error's own text is not used: it has the URL. Where the Service leads
+// is not told either: an author of EndpointSlices would look around by it.
+func failureMessage(err error, timeout time.Duration) string {
+	var refused refusedError
 	var dial *net.OpError
 	switch dialing := errors.As(err, &dial) && dial.Op == "dial"; {
 	case errors.As(err, &refused):
 		return refused.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused by " + address
+		return "connection refused"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "no route to " + address
+		return "no route to the target"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "the receiver has too many open connections"
 	case dialing && isTimeout(err) && timeout > maxDial:
-		return fmt.Sprintf("no connection to %s within %s", address, maxDial)
+		return fmt.Sprintf("no connection within %s", maxDial)
 	case isTimeout(err):
 		return fmt.Sprintf("no answer within %s", timeout)
 	case errors.Is(err, context.Canceled):
 		return "the receiver stopped before there was an answer"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return address + " closed the connection without an answer"
+		return "the target closed the connection without an answer"
 	case strings.Contains(err.Error(), "server response headers exceeded"):
 		return fmt.Sprintf("answered with more than %d KiB of headers", maxAnswerHeaders>>10)
 	case dialing:
-		return "no connection to " + address
+		return "no connection"
 	default:
-		return address + " gave no complete answer in HTTP/1.1"
+		return "the target gave no complete answer in HTTP/1.1"
 	}
 }
 

@@ -38,6 +38,8 @@ type Resolver interface {
 	// Resolve returns one address of a port of a Service, possibly another one each time. An error that is a *ResolveError
 	// has a text that is fit for a status.
 	Resolve(ctx context.Context, namespace, name string, port int32) (Address, error)
+	// Check is called before a connection is made to an address that Resolve returned, and says why there must be none now.
+	Check(ctx context.Context, namespace, name string, port int32) error
 	// Forget is called when an address did not work.
 	Forget(namespace, name string, port int32)
 }
@@ -65,7 +67,10 @@ const (
 )
 
 const (
+	// knownFor is how long an address counts for requests. checkedFor is how long it counts for new connections, which are fewer: where a
+	// Service leads to may have changed since.
 	knownFor    = 30 * time.Second
+	checkedFor  = 5 * time.Second
 	unknownFor  = 5 * time.Second
 	maxResolved = 4096
 	lookupTime  = 10 * time.Second
@@ -83,6 +88,11 @@ type ResolverOptions struct {
 	Reader Reader
 	// Mode is ClusterIP if empty.
 	Mode Mode
+	// Addresses are judged of everything that a Service leads to, also where the cluster chooses among it.
+	Addresses Addresses
+	// AllowSelectorless allows Services of which others than Kubernetes say where they lead: those without a selector, and those with
+	// EndpointSlices that Kubernetes does not manage.
+	AllowSelectorless bool
 	// Overrides are addresses as host:port that take the place of a Service's, by namespace/name:port. For development.
 	Overrides map[string]string
 	// Now tells the time. Nil: the system's.
@@ -92,6 +102,7 @@ type ResolverOptions struct {
 // ClusterResolver finds Services by the Kubernetes API. It remembers what it found for half a minute.
 type ClusterResolver struct {
 	o       ResolverOptions
+	judge   *judge
 	lookups singleflight.Group
 
 	mu    sync.Mutex
@@ -101,6 +112,7 @@ type ClusterResolver struct {
 type resolved struct {
 	addresses []string
 	err       error
+	asked     time.Time
 	until     time.Time
 }
 
@@ -109,7 +121,7 @@ func NewResolver(o ResolverOptions) *ClusterResolver {
 	if o.Now == nil {
 		o.Now = time.Now //nolint:forbidigo // the one place where the injected clock gets its default
 	}
-	return &ClusterResolver{o: o, known: map[string]resolved{}}
+	return &ClusterResolver{o: o, judge: o.Addresses.judge(), known: map[string]resolved{}}
 }
 
 func keyOf(namespace, name string, port int32) string {
@@ -126,17 +138,33 @@ func (r *ClusterResolver) Resolve(ctx context.Context, namespace, name string, p
 	if to, ok := r.o.Overrides[key]; ok {
 		return Address{HostPort: to, Host: host}, nil
 	}
-	found, ok := r.recall(key)
-	if !ok {
-		var err error
-		if found, err = r.lookup(ctx, key, types.NamespacedName{Namespace: namespace, Name: name}, port); err != nil {
-			return Address{}, err
-		}
-	}
-	if found.err != nil {
-		return Address{}, found.err
+	found, err := r.find(ctx, namespace, name, port, knownFor)
+	if err != nil {
+		return Address{}, err
 	}
 	return Address{HostPort: found.addresses[rand.IntN(len(found.addresses))], Host: host}, nil //nolint:gosec // which of them does not matter
+}
+
+// Check implements Resolver.
+func (r *ClusterResolver) Check(ctx context.Context, namespace, name string, port int32) error {
+	if _, ok := r.o.Overrides[keyOf(namespace, name, port)]; ok {
+		return nil
+	}
+	_, err := r.find(ctx, namespace, name, port, checkedFor)
+	return err
+}
+
+// find is what is known of a Service if that was asked within age, else what the API server says now.
+func (r *ClusterResolver) find(ctx context.Context, namespace, name string, port int32, age time.Duration) (resolved, error) {
+	key := keyOf(namespace, name, port)
+	found, ok := r.recall(key, age)
+	if !ok {
+		var err error
+		if found, err = r.lookup(ctx, key, types.NamespacedName{Namespace: namespace, Name: name}, port, age); err != nil {
+			return resolved{}, err
+		}
+	}
+	return found, found.err
 }
 
 // Forget implements Resolver.
@@ -149,11 +177,12 @@ func (r *ClusterResolver) Forget(namespace, name string, port int32) {
 	}
 }
 
-func (r *ClusterResolver) recall(key string) (resolved, bool) {
+func (r *ClusterResolver) recall(key string, age time.Duration) (resolved, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found, ok := r.known[key]
-	return found, ok && r.o.Now().Before(found.until)
+	now := r.o.Now()
+	return found, ok && now.Before(found.until) && now.Before(found.asked.Add(age))
 }
 
 func (r *ClusterResolver) remember(key string, found resolved) {
@@ -166,18 +195,19 @@ func (r *ClusterResolver) remember(key string, found resolved) {
 }
 
 // lookup asks the API server, once for all who want to know the same. The question outlives a caller that gives up.
-func (r *ClusterResolver) lookup(ctx context.Context, key string, service types.NamespacedName, port int32) (resolved, error) {
+func (r *ClusterResolver) lookup(ctx context.Context, key string, service types.NamespacedName, port int32, age time.Duration) (resolved, error) {
 	answer := r.lookups.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTime)
 		defer cancel()
-		found, ok := r.recall(key)
+		found, ok := r.recall(key, age)
 		if ok {
 			return found, nil // just now
 		}
-		asked := resolved{until: r.o.Now().Add(knownFor)}
+		now := r.o.Now()
+		asked := resolved{asked: now, until: now.Add(knownFor)}
 		asked.addresses, asked.err = r.addresses(ctx, service, port)
 		if asked.err != nil {
-			asked.until = r.o.Now().Add(unknownFor)
+			asked.until = now.Add(unknownFor)
 		}
 		if known := (*ResolveError)(nil); asked.err != nil && len(found.addresses) > 0 && !errors.As(asked.err, &known) {
 			// The API server does not say. Where the Service was is most likely where it is.
@@ -202,8 +232,36 @@ func (r *ClusterResolver) addresses(ctx context.Context, key types.NamespacedNam
 		}
 		return nil, fmt.Errorf("get Service %s: %w", key, err)
 	}
-	if s.Spec.Type == corev1.ServiceTypeExternalName {
+	at, err := r.portOf(&s, port)
+	if err != nil {
+		return nil, err
+	}
+	var list discoveryv1.EndpointSliceList
+	if err := r.o.Reader.List(ctx, key.Namespace, discoveryv1.LabelServiceName+"="+key.Name, &list); err != nil {
+		return nil, fmt.Errorf("list EndpointSlices of Service %s: %w", key, err)
+	}
+	if err := r.leadsToPods(key, list.Items); err != nil {
+		return nil, err
+	}
+	switch {
+	case r.o.Mode == Endpoints || s.Spec.ClusterIP == corev1.ClusterIPNone:
+		return readyAddresses(key, list.Items, at)
+	case s.Spec.ClusterIP == "":
+		return nil, unusable("Service %s has no cluster IP yet", key)
+	default:
+		return []string{net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(port)))}, nil
+	}
+}
+
+// portOf is the port of a Service that can be a target.
+func (r *ClusterResolver) portOf(s *corev1.Service, port int32) (*corev1.ServicePort, error) {
+	key := types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
+	switch {
+	case s.Spec.Type == corev1.ServiceTypeExternalName:
 		return nil, unusable("Service %s has the type ExternalName, which is refused: name a Service that selects Pods", key)
+	case len(s.Spec.Selector) == 0 && !r.o.AllowSelectorless:
+		return nil, unusable("Service %s has no selector, which is refused: name a Service that selects Pods, or have the receiver started with %s",
+			key, flagSelectorless)
 	}
 	i := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
 		return p.Port == port && cmp.Or(p.Protocol, corev1.ProtocolTCP) == corev1.ProtocolTCP
@@ -211,25 +269,40 @@ func (r *ClusterResolver) addresses(ctx context.Context, key types.NamespacedNam
 	if i < 0 {
 		return nil, unusable("Service %s has no TCP port %d", key, port)
 	}
-	if r.o.Mode == Endpoints || s.Spec.ClusterIP == corev1.ClusterIPNone {
-		return r.endpoints(ctx, key, &s.Spec.Ports[i])
-	}
-	if s.Spec.ClusterIP == "" {
-		return nil, unusable("Service %s has no cluster IP yet", key)
-	}
-	return []string{net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(port)))}, nil
+	return &s.Spec.Ports[i], nil
 }
 
-// endpoints lists the Pods that are ready.
-func (r *ClusterResolver) endpoints(ctx context.Context, key types.NamespacedName, port *corev1.ServicePort) ([]string, error) {
-	var list discoveryv1.EndpointSliceList
-	err := r.o.Reader.List(ctx, key.Namespace, discoveryv1.LabelServiceName+"="+key.Name, &list)
-	if err != nil {
-		return nil, fmt.Errorf("list EndpointSlices of Service %s: %w", key, err)
+const flagSelectorless = "--allow-selectorless-services"
+
+// managedByKubernetes is how Kubernetes labels the EndpointSlices that it makes for a selector. What others label so, it corrects.
+const managedByKubernetes = "endpointslice-controller.k8s.io"
+
+// leadsToPods looks at all that a Service leads to. Connections to a cluster IP are spread over it by the cluster, whoever wrote it and
+// whether it is ready or not, where the guard of connections cannot see it.
+func (r *ClusterResolver) leadsToPods(key types.NamespacedName, all []discoveryv1.EndpointSlice) error {
+	for i := range all {
+		slice := &all[i]
+		if len(slice.Endpoints) > 0 && slice.Labels[discoveryv1.LabelManagedBy] != managedByKubernetes && !r.o.AllowSelectorless {
+			return unusable("Service %s has the EndpointSlice %s, which somebody else than Kubernetes manages and which is refused: delete it, or have the receiver started with %s",
+				key, slice.Name, flagSelectorless)
+		}
+		for j := range slice.Endpoints {
+			for _, text := range slice.Endpoints[j].Addresses {
+				a, err := netip.ParseAddr(text)
+				if err == nil && !r.judge.allows(a) { // a name is never asked for
+					return unusable("Service %s leads to an address that is refused: %s", key, addressesRefused)
+				}
+			}
+		}
 	}
+	return nil
+}
+
+// readyAddresses are where the Pods are that are ready.
+func readyAddresses(key types.NamespacedName, all []discoveryv1.EndpointSlice, port *corev1.ServicePort) ([]string, error) {
 	var found []string
-	for i := range list.Items {
-		found = append(found, readyIn(&list.Items[i], port)...)
+	for i := range all {
+		found = append(found, readyIn(&all[i], port)...)
 	}
 	if len(found) == 0 {
 		return nil, unusable("Service %s has no ready endpoints", key)

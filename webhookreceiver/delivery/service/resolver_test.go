@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func aService(change func(*corev1.ServiceSpec)) *corev1.Service {
 	s := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "catalog"},
 		Spec: corev1.ServiceSpec{
-			Type: corev1.ServiceTypeClusterIP, ClusterIP: "10.96.0.7",
+			Type: corev1.ServiceTypeClusterIP, ClusterIP: "10.96.0.7", Selector: map[string]string{"app": "catalog"},
 			Ports: []corev1.ServicePort{
 				{Name: "dns", Port: 80, Protocol: corev1.ProtocolUDP},
 				{Name: "http", Port: 80, Protocol: corev1.ProtocolTCP, TargetPort: intstr.FromString("web")},
@@ -82,6 +83,7 @@ func headless(s *corev1.ServiceSpec) { s.ClusterIP = corev1.ClusterIPNone }
 // pods is a slice with the ports http: 8081 and admin: 9090.
 func pods(endpoints ...discoveryv1.Endpoint) []discoveryv1.EndpointSlice {
 	return []discoveryv1.EndpointSlice{{
+		ObjectMeta: metav1.ObjectMeta{Name: "catalog-abcde", Labels: map[string]string{discoveryv1.LabelManagedBy: managedByKubernetes}},
 		Ports: []discoveryv1.EndpointPort{
 			{Name: new("dns"), Port: new(int32(53)), Protocol: new(corev1.ProtocolUDP)},
 			{Name: new("http"), Port: new(int32(8081)), Protocol: new(corev1.ProtocolTCP)},
@@ -94,6 +96,21 @@ func pods(endpoints ...discoveryv1.Endpoint) []discoveryv1.EndpointSlice {
 func pod(address string, ready *bool) discoveryv1.Endpoint {
 	return discoveryv1.Endpoint{Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: ready}}
 }
+
+// handmade are slices that somebody else than Kubernetes has written.
+func handmade(by string, endpoints ...discoveryv1.Endpoint) []discoveryv1.EndpointSlice {
+	all := pods(endpoints...)
+	all[0].Name, all[0].Labels = "mine", map[string]string{discoveryv1.LabelManagedBy: by}
+	return all
+}
+
+func withoutSelector(s *corev1.ServiceSpec) { s.Selector = nil }
+
+const (
+	wantNoSelector = "Service shop/catalog has no selector, which is refused: name a Service that selects Pods, or have the receiver started with --allow-selectorless-services"
+	wantHandmade   = "Service shop/catalog has the EndpointSlice mine, which somebody else than Kubernetes manages and which is refused: delete it, or have the receiver started with --allow-selectorless-services"
+	wantAddress    = "Service shop/catalog leads to an address that is refused: it must not be loopback, link-local, multicast, of a metadata service, or in --deny-target-cidrs"
+)
 
 func TestResolve(t *testing.T) {
 	cases := map[string]struct {
@@ -128,6 +145,51 @@ func TestResolve(t *testing.T) {
 		"one that takes its place": {
 			reader: &reader{}, options: ResolverOptions{Overrides: map[string]string{"shop/catalog:80": "localhost:3000"}}, port: 80,
 			want: Address{HostPort: "localhost:3000", Host: "catalog.shop.svc"},
+		},
+		"no selector": {reader: &reader{service: aService(withoutSelector), slices: pods(pod("10.244.0.1", nil))}, port: 80, message: wantNoSelector},
+		"no selector, headless": {
+			reader:  &reader{service: aService(func(s *corev1.ServiceSpec) { headless(s); withoutSelector(s) }), slices: pods(pod("10.244.0.1", nil))},
+			options: ResolverOptions{Mode: Endpoints}, port: 80, message: wantNoSelector,
+		},
+		"no selector where that is allowed": {
+			reader:  &reader{service: aService(withoutSelector), slices: handmade("", pod("10.244.0.1", nil))},
+			options: ResolverOptions{AllowSelectorless: true}, port: 80, want: Address{HostPort: "10.96.0.7:80", Host: "catalog.shop.svc"},
+		},
+		"no selector, allowed, but it leads to metadata": {
+			reader:  &reader{service: aService(withoutSelector), slices: handmade("", pod("168.63.129.16", nil))},
+			options: ResolverOptions{AllowSelectorless: true}, port: 80, message: wantAddress,
+		},
+		"a slice of somebody's beside a selector": {
+			reader: &reader{service: aService(nil), slices: append(pods(pod("10.244.0.1", nil)), handmade("", pod("10.0.0.9", nil))...)}, port: 80, message: wantHandmade,
+		},
+		"a slice of another controller's": {
+			reader: &reader{service: aService(nil), slices: handmade("mesh.example.com", pod("10.0.0.9", nil))}, port: 80, message: wantHandmade,
+		},
+		"a slice of the mirror's, beside a selector": {
+			reader: &reader{service: aService(nil), slices: handmade("endpointslicemirroring-controller.k8s.io", pod("10.0.0.9", nil))}, port: 80, message: wantHandmade,
+		},
+		"a slice of somebody's, headless": {
+			reader: &reader{service: aService(headless), slices: handmade("", pod("10.0.0.9", nil))}, port: 80, message: wantHandmade,
+		},
+		"a slice of somebody's with Pods where that is asked for": {
+			reader: &reader{service: aService(nil), slices: handmade("", pod("10.0.0.9", nil))}, options: ResolverOptions{Mode: Endpoints}, port: 80, message: wantHandmade,
+		},
+		"a slice of somebody's where that is allowed": {
+			reader:  &reader{service: aService(headless), slices: handmade("mesh.example.com", pod("10.0.0.9", nil))},
+			options: ResolverOptions{AllowSelectorless: true}, port: 80, want: Address{HostPort: "10.0.0.9:8081", Host: "catalog.shop.svc"},
+		},
+		"an empty slice of somebody's": {
+			reader: &reader{service: aService(nil), slices: handmade("")}, port: 80, want: Address{HostPort: "10.96.0.7:80", Host: "catalog.shop.svc"},
+		},
+		"a cluster IP behind which there is metadata": {
+			reader: &reader{service: aService(nil), slices: pods(pod("10.244.0.1", nil), pod("100.100.100.200", nil))}, port: 80, message: wantAddress,
+		},
+		"a cluster IP behind which there is metadata that is not ready": {
+			reader: &reader{service: aService(nil), slices: pods(pod("fd00:ec2::23", new(false)))}, port: 80, message: wantAddress,
+		},
+		"a Pod where the administrator wants none": {
+			reader:  &reader{service: aService(nil), slices: pods(pod("10.244.0.1", nil))},
+			options: ResolverOptions{Addresses: Addresses{Deny: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}}}, port: 80, message: wantAddress,
 		},
 		"no Service": {reader: &reader{}, port: 80, message: "Service shop/catalog does not exist"},
 		"ExternalName": {
@@ -226,6 +288,33 @@ func TestResolverRemembers(t *testing.T) {
 	}
 	if len(r.known) > maxResolved {
 		t.Errorf("%d Services are remembered, want %d at most", len(r.known), maxResolved)
+	}
+}
+
+// A Service that was fine may have got an EndpointSlice of somebody's since. New connections do not wait for it to be resolved anew.
+func TestConnectionsGoByWhatTheServiceLeadsToNow(t *testing.T) {
+	now := time.Unix(1_795_000_000, 0)
+	api := &reader{service: aService(nil), slices: pods(pod("10.244.0.1", nil))}
+	r := NewResolver(ResolverOptions{Reader: api, Now: func() time.Time { return now }})
+	if _, err := r.Resolve(t.Context(), "shop", "catalog", 80); err != nil {
+		t.Fatal(err)
+	}
+	api.slices = append(api.slices, handmade("", pod("10.0.0.9", nil))...)
+	now = now.Add(checkedFor - 1)
+	if err := r.Check(t.Context(), "shop", "catalog", 80); err != nil || api.gets != 1 {
+		t.Errorf("%v after %d questions, want none so soon: each connection would ask", err, api.gets)
+	}
+	now = now.Add(1)
+	if err := r.Check(t.Context(), "shop", "catalog", 80); err == nil || err.Error() != wantHandmade {
+		t.Errorf("a connection may be made: %v, want %s", err, wantHandmade)
+	}
+	if _, err := r.Resolve(t.Context(), "shop", "catalog", 80); err == nil {
+		t.Error("it is resolved as before")
+	}
+	api.err = errors.New("connection refused")
+	now = now.Add(time.Hour)
+	if err := r.Check(t.Context(), "shop", "catalog", 80); err == nil {
+		t.Error("it may be connected to while the API server is away")
 	}
 }
 

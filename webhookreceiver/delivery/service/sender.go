@@ -3,8 +3,8 @@
 // Package service sends notifications to Services of the cluster over HTTP: as they came, or as CloudEvents.
 //
 // It must not follow where an answer points to, ask DNS or the environment where to go, or send to an address that is not the
-// cluster's: loopback, link-local and multicast addresses are refused when the connection is made, whatever named them. No text
-// of an answer gets into a message.
+// cluster's: the addresses of loopback, link-local and multicast networks and of metadata services are refused when the connection is
+// made, whatever named them, and so is a Service that leads to one. No address and no text of an answer gets into a message.
 package service
 
 import (
@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/go-logr/logr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
@@ -35,10 +37,12 @@ const (
 // Options say how a Sender reaches Services. Resolver is needed.
 type Options struct {
 	Resolver Resolver
-	// AllowLoopback has targets on this machine allowed, for development.
-	AllowLoopback bool
+	// Addresses are judged of each connection that is made.
+	Addresses Addresses
 	// Now tells the time. Nil: the system's.
 	Now func() time.Time
+	// Logger is told at level 1 which address gave no answer.
+	Logger logr.Logger
 }
 
 // Sender sends to Services. It is a delivery.Sender.
@@ -46,6 +50,7 @@ type Sender struct {
 	resolver  Resolver
 	transport *http.Transport
 	now       func() time.Time
+	log       logr.Logger
 }
 
 // New makes a Sender with connections of its own.
@@ -53,13 +58,13 @@ func New(o Options) *Sender {
 	if o.Now == nil {
 		o.Now = time.Now //nolint:forbidigo // the one place where the injected clock gets its default
 	}
-	dialer := &net.Dialer{Timeout: maxDial, KeepAlive: 30 * time.Second, ControlContext: guard(o.AllowLoopback)}
+	dialer := &net.Dialer{Timeout: maxDial, KeepAlive: 30 * time.Second, ControlContext: o.Addresses.judge().guard}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &Sender{
-		resolver: o.Resolver, now: o.Now,
+		resolver: o.Resolver, now: o.Now, log: o.Logger,
 		transport: &http.Transport{
-			DialContext:            dialer.DialContext,
+			DialContext:            (&checkedDialer{resolver: o.Resolver, dialer: dialer}).dial,
 			Protocols:              protocols,
 			DisableCompression:     true, // an answer is not looked at
 			MaxIdleConns:           maxIdleConns,
@@ -69,6 +74,35 @@ func New(o Options) *Sender {
 		},
 	}
 }
+
+// checkedDialer asks once more where a Service leads, which may be what is not allowed since it was resolved.
+type checkedDialer struct {
+	resolver Resolver
+	dialer   *net.Dialer
+}
+
+// service is a port of a Service, in the context of a request to it.
+type service struct {
+	namespace, name string
+	port            int32
+}
+
+type serviceKey struct{}
+
+func (d *checkedDialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if s, ok := ctx.Value(serviceKey{}).(service); ok {
+		if err := d.resolver.Check(ctx, s.namespace, s.name, s.port); err != nil {
+			return nil, &checkError{err}
+		}
+	}
+	return d.dialer.DialContext(ctx, network, address)
+}
+
+// checkError is why a connection was not made.
+type checkError struct{ cause error }
+
+func (e *checkError) Error() string { return "check: " + e.cause.Error() }
+func (e *checkError) Unwrap() error { return e.cause }
 
 // Close closes the connections that are not in use.
 func (s *Sender) Close() { s.transport.CloseIdleConnections() }
@@ -87,7 +121,8 @@ func (s *Sender) Send(ctx context.Context, d *delivery.Delivery) delivery.Result
 	if err != nil {
 		return delivery.Result{Message: resolveMessage(err, d.Endpoint.Key.Namespace, target.Name)}
 	}
-	req, err := newRequest(ctx, d, address)
+	to := service{namespace: d.Endpoint.Key.Namespace, name: target.Name, port: target.Port}
+	req, err := newRequest(context.WithValue(ctx, serviceKey{}, to), d, address)
 	if err != nil {
 		// The message of err may have the path, and so what is secret in it.
 		return delivery.Result{Message: "the path of the target is not a valid URL path"}
@@ -95,7 +130,11 @@ func (s *Sender) Send(ctx context.Context, d *delivery.Delivery) delivery.Result
 	res, err := s.transport.RoundTrip(req)
 	if err != nil {
 		s.resolver.Forget(d.Endpoint.Key.Namespace, target.Name, target.Port)
-		return delivery.Result{Message: failureMessage(err, address.HostPort, timeout)}
+		s.log.V(1).Info("A target gave no answer", "endpoint", d.Endpoint.Key, "target", d.Target.Name, "address", address.HostPort)
+		if check := (*checkError)(nil); errors.As(err, &check) {
+			return delivery.Result{Message: resolveMessage(check.cause, to.namespace, to.name)}
+		}
+		return delivery.Result{Message: failureMessage(err, timeout)}
 	}
 	defer res.Body.Close()
 	return s.judge(res, readAnswer(res), timeout)
