@@ -57,4 +57,21 @@ const (
 
 // maxHandshakeBytes is what a client may send before TLS is agreed on. A client's hello takes up to 2 KiB; its lists take many times their
 // bytes where they are decoded.
-const maxHandshakeBytes = 16 << 10
+const maxHandshakeBytes = 8 << 10
+
+// What a connection takes, as TestConnectionsTakeNoMoreThanIsReckoned measures it.
+const (
+	connectionBytes = 20 << 10 // its goroutine's stack, net/http's two buffers, the request
+	bytesPerByte    = 2        // of a header: as it is read, and as it is kept
+	bytesPerLine    = 160      // the entry in net/http's map, and its slice
+	tlsBytes        = 96 << 10 // a handshake whose hello is as long as may be, and all of it lists
+)
+
+// Memory is how many bytes a listener with these limits may take, whatever is sent to it, beside what its handler takes.
+func (l *Limits) Memory(tls bool) int64 {
+	each := connectionBytes + bytesPerByte*int64(l.MaxHeaderBytes) + bytesPerLine*int64(l.MaxHeaderLines)
+	if tls {
+		each += tlsBytes
+	}
+	return int64(l.MaxConnections+newTable(l.MaxConnections).slack()) * each
+}
