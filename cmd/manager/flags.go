@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/metricsserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 )
@@ -24,6 +25,8 @@ type options struct {
 	watchNamespaces         string
 	metricsAddress          string
 	metricsSecure           bool
+	metricsCert             string
+	metricsKey              string
 	probeAddress            string
 	leaderElection          bool
 	leaderElectionNamespace string
@@ -62,6 +65,9 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address on which /metrics is served; 0 disables it.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
 		"Serve /metrics over https, and only to clients that the API server allows to get /metrics. false: plain http, to anyone.")
+	flags.StringVar(&o.metricsCert, "metrics-cert-file", "",
+		"PEM file with the certificate that /metrics is served with, and those that vouch for it; read again when it is renewed. Default: one that nobody has signed, made at each start.")
+	flags.StringVar(&o.metricsKey, "metrics-key-file", "", "PEM file with the key of --metrics-cert-file.")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address on which /healthz and /readyz are served; 0 disables them.")
 	flags.BoolVar(&o.leaderElection, "leader-elect", true, "Enable leader election, so that one replica is active at a time.")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
@@ -85,6 +91,7 @@ func (o *options) Check() error {
 		o.checkShare(),
 		program.AtLeast("--url-limit", o.URLLimit, 1),
 		program.AtLeast("--verification-key-grace", o.VerificationKeyGrace, 0),
+		metricsserver.CheckFiles(o.metricsCert, o.metricsKey, o.metricsSecure),
 	}
 	if o.ReceiverBaseURL != "" {
 		if _, err := plan.CheckURL(o.ReceiverBaseURL); err != nil {

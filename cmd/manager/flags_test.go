@@ -41,6 +41,12 @@ func TestFlagsThatCannotWorkAreRefusedByName(t *testing.T) {
 		"a share above the whole": {
 			args: []string{"--call-share=1.5"}, want: "--call-share is 1.5, must be above 0 and at most 1",
 		},
+		"a certificate without its key": {
+			args: []string{"--metrics-cert-file=/tls/tls.crt"}, want: "--metrics-cert-file and --metrics-key-file go together",
+		},
+		"a certificate for what is not https": {
+			args: []string{"--metrics-cert-file=/tls/tls.crt", "--metrics-key-file=/tls/tls.key", "--metrics-secure=false"}, want: "--metrics-secure=false is http",
+		},
 		"no URL at all": {
 			args: []string{"--url-limit=0"}, want: "--url-limit is 0, must be at least 1",
 		},

@@ -96,8 +96,8 @@ func newManager(o *options) (*instance, error) {
 	return &instance{
 		work: mgr.Start, probeAddress: o.probeAddress, ready: ready.check,
 		metrics: metricsserver.Options{
-			Address: o.metricsAddress, Secure: o.metricsSecure, Registry: metrics.Registry, Client: reviews,
-			Now: time.Now, Logger: ctrl.Log.WithName("metrics"),
+			Address: o.metricsAddress, Secure: o.metricsSecure, CertFile: o.metricsCert, KeyFile: o.metricsKey,
+			Registry: metrics.Registry, Client: reviews, Now: time.Now, Logger: ctrl.Log.WithName("metrics"),
 		},
 	}, mgr.Add(ready)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/metricsserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
@@ -30,6 +31,8 @@ type options struct {
 
 	metricsAddress string
 	metricsSecure  bool
+	metricsCert    string
+	metricsKey     string
 	probeAddress   string
 	adminAddress   string
 
@@ -85,6 +88,9 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address on which /metrics is served; 0 disables it.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
 		"Serve /metrics over https, and only to clients that the API server allows to get /metrics. false: plain http, to anyone.")
+	flags.StringVar(&o.metricsCert, "metrics-cert-file", "",
+		"PEM file with the certificate that /metrics is served with, and those that vouch for it; read again when it is renewed. Default: one that nobody has signed, made at each start.")
+	flags.StringVar(&o.metricsKey, "metrics-key-file", "", "PEM file with the key of --metrics-cert-file.")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address on which /healthz and /readyz are served; 0 disables them.")
 	flags.StringVar(&o.adminAddress, "admin-bind-address", "127.0.0.1:8082",
 		"Loopback address on which dead letters can be listed, redriven and discarded; 0 disables it. It asks for no login: anyone who can forward a port to the Pod can use it.")
@@ -116,6 +122,7 @@ func (o *options) Check() error {
 		program.AtLeast("--max-in-flight-requests", o.handler.MaxInFlight, 1),
 		program.AtLeast("--max-endpoint-rate", o.handler.MaxEndpointRate, 0),
 		program.AtLeast("--max-connections", o.maxConnections, 1),
+		metricsserver.CheckFiles(o.metricsCert, o.metricsKey, o.metricsSecure),
 		program.AtLeast("--shutdown-delay", o.shutdownDelay, 0),
 		program.AtLeast("--shutdown-timeout", o.shutdownTimeout, time.Second),
 	}

@@ -122,7 +122,7 @@ func (r *receiver) askingToClose(next http.Handler) http.Handler {
 
 func (r *receiver) serveMetrics(ctx context.Context) error {
 	return metricsserver.Serve(ctx, metricsserver.Options{
-		Address: r.options.metricsAddress, Secure: r.options.metricsSecure, Registry: r.registry, Client: r.client,
-		Now: time.Now, Logger: r.log.WithName("metrics"),
+		Address: r.options.metricsAddress, Secure: r.options.metricsSecure, CertFile: r.options.metricsCert, KeyFile: r.options.metricsKey,
+		Registry: r.registry, Client: r.client, Now: time.Now, Logger: r.log.WithName("metrics"),
 	})
 }

@@ -27,6 +27,8 @@ type Options struct {
 	// Address is where; 0 is nowhere.
 	Address string
 	Secure  bool
+	// CertFile and KeyFile have what is served with if Secure. Empty: a certificate that nobody has signed.
+	CertFile, KeyFile string
 	// Registry has the metrics.
 	Registry prometheus.Gatherer
 	// Client asks the API server who a client is, and what it may do. It is used only if Secure.
@@ -63,11 +65,11 @@ func Serve(ctx context.Context, o Options) error {
 	limits.MaxConnections = maxConnections
 	serverOptions := httpserver.Options{Limits: limits}
 	if o.Secure {
-		certificate, err := selfSigned(o.Now())
+		certificate, err := certificateOf(&o)
 		if err != nil {
 			return errors.Join(err, listener.Close())
 		}
-		serverOptions.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+		serverOptions.TLS = &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 		handler = newGate(o, handler)
 	}
 	mux := http.NewServeMux()
