@@ -43,11 +43,11 @@ const (
 	maxAtOnce    = 8
 	shutdownTime = 2 * time.Second
 
-	// A scraper keeps its connection from one scrape to the next, and nobody's crowd takes it from it. A quarter of a second is plenty for
-	// a new one's handshake and request.
-	maxConnections = 64
-	maxYoung       = maxConnections / 2
-	tenure         = 250 * time.Millisecond
+	// A scraper keeps its connection from one scrape to the next, and no crowd takes it away. A new one has four times the time of the pace
+	// for its handshake and request, whatever the crowd, and handshakes do not take all of a CPU.
+	maxConnections = 128
+	paceMost       = maxConnections / 4
+	paceTime       = 50 * time.Millisecond
 )
 
 // Serve serves until ctx ends.
@@ -75,7 +75,7 @@ func Serve(ctx context.Context, o Options) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+path, handler)
 	serverOptions.Handler = mux
-	err = httpserver.New(serverOptions).Run(ctx, httpserver.Pace(listener, maxYoung, tenure), shutdownTime)
+	err = httpserver.New(serverOptions).Run(ctx, httpserver.Pace(listener, paceMost, paceTime), shutdownTime)
 	if err != nil {
 		return fmt.Errorf("serve metrics: %w", err)
 	}

@@ -13,12 +13,12 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 )
 
-// The kubelet opens a connection for each probe and sends the request with it, so that a tenth of a second is plenty for that. Whoever
-// else connects there, and says nothing, makes room for it.
+// The kubelet opens a connection for each probe and sends the request with it. Whoever else connects there makes room for it, so that it is
+// behind those alone that the kernel keeps for the listener, and it has four times the time of the pace itself.
 const (
-	maxConnections = 64
-	maxYoung       = maxConnections / 2
-	tenure         = 100 * time.Millisecond
+	maxConnections = 128
+	paceMost       = maxConnections / 4
+	paceTime       = 25 * time.Millisecond
 )
 
 // Serve answers what comes to a listener until ctx ends, and closes it: /healthz with 200, and /readyz once ready returns nil. Before that it
@@ -36,7 +36,7 @@ func Serve(ctx context.Context, listener net.Listener, ready func() error) error
 	limits := httpserver.InternalLimits()
 	limits.MaxConnections = maxConnections
 	server := httpserver.New(httpserver.Options{Handler: closing(mux), Limits: limits})
-	if err := server.Run(ctx, httpserver.Pace(listener, maxYoung, tenure), 0); err != nil { // a probe that is cut off is as good as none
+	if err := server.Run(ctx, httpserver.Pace(listener, paceMost, paceTime), 0); err != nil { // a probe that is cut off is as good as none
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil

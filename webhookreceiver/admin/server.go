@@ -26,8 +26,8 @@ const HeaderValue = "1"
 // Bounds on what clients may take. They are people: there are few of them, and their requests are small.
 const (
 	maxConnections = 16
-	maxYoung       = maxConnections / 2
-	tenure         = 100 * time.Millisecond // in which a request arrives that comes by the loopback
+	paceMost       = maxConnections / 2
+	paceTime       = 10 * time.Millisecond
 	maxAtOnce      = 2
 	maxBodyBytes   = 64 << 10
 
@@ -72,7 +72,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	limits.MaxConnections, limits.HeaderTimeout, limits.BodyStartTimeout, limits.RequestTimeout = maxConnections, readTimeout, readTimeout, readTimeout
 	limits.AnswerTimeout, limits.IdleTimeout = writeTimeout, idleTimeout
 	server := httpserver.New(httpserver.Options{Handler: until(ctx, s.Handler()), Limits: limits})
-	if err := server.Run(ctx, httpserver.Pace(listener, maxYoung, tenure), shutdownTime); err != nil {
+	if err := server.Run(ctx, httpserver.Pace(listener, paceMost, paceTime), shutdownTime); err != nil {
 		return fmt.Errorf("serve dead letters: %w", err)
 	}
 	for range maxAtOnce {

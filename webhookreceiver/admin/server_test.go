@@ -135,3 +135,21 @@ func TestTheEndWaitsForWorkAndNotForClients(t *testing.T) {
 		t.Error("a request was worked on after the end")
 	}
 }
+
+func TestIdleConnectionsMakeRoomForPeople(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	const crowd, patience = 100, 2 * time.Second
+	for range crowd {
+		conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(t.Context(), "tcp", f.address)
+		f.must(err)
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	begin := time.Now()
+	if status, text := f.ask(http.MethodGet, "/v1/deadletters", "", func(*http.Request) {}); status != http.StatusOK {
+		t.Errorf("answered %d %s", status, text)
+	}
+	if took := time.Since(begin); took > patience {
+		t.Errorf("answered after %s: somebody who says nothing is waited for", took)
+	}
+}
