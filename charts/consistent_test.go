@@ -121,10 +121,17 @@ func (r rendered) selected() {
 	}
 }
 
-// bound looks at roles: each binding has its role, and its account is one that runs a Pod.
+// bound looks at roles: each binding has its role, and its account is one that runs a Pod, or whose token Prometheus shows.
 func (r rendered) bound() {
 	r.Helper()
 	var accounts []string
+	for _, secret := range each[corev1.Secret](r.T, r.objects, "Secret") { // Prometheus'
+		account := secret.Annotations[corev1.ServiceAccountNameKey]
+		accounts = append(accounts, account)
+		if !r.exists("ServiceAccount", account) {
+			r.Errorf("the Secret %s is for the account %s, which does not exist", secret.Name, account)
+		}
+	}
 	for _, d := range each[appsv1.Deployment](r.T, r.objects, "Deployment") {
 		accounts = append(accounts, d.Spec.Template.Spec.ServiceAccountName)
 		if !r.exists("ServiceAccount", d.Spec.Template.Spec.ServiceAccountName) {
@@ -137,8 +144,7 @@ func (r rendered) bound() {
 				r.Errorf("%s %s is for the %s %s, which does not exist", kind, b.Name, b.RoleRef.Kind, b.RoleRef.Name)
 			}
 			subject := b.Subjects[0]
-			ours := subject.Namespace == r.namespace && slices.Contains(accounts, subject.Name)
-			if prometheus := subject.Name == "prometheus-k8s" && subject.Namespace == "monitoring"; !ours && !prometheus {
+			if subject.Namespace != r.namespace || !slices.Contains(accounts, subject.Name) {
 				r.Errorf("%s %s is for %s/%s", kind, b.Name, subject.Namespace, subject.Name)
 			}
 		}

@@ -70,16 +70,14 @@ func effectsOnAll() map[string]effect {
 		"podDisruptionBudget.enabled": {"podDisruptionBudget: {enabled: false}", "PodDisruptionBudget cloudinary-operator-manager", "kind", absent},
 
 		"networkPolicy.enabled":        {"networkPolicy: {enabled: false}", firewall, "kind", absent},
-		"networkPolicy.metricsFrom":    {"networkPolicy: {metricsFrom: [{podSelector: {}}]}", firewall, "spec.ingress.1.from", `[{"podSelector":{}}]`},
+		"networkPolicy.metricsFrom":    {"networkPolicy: {metricsFrom: [{podSelector: {}}]}", firewall, "spec.ingress.0.from", `[{"podSelector":{}}]`},
 		"networkPolicy.apiServerPorts": {"networkPolicy: {apiServerPorts: [16443]}", firewall, "spec.egress.1.ports", `[{"port":16443,"protocol":"TCP"}]`},
 
-		"metrics.secure":                                  {"metrics: {secure: false}", managers, container + "args.3", `"--metrics-secure=false"`},
-		"metrics.serviceMonitor.enabled":                  {withMonitor + "}}", monitors, "spec.endpoints.0.scheme", `"https"`},
-		"metrics.serviceMonitor.labels":                   {withMonitor + "labels: {release: kps}}}", monitors, "metadata.labels.release", `"kps"`},
-		"metrics.serviceMonitor.interval":                 {withMonitor + "interval: 1m30s}}", monitors, "spec.endpoints.0.interval", `"1m30s"`},
-		"metrics.serviceMonitor.scrapeTimeout":            {withMonitor + "scrapeTimeout: 5s}}", monitors, "spec.endpoints.0.scrapeTimeout", `"5s"`},
-		"metrics.serviceMonitor.serviceAccount.name":      {withMonitor + "serviceAccount: {name: mine}}}", "ClusterRoleBinding cloudinary-operator-metrics-reader", "subjects.0.name", `"mine"`},
-		"metrics.serviceMonitor.serviceAccount.namespace": {withMonitor + "serviceAccount: {namespace: obs}}}", "ClusterRoleBinding cloudinary-operator-metrics-reader", "subjects.0.namespace", `"obs"`},
+		"metrics.secure":                       {"metrics: {secure: false}", managers, container + "args.3", `"--metrics-secure=false"`},
+		"metrics.serviceMonitor.enabled":       {withMonitor + "}}", monitors, "spec.endpoints.0.scheme", `"https"`},
+		"metrics.serviceMonitor.labels":        {withMonitor + "labels: {release: kps}}}", monitors, "metadata.labels.release", `"kps"`},
+		"metrics.serviceMonitor.interval":      {withMonitor + "interval: 1m30s}}", monitors, "spec.endpoints.0.interval", `"1m30s"`},
+		"metrics.serviceMonitor.scrapeTimeout": {withMonitor + "scrapeTimeout: 5s}}", monitors, "spec.endpoints.0.scrapeTimeout", `"5s"`},
 
 		"prometheusRule.enabled":       {withRules + "}", rules, "kind", `"PrometheusRule"`},
 		"prometheusRule.labels":        {withRules + "labels: {release: kps}}", rules, "metadata.labels.release", `"kps"`},

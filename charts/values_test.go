@@ -187,6 +187,7 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 		"namespaces as a text":             {"watchNamespaces: team-a", "at '/watchNamespaces': got string, want array"},
 		"a namespace that cannot be":       {"watchNamespaces: [Team_A]", "at '/watchNamespaces/0'"},
 		"an interval without a unit":       {`metrics: {serviceMonitor: {interval: "30"}}`, "at '/metrics/serviceMonitor/interval'"},
+		"Prometheus' own account":          {"metrics: {serviceMonitor: {serviceAccount: {name: prometheus-k8s}}}", "metrics.serviceMonitor.serviceAccount is no value any more: take it out."},
 		"a label that is a number":         {"commonLabels: {a: 1}", "at '/commonLabels/a': got number, want string"},
 		"resources that are misspelled":    {"receiver: {resources: {limit: {memory: 1Gi}}}", "at '/receiver/resources': additional properties 'limit'"},
 		"everybody's service account":      {"manager: {serviceAccount: {name: default}}", "manager.serviceAccount.name: the policy for Secrets goes by this name"},

@@ -256,7 +256,7 @@ func TestAnAPIServerAcceptsTheComponentsWithoutAWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][]string{
-		"service-monitor": {"ClusterRoleBinding", "ServiceMonitor", "ServiceMonitor"},
+		"service-monitor": {"ClusterRoleBinding", "Secret", "ServiceAccount", "ServiceMonitor", "ServiceMonitor"},
 		"http-route":      {"HTTPRoute"},
 		"ingress":         {"Ingress"},
 		"prometheus-rule": {"PrometheusRule"},
@@ -327,6 +327,7 @@ func TestComponentsLeadToWhatIsInstalled(t *testing.T) {
 			t.Errorf("ServiceMonitor %s finds %d Services with a port metrics, want one", monitor.GetName(), found)
 		}
 	}
+	scrapedWithItsOwnToken(t, objects)
 	roles := map[string]bool{}
 	for _, role := range clusterRoles(t) {
 		roles[role.Name] = true
@@ -335,5 +336,37 @@ func TestComponentsLeadToWhatIsInstalled(t *testing.T) {
 		if !roles[binding.RoleRef.Name] {
 			t.Errorf("%s is bound to %s, which is not installed", binding.Name, binding.RoleRef.Name)
 		}
+	}
+}
+
+// scrapedWithItsOwnToken fails unless Prometheus shows a token that is good for metrics alone: one of the programs is on the internet.
+func scrapedWithItsOwnToken(t *testing.T, objects []unstructured.Unstructured) {
+	t.Helper()
+	secret := each[corev1.Secret](t, objects, "Secret")[0]
+	account := secret.Annotations[corev1.ServiceAccountNameKey]
+	if secret.Type != corev1.SecretTypeServiceAccountToken || len(secret.Data) > 0 {
+		t.Errorf("the Secret %s is of type %s and has data: %v", secret.Name, secret.Type, len(secret.Data) > 0)
+	}
+	for _, monitor := range each[unstructured.Unstructured](t, objects, "ServiceMonitor") {
+		endpoints, _, _ := unstructured.NestedSlice(monitor.Object, "spec", "endpoints")
+		endpoint, _ := endpoints[0].(map[string]any)
+		name, _, _ := unstructured.NestedString(endpoint, "authorization", "credentials", "name")
+		key, _, _ := unstructured.NestedString(endpoint, "authorization", "credentials", "key")
+		if own := endpoint["bearerTokenFile"]; name != secret.Name || key != corev1.ServiceAccountTokenKey || own != nil || monitor.GetNamespace() != secret.Namespace {
+			t.Errorf("ServiceMonitor %s shows %v, and %s of %s", monitor.GetName(), own, key, name)
+		}
+	}
+	var granted []string
+	for _, kind := range []string{"ClusterRoleBinding", "RoleBinding"} {
+		for _, binding := range each[rbacv1.ClusterRoleBinding](t, objects, kind) {
+			for _, subject := range binding.Subjects {
+				if subject.Name == account && subject.Namespace == secret.Namespace {
+					granted = append(granted, kind+" "+binding.RoleRef.Name)
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"ClusterRoleBinding cloudinary-operator-metrics-reader"}, granted); diff != "" {
+		t.Errorf("what %s is granted (-want +got):\n%s", account, diff)
 	}
 }

@@ -69,11 +69,11 @@ func TestTheNamespaceIsRestricted(t *testing.T) {
 
 // What may come in, and go out, for each program. A port that has no number is a container's.
 func TestEachProgramHasOneNetworkPolicy(t *testing.T) {
-	anyPod, samePods := "any Pod", "Pods of the namespace"
+	anyPod, samePods, scrapers := "any Pod", "Pods of the namespace", "Pods of monitoring"
 	apiServer := "TCP 443, TCP 6443, TCP 8443 of anybody"
 	want := map[string][]string{
-		manager:  {"in: TCP metrics of " + anyPod, "out: " + apiServer, "out: TCP 53, UDP 53 of anybody"},
-		receiver: {"in: TCP metrics of " + anyPod, "in: TCP notifications of anybody", "out: " + apiServer, "out: every port of " + anyPod},
+		manager:  {"in: TCP metrics of " + scrapers, "out: " + apiServer, "out: TCP 53, UDP 53 of anybody"},
+		receiver: {"in: TCP metrics of " + scrapers, "in: TCP notifications of anybody", "out: " + apiServer, "out: every port of " + anyPod},
 	}
 	for _, folder := range programFolders() {
 		objects := render(t, folder)
@@ -138,8 +138,33 @@ func peersOf(peers []networkingv1.NetworkPolicyPeer) string {
 		return "any Pod"
 	case cmp.Equal(peers, []networkingv1.NetworkPolicyPeer{{PodSelector: everything}}):
 		return "Pods of the namespace"
+	case cmp.Equal(peers, []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{
+		MatchLabels: map[string]string{corev1.LabelMetadataName: "monitoring"},
+	}}}):
+		return "Pods of monitoring"
 	default:
 		return fmt.Sprintf("%+v", peers)
+	}
+}
+
+// A token, or an address, that a Pod does not need is there for whoever breaks into it.
+func TestPodsAreGivenWhatTheyNeedAlone(t *testing.T) {
+	for _, folder := range programFolders() {
+		objects := render(t, folder)
+		for _, account := range each[corev1.ServiceAccount](t, objects, "ServiceAccount") {
+			if account.AutomountServiceAccountToken == nil || *account.AutomountServiceAccountToken {
+				t.Errorf("config/%s: any Pod that runs as %s is given its token", folder, account.Name)
+			}
+		}
+		for _, deployment := range each[appsv1.Deployment](t, objects, "Deployment") {
+			spec := deployment.Spec.Template.Spec
+			if spec.AutomountServiceAccountToken == nil || !*spec.AutomountServiceAccountToken {
+				t.Errorf("config/%s: %s has no token, and cannot work without", folder, deployment.Name)
+			}
+			if spec.EnableServiceLinks == nil || *spec.EnableServiceLinks {
+				t.Errorf("config/%s: %s is told the addresses of all Services of its namespace", folder, deployment.Name)
+			}
+		}
 	}
 }
 

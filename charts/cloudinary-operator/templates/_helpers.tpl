@@ -179,6 +179,8 @@ annotations:
 {{- define "cloudinary-operator.podSettings" -}}
 {{- $selector := include "cloudinary-operator.selectorLabels" (dict "root" .root "component" .program) | fromYaml -}}
 serviceAccountName: {{ include "cloudinary-operator.serviceAccountName" . }}
+automountServiceAccountToken: true # its service account has it off for all others
+enableServiceLinks: false
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
 {{ toYaml . }}
@@ -239,7 +241,9 @@ securityContext:
   {{- else if .Values.namespaced }}
   - podSelector: {}
   {{- else }}
-  - namespaceSelector: {}
+  - namespaceSelector:
+      matchLabels:
+        kubernetes.io/metadata.name: monitoring
   {{- end }}
   ports:
   - port: metrics
