@@ -37,10 +37,13 @@ func (w *world) permits(ep *v1alpha1.NotificationEndpoint, namespace string) per
 	case v1alpha1.NamespacesFromAll:
 		return granted
 	case v1alpha1.NamespacesFromSelector:
-		selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
 		seen, known := w.namespaces[namespace]
+		if !known || selectorProblem(allowed.Selector) != "" {
+			return unclear
+		}
+		selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
 		switch {
-		case err != nil, !known:
+		case err != nil:
 			return unclear
 		case selector.Matches(seen):
 			return granted
@@ -65,6 +68,9 @@ func (w *world) permissionProblem(ep *v1alpha1.NotificationEndpoint) *problem {
 			"spec.allowedTriggers.namespaces.from is Selector, and the manager runs with --watch-namespaces, so that it does not see the labels of namespaces; use Same or All, " +
 				"or start the manager without --watch-namespaces",
 		}
+	}
+	if reason := selectorProblem(ep.Spec.AllowedTriggers.Namespaces.Selector); reason != "" {
+		return &problem{v1alpha1.ReasonInvalidSelector, "spec.allowedTriggers.namespaces.selector: " + reason}
 	}
 	if _, err := metav1.LabelSelectorAsSelector(ep.Spec.AllowedTriggers.Namespaces.Selector); err != nil {
 		return &problem{v1alpha1.ReasonInvalidSelector, "spec.allowedTriggers.namespaces.selector: " + excerpt.Shorten(err.Error(), maxSelectorError)}

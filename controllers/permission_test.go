@@ -110,14 +110,22 @@ func TestATriggerSaysOfAnotherNamespacesEndpointWhetherAPersonIsNeeded(t *testin
 func TestAHugeSelectorIsSaidToBeInvalid(t *testing.T) {
 	t.Parallel()
 	w := &world{options: &Options{}}
-	ep := &v1alpha1.NotificationEndpoint{Spec: v1alpha1.NotificationEndpointSpec{AllowedTriggers: &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{
-		From: v1alpha1.NamespacesFromSelector,
-		Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-			{Key: strings.Repeat("k", 40000), Operator: metav1.LabelSelectorOpExists},
-		}},
-	}}}}
-	p := w.permissionProblem(ep)
-	if p == nil || p.reason != v1alpha1.ReasonInvalidSelector || len(p.message) > 2048 || !strings.Contains(p.message, "kkk") {
-		t.Errorf("the problem is %.200v", p)
+	for size, want := range map[int]string{4000: "kkk", 40000: "has 40000 bytes of keys and values, and may have 4096 at most"} {
+		ep := &v1alpha1.NotificationEndpoint{Spec: v1alpha1.NotificationEndpointSpec{AllowedTriggers: &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{
+			From: v1alpha1.NamespacesFromSelector,
+			Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+				{Key: strings.Repeat("k", size), Operator: metav1.LabelSelectorOpExists},
+			}},
+		}}}}
+		for range 2 { // as the plugin reads it, and as it is in the cache
+			p := w.permissionProblem(ep)
+			if p == nil || p.reason != v1alpha1.ReasonInvalidSelector || len(p.message) > 2048 || !strings.Contains(p.message, want) {
+				t.Errorf("the problem is %.200v, want %q", p, want)
+			}
+			_, err := Strip(ep)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }

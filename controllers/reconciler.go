@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -93,8 +94,10 @@ type Reconciler struct {
 	directory *directory
 	keys      keyStore
 	paths     pathKeys
-	queue     workqueue.TypedRateLimitingInterface[Unit]
-	shares    *fairqueue.Queue[Unit] // nil where somebody else makes the passes, one at a time
+	// largeObject is held by the one that has a large object in memory, see whole.
+	largeObject sync.Mutex
+	queue       workqueue.TypedRateLimitingInterface[Unit]
+	shares      *fairqueue.Queue[Unit] // nil where somebody else makes the passes, one at a time
 }
 
 // Reconcile makes one pass over a unit. It returns an error for bugs and faults of the API server alone: what Cloudinary

@@ -78,7 +78,6 @@ func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, st
 	if !ok {
 		return fmt.Errorf("%T is no trigger", read)
 	}
-	next.LastNotification = written.Status.LastNotification
 	written.Status, written.ResourceVersion = next, version
 	t.CloudinaryTrigger = written
 	return nil
@@ -119,6 +118,7 @@ func (r *Reconciler) pastTheReceiver(ctx context.Context, read client.Object, wr
 		return read, err
 	}
 	defer cancel()
+	defer r.whole(read)()
 	for try := 1; ; try++ {
 		err := write(ctx, read)
 		if err == nil || !apierrors.IsConflict(err) || try == statusTries {
@@ -135,6 +135,7 @@ func (r *Reconciler) pastTheReceiver(ctx context.Context, read client.Object, wr
 // confirm makes sure that a trigger's status is as it was read where nothing is written to it: another object's status is about to lose
 // what this one has.
 func (r *Reconciler) confirm(ctx context.Context, t *triggerState) error {
+	defer r.whole(t)()
 	live, err := r.readAgain(ctx, t.CloudinaryTrigger)
 	if err != nil || sameBasis(t.CloudinaryTrigger, live) {
 		return err
@@ -156,7 +157,8 @@ func (r *Reconciler) readAgain(ctx context.Context, o client.Object) (client.Obj
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o), live); err != nil {
 		return nil, fmt.Errorf("read %s/%s again: %w", o.GetNamespace(), o.GetName(), err)
 	}
-	return live, nil
+	_, err := Strip(live)
+	return live, err
 }
 
 // sameBasis says whether two versions of an object are equal in everything that the manager goes by.

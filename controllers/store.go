@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -130,14 +131,9 @@ func (r *Reconciler) addFinalizer(ctx context.Context, o client.Object) error {
 	if controllerutil.ContainsFinalizer(o, v1alpha1.Finalizer) || o.GetDeletionTimestamp() != nil {
 		return nil
 	}
-	base, ok := o.DeepCopyObject().(client.Object)
-	if !ok {
-		return fmt.Errorf("%T is no object", o)
-	}
-	controllerutil.AddFinalizer(o, v1alpha1.Finalizer)
 	r.reach(BeforeFinalizer)
 	defer r.reach(AfterFinalizer)
-	if err := r.patchFinalizers(ctx, o, base); err != nil {
+	if err := r.patchFinalizers(ctx, o, controllerutil.AddFinalizer); err != nil {
 		return fmt.Errorf("add finalizer to %s/%s: %w", o.GetNamespace(), o.GetName(), err)
 	}
 	return nil
@@ -151,24 +147,54 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, o client.Object) error
 	if !ok {
 		return fmt.Errorf("%T is no object", o)
 	}
-	controllerutil.RemoveFinalizer(changed, v1alpha1.Finalizer)
 	r.reach(BeforeUnfinalizer)
 	defer r.reach(AfterUnfinalizer)
-	if err := r.patchFinalizers(ctx, changed, o); client.IgnoreNotFound(err) != nil {
+	if err := r.patchFinalizers(ctx, changed, controllerutil.RemoveFinalizer); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("remove finalizer from %s/%s: %w", o.GetNamespace(), o.GetName(), err)
 	}
 	return nil
 }
 
-// patchFinalizers writes an object's finalizers. A process that may not be the leader any more does not: another may be working with what
-// it would let go.
-func (r *Reconciler) patchFinalizers(ctx context.Context, o, base client.Object) error {
+// patchFinalizers changes an object's finalizers, here and at the API server. A process that may not be the leader any more does not: another
+// may be working with what it would let go.
+func (r *Reconciler) patchFinalizers(ctx context.Context, o client.Object, change func(client.Object, string) bool) error {
 	ctx, cancel, err := r.whileLeader(ctx)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	return r.Client.Patch(ctx, o, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})) //nolint:wrapcheck // its callers say of what
+	defer r.whole(o)()
+	if err := r.completeFinalizers(ctx, o); err != nil {
+		return err
+	}
+	base, ok := o.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("%T is no object", o)
+	}
+	change(o, v1alpha1.Finalizer)
+	if err := r.Client.Patch(ctx, o, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})); err != nil {
+		return err //nolint:wrapcheck // its callers say of what
+	}
+	_, err = Strip(o) // the answer has all of it
+	return err
+}
+
+// completeFinalizers reads those finalizers of others that are not kept: the list is written as a whole.
+func (r *Reconciler) completeFinalizers(ctx context.Context, o client.Object) error {
+	if o.GetAnnotations()[annotationAbridged] == "" {
+		return nil
+	}
+	gvk, err := r.Client.GroupVersionKindFor(o)
+	if err != nil {
+		return err
+	}
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(gvk)
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o), live); err != nil {
+		return err //nolint:wrapcheck // as above
+	}
+	o.SetFinalizers(live.Finalizers) // where the rest has changed too, the resourceVersion turns the write away
+	return nil
 }
 
 // letGo ends the deletion of a trigger that holds nothing any more, and looks after what waited for it.

@@ -109,7 +109,7 @@ func (f *fixture) start() {
 	restConfig.Impersonate.UserName = f.user
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: api.Scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Cache:      cache.Options{DefaultNamespaces: watched, DefaultTransform: StripMetadata},
+		Cache:      cache.Options{DefaultNamespaces: watched, DefaultTransform: Strip, NewInformer: new(Lists).NewInformer},
 		Client:     client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(len(watched) == 1)}},
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})

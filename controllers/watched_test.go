@@ -31,7 +31,7 @@ func TestTheCacheHasNoContentOfASecret(t *testing.T) {
 	f.create(secret)
 	defer change(f, secret.DeepCopy(), func(s *corev1.Secret) { s.Finalizers = nil })
 	kept, err := cache.New(rest.CopyConfig(api.Config), cache.Options{
-		Scheme: api.Scheme, DefaultTransform: StripMetadata, DefaultNamespaces: map[string]cache.Config{f.namespace: {}},
+		Scheme: api.Scheme, DefaultTransform: Strip, DefaultNamespaces: map[string]cache.Config{f.namespace: {}},
 	})
 	f.must(err)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -64,7 +64,7 @@ func newManager(o *options) (*instance, error) {
 	}
 	o.Namespaces = slices.Compact(slices.Sorted(slices.Values(program.List(o.watchNamespaces))))
 	managerOptions.Cache.DefaultNamespaces = caches(o.Namespaces)
-	managerOptions.Cache.DefaultTransform = controllers.StripMetadata
+	managerOptions.Cache.DefaultTransform, managerOptions.Cache.NewInformer = controllers.Strip, new(controllers.Lists).NewInformer
 	// With several caches a kind controller-runtime cannot wait for its own writes; the resourceVersion that goes with each write
 	// turns what was stale into a conflict.
 	managerOptions.Client.Cache = &client.CacheOptions{EnableReadYourWritesConsistency: new(len(o.Namespaces) <= 1)}

@@ -127,6 +127,9 @@ func cut(text string) string {
 
 // checkedObject decodes a JSON object that is within the bounds of filters and templates. Nothing of one beyond them is decoded.
 func checkedObject(field string, raw []byte) (map[string]any, error) {
+	if err := whyAbridged(raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", field, err)
+	}
 	if err := bound.Check(raw); err != nil {
 		return nil, fmt.Errorf("%s: %w", field, exceeding(raw, err))
 	}
