@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +161,25 @@ func badInputs() map[string]badInput {
 			why:    "a tenant could aim the manager at internal addresses",
 			reason: v1alpha1.ReasonInsecureAPIBase, says: []string{"https", "--allow-insecure-api-base"}, endpoint: v1alpha1.ReasonInsecureAPIBase,
 			prepare: func(f *fixture, _ s, _ e, _ c) { f.options.AllowInsecureAPIBase = false },
+		},
+		"the Admin API is not Cloudinary's": {
+			why:    "a tenant could aim the manager at internal addresses, by https too",
+			reason: v1alpha1.ReasonAPIBaseNotAllowed, endpoint: v1alpha1.ReasonAPIBaseNotAllowed,
+			says: []string{"/cloudinary: the host of upload_prefix, vault.prod.internal:8200,", "api-eu.cloudinary.com", "--allowed-api-bases=vault.prod.internal:8200/secret"},
+			prepare: func(f *fixture, secret s, _ e, _ c) {
+				secret.StringData["CLOUDINARY_URL"] = fmt.Sprintf("cloudinary://key:secret@%s?upload_prefix=https://vault.prod.internal:8200/secret", f.cloud)
+			},
+			heal: fixURL,
+		},
+		"the Secret is of another type": {
+			why:    "it has a purpose of its own, and who may name it in an endpoint need not have any right to it",
+			reason: v1alpha1.ReasonSecretInvalid, endpoint: v1alpha1.ReasonSecretInvalid,
+			says:    []string{"the type example.com/login", "type Opaque", "spec.credentialsSecretRef", "create it anew", "cannot be changed"},
+			prepare: func(_ *fixture, secret s, _ e, _ c) { secret.Type = "example.com/login" },
+			heal: func(f *fixture, secret s, _ e, _ c) {
+				f.delete(secret)
+				f.eventually(func() error { return api.Client.Create(f.Context(), f.secret("cloudinary")) })
+			},
 		},
 	}
 }

@@ -27,7 +27,7 @@ type assessment struct {
 func needsPerson(reason string) bool {
 	return slices.Contains([]string{
 		v1alpha1.ReasonEndpointNotAllowed, v1alpha1.ReasonEndpointNotAccepted, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonSecretForbidden,
-		v1alpha1.ReasonInvalidURL, v1alpha1.ReasonBaseURLMissing, v1alpha1.ReasonInsecureAPIBase,
+		v1alpha1.ReasonInvalidURL, v1alpha1.ReasonBaseURLMissing, v1alpha1.ReasonInsecureAPIBase, v1alpha1.ReasonAPIBaseNotAllowed,
 		v1alpha1.ReasonPublicKeyMissing, v1alpha1.ReasonInvalidPublicKey, v1alpha1.ReasonNeedsClusterScope, v1alpha1.ReasonInvalidSelector, v1alpha1.ReasonAlgorithmNotAllowed,
 		v1alpha1.ReasonInvalidFilter, v1alpha1.ReasonInvalidPayloadTemplate, v1alpha1.ReasonConflict, v1alpha1.ReasonAlreadyExists,
 		v1alpha1.ReasonURLLimitReached, v1alpha1.ReasonRejected, v1alpha1.ReasonNotConverging, v1alpha1.ReasonDrifted, v1alpha1.ReasonDeletionRefused,

@@ -22,6 +22,7 @@ type secretState struct {
 	signing              []cloudinary.SigningKey
 	refused              bool // Cloudinary's last answer to the credentials was 401 or 403
 	deleting             bool
+	foreign              bool     // of a type that credentials do not have; there is a problem then
 	problem              *problem // missing, malformed or insecure; the credentials are empty then
 }
 

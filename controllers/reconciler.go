@@ -40,6 +40,8 @@ type Options struct {
 	ReceiverBaseURL string
 	// AllowInsecureAPIBase permits Admin APIs that are not https.
 	AllowInsecureAPIBase bool
+	// AllowedAPIBases are the Admin APIs that are called. The zero value: Cloudinary's own.
+	AllowedAPIBases cloudinary.APIBases
 	// UserAgent is sent with each call.
 	UserAgent string
 	// VerificationNamespace has the Secret with the receiver's verification keys; empty: no keys are kept.
@@ -157,6 +159,7 @@ func (r *Reconciler) wake(unit Unit) {
 func (r *Reconciler) clientFor(c cloudinary.Credentials) *cloudinary.Client {
 	return cloudinary.NewClient(c, cloudinary.ClientOptions{
 		Transport: r.Transport, Timeout: r.Options.CallTimeout, UserAgent: r.Options.UserAgent, Now: r.Now,
+		Bases: r.Options.AllowedAPIBases,
 	})
 }
 

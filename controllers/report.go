@@ -111,7 +111,7 @@ func (r *Reconciler) leaving(t *triggerState, own cloudinary.Environment) *probl
 			r.wake(environmentUnit(e))
 		}
 		if _, ok := r.directory.member(secretOf(reg), e); !ok {
-			return &problem{v1alpha1.ReasonCredentialsMissing, credentialsMissing(reg)}
+			return &problem{v1alpha1.ReasonCredentialsMissing, credentialsMissing(reg) + r.whyMissing(t, secretOf(reg))}
 		}
 		p = &problem{v1alpha1.ReasonReleasing, fmt.Sprintf("triggers in %s are still to be released", e)}
 		if forsaken {
@@ -124,6 +124,15 @@ func (r *Reconciler) leaving(t *triggerState, own cloudinary.Environment) *probl
 func credentialsMissing(reg v1alpha1.Registration) string {
 	return fmt.Sprintf("triggers are left in %s, and Secret %s gives no access to it any more; restore its credentials, or end the wait with the annotation %s: \"true\", which leaves the triggers behind",
 		environmentOf(reg), secretOf(reg), v1alpha1.AnnotationAbandon)
+}
+
+// whyMissing is what is wrong with a Secret that is there, for those of its own namespace.
+func (r *Reconciler) whyMissing(t *triggerState, secret plan.Key) string {
+	s, known := r.directory.secret(secret)
+	if !known || s.problem == nil || t.Namespace != secret.Namespace {
+		return ""
+	}
+	return " (" + s.problem.message + ")"
 }
 
 // What Synced=True says.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -31,7 +32,7 @@ func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, 
 		return 0, err
 	}
 	used, named := w.usesSecret(unit.Key), w.namesSecret(unit.Key)
-	state, err := r.readSecret(ctx, unit.Key, used)
+	state, err := r.readSecret(ctx, w, unit.Key)
 	if err != nil || !used {
 		return 0, err
 	}
@@ -146,10 +147,10 @@ func (r *Reconciler) noteProbe(b *backoff, probe *environment) {
 }
 
 // usesSecret says whether an endpoint needs a Secret, or a trigger holds something that was written with it.
-func (w *world) usesSecret(key plan.Key) bool {
-	if w.namesSecret(key) {
-		return true
-	}
+func (w *world) usesSecret(key plan.Key) bool { return w.namesSecret(key) || w.wroteWith(key) }
+
+// wroteWith says whether a trigger holds something that was written with a Secret.
+func (w *world) wroteWith(key plan.Key) bool {
 	for _, t := range w.triggers {
 		for _, reg := range t.Status.Registrations {
 			if secretOf(reg) == key {
@@ -170,9 +171,10 @@ func (w *world) namesSecret(key plan.Key) bool {
 	return false
 }
 
-// readSecret brings what is known of a Secret up to date, and its finalizer. The Secret is only read where it is needed and
+// readSecret brings what is known of a Secret up to date, and then its finalizer. The Secret is only read where it is needed and
 // has changed since.
-func (r *Reconciler) readSecret(ctx context.Context, key plan.Key, needed bool) (secretState, error) {
+func (r *Reconciler) readSecret(ctx context.Context, w *world, key plan.Key) (secretState, error) {
+	needed := w.usesSecret(key)
 	if !r.Options.watches(key.Namespace) {
 		return r.secretOutside(key), nil
 	}
@@ -193,21 +195,38 @@ func (r *Reconciler) readSecret(ctx context.Context, key plan.Key, needed bool) 
 		r.directory.forgetSecret(key)
 		return secretState{}, r.removeFinalizer(ctx, seen)
 	}
-	own := seen.DeepCopy()
-	if err := r.addFinalizer(ctx, own); err != nil {
+	state, known := r.directory.secret(key)
+	if !known || state.resourceVersion != seen.ResourceVersion {
+		var secret corev1.Secret
+		if err := r.Live.Get(ctx, name, &secret); err != nil { // NotFound: the cache lags behind, and is looked at again
+			return r.secretRefused(key, fmt.Errorf("read secret %s: %w", key, err))
+		}
+		r.reach(AtSecretRead)
+		state = r.parseSecret(&secret)
+		seen.ObjectMeta = secret.ObjectMeta
+	}
+	if state.resourceVersion, err = r.holdSecret(ctx, w, seen.DeepCopy(), state); err != nil {
 		return r.secretRefused(key, err)
 	}
-	if known, ok := r.directory.secret(key); ok && known.resourceVersion == own.ResourceVersion {
-		return known, nil
-	}
-	var secret corev1.Secret
-	if err := r.Live.Get(ctx, name, &secret); err != nil { // NotFound: the cache lags behind, and is looked at again
-		return r.secretRefused(key, fmt.Errorf("read secret %s: %w", key, err))
-	}
-	r.reach(AtSecretRead)
-	state := r.parseSecret(&secret)
 	r.directory.setSecret(key, state)
 	return state, nil
+}
+
+// holdSecret has a Secret held by the finalizer if it is to be, and by its version the same that was read: an endpoint may name anything.
+// So what is no credentials of Cloudinary's is not held, unless it was, and triggers that were written with it are still there: their
+// owner is to notice, and to repair it, before it goes. What cannot be credentials, by its type, is let go in any case. It returns the
+// Secret's version.
+func (r *Reconciler) holdSecret(ctx context.Context, w *world, secret *metav1.PartialObjectMetadata, state secretState) (string, error) {
+	key := keyOf(secret)
+	switch {
+	case state.problem == nil:
+		err := r.addFinalizer(ctx, secret)
+		return secret.ResourceVersion, err
+	case !state.foreign && w.wroteWith(key):
+		return secret.ResourceVersion, nil
+	default:
+		return secret.ResourceVersion, r.removeFinalizer(ctx, secret)
+	}
 }
 
 func abandonedSecret(s *metav1.PartialObjectMetadata) bool {
@@ -248,23 +267,46 @@ func (r *Reconciler) secretOutside(key plan.Key) secretState {
 	return state
 }
 
+// parseSecret reads credentials from a Secret of their type; one that is not created yet may have none. A Secret of another type has a
+// purpose of its own, whatever its keys are.
 func (r *Reconciler) parseSecret(s *corev1.Secret) secretState {
 	state := secretState{uid: string(s.UID), resourceVersion: s.ResourceVersion, deleting: s.DeletionTimestamp != nil}
+	if s.Type != corev1.SecretTypeOpaque && s.Type != "" {
+		state.foreign = true
+		state.problem = &problem{v1alpha1.ReasonSecretInvalid, fmt.Sprintf(
+			"Secret %s/%s has the type %s, and credentials must be in one of the type %s; name another one in spec.credentialsSecretRef, or delete it and create it anew: a Secret's type cannot be changed",
+			s.Namespace, s.Name, s.Type, corev1.SecretTypeOpaque)}
+		return state
+	}
 	creds, err := cloudinary.ParseSecret(s.Data)
 	signing, signingErr := cloudinary.ParseSigningKeys(s.Data)
 	if err == nil {
 		err = signingErr
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		state.problem = &problem{v1alpha1.ReasonSecretInvalid, fmt.Sprintf("Secret %s/%s: %v", s.Namespace, s.Name, err)}
-	case creds.Insecure() && !r.Options.AllowInsecureAPIBase:
-		state.problem = &problem{v1alpha1.ReasonInsecureAPIBase, fmt.Sprintf(
-			"Secret %s/%s: upload_prefix is not https; use https, or start the manager with --allow-insecure-api-base", s.Namespace, s.Name)}
-	default:
+	} else if state.problem = r.Options.baseProblem(keyOf(s), creds); state.problem == nil {
 		state.credentials, state.signing = creds, signing
 	}
 	return state
+}
+
+// maxShownHost is how much of a host's name a condition shows.
+const maxShownHost = 128
+
+// baseProblem says why no call is made with credentials, if none is.
+func (o *Options) baseProblem(secret plan.Key, creds cloudinary.Credentials) *problem {
+	switch host := excerpt.Shorten(creds.APIHost(), maxShownHost); {
+	case !o.AllowedAPIBases.Allows(creds.Environment().APIBase):
+		return &problem{v1alpha1.ReasonAPIBaseNotAllowed, fmt.Sprintf(
+			"Secret %s: the host of upload_prefix, %s, is none of Cloudinary's Admin APIs (such as api.cloudinary.com or api-eu.cloudinary.com), so nothing is called there; "+
+				"correct it, or have the manager started with --allowed-api-bases=%s", secret, host, excerpt.Shorten(creds.APIBaseToAllow(), maxShownHost))}
+	case creds.Insecure() && !o.AllowInsecureAPIBase:
+		return &problem{v1alpha1.ReasonInsecureAPIBase, fmt.Sprintf(
+			"Secret %s: upload_prefix is not https; use https, or start the manager with --allow-insecure-api-base", secret)}
+	default:
+		return nil
+	}
 }
 
 // reportSecret writes the status of everything that waits for a Secret.

@@ -86,12 +86,21 @@ func newFixture(t *testing.T, simOptions simulator.Options) *fixture {
 	f.secretURL = f.credentials(simulator.DefaultAPIKey, simulator.DefaultAPISecret)
 	f.options = DefaultOptions()
 	f.options.AllowInsecureAPIBase = true
+	f.allow(f.url)
 	f.options.SyncInterval = time.Second
 	f.options.MinListInterval = 50 * time.Millisecond
 	f.options.SettleTime = time.Second
 	f.options.ReceiverBaseURL = "https://hooks.example.com"
 	f.options.VerificationNamespace = f.namespace
 	return f
+}
+
+// allow lets the manager call these, and shows what they answer.
+func (f *fixture) allow(bases ...string) {
+	f.Helper()
+	var err error
+	f.options.AllowedAPIBases, err = cloudinary.ParseAPIBases(strings.Join(bases, ","))
+	f.must(err)
 }
 
 func (f *fixture) credentials(key, secret string) string {

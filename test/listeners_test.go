@@ -178,8 +178,8 @@ func TestHeadersOfOtherPortsAreBounded(t *testing.T) {
 	}
 }
 
-// floodTime is how long it floods at least.
-const floodTime = 2 * time.Second
+// junkTime is how long it floods at least.
+const junkTime = 2 * time.Second
 
 // flood connects over and over again, so many times at once, and sends something on each connection. It returns once
 // there have been twice as many.
@@ -207,7 +207,7 @@ func (s *inside) flood(ctx context.Context, p port, crowd int, text func() strin
 	}
 	begin := time.Now()
 	testenv.Eventually(s.T, patience, func() error {
-		if n := sent.Load(); n < int64(2*crowd) || time.Since(begin) < floodTime {
+		if n := sent.Load(); n < int64(2*crowd) || time.Since(begin) < junkTime {
 			return errNot("%d connections have been made", n)
 		}
 		return nil

@@ -34,6 +34,7 @@ type setting struct {
 	*testing.T
 	env       *testenv.Env
 	sim       *simulator.Simulator
+	simURL    string
 	binary    string
 	config    string
 	namespace string
@@ -49,7 +50,7 @@ func newSetting(t *testing.T, options simulator.Options) *setting {
 	}
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
-	s := &setting{T: t, env: testenv.Start(t), sim: sim, binary: filepath.Join(t.TempDir(), "manager"), config: filepath.Join(t.TempDir(), "kubeconfig")}
+	s := &setting{T: t, env: testenv.Start(t), sim: sim, simURL: server.URL, binary: filepath.Join(t.TempDir(), "manager"), config: filepath.Join(t.TempDir(), "kubeconfig")}
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", s.binary, "../cmd/manager").CombinedOutput(); err != nil {
 		t.Fatalf("build the manager: %v\n%s", err, out)
 	}
@@ -88,7 +89,7 @@ func (s *setting) start() *manager {
 	s.Helper()
 	m := &manager{log: &testenv.Output{}}
 	m.Cmd = exec.CommandContext(s.Context(), s.binary,
-		"--kubeconfig="+s.config, "--allow-insecure-api-base", "--metrics-bind-address=0", "--health-probe-bind-address=0",
+		"--kubeconfig="+s.config, "--allow-insecure-api-base", "--allowed-api-bases="+s.simURL, "--metrics-bind-address=0", "--health-probe-bind-address=0",
 		"--leader-election-namespace="+s.namespace, "--leader-election-lease-duration=4s",
 		"--leader-election-renew-deadline=3s", "--leader-election-retry-period=500ms",
 		"--sync-interval=1s", "--min-list-interval=200ms", "--settle-time=2s", "--call-timeout=2s")

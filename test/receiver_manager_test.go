@@ -20,15 +20,15 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
 
-// manager starts a manager for the namespace of the test alone.
-func (s *receiverSetting) manager() {
+// manager starts a manager for the namespace of the test alone, with a simulator in place of Cloudinary.
+func (s *receiverSetting) manager(simulated string) {
 	s.Helper()
 	program, err := managerProgram()
 	s.must(err)
 	log := &testenv.Output{}
 	cmd := exec.CommandContext(s.Context(), program,
 		"--kubeconfig="+s.kubeconfig, "--watch-namespaces="+s.namespace, "--verification-namespace="+s.namespace, "--leader-elect=false",
-		"--allow-insecure-api-base", "--metrics-bind-address=0", "--health-probe-bind-address=0", "--receiver-base-url=https://hooks.example.com",
+		"--allow-insecure-api-base", "--allowed-api-bases="+simulated, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--receiver-base-url=https://hooks.example.com",
 		"--sync-interval=1s", "--min-list-interval=200ms", "--settle-time=1s", "--call-timeout=5s")
 	cmd.Stdout, cmd.Stderr = log, log
 	s.must(cmd.Start())
@@ -68,7 +68,7 @@ func TestKeysFollowTheSecretsOfUsers(t *testing.T) {
 	}))
 	s.trigger("images", "media", "upload")
 	s.ready(s.start())
-	s.manager()
+	s.manager(server.URL)
 	testenv.Eventually(t, patience, func() error {
 		return s.answers("media", upload("first", 0).signedWith(simulator.DefaultAPISecret), answer{status: http.StatusOK})
 	})

@@ -11,9 +11,8 @@ const (
 	//
 	// Reasons with status True: Accepted. With status False: EndpointNotFound, EndpointNotAllowed,
 	// EndpointNotAccepted, EndpointWaiting, EndpointDeleting, SecretNotFound, SecretInvalid, SecretForbidden, InvalidURL, BaseURLMissing,
-	// InsecureAPIBase, InvalidFilter, InvalidPayloadTemplate, PublicKeyMissing, InvalidPublicKey, AlgorithmNotAllowed, Conflict, AlreadyExists,
-	// URLLimitReached, Rejected, NeedsClusterScope, InvalidSelector,
-	// PathKeyUnavailable.
+	// InsecureAPIBase, APIBaseNotAllowed, InvalidFilter, InvalidPayloadTemplate, PublicKeyMissing, InvalidPublicKey, AlgorithmNotAllowed, Conflict, AlreadyExists,
+	// URLLimitReached, Rejected, NeedsClusterScope, InvalidSelector, PathKeyUnavailable.
 	ConditionAccepted = "Accepted"
 
 	// ConditionSynced says whether Cloudinary has exactly what the spec says.
@@ -111,6 +110,9 @@ const (
 	ReasonSecretForbidden = "SecretForbidden"
 	// ReasonInsecureAPIBase means the Secret names an Admin API that is not https, and the manager was not started with --allow-insecure-api-base.
 	ReasonInsecureAPIBase = "InsecureAPIBase"
+	// ReasonAPIBaseNotAllowed means the Secret names an Admin API that is neither Cloudinary's own nor among the manager's --allowed-api-bases, so
+	// that it is not called. What is at Cloudinary stays as it is. Looked at again when the Secret changes, or the manager restarts.
+	ReasonAPIBaseNotAllowed = "APIBaseNotAllowed"
 	// ReasonInvalidURL means the URL to notify cannot be used.
 	ReasonInvalidURL = "InvalidURL"
 	// ReasonBaseURLMissing means spec.receiver has no baseURL and the manager no --receiver-base-url.

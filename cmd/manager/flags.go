@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/metricsserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
@@ -23,6 +24,7 @@ type options struct {
 
 	kubeconfig              string
 	watchNamespaces         string
+	allowedAPIBases         string
 	metricsAddress          string
 	metricsSecure           bool
 	metricsCert             string
@@ -58,8 +60,10 @@ func newFlags(flags *flag.FlagSet) *options {
 		"Namespace of the Secret in which the manager keeps the receiver's verification keys. Default: the namespace of the lease, see --leader-election-namespace.")
 	flags.DurationVar(&o.VerificationKeyGrace, "verification-key-grace", o.VerificationKeyGrace,
 		"How long the receiver still accepts notifications signed with a key that was removed from every Secret. 0: not at all.")
+	flags.StringVar(&o.allowedAPIBases, "allowed-api-bases", "",
+		"Admin API addresses (upload_prefix) that Secrets may name besides Cloudinary's own, separated by commas: hosts such as proxy.example.com:8443, perhaps with http:// before and a path after; *.example.com; or * for all. Errors that hosts let in by a pattern answer are not shown.")
 	flags.BoolVar(&o.AllowInsecureAPIBase, "allow-insecure-api-base", false,
-		"Accept Secrets whose Admin API address (upload_prefix) is http instead of https. For trials only: anyone who can write such a Secret can make the manager call addresses inside the cluster.")
+		"Accept Secrets whose Admin API address (upload_prefix) is http instead of https, where --allowed-api-bases names it. For trials only: credentials travel unencrypted.")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "Path to a kubeconfig file. Default: KUBECONFIG, then the Pod's service account, then ~/.kube/config.")
 	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "Namespaces to work in, separated by commas. Default: all.")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address on which /metrics is served; 0 disables it.")
@@ -92,6 +96,10 @@ func (o *options) Check() error {
 		program.AtLeast("--url-limit", o.URLLimit, 1),
 		program.AtLeast("--verification-key-grace", o.VerificationKeyGrace, 0),
 		metricsserver.CheckFiles(o.metricsCert, o.metricsKey, o.metricsSecure),
+	}
+	var err error
+	if o.AllowedAPIBases, err = cloudinary.ParseAPIBases(o.allowedAPIBases); err != nil {
+		problems = append(problems, fmt.Errorf("--allowed-api-bases: %w", err))
 	}
 	if o.ReceiverBaseURL != "" {
 		if _, err := plan.CheckURL(o.ReceiverBaseURL); err != nil {

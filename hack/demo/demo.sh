@@ -99,7 +99,7 @@ start() {
 
 plan() {
   step "What manifests would do can be looked at before they are applied"
-  shown 'kubectl cloudinary plan -k config/samples --receiver-base-url=https://hooks.example.com --allow-insecure-api-base'
+  shown 'kubectl cloudinary plan -k config/samples --receiver-base-url=https://hooks.example.com --allow-insecure-api-base --allowed-api-bases="$CLOUDINARY_SIM_URL"'
 }
 
 apply_samples() {

@@ -52,7 +52,7 @@ start_manager() {
     --leader-elect --leader-election-namespace=cloudinary-operator-system \
     "--metrics-bind-address=127.0.0.1:$metrics" "--health-probe-bind-address=127.0.0.1:$health" \
     --receiver-base-url=https://hooks.example.com \
-    --allow-insecure-api-base `# The simulator speaks http.` \
+    --allow-insecure-api-base "--allowed-api-bases=$sim_url" `# The simulator speaks http, and is not Cloudinary's.` \
     --sync-interval=5s `# The default is a minute; nobody wants to watch that pass.`
 }
 

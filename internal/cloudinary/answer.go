@@ -31,14 +31,17 @@ var (
 
 // refusal turns an answer that is not 2xx into an Error.
 func (c *Client) refusal(call call, response *http.Response, meta Meta) *Error {
-	e := &Error{Operation: call.operation, StatusCode: response.StatusCode}
+	e := &Error{Operation: call.operation, StatusCode: response.StatusCode, Elsewhere: !c.trusted}
 	body, readErr := readBody(response.Body, maxErrorBody)
 	message, ours := errorMessage(body)
 	ours = ours && readErr == nil
 	switch {
 	case response.StatusCode < 400:
 		e.Err = errRedirect
+	case ours && !c.trusted:
+		e.limited = saysLimitReached(message)
 	case ours:
+		e.limited = saysLimitReached(message)
 		credentials := c.credentials()
 		e.Message = sanitize(message, credentials.APISecret, credentials.OAuthToken)
 	default:

@@ -46,7 +46,7 @@ func (c *Client) CreateTrigger(ctx context.Context, spec TriggerSpec) (Trigger, 
 	}
 	trigger, ok := decodeCreated(got.body)
 	if !ok {
-		return Trigger{}, meta, create.unreadable(got.status, errUnreadable)
+		return Trigger{}, meta, c.unreadable(create, got.status, errUnreadable)
 	}
 	return trigger, meta, nil
 }
@@ -110,7 +110,7 @@ func (c *Client) write(ctx context.Context, id string, change call) (Meta, error
 		return meta, err
 	}
 	if !acknowledges(got.body) {
-		return meta, change.unreadable(got.status, errUnreadable)
+		return meta, c.unreadable(change, got.status, errUnreadable)
 	}
 	return meta, nil
 }
@@ -134,7 +134,7 @@ func (c *Client) TestTrigger(ctx context.Context, id string, sample json.RawMess
 	}
 	result, ok := decodeTestResult(got.body)
 	if !ok {
-		return TestResult{}, meta, test.unreadable(got.status, errUnreadable)
+		return TestResult{}, meta, c.unreadable(test, got.status, errUnreadable)
 	}
 	return result, meta, nil
 }

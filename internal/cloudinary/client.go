@@ -46,6 +46,8 @@ type ClientOptions struct {
 	// Now is the clock, asked only where a server does not say what time it has. Nil: such a server's word on when to
 	// come back is not used.
 	Now func() time.Time
+	// Bases are the Admin APIs that may be called. Of an answer from one that they do not trust, errors say the status and nothing else.
+	Bases APIBases
 }
 
 // Client calls the Admin API of one product environment with one set of credentials. It is safe for concurrent use.
@@ -58,6 +60,8 @@ type Client struct {
 	userAgent   string
 	maxBody     int64
 	now         func() time.Time
+	allowed     bool // there are no calls otherwise
+	trusted     bool // errors may tell of what was answered
 }
 
 // NewTransport returns a transport fit for many clients at once: TLS 1.2 or newer, every phase with a time limit,
@@ -104,6 +108,8 @@ func NewClient(credentials Credentials, options ClientOptions) *Client {
 		userAgent: cmp.Or(options.UserAgent, DefaultUserAgent),
 		maxBody:   options.MaxBody,
 		now:       options.Now,
+		allowed:   options.Bases.Allows(env.APIBase),
+		trusted:   options.Bases.Trusts(env.APIBase),
 	}
 }
 
@@ -129,6 +135,9 @@ type answer struct {
 
 // do makes one call and returns the answer's body if the status is 2xx, an *Error otherwise.
 func (c *Client) do(ctx context.Context, call call) (answer, Meta, error) {
+	if !c.allowed {
+		return answer{}, Meta{}, &Error{Operation: call.operation, Err: errNotAllowed}
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	if err := ctx.Err(); err != nil {
@@ -143,7 +152,7 @@ func (c *Client) do(ctx context.Context, call call) (answer, Meta, error) {
 	response, err := c.http.Do(request)
 	if err != nil {
 		return answer{}, Meta{}, &Error{
-			Operation: call.operation, Err: withoutURL(err), Ambiguous: call.write && sent.maybe(err),
+			Operation: call.operation, Err: withoutURL(err), Ambiguous: call.write && sent.maybe(err), Elsewhere: !c.trusted,
 		}
 	}
 	defer func() { _ = response.Body.Close() }()
@@ -153,7 +162,7 @@ func (c *Client) do(ctx context.Context, call call) (answer, Meta, error) {
 	}
 	body, err := c.readBody(call, response)
 	if err != nil {
-		return answer{}, meta, call.unreadable(response.StatusCode, err)
+		return answer{}, meta, c.unreadable(call, response.StatusCode, err)
 	}
 	return answer{status: response.StatusCode, body: body}, meta, nil
 }
@@ -206,8 +215,8 @@ func (c *Client) request(ctx context.Context, call call) (*http.Request, error) 
 }
 
 // unreadable is the error for a 2xx answer that cannot be used: a write took effect, or may have.
-func (k call) unreadable(status int, cause error) *Error {
-	return &Error{Operation: k.operation, StatusCode: status, Err: cause, Ambiguous: k.write}
+func (c *Client) unreadable(k call, status int, cause error) *Error {
+	return &Error{Operation: k.operation, StatusCode: status, Err: cause, Ambiguous: k.write, Elsewhere: !c.trusted}
 }
 
 func readBody(body io.Reader, limit int64) ([]byte, error) {

@@ -27,6 +27,7 @@ func clientFor(t *testing.T, handler http.HandlerFunc, options cloudinary.Client
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
+	options.Bases = cloudinary.OneAPIBase(server.URL)
 	return cloudinary.NewClient(cloudinary.Credentials{
 		APIBase: server.URL, CloudName: "my-cloud", APIKey: "123", APISecret: secret,
 	}, options)
@@ -228,7 +229,7 @@ func TestWhatIsSent(t *testing.T) {
 			}))
 			client := cloudinary.NewClient(cloudinary.Credentials{
 				APIBase: server.URL, CloudName: "my-cloud", APIKey: "123", APISecret: secret, OAuthToken: test.token,
-			}, cloudinary.ClientOptions{})
+			}, cloudinary.ClientOptions{Bases: cloudinary.OneAPIBase(server.URL)})
 			test.call(t.Context(), client)
 			server.Close()
 			if diff := cmp.Diff(test.want, got); diff != "" {

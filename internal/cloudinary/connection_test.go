@@ -33,7 +33,9 @@ func TestConnectionsAreReused(t *testing.T) {
 	transport := cloudinary.NewTransport()
 	defer transport.CloseIdleConnections()
 	for range 5 {
-		client := cloudinary.NewClient(cloudinary.Credentials{APIBase: server.URL, CloudName: "c"}, cloudinary.ClientOptions{Transport: transport})
+		client := cloudinary.NewClient(cloudinary.Credentials{APIBase: server.URL, CloudName: "c"}, cloudinary.ClientOptions{
+			Transport: transport, Bases: cloudinary.OneAPIBase(server.URL),
+		})
 		for _, call := range calls(client) {
 			_, _ = call(t.Context())
 		}
@@ -96,6 +98,10 @@ func TestConnectionsThatFail(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			test.options.Bases = cloudinary.OneAPIBase(test.base)
+			if test.base == "://" {
+				test.options.Bases = cloudinary.AnyAPIBase()
+			}
 			client := cloudinary.NewClient(cloudinary.Credentials{APIBase: test.base, CloudName: "c", APISecret: secret}, test.options)
 			for operation, call := range calls(client) {
 				_, err := call(t.Context())

@@ -33,6 +33,7 @@ var (
 	errUnreadable     = errors.New("the answer cannot be read")
 	errRedirect       = errors.New("the server redirects, which is not followed")
 	errForeign        = errors.New("the answer does not look like the Admin API's")
+	errNotAllowed     = errors.New("the address of the Admin API is not allowed")
 )
 
 // statusRateLimited is Cloudinary's own status for an exhausted hourly budget.
@@ -55,6 +56,11 @@ type Error struct {
 	Ambiguous bool
 	// Err is the cause where the status is not it: a network error, a context's, or what was wrong with the answer.
 	Err error
+	// Elsewhere means that the server called is not one whose words people may be shown. Message is empty then, and the text is the
+	// same whatever was wrong but the status: whoever names a server in a Secret would look around in the network by it.
+	Elsewhere bool
+
+	limited bool // the answer says limit_reached
 }
 
 // Error is the text for people: operation, then what the server said or why it could not be understood.
@@ -69,10 +75,23 @@ func (e *Error) Error() string {
 	case e.Message != "" && e.StatusCode < http.StatusInternalServerError: // a fault's words may hold a request's id
 		parts = append(parts, e.Message)
 	}
-	if e.Err != nil {
+	switch {
+	case e.Err == nil:
+	case e.Elsewhere:
+		parts = append(parts, "there is no answer of an Admin API")
+	default:
 		parts = append(parts, describe(e.Err))
 	}
 	return strings.Join(parts, ": ")
+}
+
+// Detail is the text for the log, which has the cause also where the server is Elsewhere.
+func Detail(err error) string {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || !e.Elsewhere || e.Err == nil {
+		return err.Error()
+	}
+	return e.Error() + ": " + describe(e.Err)
 }
 
 // Unwrap is the cause, or nil.
@@ -111,7 +130,7 @@ func (e *Error) class() class {
 	case http.StatusConflict:
 		return classAlreadyExists
 	case http.StatusBadRequest:
-		if saysLimitReached(e.Message) {
+		if e.limited {
 			return classLimitReached
 		}
 		return classInvalid
@@ -182,7 +201,7 @@ func RetryAt(err error) time.Time {
 // sometimes the server's bytes.
 func describe(err error) string {
 	for _, known := range []error{
-		errInvalidInput, errIncompleteList, errTooLarge, errUnreadable, errRedirect, errForeign,
+		errInvalidInput, errIncompleteList, errTooLarge, errUnreadable, errRedirect, errForeign, errNotAllowed,
 	} {
 		if errors.Is(err, known) {
 			return known.Error()

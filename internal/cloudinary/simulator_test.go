@@ -28,7 +28,7 @@ func simulated(t *testing.T, options simulator.Options) (*simulator.Simulator, *
 	t.Cleanup(server.Close)
 	return sim, cloudinary.NewClient(cloudinary.Credentials{
 		APIBase: server.URL, CloudName: simulator.DefaultCloud, APIKey: simulator.DefaultAPIKey, APISecret: simulator.DefaultAPISecret,
-	}, cloudinary.ClientOptions{})
+	}, cloudinary.ClientOptions{Bases: cloudinary.OneAPIBase(server.URL)})
 }
 
 func fullSpec() cloudinary.TriggerSpec {
@@ -204,7 +204,7 @@ func TestCredentialsAtTheSimulator(t *testing.T) {
 		"a wrong cloud":                    {wrongCloud, "Unauthorized"},
 	}
 	for name, test := range tests {
-		_, _, err := cloudinary.NewClient(test.credentials, cloudinary.ClientOptions{}).ListTriggers(t.Context())
+		_, _, err := cloudinary.NewClient(test.credentials, cloudinary.ClientOptions{Bases: cloudinary.OneAPIBase(test.credentials.APIBase)}).ListTriggers(t.Context())
 		if classes(err) != test.want {
 			t.Errorf("%s: %v is %q, want %q", name, err, classes(err), test.want)
 		}

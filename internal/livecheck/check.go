@@ -130,6 +130,7 @@ func Run(ctx context.Context, credentials cloudinary.Credentials, options Option
 	}
 	c.client = cloudinary.NewClient(credentials, cloudinary.ClientOptions{
 		Transport: c.recorder, UserAgent: options.UserAgent, Timeout: options.Timeout, Now: options.Now,
+		Bases: cloudinary.OneAPIBase(credentials.Environment().APIBase), // the caller's own choice
 	})
 	// Deferred, so that a panic cleans up as well.
 	defer func() {

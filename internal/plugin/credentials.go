@@ -11,9 +11,11 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 )
 
-func (c *cli) adminAPI(credentials cloudinary.Credentials, timeout time.Duration) *cloudinary.Client {
+const flagAPIBases = "allowed-api-bases"
+
+func (c *cli) adminAPI(credentials cloudinary.Credentials, timeout time.Duration, bases cloudinary.APIBases) *cloudinary.Client {
 	return cloudinary.NewClient(credentials, cloudinary.ClientOptions{
-		Timeout: timeout, UserAgent: "kubectl-cloudinary/" + c.Version, Now: c.Now,
+		Timeout: timeout, UserAgent: "kubectl-cloudinary/" + c.Version, Now: c.Now, Bases: bases,
 	})
 }
 
@@ -37,6 +39,24 @@ func (c *cli) envCredentials() (cloudinary.Credentials, error) {
 		return cloudinary.Credentials{}, errors.New("no credentials: name a Secret with --secret, or set the environment variable CLOUDINARY_URL")
 	}
 	return cloudinary.ParseSecret(map[string][]byte{cloudinary.KeyCloudinaryURL: []byte(value)})
+}
+
+// parseBases reads the flag.
+func parseBases(text string) (cloudinary.APIBases, error) {
+	bases, err := cloudinary.ParseAPIBases(text)
+	if err != nil {
+		return bases, fmt.Errorf("--%s: %w", flagAPIBases, err)
+	}
+	return bases, nil
+}
+
+// checkBase refuses a base that somebody else than the plugin's user may have chosen.
+func checkBase(credentials cloudinary.Credentials, bases cloudinary.APIBases) error {
+	if bases.Allows(credentials.Environment().APIBase) {
+		return nil
+	}
+	return fmt.Errorf("the host of upload_prefix, %s, is none of Cloudinary's Admin APIs, so nothing is called there; correct it, or allow it with --%s=%s",
+		credentials.APIHost(), flagAPIBases, credentials.APIBaseToAllow())
 }
 
 func checkSecure(credentials cloudinary.Credentials, allowed bool) error {

@@ -46,6 +46,7 @@ type exportOptions struct {
 	secret   string
 	observe  bool
 	insecure bool
+	apiBases string
 	timeout  time.Duration
 	output   output
 }
@@ -64,6 +65,7 @@ func (c *cli) exportCommand() *cobra.Command {
 	f.StringVar(&o.secret, "secret", "", "The Secret with the credentials. Default: the environment variable CLOUDINARY_URL.")
 	f.BoolVar(&o.observe, "observe", false, "Set managementPolicy: Observe, so that the operator never writes at Cloudinary.")
 	f.BoolVar(&o.insecure, "allow-insecure-api-base", false, "Call an Admin API that is not https.")
+	f.StringVar(&o.apiBases, flagAPIBases, "", "Admin APIs that a Secret may name besides Cloudinary's own, as the manager's flag of this name. CLOUDINARY_URL may name any.")
 	f.DurationVar(&o.timeout, "call-timeout", controllers.DefaultOptions().CallTimeout, "How long the Admin API call may take.")
 	addOutput(cmd, &o.output, outputYAML, outputJSON)
 	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeNames(secretNames)) // fails only for a flag that does not exist
@@ -74,12 +76,12 @@ func (c *cli) export(ctx context.Context, o exportOptions) error {
 	if err := o.output.check(); err != nil {
 		return err
 	}
-	namespace, credentials, err := c.exportCredentials(ctx, o)
+	namespace, credentials, bases, err := c.exportCredentials(ctx, o)
 	if err != nil {
 		return err
 	}
 	list := controllers.PreviewList{Begun: c.Now()}
-	if list.Triggers, list.Meta, err = c.adminAPI(credentials, o.timeout).ListTriggers(ctx); err != nil {
+	if list.Triggers, list.Meta, err = c.adminAPI(credentials, o.timeout, bases).ListTriggers(ctx); err != nil {
 		return fmt.Errorf("%s: %w", credentials.Environment(), err)
 	}
 	secret := o.secret
@@ -105,15 +107,21 @@ func (c *cli) export(ctx context.Context, o exportOptions) error {
 	return e.print(c.Streams.Out, o.output, to)
 }
 
-// exportCredentials reads the Secret, or the environment, for which no cluster is needed.
-func (c *cli) exportCredentials(ctx context.Context, o exportOptions) (string, cloudinary.Credentials, error) {
+// exportCredentials reads the Secret, or the environment, for which no cluster is needed, and says which Admin APIs may be called: who
+// sets the environment variable has chosen one.
+func (c *cli) exportCredentials(ctx context.Context, o exportOptions) (string, cloudinary.Credentials, cloudinary.APIBases, error) {
 	var credentials cloudinary.Credentials
+	bases, err := parseBases(o.apiBases)
+	if err != nil {
+		return "", credentials, bases, err
+	}
 	namespace, err := c.namespace()
 	if err != nil {
-		return "", credentials, err
+		return "", credentials, bases, err
 	}
 	if o.secret == "" {
 		credentials, err = c.envCredentials()
+		bases = cloudinary.OneAPIBase(credentials.Environment().APIBase)
 	} else {
 		var cl *cluster
 		if cl, err = c.connect(); err == nil {
@@ -121,9 +129,12 @@ func (c *cli) exportCredentials(ctx context.Context, o exportOptions) (string, c
 		}
 	}
 	if err == nil {
+		err = checkBase(credentials, bases)
+	}
+	if err == nil {
 		err = checkSecure(credentials, o.insecure)
 	}
-	return namespace, credentials, err
+	return namespace, credentials, bases, err
 }
 
 // presentIn reads the names that a namespace has given away. Where it cannot, a manifest may turn out to be another object's.
@@ -221,7 +232,7 @@ func (e *exported) steps(credentials cloudinary.Credentials, list *controllers.P
 		Triggers: e.triggers, Endpoints: e.endpoints, Now: now, Options: controllers.DefaultOptions(),
 		Secrets: map[plan.Key]controllers.PreviewSecret{},
 	}
-	in.Options.AllowInsecureAPIBase = true
+	in.Options.AllowInsecureAPIBase, in.Options.AllowedAPIBases = true, cloudinary.OneAPIBase(credentials.Environment().APIBase)
 	for i := range e.endpoints {
 		key := secretOf(&e.endpoints[i])
 		in.Secrets[key] = controllers.PreviewSecret{Secret: asSecret(key, credentials), List: list}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,7 @@ type fixture struct {
 	namespace  string
 	kubeconfig string
 	sim        *simulator.Simulator
+	url        string // the simulator's
 	secretURL  string
 	env        map[string]string
 	now        time.Time
@@ -69,7 +71,7 @@ func newFixture(t *testing.T, options simulator.Options) *fixture {
 	}
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
-	f := &fixture{T: t, namespace: api.NewNamespace(t), kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), sim: sim, env: map[string]string{}}
+	f := &fixture{T: t, namespace: api.NewNamespace(t), kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), sim: sim, url: server.URL, env: map[string]string{}}
 	f.secretURL = fmt.Sprintf("cloudinary://%s:%s@%s?upload_prefix=%s", simulator.DefaultAPIKey, simulator.DefaultAPISecret, simulator.DefaultCloud, server.URL)
 	f.must(os.WriteFile(f.kubeconfig, api.Kubeconfig, 0o600))
 	return f
@@ -96,11 +98,18 @@ func (f *fixture) call(args ...string) result {
 
 func (f *fixture) callWith(stdin string, args ...string) result {
 	f.Helper()
+	if slices.Contains(args, "--allow-insecure-api-base") && f.url != "" && !slices.ContainsFunc(args, isBases) {
+		args = append(args, basesFlag+f.url) // the simulator speaks http, and is not Cloudinary's
+	}
 	if f.kubeconfig != "" {
 		args = append(args, "--kubeconfig", f.kubeconfig, "--namespace", f.namespace)
 	}
 	return runWith(f.Context(), f.now, f.env, stdin, args...)
 }
+
+const basesFlag = "--" + flagAPIBases + "="
+
+func isBases(arg string) bool { return strings.HasPrefix(arg, basesFlag) }
 
 func runWith(ctx context.Context, now time.Time, env map[string]string, stdin string, args ...string) result {
 	var out, errOut bytes.Buffer
@@ -234,7 +243,7 @@ func (f *fixture) startManager() {
 	metrics, err := controllers.NewMetrics(prometheus.NewRegistry())
 	f.must(err)
 	options := controllers.DefaultOptions()
-	options.AllowInsecureAPIBase = true
+	options.AllowInsecureAPIBase, options.AllowedAPIBases = true, cloudinary.OneAPIBase(f.url)
 	options.SyncInterval, options.SettleTime = time.Second, time.Second
 	options.VerificationNamespace = f.namespace
 	r := &controllers.Reconciler{

@@ -51,6 +51,7 @@ type planOptions struct {
 	urlLimit        int
 	receiverBaseURL string
 	insecure        bool
+	apiBases        string
 	timeout         time.Duration
 	output          output
 }
@@ -72,6 +73,7 @@ func (c *cli) planCommand() *cobra.Command {
 	f.IntVar(&o.urlLimit, "url-limit", 0, "The manager's --url-limit. Default: what an endpoint's status says, else 30.")
 	f.StringVar(&o.receiverBaseURL, "receiver-base-url", "", "The manager's --receiver-base-url. Default: what an endpoint's status tells of it.")
 	f.BoolVar(&o.insecure, "allow-insecure-api-base", false, "Call Admin APIs that are not https, as the manager's flag of this name.")
+	f.StringVar(&o.apiBases, flagAPIBases, "", "The manager's --allowed-api-bases: Admin APIs that are called besides Cloudinary's own.")
 	f.DurationVar(&o.timeout, "call-timeout", defaults.CallTimeout, "How long one Admin API call may take.")
 	addOutput(cmd, &o.output, outputWide, outputJSON, outputYAML)
 	return cmd
@@ -132,6 +134,10 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 	if err := o.output.check(); err != nil {
 		return err
 	}
+	bases, err := parseBases(o.apiBases)
+	if err != nil {
+		return err
+	}
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -143,7 +149,7 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 	if manifests.foreign() {
 		c.warn("%d objects are ignored, none of them the operator's", manifests.ignored)
 	}
-	s := &scene{cli: c, cluster: cl, options: o, manifests: manifests, namespace: cl.namespace, sight: newSight()}
+	s := &scene{cli: c, cluster: cl, options: o, bases: bases, manifests: manifests, namespace: cl.namespace, sight: newSight()}
 	if o.all {
 		s.namespace = ""
 	}

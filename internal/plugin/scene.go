@@ -28,6 +28,7 @@ type scene struct {
 	*cli
 	cluster   *cluster
 	options   planOptions
+	bases     cloudinary.APIBases
 	manifests *manifests
 	namespace string // of the objects that are shown besides those of the manifests; empty: all
 
@@ -61,7 +62,7 @@ func (s *scene) gather(ctx context.Context) (controllers.PreviewInput, error) {
 		return controllers.PreviewInput{}, err
 	}
 	options := controllers.DefaultOptions()
-	options.AllowInsecureAPIBase = s.options.insecure
+	options.AllowInsecureAPIBase, options.AllowedAPIBases = s.options.insecure, s.bases
 	options.URLLimit = s.urlLimit(options.URLLimit)
 	options.ReceiverBaseURL = s.receiverBaseURL()
 	return controllers.PreviewInput{
@@ -295,12 +296,12 @@ func (s *scene) list(ctx context.Context, secret *corev1.Secret) *controllers.Pr
 		return nil
 	}
 	credentials, err := cloudinary.ParseSecret(secret.Data)
-	if err != nil || credentials.Insecure() && !s.options.insecure {
+	if err != nil || credentials.Insecure() && !s.options.insecure || !s.bases.Allows(credentials.Environment().APIBase) {
 		return nil
 	}
 	if s.lists[credentials] == nil {
 		l := &controllers.PreviewList{Begun: s.Now()}
-		l.Triggers, l.Meta, l.Err = s.adminAPI(credentials, s.options.timeout).ListTriggers(ctx)
+		l.Triggers, l.Meta, l.Err = s.adminAPI(credentials, s.options.timeout, s.bases).ListTriggers(ctx)
 		s.lists[credentials] = l
 	}
 	return s.lists[credentials]

@@ -25,7 +25,7 @@ func chart() way {
 		install: func(c *cluster) {
 			// Helm would make the namespace, but without Pod Security.
 			c.applyText(`{apiVersion: v1, kind: Namespace, metadata: {name: ` + operatorNamespace + `, labels: {pod-security.kubernetes.io/enforce: restricted}}}`)
-			c.helm("install", release, chartPath, "--set", "manager.extraArgs={--allow-insecure-api-base,--sync-interval=5s}")
+			c.helm("install", release, chartPath, "--set", "manager.extraArgs={--allow-insecure-api-base,--allowed-api-bases=http://api.cloudinary,--sync-interval=5s}")
 		},
 		uninstall: (*cluster).uninstallRelease,
 	}

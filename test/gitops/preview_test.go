@@ -75,7 +75,7 @@ func (s *stage) cloudinary(stdin string, args []string) (output string, code int
 		Getenv: func(name string) string {
 			return map[string]string{"CLOUDINARY_URL": s.cloudinaryURL(simulator.DefaultAPISecret)}[name]
 		},
-	}, append(args, "--kubeconfig", kubeconfig, "--allow-insecure-api-base"))
+	}, append(args, "--kubeconfig", kubeconfig, "--allow-insecure-api-base", "--allowed-api-bases="+s.url))
 	return out.String(), code
 }
 

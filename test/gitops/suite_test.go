@@ -67,7 +67,7 @@ func newStage(t *testing.T, simulated simulator.Options, namespaces ...string) *
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
 	s := &stage{T: t, namespaces: namespaces, sim: sim, url: server.URL, options: controllers.DefaultOptions()}
-	s.options.AllowInsecureAPIBase = true
+	s.options.AllowInsecureAPIBase, s.options.AllowedAPIBases = true, cloudinary.OneAPIBase(s.url)
 	s.options.SyncInterval = time.Second
 	s.options.MinListInterval = 50 * time.Millisecond
 	s.options.SettleTime = time.Second

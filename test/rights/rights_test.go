@@ -105,7 +105,7 @@ func newStory(t *testing.T, folder, namespace string) *story {
 func (s *story) startBoth(env ...string) {
 	s.Helper()
 	s.programs = []*program{
-		s.start(manager, env, "--leader-election-namespace="+system, "--allow-insecure-api-base", "--receiver-base-url=https://hooks.example.com",
+		s.start(manager, env, "--leader-election-namespace="+system, "--allow-insecure-api-base", "--allowed-api-bases="+s.simURL, "--receiver-base-url=https://hooks.example.com",
 			"--sync-interval=1s", "--min-list-interval=200ms", "--settle-time=1s", "--verification-key-grace=1h",
 			"--call-timeout=3s", "--leader-election-lease-duration=4s", "--leader-election-renew-deadline=3s", "--leader-election-retry-period=500ms",
 			"--metrics-bind-address="+s.managerMetrics, "--health-probe-bind-address=0"),

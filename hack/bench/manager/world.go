@@ -154,6 +154,7 @@ func (w *world) startManager(ctx context.Context) error {
 		"--watch-namespaces="+w.name, // Each world has a manager of its own.
 		"--metrics-bind-address="+metrics, "--metrics-secure=false", "--health-probe-bind-address="+health,
 		"--allow-insecure-api-base", // The simulator speaks http.
+		"--allowed-api-bases="+w.simulatorURL,
 		"--sync-interval="+w.options.syncInterval.String(),
 	)
 	return err
