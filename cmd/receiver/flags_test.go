@@ -4,9 +4,18 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"io"
+	"math"
+	"os"
 	"strings"
 	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/yaml"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/membudget"
 )
 
 // checked parses arguments and says what is wrong with them, flag or value.
@@ -86,6 +95,51 @@ func TestFlagsThatCannotWorkAreNamed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWhatTheDefaultsTakeFitsWhereTheyAreDeployed(t *testing.T) {
+	raw, err := os.ReadFile("../../config/receiver/deployment.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d appsv1.Deployment
+	if err := yaml.Unmarshal(raw, &d); err != nil {
+		t.Fatal(err)
+	}
+	container := d.Spec.Template.Spec.Containers[0]
+	limit := membudget.OfContainer(container.Resources.Limits.Memory().Value())
+	for _, e := range container.Env {
+		if e.Name == "GOMEMLIMIT" {
+			goLimit := resource.MustParse(strings.TrimSuffix(e.Value, "B"))
+			if goLimit.Value() > limit {
+				t.Errorf("GOMEMLIMIT is %s, and 90 %% of the container's limit are %s", e.Value, membudget.Size(limit))
+			}
+			limit = goLimit.Value()
+		}
+	}
+	o, err := checked(t, "--namespace=operator")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := membudget.Check(membudget.Limit{Bytes: limit, Source: "config/receiver"}, o.memory()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEachFlagThatTakesMemoryIsReckonedWith(t *testing.T) {
+	for _, flag := range []string{"max-connections", "max-in-flight-requests", "max-in-flight-bytes", "store-max-notifications", "store-max-keys"} {
+		o, err := checked(t, "--namespace=operator", fmt.Sprintf("--%s=%d", flag, math.MaxInt64))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if flag == "max-in-flight-requests" {
+			o.maxConnections = math.MaxInt // there are no more requests than connections
+		}
+		err = membudget.Check(membudget.Limit{Bytes: 1 << 40, Source: "a very large node"}, o.memory())
+		if err == nil || !strings.Contains(err.Error(), "--"+flag+" is ") {
+			t.Errorf("--%s at its most: %v", flag, err)
+		}
 	}
 }
 

@@ -48,6 +48,9 @@ func start(ctx context.Context, o *options, logging *zap.Options) error {
 	logger := zap.New(zap.UseFlagOptions(logging))
 	log.SetLogger(logger)
 	logger.Info("Starting", "version", version)
+	if err := o.fitMemory(logger); err != nil {
+		return err
+	}
 	r, err := newReceiver(ctx, o, logger)
 	if errors.Is(err, context.Canceled) {
 		return nil // it was told to stop while it waited for the store

@@ -88,6 +88,7 @@ func newReceiver(ctx context.Context, o *options, log logr.Logger) (*receiver, e
 		Lanes:       func(visit func(delivery.LaneStats)) { r.dispatcher.Lanes(visit) },
 		DeadLetters: func(visit func(queue.Endpoint, string, int)) { r.writer.DeadLetters(visit) },
 		InFlight:    func() (int, int64) { return r.handler.InFlight() },
+		Connections: func() httpserver.Stats { return r.server.Stats() }, MaxConnections: o.maxConnections,
 	}); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,10 @@
 
 package httpserver
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Limits are what strangers may take. Each has to be set, but for those that say what their zero means.
 type Limits struct {
@@ -72,6 +75,9 @@ func (l *Limits) Memory(tls bool) int64 {
 	each := connectionBytes + bytesPerByte*int64(l.MaxHeaderBytes) + bytesPerLine*int64(l.MaxHeaderLines)
 	if tls {
 		each += tlsBytes
+	}
+	if int64(l.MaxConnections) > math.MaxInt64/2/each {
+		return math.MaxInt64
 	}
 	return int64(l.MaxConnections+newTable(l.MaxConnections).slack()) * each
 }

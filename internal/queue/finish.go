@@ -90,7 +90,7 @@ func (s *Store) evictDead(g *group) {
 }
 
 func (s *Store) tooManyDead() bool {
-	return s.index.deadBytes > s.o.MaxBytes/2 || s.index.dead.n > s.o.MaxNotifications/2
+	return s.index.deadBytes > s.o.MaxBytes/2 || s.index.deadCounted > s.o.MaxNotifications/2
 }
 
 const valueVersion = 1

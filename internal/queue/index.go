@@ -42,7 +42,7 @@ type route struct {
 // of their own.
 type share struct {
 	routes        int // that have it
-	notifications int
+	notifications int // as MaxNotifications counts them
 	bytes         int64
 }
 
@@ -114,6 +114,8 @@ type index struct {
 	shares       map[Endpoint]*share
 	pendingItems int
 	deadItems    int
+	counted      int // notifications, as MaxNotifications counts them
+	deadCounted  int
 	bytes        int64
 	deadBytes    int64
 }
@@ -203,8 +205,17 @@ func (x *index) forgetRoute(rt *route) {
 
 // weigh counts an entry for its endpoint, or takes it off.
 func (e *entry) weigh(sign int) {
-	e.route.share.notifications += sign
+	e.route.share.notifications += sign * e.route.counts()
 	e.route.share.bytes += int64(sign) * int64(e.size)
+}
+
+// counts is how many times a notification counts, by the memory that it takes: once, and once more for each two targets beyond the first.
+func (r *route) counts() int { return 1 + max(len(r.targets)-1, 0)/2 }
+
+// weighDead counts an entry as a dead letter altogether, or no longer.
+func (x *index) weighDead(e *entry, sign int) {
+	x.deadBytes += int64(sign) * int64(e.size)
+	x.deadCounted += sign * e.route.counts()
 }
 
 // add takes in an entry that comes after all others.
@@ -212,6 +223,7 @@ func (x *index) add(e *entry) {
 	e.route.users++
 	x.entries[e.id] = e
 	x.bytes += int64(e.size)
+	x.counted += e.route.counts()
 	x.count(e, 1)
 	if e.pending > 0 {
 		x.live.append(e)
@@ -219,7 +231,7 @@ func (x *index) add(e *entry) {
 		return
 	}
 	x.dead.append(e)
-	x.deadBytes += int64(e.size)
+	x.weighDead(e, 1)
 	e.inDead = true
 }
 
@@ -233,6 +245,7 @@ func (x *index) remove(e *entry) {
 	x.count(e, -1)
 	x.leave(e)
 	x.bytes -= int64(e.size)
+	x.counted -= e.route.counts()
 	delete(x.entries, e.id)
 	e.route.users--
 	x.forgetRoute(e.route)
@@ -241,7 +254,7 @@ func (x *index) remove(e *entry) {
 func (x *index) leave(e *entry) {
 	if e.inDead {
 		x.dead.remove(e)
-		x.deadBytes -= int64(e.size)
+		x.weighDead(e, -1)
 		return
 	}
 	x.live.remove(e)
@@ -257,7 +270,7 @@ func (x *index) set(e *entry, target int, to targetState) {
 		x.live.remove(e)
 		e.weigh(-1)
 		x.dead.append(e)
-		x.deadBytes += int64(e.size)
+		x.weighDead(e, 1)
 		e.inDead = true
 	}
 }
@@ -272,7 +285,7 @@ func (x *index) revive(e *entry, target int, hint *entry) *entry {
 		return hint
 	}
 	x.dead.remove(e)
-	x.deadBytes -= int64(e.size)
+	x.weighDead(e, -1)
 	e.inDead = false
 	if hint == nil && x.live.first != nil && x.live.first.id < e.id {
 		hint = x.live.first

@@ -17,6 +17,15 @@ const (
 	DefaultMaxKeys          = 2_000_000
 )
 
+// What the store keeps in memory.
+const (
+	// NotificationBytes is for an unfinished notification, each time that it counts: see BenchmarkItemBytes, and 16 bytes for each target
+	// that was tried.
+	NotificationBytes = 170
+	// KeyBytes is for a deduplication key: see BenchmarkDedupBytes.
+	KeyBytes = 31
+)
+
 // Options says where a store is and what it may hold. Only Dir is needed.
 type Options struct {
 	// Dir is the directory of the store. It is made if it is not there.
@@ -24,6 +33,7 @@ type Options struct {
 	// MaxBytes and MaxNotifications limit what is unfinished. Dead letters may take half of either; the oldest ones
 	// beyond that are discarded. What is pending of one endpoint may take four times what is then left of either, so that one whose
 	// targets take nothing leaves a fifth to others, and two leave a ninth; but 16 notifications, and 4 MiB, in any case.
+	// A notification counts once, and once more for each two targets beyond its first, since each takes memory.
 	MaxBytes         int64
 	MaxNotifications int
 	// MaxKeys limits the deduplication keys remembered. Beyond it the oldest is forgotten of whoever has most: the namespace, and in

@@ -124,12 +124,12 @@ func (s *Store) room(e *entry) error {
 	if e.pending == 0 {
 		return nil
 	}
-	bytes, notifications := s.o.MaxBytes-s.index.bytes-int64(e.size), s.o.MaxNotifications-len(s.index.entries)-1
+	bytes, notifications := s.o.MaxBytes-s.index.bytes-int64(e.size), s.o.MaxNotifications-s.index.counted-e.route.counts()
 	if bytes < 0 || notifications < 0 {
 		return ErrFull
 	}
 	holds := e.route.share
-	if tooMuch(holds.bytes+int64(e.size), bytes, minShareBytes) || tooMuch(int64(holds.notifications)+1, int64(notifications), minShareNotifications) {
+	if tooMuch(holds.bytes+int64(e.size), bytes, minShareBytes) || tooMuch(int64(holds.notifications+e.route.counts()), int64(notifications), minShareNotifications) {
 		return ErrEndpointFull
 	}
 	return nil

@@ -136,8 +136,9 @@ type Letter struct {
 type Stats struct {
 	// Pending and Dead count items, so a notification once for each target.
 	Pending, Dead int
-	// Notifications counts unfinished ones, and Bytes what they take up, as the limits count.
+	// Notifications is how many are unfinished. Counted is how many that are as MaxNotifications counts, and Bytes what they take up.
 	Notifications int
+	Counted       int
 	Bytes         int64
 	// DiskBytes is the room that the store takes up on its volume.
 	DiskBytes int64

@@ -219,7 +219,7 @@ func (s *Store) Stats() Stats {
 	defer s.mu.Unlock()
 	keys, forgotten := s.keys.counts()
 	return Stats{
-		Pending: s.index.pendingItems, Dead: s.index.deadItems, Notifications: len(s.index.entries), Bytes: s.index.bytes,
+		Pending: s.index.pendingItems, Dead: s.index.deadItems, Notifications: len(s.index.entries), Counted: s.index.counted, Bytes: s.index.bytes,
 		DiskBytes: disk, Keys: keys, OldestPending: s.index.oldestPending(),
 		Damaged: s.damaged, ForgottenKeys: forgotten, EvictedDead: s.evicted,
 	}

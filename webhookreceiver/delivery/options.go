@@ -50,6 +50,10 @@ type Options struct {
 	RemovedAfter time.Duration
 }
 
+// WaitingBytes is what a lane keeps in memory of a notification, for as many targets as it is counted for once: BenchmarkWaiting measures 32
+// for one that was not tried, and one that is to be tried again takes twice that.
+const WaitingBytes = 130
+
 // What counts where Options do not say.
 const (
 	DefaultGrace          = 15 * time.Second

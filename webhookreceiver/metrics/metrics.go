@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/events"
@@ -39,6 +40,9 @@ type Options struct {
 	DeadLetters func(visit func(at queue.Endpoint, target string, n int))
 	// InFlight is webhookreceiver.Handler.InFlight.
 	InFlight func() (requests int, bytes int64)
+	// Connections is httpserver.Server.Stats of the listener for notifications, MaxConnections its limit.
+	Connections    func() httpserver.Stats
+	MaxConnections int
 }
 
 // Metrics are the receiver's metrics. Any number of goroutines may use them at once.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 )
@@ -39,7 +40,7 @@ type source func(ch chan<- prometheus.Metric)
 
 func newReader(o Options) *reader {
 	r := &reader{Options: o}
-	r.sources = []source{r.program(), r.requests(), r.targets(), r.deadLetters(), r.queue()}
+	r.sources = []source{r.program(), r.requests(), r.connections(), r.targets(), r.deadLetters(), r.queue()}
 	return r
 }
 
@@ -76,6 +77,32 @@ func (r *reader) requests() source {
 		n, size := r.InFlight()
 		requests.send(ch, float64(n))
 		bytes.send(ch, float64(size))
+	}
+}
+
+func (r *reader) connections() source {
+	open := r.add(prometheus.GaugeValue, "cloudinary_receiver_connections", "Open connections, by what they are at.", "state")
+	limit := r.add(prometheus.GaugeValue, "cloudinary_receiver_connections_limit", "How many connections may be open.")
+	displaced := r.add(prometheus.CounterValue, "cloudinary_receiver_connections_displaced_total",
+		"Connections that were closed to make room for others, by what they were at.", "state")
+	turnedAway := r.add(prometheus.CounterValue, "cloudinary_receiver_connections_turned_away_total",
+		"Connections that were closed as soon as they came: all others had rightly signed requests.")
+	headers := r.add(prometheus.CounterValue, "cloudinary_receiver_large_headers_total",
+		"Connections that were closed for a header that is too large.")
+	return func(ch chan<- prometheus.Metric) {
+		if r.Connections == nil {
+			return
+		}
+		stats := r.Connections()
+		for _, state := range httpserver.States() {
+			open.send(ch, float64(stats.Open[state]), state.String())
+			if state != httpserver.StateTrusted { // of which none is closed
+				displaced.send(ch, float64(stats.MadeRoom[state]), state.String())
+			}
+		}
+		limit.send(ch, float64(r.MaxConnections))
+		turnedAway.send(ch, float64(stats.TurnedAway))
+		headers.send(ch, float64(stats.LargeHeaders))
 	}
 }
 
@@ -143,7 +170,7 @@ func (r *reader) queue() source {
 		s := r.Queue()
 		pending.send(ch, float64(s.Pending))
 		dead.send(ch, float64(s.Dead))
-		notifications.send(ch, float64(s.Notifications))
+		notifications.send(ch, float64(s.Counted))
 		notificationsLimit.send(ch, float64(r.MaxNotifications))
 		bytes.send(ch, float64(s.Bytes))
 		bytesLimit.send(ch, float64(r.MaxBytes))

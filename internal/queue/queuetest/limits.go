@@ -38,6 +38,39 @@ func testLimits(t *testing.T, f *fixture) {
 	f.put(t, Record(6, "x"))
 }
 
+// What a notification takes of memory grows with its targets.
+func testManyTargets(t *testing.T, f *fixture) {
+	const limit = 8 + 9 + 1 + 2
+	f.start(t, func(o *queue.Options) { o.MaxNotifications = limit })
+	n := 0
+	record := func(targets int) *queue.Record { // each of an endpoint of its own
+		n++
+		var names []string
+		for i := range targets {
+			names = append(names, fmt.Sprint("t", i))
+		}
+		r := Record(n, names...)
+		r.Endpoint.Name = fmt.Sprint("e", n)
+		return r
+	}
+	for _, targets := range []int{16, 17, 2} {
+		f.put(t, record(targets))
+	}
+	last := record(3)
+	id := f.put(t, last)
+	if s := f.Stats(); s.Notifications != 4 || s.Counted != limit {
+		t.Errorf("%d notifications, counted as %d, want 4 and %d", s.Notifications, s.Counted, limit)
+	}
+	_, err := f.Put(t.Context(), record(1))
+	wantError(t, err, queue.ErrFull)
+	for _, target := range last.Targets {
+		f.finish(t, queue.Outcome{ID: id, Target: target, Kind: queue.Delivered})
+	}
+	f.put(t, record(4))
+	_, err = f.Put(t.Context(), record(1))
+	wantError(t, err, queue.ErrFull)
+}
+
 // filler puts notifications of one size for endpoints of any name.
 type filler struct {
 	*fixture

@@ -102,6 +102,7 @@ func Run(t *testing.T, open func(t testing.TB, id string, o queue.Options) queue
 		"dead letters are listed page by page":       testDeadLetters,
 		"a context that ended changes nothing":       testDeadContext,
 		"limits refuse and recover":                  testLimits,
+		"many targets count more than once":          testManyTargets,
 		"one endpoint leaves room to others":         testShares,
 		"one endpoint leaves bytes to others":        testSharesOfBytes,
 		"dead letters take no endpoint's share":      testSharesOfDead,
