@@ -20,6 +20,8 @@ import (
 type Store interface {
 	// Put returns once the record is on disk, or found to be there already.
 	Put(ctx context.Context, r *queue.Record) (queue.PutResult, error)
+	// Known reports whether Put would find a record with this key, and whether that is on disk. It neither waits nor writes.
+	Known(key [32]byte) (known, durable bool)
 }
 
 // Recorder is told what became of each request. It must be quick, and neither keep the record's body nor its headers.
@@ -45,7 +47,7 @@ type Options struct {
 	MaxInFlight      int           // requests
 	RoomTimeout      time.Duration // until a request for which others are to make room is answered 503
 	StoreTimeout     time.Duration // until a request that is not stored yet is answered 503
-	// MaxEndpointRate is how many requests a second that are rightly signed one endpoint may get; as many may come at once. 0: any number.
+	// MaxEndpointRate is how many new notifications a second one endpoint may get; as many may come at once. 0: any number.
 	MaxEndpointRate int
 
 	// VerboseRefusals tells everybody why a request is refused.
@@ -130,25 +132,37 @@ func (h *Handler) serve(r *http.Request) (*route.Endpoint, Reason) {
 func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, read *body) Reason {
 	now, body := h.Now(), read.bytes
 	signed := signedOf(r.Header, body)
-	if _, rejection := endpoint.Policy.Verify(signed, now); rejection != "" {
+	verified, rejection := endpoint.Policy.Verify(signed, now)
+	switch {
+	case rejection != "":
 		return Reason(rejection)
-	}
-	h.bodies.prove(read)
-	// Only now: anybody can send what does not verify, and must not use up the endpoint's share by it.
-	if !h.rates.allow(endpoint.Key, h.MaxEndpointRate, h.Now) {
-		return ReasonRateLimited
+	case endpoint.Forgotten(verified.Timestamp, now):
+		return Reason(notification.RejectedStale)
 	}
 	n, err := notification.Decode(body)
 	if err != nil {
 		return Reason(notification.RejectedNotJSON)
 	}
+	h.bodies.prove(read)
 	identity := n
 	if endpoint.DoubtfulIdentity {
 		identity = notification.Notification{}
 	}
+	// An endpoint that is made again under its name knows what was sent to the one before, whatever its UID.
+	key := notification.DeduplicationKey(endpoint.Key.String(), body, signed.Timestamp, identity)
+	known, durable := h.Store.Known(key)
+	switch {
+	case durable:
+		h.Recorder.Duplicate(endpoint)
+		return ""
+	// Only now: anybody can send what does not verify. And whoever has seen a notification can send it again, or what the same key
+	// has signed for something else. None of that may use up the endpoint's rate.
+	case !known && !h.rates.allow(endpoint.Key, h.MaxEndpointRate, h.Now):
+		return ReasonRateLimited
+	}
 	eventType := notification.EventType(body, n, endpoint.TypePaths, endpoint.SoleTemplatedType)
 	record := queue.Record{
-		Key:        notification.DeduplicationKey(string(endpoint.UID), body, signed.Timestamp, identity),
+		Key:        key,
 		KeyExpires: now.Add(endpoint.MaxAge + keyGrace),
 		Endpoint:   queue.Endpoint{Namespace: endpoint.Key.Namespace, Name: endpoint.Key.Name},
 		ReceivedAt: now,

@@ -39,6 +39,8 @@ type store struct {
 	block   chan struct{}
 	records []queue.Record
 	seen    map[[32]byte]bool
+	writing map[[32]byte]bool // and not on disk yet
+	puts    int
 }
 
 func (s *store) Put(ctx context.Context, r *queue.Record) (queue.PutResult, error) {
@@ -51,6 +53,7 @@ func (s *store) Put(ctx context.Context, r *queue.Record) (queue.PutResult, erro
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.puts++
 	if s.err != nil {
 		return queue.PutResult{}, s.err
 	}
@@ -65,6 +68,12 @@ func (s *store) Put(ctx context.Context, r *queue.Record) (queue.PutResult, erro
 	kept.Body = bytes.Clone(r.Body)
 	s.records = append(s.records, kept)
 	return queue.PutResult{ID: queue.ID(len(s.records))}, nil
+}
+
+func (s *store) Known(key [32]byte) (known, durable bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen[key] || s.writing[key], s.seen[key]
 }
 
 // recorder counts.
@@ -290,9 +299,11 @@ func jsonOf(bytes int) string { return `{"x":"` + strings.Repeat("x", bytes-len(
 func TestOneEndpointsLimitIsNoneOfAnothers(t *testing.T) {
 	at := now
 	w := newWorld(t, func(o *Options) { o.MaxEndpointRate, o.Now = 2, func() time.Time { return at } })
+	n := 0
 	statuses := func() (all []int) {
 		for range 3 {
-			all = append(all, send(t, signed(t, w.url+path, `{}`, now)).status)
+			n++
+			all = append(all, send(t, signed(t, w.url+path, fmt.Sprintf(`{"n":%d}`, n), now)).status)
 		}
 		return all
 	}
@@ -330,6 +341,103 @@ func TestJunkTakesNothingOfAnEndpointsRate(t *testing.T) {
 	}
 	if want := map[Reason]int{"bad_signature": 2, "missing_signature": 2, "stale": 2, ReasonRateLimited: 1}; !cmp.Equal(want, w.recorder.rejected) {
 		t.Errorf("rejected %v, want %v", w.recorder.rejected, want)
+	}
+}
+
+// Whoever has seen a notification, or anything else that Cloudinary has signed with the same key, can send it again and again. It must not use up
+// what an endpoint's own notifications may have.
+func TestOnlyNewNotificationsTakeOfAnEndpointsRate(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.MaxEndpointRate = 2 })
+	answers := func(want int, bodies ...string) {
+		t.Helper()
+		for _, body := range bodies {
+			if got := send(t, signed(t, w.url+path, body, now)); got.status != want {
+				t.Errorf("%s is answered %d %q, want %d", body, got.status, got.text, want)
+			}
+		}
+	}
+	const uploadsAnswer = `public_id=avatar&version=` // is signed with a timestamp behind it, and is no notification
+	answers(http.StatusOK, `{"n":1}`)
+	for range 5 {
+		answers(http.StatusOK, `{"n":1}`)
+		answers(http.StatusBadRequest, uploadsAnswer)
+	}
+	if w.store.puts != 1 || w.recorder.duplicates != 5 {
+		t.Errorf("%d were given to the store, and %d are duplicates; want 1 and 5", w.store.puts, w.recorder.duplicates)
+	}
+	answers(http.StatusOK, `{"n":2}`)
+	answers(http.StatusServiceUnavailable, `{"n":3}`)
+	answers(http.StatusOK, `{"n":1}`, `{"n":2}`)
+	if want := map[Reason]int{"not_json": 5, ReasonRateLimited: 1}; !cmp.Equal(want, w.recorder.rejected) {
+		t.Errorf("rejected %v, want %v", w.recorder.rejected, want)
+	}
+}
+
+// What is sent again while the first is still being written is answered by the store, which waits for the disk; it takes nothing either.
+func TestADuplicateOfWhatIsBeingWrittenWaitsForIt(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.MaxEndpointRate = 1 })
+	body := `{"n":1}`
+	w.store.writing = map[[32]byte]bool{
+		notification.DeduplicationKey("shop/media", []byte(body), strconv.FormatInt(now.Unix(), 10), notification.Notification{}): true,
+	}
+	for range 3 {
+		if got := send(t, signed(t, w.url+path, body, now)); got.status != http.StatusOK {
+			t.Errorf("answered %d %q, want 200", got.status, got.text)
+		}
+		w.store.seen = nil // as long as it takes
+	}
+	if w.store.puts != 3 {
+		t.Errorf("the store was asked %d times, want 3", w.store.puts)
+	}
+	if got := send(t, signed(t, w.url+path, `{"n":2}`, now)); got.status != http.StatusOK {
+		t.Errorf("a new one is answered %d %q, want 200", got.status, got.text)
+	}
+}
+
+// An endpoint that was deleted and made again is the same to whoever sends something a second time.
+func TestAnEndpointMadeAgainKnowsWhatItTook(t *testing.T) {
+	w := newWorld(t, nil)
+	r := signed(t, w.url+path, `{}`, now)
+	if got := send(t, r); got.status != http.StatusOK {
+		t.Fatalf("answered %+v", got)
+	}
+	again := *testEndpoint(t)
+	again.UID = "uid-2"
+	w.Routes = func() *route.Table { return route.NewTable([]*route.Endpoint{&again}) }
+	if got := send(t, signed(t, w.url+path, `{}`, now)); got.status != http.StatusOK || len(w.store.records) != 1 {
+		t.Errorf("answered %+v, and %d are stored; want a duplicate", got, len(w.store.records))
+	}
+}
+
+// A longer maximum age must not bring back what was taken and is not remembered any more.
+func TestAMaximumAgeThatWasRaisedCountsForWhatIsSignedSince(t *testing.T) {
+	for name, tc := range map[string]struct {
+		signed time.Duration // ago
+		status int
+	}{
+		"within the maximum age before":         {signed: 2*time.Hour - time.Second, status: http.StatusOK},
+		"beyond it, and before the change":      {signed: 2 * time.Hour, status: http.StatusUnauthorized},
+		"beyond it, just before the change":     {signed: 3*time.Hour + time.Second, status: http.StatusUnauthorized},
+		"beyond it, since the change":           {signed: 3 * time.Hour, status: http.StatusOK},
+		"beyond the maximum age since":          {signed: 24 * time.Hour, status: http.StatusUnauthorized},
+		"as fresh as can be, before the change": {status: http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			before := now.Add(-3 * time.Hour)
+			if tc.signed < 3*time.Hour {
+				before = now.Add(time.Minute)
+			}
+			c := route.Config{
+				Key: types.NamespacedName{Namespace: "shop", Name: "media"}, Keys: []verification.Key{{ID: "2", Secret: secret}}, Paths: []string{path},
+				MaxAge: 24 * time.Hour, ShorterAge: route.ShorterAge{MaxAge: 2 * time.Hour, Before: before},
+			}
+			e, _, _ := c.Compile(now)
+			w.Routes = func() *route.Table { return route.NewTable([]*route.Endpoint{e}) }
+			if got := send(t, signed(t, w.url+path, `{}`, now.Add(-tc.signed))); got.status != tc.status {
+				t.Errorf("answered %d %q, want %d", got.status, got.text, tc.status)
+			}
+		})
 	}
 }
 

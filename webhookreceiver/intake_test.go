@@ -231,10 +231,10 @@ func TestSlowBodiesKeepNobodyOut(t *testing.T) {
 			}
 		}
 		for n := range 3 {
-			if got := send(t, signed(t, w.url+path, fmt.Sprintf(`[%q, %d]`, name, n), now)); got.status != http.StatusOK {
+			if got := send(t, signed(t, w.url+path, fmt.Sprintf(`{%q: %d}`, name, n), now)); got.status != http.StatusOK {
 				t.Errorf("%s: a genuine notification is answered %+v", name, got)
 			}
-			large := fmt.Sprintf(`[%q, %d, %s]`, name, n, jsonOf(45_000))
+			large := fmt.Sprintf(`{%q: [%d, %s]}`, name, n, jsonOf(45_000))
 			if got := send(t, signed(t, w.url+path, large, now)); got.status != http.StatusOK {
 				t.Errorf("%s: a large genuine notification is answered %+v", name, got)
 			}

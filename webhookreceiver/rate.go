@@ -10,12 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// rates limits how many requests that are rightly signed each endpoint gets. It knows no more endpoints than there were since the start.
+// rates limits how many new notifications each endpoint gets. It knows no more endpoints than there were since the start.
 type rates struct {
 	limiters sync.Map // of types.NamespacedName to *rate.Limiter
 }
 
-// allow takes one request's share of an endpoint's limit a second; 0 is no limit.
+// allow takes one notification's share of an endpoint's limit a second; 0 is no limit.
 func (r *rates) allow(key types.NamespacedName, limit int, now func() time.Time) bool {
 	if limit <= 0 {
 		return true

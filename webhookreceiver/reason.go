@@ -26,7 +26,7 @@ const (
 	ReasonBodyIncomplete Reason = "body_incomplete"
 	// ReasonOverloaded means more requests, or more bytes of bodies, are under way than the receiver may hold in memory.
 	ReasonOverloaded Reason = "overloaded"
-	// ReasonRateLimited means more rightly signed requests came for this endpoint than --max-endpoint-rate allows.
+	// ReasonRateLimited means more new notifications came for this endpoint than --max-endpoint-rate allows.
 	ReasonRateLimited Reason = "rate_limited"
 	// ReasonQueueFull means the store holds as much as it may, of all or of this endpoint; targets have to take something first.
 	ReasonQueueFull Reason = "queue_full"

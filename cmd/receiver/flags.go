@@ -66,7 +66,7 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.IntVar(&o.store.MaxNotifications, "store-max-notifications", queue.DefaultMaxNotifications,
 		"Maximum number of notifications that are not delivered yet, dead letters included; one endpoint gets four fifths at most. Requests beyond this are answered 503.")
 	flags.IntVar(&o.store.MaxKeys, "store-max-keys", queue.DefaultMaxKeys,
-		"Maximum number of notifications that are remembered to recognize duplicates, about 30 bytes of memory each. Beyond this the oldest are forgotten early, and a duplicate of one is delivered.")
+		"Maximum number of notifications that are remembered to recognize duplicates, about 34 bytes of memory each. Beyond this the oldest one is forgotten early of the endpoint that has most, in the namespace that has most, and a duplicate of it is delivered.")
 	flags.Int64Var(&o.store.MinFreeBytes, "store-min-free-bytes", 0,
 		"Bytes that must stay free on the volume. Requests that would leave less are answered 503. 0: 1 % of the volume, at least 32 MiB and at most a quarter of it.")
 	flags.BoolVar(&o.store.Salvage, "store-salvage", false,
@@ -79,7 +79,7 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.IntVar(&o.handler.MaxInFlight, "max-in-flight-requests", o.handler.MaxInFlight,
 		"Maximum number of requests worked on at once. Requests beyond this are answered 503.")
 	flags.IntVar(&o.handler.MaxEndpointRate, "max-endpoint-rate", 0,
-		"Maximum average number of rightly signed requests a second for one endpoint; bursts of as many are allowed. Requests beyond this are answered 503. 0: no maximum.")
+		"Maximum average number of new notifications a second for one endpoint; bursts of as many are allowed. Requests beyond this are answered 503. What does not verify, is no JSON or was stored before does not count. 0: no maximum.")
 	flags.BoolVar(&o.handler.VerboseRefusals, "verbose-refusals", false,
 		"Tell everybody why a request is refused, and so which endpoints there are. For finding out what is wrong; metrics, status and log have the reasons in any case.")
 	flags.IntVar(&o.maxConnections, "max-connections", webhookreceiver.DefaultMaxConnections,

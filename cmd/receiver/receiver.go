@@ -110,6 +110,7 @@ func (r *receiver) open(ctx, broken context.Context) error {
 	o.store.Logger = r.log.WithName("store")
 	o.store.OnItem = func(i queue.Item) { r.dispatcher.Announce(i) }
 	o.store.OnCommit = r.metrics.Committed
+	o.store.OnForgotten = r.metrics.Forgotten
 	o.store.OnFatal = r.storeFailed
 	opening, cancel := context.WithCancel(ctx)
 	defer cancel()

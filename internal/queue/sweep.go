@@ -103,6 +103,7 @@ func (s *Store) sweep() {
 	for {
 		select {
 		case <-ctx.Done():
+			s.tellForgotten(told)
 			return
 		case <-ticker.C:
 		}

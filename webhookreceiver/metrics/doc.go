@@ -6,7 +6,7 @@
 //	m.Sync(table)                              // with each new table of routes
 //	m.Stored, Duplicate, Rejected, Answered    // the handler
 //	m.AttemptEnded                             // delivery.Options.Observer
-//	m.Committed                                // queue.Options.OnCommit
+//	m.Committed, m.Forgotten                   // queue.Options.OnCommit, OnForgotten
 //	m.Suppressed                               // events.Options.Suppressed
 //
 // Labels come from the routes and from closed sets, never from a request; the series of what the routes do not have any more go.

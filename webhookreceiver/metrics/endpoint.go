@@ -18,6 +18,7 @@ import (
 type endpoint struct {
 	key                  types.NamespacedName
 	received, duplicates prometheus.Counter
+	forgotten            prometheus.Counter
 	rejected, suppressed *series
 
 	targets atomic.Pointer[map[string]*target]
@@ -120,6 +121,7 @@ func (m *Metrics) newEndpoint(key types.NamespacedName) *endpoint {
 	e.targets.Store(&map[string]*target{})
 	if key.Name != "" {
 		e.received, e.duplicates = v.received.WithLabelValues(key.Namespace, key.Name), v.duplicates.WithLabelValues(key.Namespace, key.Name)
+		e.forgotten = v.forgotten.WithLabelValues(key.Namespace, key.Name)
 	}
 	return e
 }
@@ -176,6 +178,7 @@ func (m *Metrics) remove(e *endpoint) {
 	}
 	m.vectors.received.DeleteLabelValues(e.key.Namespace, e.key.Name)
 	m.vectors.duplicates.DeleteLabelValues(e.key.Namespace, e.key.Name)
+	m.vectors.forgotten.DeleteLabelValues(e.key.Namespace, e.key.Name)
 }
 
 // statusClass is the index of a value of delivery.Attempt.StatusClass.

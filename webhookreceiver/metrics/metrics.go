@@ -62,6 +62,7 @@ type Metrics struct {
 // vectors are the metrics that are counted, as opposed to read.
 type vectors struct {
 	received, duplicates, rejected, responses     *prometheus.CounterVec
+	forgotten                                     *prometheus.CounterVec
 	attempts, retries, deliveries, suppressed     *prometheus.CounterVec
 	requestDuration                               prometheus.Histogram
 	commitDuration, commitOperations, commitBytes prometheus.Histogram
@@ -119,6 +120,8 @@ func newVectors() vectors {
 			"Notifications that were verified and stored, duplicates left out.", endpoint...),
 		duplicates: counter("cloudinary_receiver_notifications_duplicate_total",
 			"Notifications that were verified, and stored before.", endpoint...),
+		forgotten: counter("cloudinary_receiver_notifications_forgotten_total",
+			"Notifications that are no longer remembered although they could still be sent again, for want of room.", endpoint...),
 		rejected: counter("cloudinary_receiver_requests_rejected_total",
 			"Requests that were refused, by reason; those for an endpoint that does not exist have no namespace and no endpoint.",
 			append(endpoint, "reason")...),
@@ -150,7 +153,7 @@ func newVectors() vectors {
 
 func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		v.received, v.duplicates, v.rejected, v.responses, v.attempts, v.retries, v.deliveries, v.suppressed,
+		v.received, v.duplicates, v.forgotten, v.rejected, v.responses, v.attempts, v.retries, v.deliveries, v.suppressed,
 		v.requestDuration, v.commitDuration, v.commitOperations, v.commitBytes, v.attemptDuration, v.latency,
 	}
 }
@@ -166,6 +169,13 @@ func (m *Metrics) Stored(at *route.Endpoint) {
 func (m *Metrics) Duplicate(at *route.Endpoint) {
 	if e := m.lookup(at.Key); e != nil {
 		e.duplicates.Inc()
+	}
+}
+
+// Forgotten counts notifications of an endpoint that are no longer remembered, for want of room.
+func (m *Metrics) Forgotten(at queue.Endpoint, n int) {
+	if e := m.lookup(types.NamespacedName{Namespace: at.Namespace, Name: at.Name}); e != nil {
+		e.forgotten.Add(float64(n))
 	}
 }
 

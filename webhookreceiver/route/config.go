@@ -40,6 +40,8 @@ type Config struct {
 	Paths []string `json:"paths"`
 	// FormerPaths are those before: see Remember.
 	FormerPaths []FormerPath `json:"formerPaths,omitempty"`
+	// ShorterAge is MaxAge as it was: see Remember.
+	ShorterAge ShorterAge `json:"shorterAge,omitzero"`
 }
 
 // TriggerConfig is a trigger that notifies the endpoint.
@@ -103,7 +105,7 @@ const (
 func (c *Config) Compile(now time.Time) (_ *Endpoint, until time.Time, problems []error) {
 	e := &Endpoint{
 		Key: c.Key, UID: c.UID, Generation: c.Generation,
-		MaxAge: c.MaxAge, RetryMaxAge: c.RetryMaxAge, Targets: c.Targets, Redrive: c.Redrive,
+		MaxAge: c.MaxAge, ShorterAge: c.ShorterAge, RetryMaxAge: c.RetryMaxAge, Targets: c.Targets, Redrive: c.Redrive,
 	}
 	for i := range c.Triggers {
 		e.Triggers = append(e.Triggers, c.Triggers[i].Trigger)

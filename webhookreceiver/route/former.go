@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
 const (
@@ -33,15 +35,20 @@ func (f *Former) follow(present map[types.NamespacedName]*TriggerConfig, now tim
 	}
 }
 
-// Remember adds to configs what those before told of bodies and paths, and do not tell any more: such notifications are still on their way. The
-// configs before are the last ones that this was called with.
+// Remember adds to configs what those before told of bodies and paths, and do not tell any more: such notifications are still on their way; and a
+// maximum age that was shorter. The configs before are the last ones that this was called with.
 func Remember(before, configs []Config, now time.Time) {
 	last := make(map[types.NamespacedName]*Config, len(before))
 	for i := range before {
 		last[before[i].Key] = &before[i]
 	}
 	for i := range configs {
-		if was := last[configs[i].Key]; was != nil && was.UID == configs[i].UID {
+		was := last[configs[i].Key]
+		if was == nil {
+			continue
+		}
+		configs[i].ShorterAge = shorterAge(was, configs[i].MaxAge, now) // whatever its UID: see webhookreceiver.Handler
+		if was.UID == configs[i].UID {
 			configs[i].Former = former(was, configs[i].Triggers, now)
 			configs[i].FormerPaths = formerPaths(was, &configs[i], now)
 		}
@@ -153,4 +160,33 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// ShorterAge is what counts for a signature that was made before some time.
+//
+// What was taken once is remembered for as long as its signature could be accepted then. When the maximum age is raised, what was
+// taken before is forgotten while its signature would count again: whoever has recorded it could have it delivered a second time.
+type ShorterAge struct {
+	MaxAge time.Duration `json:"maxAge"`
+	Before time.Time     `json:"before"`
+}
+
+// raiseMargin is how much later than a change of the maximum age the old one may have been used by a request that began before it: clocks
+// differ by as much, and its body may take a while.
+const raiseMargin = notification.DefaultMaxFuture + time.Minute
+
+// shorterAge is the shortest maximum age that may still matter.
+func shorterAge(was *Config, maxAge time.Duration, now time.Time) ShorterAge {
+	s := was.ShorterAge
+	if !now.Before(s.Before.Add(maxAge)) {
+		s = ShorterAge{} // nothing as old is accepted any more
+	}
+	if maxAge <= was.MaxAge {
+		return s
+	}
+	if s.MaxAge == 0 || was.MaxAge < s.MaxAge {
+		s.MaxAge = was.MaxAge
+	}
+	s.Before = now.Add(raiseMargin).UTC().Round(0) // as it is read back
+	return s
 }

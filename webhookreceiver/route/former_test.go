@@ -10,8 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
 // synced is a trigger that Cloudinary has as it is.
@@ -202,4 +205,99 @@ func TestWhatIsRememberedHasABound(t *testing.T) {
 	if n := len(h.config[0].Former); n > 0 {
 		t.Errorf("another endpoint of the same name remembers %d", n)
 	}
+}
+
+func TestAShorterMaximumAgeIsRemembered(t *testing.T) {
+	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	at := func(after time.Duration) time.Time { return begin.Add(after) }
+	none := ShorterAge{}
+	type step struct {
+		after, maxAge time.Duration
+		uid           types.UID
+		want          ShorterAge
+	}
+	for name, steps := range map[string][]step{
+		"raised": {
+			{maxAge: 2 * time.Hour, want: none},
+			{after: time.Hour, maxAge: 24 * time.Hour, want: ShorterAge{2 * time.Hour, at(time.Hour + raiseMargin)}},
+			{after: 2 * time.Hour, maxAge: 24 * time.Hour, want: ShorterAge{2 * time.Hour, at(time.Hour + raiseMargin)}},
+			{after: 26 * time.Hour, maxAge: 24 * time.Hour, want: none},
+		},
+		"lowered": {{maxAge: 24 * time.Hour}, {after: time.Hour, maxAge: time.Hour, want: none}},
+		"raised twice": {
+			{maxAge: 10 * time.Minute},
+			{after: time.Hour, maxAge: 2 * time.Hour, want: ShorterAge{10 * time.Minute, at(time.Hour + raiseMargin)}},
+			{after: 2 * time.Hour, maxAge: 24 * time.Hour, want: ShorterAge{10 * time.Minute, at(2*time.Hour + raiseMargin)}},
+		},
+		"raised, lowered and raised": {
+			{maxAge: 2 * time.Hour},
+			{after: time.Hour, maxAge: 24 * time.Hour, want: ShorterAge{2 * time.Hour, at(time.Hour + raiseMargin)}},
+			{after: 2 * time.Hour, maxAge: 10 * time.Minute, want: none},
+			{after: 3 * time.Hour, maxAge: 24 * time.Hour, want: ShorterAge{10 * time.Minute, at(3*time.Hour + raiseMargin)}},
+		},
+		"made again with a longer one": {
+			{maxAge: 2 * time.Hour, uid: "one"},
+			{after: time.Hour, maxAge: 24 * time.Hour, uid: "other", want: ShorterAge{2 * time.Hour, at(time.Hour + raiseMargin)}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before []Config
+			for i, s := range steps {
+				ep := endpoint("shop", "media", func(e *v1alpha1.NotificationEndpoint) {
+					e.UID = s.uid
+					e.Spec.Receiver.Verification = &v1alpha1.Verification{MaxAge: v1alpha1.Duration(s.maxAge.String())}
+				})
+				configs := Configs([]*v1alpha1.NotificationEndpoint{ep}, nil, nil)
+				Remember(before, configs, at(s.after))
+				if diff := cmp.Diff(s.want, configs[0].ShorterAge); diff != "" {
+					t.Errorf("step %d (-want +got):\n%s", i, diff)
+				}
+				dir := t.TempDir() // it outlives the process
+				if _, err := SaveSnapshot(dir, configs); err != nil {
+					t.Fatal(err)
+				}
+				var err error
+				if before, err = LoadSnapshot(dir); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(configs[0].ShorterAge, before[0].ShorterAge); diff != "" {
+					t.Errorf("step %d, saved and loaded (-want +got):\n%s", i, diff)
+				}
+			}
+		})
+	}
+}
+
+// Whatever the maximum age goes through, what was taken once is not taken again: it is remembered, or too old.
+func TestWhatWasTakenIsKnownOrTooOldWhateverTheMaximumAge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		type taken struct{ signed, known time.Time } // known until then
+		var all []taken
+		var before []Config
+		for range rapid.IntRange(2, 40).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "minutes")) * time.Minute)
+			if before == nil || rapid.Bool().Draw(t, "change") {
+				maxAge := time.Duration(rapid.SampledFrom([]int{10, 30, 120, 600, 1440}).Draw(t, "maxAge")) * time.Minute
+				configs := []Config{{Key: types.NamespacedName{Name: "media"}, MaxAge: maxAge}}
+				Remember(before, configs, now)
+				before = configs
+			}
+			e, _, _ := before[0].Compile(now)
+			accepted := func(signed time.Time) bool {
+				age := now.Sub(signed)
+				return age < e.MaxAge && age >= -notification.DefaultMaxFuture && !e.Forgotten(signed, now)
+			}
+			for _, is := range all {
+				if accepted(is.signed) && !now.Before(is.known) {
+					t.Fatalf("at %s, with a maximum age of %s and %+v, what was signed at %s is accepted again, and was known until %s",
+						now, e.MaxAge, e.ShorterAge, is.signed, is.known)
+				}
+			}
+			signed := now.Add(-time.Duration(rapid.IntRange(-5, 1500).Draw(t, "age")) * time.Minute)
+			if accepted(signed) {
+				all = append(all, taken{signed, now.Add(e.MaxAge + notification.DefaultMaxFuture)})
+			}
+		}
+	})
 }

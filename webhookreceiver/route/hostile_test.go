@@ -227,7 +227,7 @@ func TestOthersDoNotHaveOnesOwnForgotten(t *testing.T) {
 // Where there is no room for all, those with the most are saved without their triggers, and everybody else as they are.
 func TestTheFileOfRoutesHasABound(t *testing.T) {
 	config := func(name string, triggers int) Config {
-		c := Config{Key: types.NamespacedName{Namespace: "evil", Name: name}, UID: "u", PublicKeys: []string{name}}
+		c := Config{Key: types.NamespacedName{Namespace: "evil", Name: name}, UID: "u", PublicKeys: []string{name}, Paths: []string{}}
 		for i := range triggers {
 			c.Triggers = append(c.Triggers, TriggerConfig{Trigger: Trigger{
 				Key: types.NamespacedName{Namespace: "evil", Name: fmt.Sprint(i)}, EventTypes: []string{strings.Repeat("\x01", 10<<10)},

@@ -82,6 +82,8 @@ type Endpoint struct {
 	Policy *notification.Policy
 	// MaxAge is how old a notification may be.
 	MaxAge time.Duration
+	// ShorterAge is the maximum age of what was signed before MaxAge was raised.
+	ShorterAge ShorterAge
 	// RetryMaxAge is how long after its receipt a delivery is tried.
 	RetryMaxAge time.Duration
 
@@ -98,6 +100,11 @@ type Endpoint struct {
 	DoubtfulIdentity bool
 	// Redrive is the value of the annotation that asks for dead letters to be delivered again.
 	Redrive string
+}
+
+// Forgotten reports whether a notification that was signed at a time is too old to be told from one sent again, although MaxAge allows it.
+func (e *Endpoint) Forgotten(signed, now time.Time) bool {
+	return signed.Before(e.ShorterAge.Before) && now.Sub(signed) >= e.ShorterAge.MaxAge
 }
 
 // Target returns a target by name, or nil.

@@ -157,6 +157,9 @@ func (f *slotFile) Put(_ context.Context, r *queue.Record) (queue.PutResult, err
 	return queue.PutResult{ID: queue.ID(id)}, err
 }
 
+// Known implements webhookreceiver.Store.
+func (*slotFile) Known([32]byte) (known, durable bool) { return false, false }
+
 func (f *slotFile) write(body []byte) (uint64, error) {
 	n := f.n.Add(1)
 	if _, err := f.file.WriteAt(body, int64(n%syncSlots)*syncSlot); err != nil {
@@ -228,6 +231,9 @@ type nowhere struct{ n atomic.Uint64 }
 func (s *nowhere) Put(context.Context, *queue.Record) (queue.PutResult, error) {
 	return queue.PutResult{ID: queue.ID(s.n.Add(1))}, nil
 }
+
+// Known implements webhookreceiver.Store.
+func (*nowhere) Known([32]byte) (known, durable bool) { return false, false }
 
 type noRecord struct{}
 
