@@ -101,6 +101,10 @@ proof: ## End a simulated manager everywhere, 10,000 random times over: nothing 
 e2e: ## Install everything on a real Kubernetes node made for it, and try what goes wrong there. Needs Linux and root. See docs/e2e.md.
 	@hack/e2e.sh
 
+.PHONY: verify-sdk
+verify-sdk: ## Have Cloudinary's SDK for Node sign what the tests say it signs. Needs node and npm, and says so where it could not.
+	@hack/cloudinarysdk/reference.sh
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME.
 	@hack/fuzz.sh $(FUZZTIME) $(PKG)

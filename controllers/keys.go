@@ -138,12 +138,21 @@ func ownSecret(ep *v1alpha1.NotificationEndpoint) plan.Key {
 	return plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}
 }
 
+// verifier is the endpoint as far as it decides whose signatures count for it.
+func verifier(ep *v1alpha1.NotificationEndpoint) verification.Endpoint {
+	e := verification.Endpoint{Namespace: ep.Namespace, Secret: ep.Spec.CredentialsSecretRef.Name}
+	if r := ep.Spec.Receiver; r != nil && r.Verification != nil {
+		e.APIKeys = r.Verification.APIKeys
+	}
+	return e
+}
+
 // endpoints are the receivers' endpoints whose own Secret is such a one.
 func (v *keyView) endpoints(whose func(secret plan.Key) bool) []verification.Endpoint {
 	var all []verification.Endpoint
 	for _, ep := range v.receivers {
 		if whose(ownSecret(ep)) {
-			all = append(all, verification.EndpointOf(ep))
+			all = append(all, verifier(ep))
 		}
 	}
 	return all
@@ -200,7 +209,7 @@ func (r *Reconciler) keyNotes(g *gathered, ep *endpointView) []string {
 	if r.Options.VerificationNamespace == "" {
 		return []string{"the manager knows no namespace for the receiver's verification keys, so that the receiver gets none; start it with --verification-namespace"}
 	}
-	endpoint := verification.EndpointOf(ep.NotificationEndpoint)
+	endpoint := verifier(ep.NotificationEndpoint)
 	keys := g.keys.All(endpoint)
 	unknown := slices.DeleteFunc(slices.Clone(endpoint.APIKeys), func(id string) bool {
 		return slices.ContainsFunc(keys, func(k verification.Key) bool { return k.ID == id })

@@ -236,7 +236,7 @@ func (f *fixture) countsFor(ep *v1alpha1.NotificationEndpoint, want ...string) e
 		f.Fatal(errs)
 	}
 	var got []string
-	for _, k := range verification.NewPool(entries[f.verificationEnvironment()].Keys).Select(verification.EndpointOf(ep)) {
+	for _, k := range verification.NewPool(entries[f.verificationEnvironment()].Keys).Select(verifier(ep)) {
 		got = append(got, k.ID+" "+k.Secret)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -20,16 +20,18 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
 
-// manager starts a manager for the namespace of the test alone, with a simulator in place of Cloudinary.
-func (s *receiverSetting) manager(simulated string) {
+// manager starts a manager for the namespace of the test alone, unless flags say otherwise, with a simulator in place of Cloudinary.
+func (s *receiverSetting) manager(simulated string, flags ...string) {
 	s.Helper()
 	program, err := managerProgram()
 	s.must(err)
 	log := &testenv.Output{}
-	cmd := exec.CommandContext(s.Context(), program,
-		"--kubeconfig="+s.kubeconfig, "--watch-namespaces="+s.namespace, "--verification-namespace="+s.namespace, "--leader-elect=false",
-		"--allow-insecure-api-base", "--allowed-api-bases="+simulated, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--receiver-base-url=https://hooks.example.com",
-		"--sync-interval=1s", "--min-list-interval=200ms", "--settle-time=1s", "--call-timeout=5s")
+	args := []string{
+		"--kubeconfig=" + s.kubeconfig, "--watch-namespaces=" + s.namespace, "--verification-namespace=" + s.namespace, "--leader-elect=false",
+		"--allow-insecure-api-base", "--allowed-api-bases=" + simulated, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--receiver-base-url=https://hooks.example.com",
+		"--sync-interval=1s", "--min-list-interval=200ms", "--settle-time=1s", "--call-timeout=5s",
+	}
+	cmd := exec.CommandContext(s.Context(), program, append(args, flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	s.must(cmd.Start())
 	s.Cleanup(func() {

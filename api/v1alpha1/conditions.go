@@ -54,8 +54,8 @@ const (
 	// ReasonVerificationKeysMissing means the receiver has no key to verify with: the endpoint's credentials were not accepted by Cloudinary
 	// yet, or the manager is not there. Requests are answered 503 until it has one, so that Cloudinary tries again.
 	ReasonVerificationKeysMissing = "VerificationKeysMissing"
-	// ReasonSignaturesDoNotMatch means nothing verifies any more: most likely Cloudinary signs with an API secret that is not in the
-	// Secret (any more). Add it as signing.<API_KEY>.
+	// ReasonSignaturesDoNotMatch means nothing verifies any more: most likely Cloudinary signs with an API key that does not count (any more),
+	// since it is not in the endpoint's own Secret, or apiKeys leaves it out. Add it there as signing.<API_KEY>, or name it in apiKeys.
 	ReasonSignaturesDoNotMatch = "SignaturesDoNotMatch"
 	// ReasonAlgorithmNotAllowed means only signatures arrive that spec.receiver.verification.algorithms does not allow. On Accepted of a
 	// trigger it means that its spec.authScheme has no other ones sent.

@@ -10,6 +10,7 @@ import (
 // What the messages of the receiver's rules start with.
 const (
 	wantKeysForEd25519 = "algorithms names Ed25519, which needs ed25519PublicKeys"
+	wantAPIKeys        = "apiKeys are ids of API keys, as the Console shows them beside their secrets"
 	wantSignatureAge   = "maxAge must be from 10m to 24h"
 	wantRetryAge       = "maxAge must be from 1m to 720h"
 	wantTimeout        = "timeout must be from 1s to 60s"
@@ -61,6 +62,33 @@ func verificationCases() map[string]validationCase {
 		"a signature's age may be in three units":   {receiver, verification + ".maxAge", "1h30m15s", ""},
 		"a signature's age is not below 10 minutes": {receiver, verification + ".maxAge", "9m59s", wantSignatureAge},
 		"a signature's age is not above a day":      {receiver, verification + ".maxAge", "24h1s", wantSignatureAge},
+	}
+}
+
+// Which API keys' signatures count is said by their ids.
+func apiKeyCases() map[string]validationCase {
+	const field = verification + ".apiKeys"
+	ids := func(n int) []any {
+		list := make([]any, n)
+		for i := range list {
+			list[i] = fmt.Sprint(123456789012345 + i)
+		}
+		return list
+	}
+	return map[string]validationCase{
+		"API keys may be one":             {receiver, field, ids(1), ""},
+		"API keys may be eight":           {receiver, field, ids(8), ""},
+		"API keys are not nine":           {receiver, field, ids(9), "apiKeys: Too many: 9: must have at most 8 items"},
+		"API keys are not empty":          {receiver, field, []any{}, "apiKeys in body should have at least 1 items"},
+		"API keys are a set":              {receiver, field, append(ids(1), ids(1)...), `Duplicate value: "123456789012345"`},
+		"an API key is a text":            {receiver, field, []any{int64(123456789012345)}, "must be of type string"},
+		"an API key is not empty":         {receiver, field, []any{""}, "should be at least 1 chars long"},
+		"an API key may have 128 bytes":   {receiver, field, []any{text(128)}, ""},
+		"an API key has no 129 bytes":     {receiver, field, []any{text(129)}, "Too long: may not be more than 128"},
+		"an API key comes without space":  {receiver, field, []any{" 123456789012345"}, wantAPIKeys},
+		"an API key ends with no newline": {receiver, field, []any{"123456789012345\n"}, wantAPIKeys},
+		"an API key comes without secret": {receiver, field, []any{"123456789012345:abcdef"}, wantAPIKeys},
+		"an API key is plain ASCII":       {receiver, field, []any{"１２３"}, wantAPIKeys},
 	}
 }
 
@@ -185,7 +213,7 @@ func serviceCases() map[string]validationCase {
 func fullReceiver() map[string]any {
 	return map[string]any{
 		"baseURL":      "https://hooks.example.com",
-		"verification": map[string]any{"maxAge": "2h", "algorithms": []any{"SHA256", "Ed25519"}, "ed25519PublicKeys": []any{text(43)}},
+		"verification": map[string]any{"maxAge": "2h", "algorithms": []any{"SHA256", "Ed25519"}, "apiKeys": []any{"123456789012345"}, "ed25519PublicKeys": []any{text(43)}},
 		"retry":        map[string]any{"maxAge": "72h"},
 		"deliverTo": []any{
 			target("service", map[string]any{"name": "catalog", "port": int64(80), "path": "/hooks", "format": "CloudEvents", "timeout": "15s"}),

@@ -67,7 +67,7 @@ func validationCases() map[string]validationCase {
 	all := map[string]validationCase{}
 	for _, cases := range []map[string]validationCase{
 		endpointRefCases(), eventTypesCases(), triggerOptionCases(), endpointCases(), urlCases(), baseURLCases(),
-		verificationCases(), durationCases(), targetCases(), serviceCases(),
+		verificationCases(), apiKeyCases(), durationCases(), targetCases(), serviceCases(),
 	} {
 		for name, tc := range cases {
 			if _, twice := all[name]; twice {

@@ -21,15 +21,25 @@ func (c *cli) adminAPI(credentials cloudinary.Credentials, timeout time.Duration
 
 // secretCredentials reads credentials from a Secret.
 func (cl *cluster) secretCredentials(ctx context.Context, namespace, name string) (cloudinary.Credentials, error) {
+	credentials, _, err := cl.secretKeys(ctx, namespace, name)
+	return credentials, err
+}
+
+// secretKeys reads credentials from a Secret, and what stands beside them for signatures.
+func (cl *cluster) secretKeys(ctx context.Context, namespace, name string) (cloudinary.Credentials, []cloudinary.SigningKey, error) {
 	secret, err := cl.secret(ctx, namespace, name)
 	if err != nil {
-		return cloudinary.Credentials{}, fmt.Errorf("read Secret %s/%s: %w", namespace, name, err)
+		return cloudinary.Credentials{}, nil, fmt.Errorf("read Secret %s/%s: %w", namespace, name, err)
 	}
 	credentials, err := cloudinary.ParseSecret(secret.Data)
 	if err != nil {
-		return cloudinary.Credentials{}, fmt.Errorf("in Secret %s/%s: %w", namespace, name, err)
+		return cloudinary.Credentials{}, nil, fmt.Errorf("in Secret %s/%s: %w", namespace, name, err)
 	}
-	return credentials, nil
+	signing, err := cloudinary.ParseSigningKeys(secret.Data)
+	if err != nil {
+		return cloudinary.Credentials{}, nil, fmt.Errorf("in Secret %s/%s: %w", namespace, name, err)
+	}
+	return credentials, signing, nil
 }
 
 // envCredentials reads CLOUDINARY_URL.

@@ -5,7 +5,6 @@ package plugin
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +24,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-const longSend = `Send a notification to an endpoint as Cloudinary would: of any event type, and signed with the API secret of the endpoint's own
-Secret, which you must be allowed to read.
+const longSend = `Send a notification to an endpoint as Cloudinary would: of any event type, and signed with a key of the endpoint's own Secret, which
+you must be allowed to read: its API secret or, where that does not count by spec.receiver.verification.apiKeys, a signing.<API_KEY> that does.
 
 It goes to the endpoint's URL, or to --url: where that names a host alone, the path of the endpoint's URL is appended. The bundled
 receiver treats it like any other: it stores it, delivers it to the endpoint's targets and counts it.`
@@ -116,18 +115,19 @@ func (c *cli) send(ctx context.Context, name string, o sendOptions) error {
 	if err != nil {
 		return err
 	}
-	credentials, err := cl.secretCredentials(ctx, ep.Namespace, ep.Spec.CredentialsSecretRef.Name)
+	credentials, signing, err := cl.secretKeys(ctx, ep.Namespace, ep.Spec.CredentialsSecretRef.Name)
 	if err != nil {
 		return err
 	}
-	if credentials.APISecret == "" {
-		return fmt.Errorf("the Secret %s has an OAuth token and no api_secret, so that nothing can be signed with it; add api_key and api_secret", ep.Spec.CredentialsSecretRef.Name)
-	}
-	body, err := c.payload(o, credentials)
+	key, err := signingKey(ep, credentials, signing)
 	if err != nil {
 		return err
 	}
-	result, err := c.post(ctx, target, body, o, credentials.APISecret)
+	body, err := c.payload(o, credentials.CloudName, key.APIKey)
+	if err != nil {
+		return err
+	}
+	result, err := c.post(ctx, target, body, o, key.Secret)
 	if err != nil {
 		return err
 	}
@@ -187,16 +187,40 @@ func targetURL(ep *v1alpha1.NotificationEndpoint, override string) (string, erro
 	return u.String(), nil
 }
 
-func (c *cli) payload(o sendOptions, credentials cloudinary.Credentials) ([]byte, error) {
+// signingKey is the first key of the endpoint's own Secret whose signatures count for it: the API key, then signing.<API_KEY> in their order.
+func signingKey(ep *v1alpha1.NotificationEndpoint, credentials cloudinary.Credentials, signing []cloudinary.SigningKey) (cloudinary.SigningKey, error) {
+	var keys []cloudinary.SigningKey
+	if credentials.APISecret != "" {
+		keys = append(keys, cloudinary.SigningKey{APIKey: credentials.APIKey, Secret: credentials.APISecret})
+	}
+	keys = append(keys, signing...)
+	name := ep.Spec.CredentialsSecretRef.Name
+	if len(keys) == 0 {
+		return cloudinary.SigningKey{}, fmt.Errorf("the Secret %s has an OAuth token and no api_secret, so that nothing can be signed with it; "+
+			"add api_key and api_secret, or signing.<API_KEY>", name)
+	}
+	if ep.Spec.Receiver == nil || ep.Spec.Receiver.Verification == nil || len(ep.Spec.Receiver.Verification.APIKeys) == 0 {
+		return keys[0], nil
+	}
+	counting := ep.Spec.Receiver.Verification.APIKeys
+	i := slices.IndexFunc(keys, func(k cloudinary.SigningKey) bool { return slices.Contains(counting, k.APIKey) })
+	if i < 0 {
+		return cloudinary.SigningKey{}, fmt.Errorf("the Secret %s has none of the API keys whose signatures count for endpoint %s by spec.receiver.verification.apiKeys: %s; "+
+			"add the secret of one of them as signing.<API_KEY>", name, ep.Name, strings.Join(counting, ", "))
+	}
+	return keys[i], nil
+}
+
+func (c *cli) payload(o sendOptions, cloud, apiKey string) ([]byte, error) {
 	if o.payload == "" {
-		return simulator.SampleNotification(o.eventType, credentials.CloudName, credentials.APIKey, c.Now()), nil
+		return simulator.SampleNotification(o.eventType, cloud, apiKey, c.Now()), nil
 	}
 	body, err := c.readFile(o.payload)
 	if err != nil {
 		return nil, fmt.Errorf("--payload: %w", err)
 	}
-	if !json.Valid(body) {
-		c.warn("the payload is not JSON; it is sent as it is")
+	if !isObject(body) {
+		c.warn("the payload is not a JSON object, which the bundled receiver refuses; it is sent as it is")
 	}
 	return body, nil
 }
@@ -269,7 +293,7 @@ func nextAfter(status int, answer string, ep *v1alpha1.NotificationEndpoint) str
 	case ep.Spec.Receiver == nil:
 		return "only 200 counts for Cloudinary, which would try again after 3, 6 and 9 minutes; ask whoever runs that address"
 	case status == http.StatusUnauthorized:
-		return fmt.Sprintf("the receiver does not take the signature (%s): does it know this Secret's API secret, and allow the algorithm? See %s, condition Verifying", answer, describe)
+		return fmt.Sprintf("the receiver does not take the signature (%s): has it got this Secret's keys yet, and does it allow the algorithm? See %s, condition Verifying", answer, describe)
 	case status == http.StatusNotFound:
 		return "no endpoint of the bundled receiver has this path, or something else answers at this address"
 	case status == http.StatusServiceUnavailable:

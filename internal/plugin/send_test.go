@@ -137,6 +137,44 @@ func TestSendOfABodyOfOnesOwn(t *testing.T) {
 	}
 }
 
+func TestSendSignsWithAKeyThatCounts(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	l := newListener(t)
+	secret, token := f.secret(), f.secret()
+	secret.Data["signing.222"], secret.Data["signing.333"] = []byte("two"), []byte("three")
+	token.Name = "token"
+	token.Data = map[string][]byte{cloudinary.KeyCloudName: []byte("my-cloud"), cloudinary.KeyOAuthToken: []byte("t0ken"), "signing.222": []byte("two")}
+	f.create(secret, token)
+	for name, test := range map[string]struct {
+		secret  string
+		apiKeys []string
+		signs   string
+	}{
+		"by-default":    {"cloudinary", nil, simulator.DefaultAPISecret},
+		"named":         {"cloudinary", []string{"222", simulator.DefaultAPIKey}, simulator.DefaultAPISecret},
+		"another-named": {"cloudinary", []string{"999", "333"}, "three"},
+		"beside-oauth":  {"token", nil, "two"},
+	} {
+		ep := f.receiverEndpoint(name)
+		ep.Spec.CredentialsSecretRef.Name = test.secret
+		if len(test.apiKeys) > 0 {
+			ep.Spec.Receiver.Verification = &v1alpha1.Verification{APIKeys: test.apiKeys}
+		}
+		f.withStatus(ep)
+		f.succeeds("send", name, "--url", l.URL)
+		policy, err := notification.NewPolicy(notification.PolicyOptions{Keys: []notification.Key{{ID: "1", Secret: []byte(test.signs)}}})
+		f.must(err)
+		signed := notification.Signed{Body: l.body, Timestamp: l.header.Get("X-Cld-Timestamp"), Signature: l.header.Get("X-Cld-Signature")}
+		if _, rejection := policy.Verify(signed, time.Now()); rejection != "" {
+			t.Errorf("%s: it is not signed with %s: %s", name, test.signs, rejection)
+		}
+	}
+	none := f.receiverEndpoint("none")
+	none.Spec.Receiver.Verification = &v1alpha1.Verification{APIKeys: []string{"998", "999"}}
+	f.withStatus(none)
+	f.fails([]string{"send", "none", "--url", l.URL}, "spec.receiver.verification.apiKeys: 998, 999", "signing.<API_KEY>")
+}
+
 func TestSendRefuses(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	token := f.secret()

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
@@ -20,15 +19,6 @@ type Endpoint struct {
 	Secret string
 	// APIKeys are the ids of the only keys that count; none: see Pool.
 	APIKeys []string
-}
-
-// EndpointOf reads an endpoint's manifest.
-func EndpointOf(ep *v1alpha1.NotificationEndpoint) Endpoint {
-	e := Endpoint{Namespace: ep.Namespace, Secret: ep.Spec.CredentialsSecretRef.Name}
-	if r := ep.Spec.Receiver; r != nil && r.Verification != nil {
-		e.APIKeys = r.Verification.APIKeys
-	}
-	return e
 }
 
 func (e Endpoint) source() string { return e.Namespace + "/" + e.Secret }

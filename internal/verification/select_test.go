@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
@@ -100,19 +99,6 @@ func each(from, to int, secret, suffix string) []string {
 		texts = append(texts, fmt.Sprintf("%d %s%s", i, secret, suffix))
 	}
 	return texts
-}
-
-func TestAnEndpointIsReadFromItsManifest(t *testing.T) {
-	t.Parallel()
-	ep := &v1alpha1.NotificationEndpoint{}
-	ep.Namespace, ep.Spec.CredentialsSecretRef.Name = "shop", "own"
-	if diff := cmp.Diff(media(), verification.EndpointOf(ep)); diff != "" {
-		t.Errorf("without a receiver (-want +got):\n%s", diff)
-	}
-	ep.Spec.Receiver = &v1alpha1.ReceiverSpec{Verification: &v1alpha1.Verification{APIKeys: []string{"1", "2"}}}
-	if diff := cmp.Diff(media("1", "2"), verification.EndpointOf(ep)); diff != "" {
-		t.Errorf("with apiKeys (-want +got):\n%s", diff)
-	}
 }
 
 // Whatever others put into their Secrets, and whatever becomes of it: an endpoint that names no key verifies with its own Secret's, as if it were

@@ -114,8 +114,9 @@ func (r refusals) cause() judgment {
 		return doubt(v1alpha1.ReasonOnlySignatureV2, "No notification verifies any more: they carry X-Cld-Signature_v2 alone. Set the triggers' "+
 			"authScheme to legacy_hmac, or give spec.receiver.verification.ed25519PublicKeys.")
 	default:
-		return doubt(v1alpha1.ReasonSignaturesDoNotMatch, "No notification verifies any more. If Cloudinary sends them, it signs with an API "+
-			"secret that is not in the Secret of spec.credentialsSecretRef: add it there as signing.<API_KEY>.")
+		return doubt(v1alpha1.ReasonSignaturesDoNotMatch, "No notification verifies any more. If Cloudinary sends them, it signs with an API key "+
+			"that does not count for this endpoint: one that is not in the Secret of spec.credentialsSecretRef, or that apiKeys leaves out. Add it to that "+
+			"Secret as signing.<API_KEY> or, if it is another Secret's, name it in spec.receiver.verification.apiKeys.")
 	}
 }
 

@@ -43,7 +43,7 @@ func Configs(
 		c.Paths = paths(ep, counted)
 		if env := ep.Status.Environment; env != nil {
 			if pool := pools[verification.Environment{APIBase: env.APIBase, CloudName: env.CloudName}]; pool != nil {
-				c.Keys = pool.Select(verification.EndpointOf(ep))
+				c.Keys = pool.Select(verifier(ep))
 			}
 		}
 		configs = append(configs, c)
@@ -65,6 +65,15 @@ func endpointOf(t *v1alpha1.CloudinaryTrigger) types.NamespacedName {
 		key.Namespace = t.Namespace
 	}
 	return key
+}
+
+// verifier is the endpoint as far as it decides whose signatures count for it.
+func verifier(ep *v1alpha1.NotificationEndpoint) verification.Endpoint {
+	e := verification.Endpoint{Namespace: ep.Namespace, Secret: ep.Spec.CredentialsSecretRef.Name}
+	if r := ep.Spec.Receiver; r != nil && r.Verification != nil {
+		e.APIKeys = r.Verification.APIKeys
+	}
+	return e
 }
 
 // config is what the endpoint itself says.

@@ -100,7 +100,7 @@ func secretOf(t *testing.T, keys ...verification.Key) *corev1.Secret {
 	t.Helper()
 	e := verification.Environment{APIBase: "https://api.cloudinary.com", CloudName: "demo"}
 	for i := range keys {
-		keys[i].Sources = []string{"shop/cloudinary"}
+		keys[i].Sources = []string{"watch-shop/cloudinary"}
 	}
 	raw, err := verification.Keys{Environment: e, Keys: keys}.Encode()
 	if err != nil {

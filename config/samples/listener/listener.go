@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,8 +66,9 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusUnauthorized)
 		return
 	}
+	// A notification is a JSON object. With the same secret Cloudinary signs other things, too.
 	n := notification{age: age}
-	if err := json.Unmarshal(body, &n); err != nil {
+	if err := json.Unmarshal(body, &n); err != nil || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
 		http.Error(w, "not a notification", http.StatusBadRequest)
 		return
 	}

@@ -53,13 +53,13 @@ func newWorld(t *testing.T, options simulator.Options) *world {
 	w := &world{sim: sim, api: server.URL + "/v1_1/demo", log: &safeBuffer{}}
 	credentials := fmt.Sprintf("cloudinary://%s:%s@demo?upload_prefix=%s", simulator.DefaultAPIKey, simulator.DefaultAPISecret, server.URL)
 	reading.Lock()
-	tagger, secret, err := newTagger(credentials, "seen")
+	tagger, _, secret, err := newTagger(credentials, "seen")
 	reading.Unlock()
 	if err != nil {
 		t.Fatal(err)
 	}
 	listener := httptest.NewServer(&listener{
-		verifier: verifier{secret: secret, maxAge: maxAge}, handle: tagger.handle, now: time.Now, log: slog.New(slog.NewTextHandler(w.log, nil)),
+		verifier: verifier{secret: []byte(secret), maxAge: maxAge}, handle: tagger.handle, now: time.Now, log: slog.New(slog.NewTextHandler(w.log, nil)),
 	})
 	t.Cleanup(listener.Close)
 	w.listenerURL = listener.URL
@@ -319,6 +319,13 @@ func TestSecretsOfARotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers(map[string]int{"first": 200, "second": later, "third": later})
+	write("CLOUDINARY_URL", "cloudinary://456:second@demo\n")
+	write("signing.789", "third")
+	l.verifier.secret, l.verifier.apiKeys = nil, []string{"789", "000"}
+	answers(map[string]int{"first": later, "second": later, "third": 200, "": later})
+	l.verifier.apiKeys = []string{"456"}
+	answers(map[string]int{"first": later, "second": 200, "third": later, "": later})
+	l.verifier.secret, l.verifier.apiKeys = []byte("first"), nil
 	l.verifier.folder = filepath.Join(folder, "nosuch")
 	answers(map[string]int{"first": 200, "second": later})
 }
@@ -334,6 +341,9 @@ func TestAnswers(t *testing.T) {
 		"to be tried again":   {body: `{}`, result: fmt.Errorf("busy: %w", errRetry), want: http.StatusServiceUnavailable},
 		"never":               {body: `{}`, result: errors.New("no"), want: http.StatusUnprocessableEntity},
 		"not JSON":            {body: `{}{}`, want: http.StatusBadRequest},
+		"no object":           {body: ` null`, want: http.StatusBadRequest},
+		"a number":            {body: `5`, want: http.StatusBadRequest},
+		"an upload's answer":  {body: `public_id=user/avatar&version=`, want: http.StatusBadRequest},
 		"larger than allowed": {body: strings.Repeat(" ", maxBody) + "{}", want: http.StatusRequestEntityTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,9 @@
 //
 //	CLOUDINARY_URL   cloudinary://API_KEY:API_SECRET@CLOUD_NAME[?upload_prefix=...]
 //	SECRET_FOLDER    where the Secret is mounted, for its signing.<API_KEY>, with which notifications may be signed too; absent: nowhere
+//	API_KEYS         ids of the only API keys that may sign notifications, with commas between them; absent: all that are known here. Set
+//	                 it as spec.receiver.verification.apiKeys of the endpoint is. The best key is one that signs nothing else: whatever
+//	                 signs uploads for browsers, signs notifications for them too
 //	LISTEN_ADDRESS   where to listen; absent: :8080
 //	TAG              the tag to add; absent: seen
 package main
@@ -20,6 +23,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -34,12 +38,19 @@ func main() {
 }
 
 func run(ctx context.Context, getenv func(string) string) error {
-	tagger, secret, err := newTagger(getenv("CLOUDINARY_URL"), or(getenv("TAG"), "seen"))
+	tagger, apiKey, secret, err := newTagger(getenv("CLOUDINARY_URL"), or(getenv("TAG"), "seen"))
 	if err != nil {
 		return err
 	}
+	v := verifier{folder: getenv("SECRET_FOLDER"), maxAge: maxAge}
+	if ids := getenv("API_KEYS"); ids != "" {
+		v.apiKeys = strings.Split(ids, ",")
+	}
+	if v.counts(apiKey) {
+		v.secret = []byte(secret)
+	}
 	l := &listener{
-		verifier: verifier{secret: secret, folder: getenv("SECRET_FOLDER"), maxAge: maxAge},
+		verifier: v,
 		handle:   tagger.handle,
 		now:      time.Now, //nolint:forbidigo // the one clock
 		log:      slog.New(slog.NewJSONHandler(os.Stderr, nil)),

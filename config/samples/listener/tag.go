@@ -29,16 +29,16 @@ type tagger struct {
 	turn chan struct{}
 }
 
-func newTagger(cloudinaryURL, tag string) (_ *tagger, secret []byte, _ error) {
+func newTagger(cloudinaryURL, tag string) (_ *tagger, apiKey, secret string, _ error) {
 	cld, err := cloudinary.NewFromURL(cloudinaryURL)
 	if err != nil {
-		return nil, nil, errors.New("CLOUDINARY_URL is not set, or not valid") // the error would show the secret
+		return nil, "", "", errors.New("CLOUDINARY_URL is not set, or not valid") // the error would show the secret
 	}
 	if cld.Config.Cloud.CloudName == "" || cld.Config.Cloud.APISecret == "" {
-		return nil, nil, errors.New("CLOUDINARY_URL must be cloudinary://API_KEY:API_SECRET@CLOUD_NAME")
+		return nil, "", "", errors.New("CLOUDINARY_URL must be cloudinary://API_KEY:API_SECRET@CLOUD_NAME")
 	}
 	cld.Admin.Client = http.Client{Transport: statuses{http.DefaultTransport}}
-	return &tagger{admin: &cld.Admin, tag: tag, turn: make(chan struct{}, 1)}, []byte(cld.Config.Cloud.APISecret), nil
+	return &tagger{admin: &cld.Admin, tag: tag, turn: make(chan struct{}, 1)}, cld.Config.Cloud.APIKey, cld.Config.Cloud.APISecret, nil
 }
 
 // handle can be called any number of times for one notification, as it will be: delivery is at least once.

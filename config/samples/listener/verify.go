@@ -29,9 +29,16 @@ const (
 
 // verifier proves that a notification is Cloudinary's.
 type verifier struct {
-	secret []byte // the API secret
-	folder string // with the files of the mounted Secret; empty: it is not mounted
-	maxAge time.Duration
+	secret  []byte   // the API secret; none: that of CLOUDINARY_URL does not count
+	folder  string   // with the files of the mounted Secret; empty: it is not mounted
+	apiKeys []string // the only API keys that count, by their ids; none: all that are known
+	maxAge  time.Duration
+}
+
+// counts says whether notifications may be signed with an API key. One that signs what browsers ask for, such as uploads, must not: a
+// notification can be made of that.
+func (v *verifier) counts(apiKey string) bool {
+	return len(v.apiKeys) == 0 || slices.Contains(v.apiKeys, apiKey)
 }
 
 var (
@@ -78,7 +85,8 @@ func (v *verifier) mounted() [][]byte {
 	var secrets [][]byte
 	for _, entry := range entries {
 		own := entry.Name() == "CLOUDINARY_URL"
-		if !own && !strings.HasPrefix(entry.Name(), "signing.") {
+		apiKey, further := strings.CutPrefix(entry.Name(), "signing.")
+		if !own && !further {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Join(v.folder, entry.Name()))
@@ -87,25 +95,28 @@ func (v *verifier) mounted() [][]byte {
 		}
 		text := strings.TrimSpace(string(content))
 		if own {
-			text = passwordOf(text)
+			apiKey, text = userOf(text)
 		}
-		if text != "" { // with an empty secret, anybody could sign
+		if text != "" && v.counts(apiKey) { // with an empty secret, anybody could sign
 			secrets = append(secrets, []byte(text))
 		}
 	}
 	return secrets
 }
 
-func passwordOf(cloudinaryURL string) string {
+func userOf(cloudinaryURL string) (apiKey, secret string) {
 	u, err := url.Parse(cloudinaryURL)
 	if err != nil || u.User == nil {
-		return ""
+		return "", ""
 	}
-	password, _ := u.User.Password()
-	return password
+	secret, _ = u.User.Password()
+	return u.User.Username(), secret
 }
 
 func matches(signature string, body []byte, timestamp string, secret []byte) bool {
+	if len(secret) == 0 {
+		return false
+	}
 	signed := make([]byte, 0, len(body)+len(timestamp)+len(secret))
 	signed = append(append(append(signed, body...), timestamp...), secret...)
 	var want string
