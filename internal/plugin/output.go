@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/yaml"
 
+	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
@@ -106,21 +107,29 @@ func age(now time.Time, t *metav1.Time) string {
 	return duration.HumanDuration(now.Sub(t.Time))
 }
 
-// redacted cuts a URL down to scheme and host, since paths and queries carry tokens. The bundled receiver's, which hold no more
-// than an object's name, are shown whole.
+// redacted cuts a URL down to scheme and host, since paths and queries carry tokens. Of the bundled receiver's, all but the token is shown.
 func redacted(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
 		return "…"
 	}
 	bare := u.RawQuery == "" && u.Fragment == "" && u.User == nil
-	if bare && (u.Path == "" || u.Path == "/" || isReceiverPath(u.Path)) {
+	named := receiverPath(u.Path)
+	switch {
+	case bare && (u.Path == "" || u.Path == "/" || u.Path == named || u.Path == named+"/"+controllers.PreviewPathToken):
 		return raw
+	case bare && named != "":
+		return u.Scheme + "://" + u.Host + named + "/…"
+	default:
+		return u.Scheme + "://" + u.Host + "/…"
 	}
-	return u.Scheme + "://" + u.Host + "/…"
 }
 
-func isReceiverPath(path string) bool {
-	rest, ok := strings.CutPrefix(path, notification.PathPrefix)
-	return ok && strings.Count(rest, "/") == 1
+// receiverPath is what a path of the bundled receiver says of an object's name, which is no secret; empty: it is another path.
+func receiverPath(path string) string {
+	parts := strings.Split(path, "/") // an empty one first
+	if !strings.HasPrefix(path, notification.PathPrefix) || len(parts) < 5 || len(parts) > 6 {
+		return ""
+	}
+	return strings.Join(parts[:5], "/")
 }

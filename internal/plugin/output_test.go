@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 )
 
 // A notification comes from outside, and a person looks at it on a terminal.
@@ -29,5 +31,25 @@ func TestBodiesDoNotSteerTheTerminal(t *testing.T) {
 	}
 	if got := indented([]byte("no JSON \u009b31m\u202ex\x1b[0m")); got != "no JSON  31m x [0m" {
 		t.Errorf("a body that is no JSON: %q", got)
+	}
+}
+
+func TestWhatIsShownOfAURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://h/hook?token=t0ken":                                            "https://h/…",
+		"https://h/t0ken":                                                       "https://h/…",
+		"https://h/":                                                            "https://h/",
+		"https://h/v1/notifications/shop/media":                                 "https://h/v1/notifications/shop/media",
+		"https://h/v1/notifications/shop/media" + pathToken:                     "https://h/v1/notifications/shop/media/…",
+		"https://h/v1/notifications/shop/media/t0ken/more":                      "https://h/…",
+		"https://h/v1/notifications/shop":                                       "https://h/…",
+		"https://h/v1/notifications/shop/media?token=t0ken":                     "https://h/…",
+		"https://h/t0ken/v1/notifications/shop/media" + pathToken:               "https://h/…",
+		"https://h/v1/notifications/shop/media/" + controllers.PreviewPathToken: "https://h/v1/notifications/shop/media/" + controllers.PreviewPathToken,
+		"https://%zz": "…",
+	} {
+		if got := redacted(raw); got != want {
+			t.Errorf("of %s is shown %s, want %s", raw, got, want)
+		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -299,5 +300,43 @@ func TestPlanWhereCloudinaryDoesNotAnswer(t *testing.T) {
 	r := f.callWith(planned, "plan", "-f", "-", "--allow-insecure-api-base", "--exit-code")
 	if r.code != 1 || !strings.Contains(r.err, "warning: nothing is planned for what needs Secret") || !strings.Contains(r.out, "Unavailable") {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// The key of addresses is the manager's alone.
+func TestPlanOfAddressesThatCannotBeGuessed(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	f.create(f.secret(), f.trigger("media", "media", "upload"))
+	f.withStatus(f.receiverEndpoint("media"))
+	const added = `apiVersion: notifications.cloudinary.dev/v1alpha1
+kind: NotificationEndpoint
+metadata: {name: new}
+spec: {credentialsSecretRef: {name: cloudinary}, receiver: {baseURL: "https://hooks.example.com"}}
+---
+apiVersion: notifications.cloudinary.dev/v1alpha1
+kind: CloudinaryTrigger
+metadata: {name: new}
+spec: {endpointRef: {name: new}, eventTypes: [upload]}
+`
+	base := "https://hooks.example.com/v1/notifications/" + f.namespace
+	want := []string{
+		"create upload " + base + "/media/… for media, spec",
+		"create upload " + base + "/new/" + controllers.PreviewPathToken + " for new, spec",
+	}
+	if diff := cmp.Diff(want, f.plan(added, "-f", "-").lines()); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"create upload " + base + "/media" + pathToken + " for media, spec"}, f.plan("", "--show-urls").lines()); diff != "" {
+		t.Errorf("steps with whole URLs (-want +got):\n%s", diff)
+	}
+	t.Log("the token does not depend on the base URL")
+	const elsewhere = `apiVersion: notifications.cloudinary.dev/v1alpha1
+kind: NotificationEndpoint
+metadata: {name: media}
+spec: {credentialsSecretRef: {name: cloudinary}, receiver: {baseURL: "https://in.example.com"}}
+`
+	moved := strings.Replace(base, "hooks.", "in.", 1) + "/media" + pathToken
+	if diff := cmp.Diff([]string{"create upload " + moved + " for media, spec"}, f.plan(elsewhere, "--show-urls", "-f", "-").lines()); diff != "" {
+		t.Errorf("steps with another base URL (-want +got):\n%s", diff)
 	}
 }

@@ -330,7 +330,7 @@ func (s *scene) receiverBaseURL() string {
 		if s.isNew(kindEndpoint, keyOf(ep)) || ep.Spec.Receiver == nil || ep.Spec.Receiver.BaseURL != "" {
 			continue
 		}
-		if base, ok := strings.CutSuffix(ep.Status.URL, notification.Path(ep.Namespace, ep.Name)); ok && base != "" {
+		if base, _, ok := notification.CutPath(ep.Status.URL, ep.Namespace, ep.Name); ok && base != "" {
 			return base
 		}
 	}

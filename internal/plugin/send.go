@@ -181,8 +181,12 @@ func targetURL(ep *v1alpha1.NotificationEndpoint, override string) (string, erro
 		u.Path, u.RawPath, u.RawQuery = o.Path, o.RawPath, o.RawQuery
 		return u.String(), nil
 	}
-	if ep.Spec.Receiver != nil {
+	switch r := ep.Spec.Receiver; {
+	case r == nil:
+	case r.Path == v1alpha1.ReceiverPathPlain:
 		u.Path = notification.Path(ep.Namespace, ep.Name)
+	default:
+		return "", fmt.Errorf("endpoint %s has no status.url yet, and nobody but the manager can compute it: see kubectl describe nep %s; or give the whole address with --url", ep.Name, ep.Name)
 	}
 	return u.String(), nil
 }
@@ -292,6 +296,9 @@ func nextAfter(status int, answer string, ep *v1alpha1.NotificationEndpoint) str
 		return "the endpoint has it"
 	case ep.Spec.Receiver == nil:
 		return "only 200 counts for Cloudinary, which would try again after 3, 6 and 9 minutes; ask whoever runs that address"
+	case status == http.StatusUnauthorized && answer == "unauthorized":
+		return "the receiver refuses it, and tells strangers no reason: it is in " + describe + " in a minute, as Rejected of the receiver's status, with the condition Verifying, and in " +
+			"cloudinary_receiver_requests_rejected_total at once. Does the receiver know this Secret's API secret, allow the algorithm, and serve this path, which ends as status.url does?"
 	case status == http.StatusUnauthorized:
 		return fmt.Sprintf("the receiver does not take the signature (%s): has it got this Secret's keys yet, and does it allow the algorithm? See %s, condition Verifying", answer, describe)
 	case status == http.StatusNotFound:

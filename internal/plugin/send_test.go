@@ -42,10 +42,13 @@ func newListener(t *testing.T) *listener {
 	return l
 }
 
+// pathToken is the part of an address that only the operator can compute.
+const pathToken = "/0123456789abcdef0123456789abcdef"
+
 func (f *fixture) receiverEndpoint(name string) *v1alpha1.NotificationEndpoint {
 	ep := f.endpoint(name, "")
 	ep.Spec.Receiver = &v1alpha1.ReceiverSpec{BaseURL: "https://hooks.example.com"}
-	ep.Status.URL = "https://hooks.example.com/v1/notifications/" + f.namespace + "/" + name
+	ep.Status.URL = "https://hooks.example.com/v1/notifications/" + f.namespace + "/" + name + pathToken
 	ep.Status.ObservedGeneration = new(int64(1))
 	return ep
 }
@@ -74,7 +77,7 @@ func TestEverySampleIsSignedAsTheReceiverWantsIt(t *testing.T) {
 			}
 		}
 	}
-	if want := "/v1/notifications/" + f.namespace + "/media"; l.path != want {
+	if want := "/v1/notifications/" + f.namespace + "/media" + pathToken; l.path != want {
 		t.Errorf("path %q, want %q", l.path, want)
 	}
 }
@@ -91,14 +94,15 @@ func TestSendTellsWhatCame(t *testing.T) {
 		says     []string
 		code     int
 	}{
-		"the receiver stores it":     {"media", 200, "", []string{"answer  200, after", "kubectl cloudinary status -n " + f.namespace}, 0},
-		"the receiver refuses it":    {"media", 401, "signature_mismatch\n", []string{"answer  401 signature_mismatch, after", "condition Verifying"}, 1},
-		"the receiver has no room":   {"media", 503, "queue_full", []string{"503 queue_full", "cannot take it now"}, 1},
-		"nobody has this path":       {"media", 404, "unknown_endpoint", []string{"no endpoint of the bundled receiver"}, 1},
-		"a redirect":                 {"media", 302, "", []string{"redirects"}, 1},
-		"somebody else takes it":     {"theirs", 200, "", []string{"the endpoint has it"}, 0},
-		"somebody else takes it ill": {"theirs", 204, "", []string{"only 200 counts for Cloudinary"}, 1},
-		"escape sequences are tame":  {"theirs", 500, "\x1b[31mred", []string{"500  [31mred"}, 1},
+		"the receiver stores it":      {"media", 200, "", []string{"answer  200, after", "kubectl cloudinary status -n " + f.namespace}, 0},
+		"the receiver refuses it":     {"media", 401, "signature_mismatch\n", []string{"answer  401 signature_mismatch, after", "condition Verifying"}, 1},
+		"the receiver says no reason": {"media", 401, "unauthorized\n", []string{"answer  401 unauthorized, after", "Rejected", "cloudinary_receiver_requests_rejected_total", "status.url"}, 1},
+		"the receiver has no room":    {"media", 503, "queue_full", []string{"503 queue_full", "cannot take it now"}, 1},
+		"nobody has this path":        {"media", 404, "unknown_endpoint", []string{"no endpoint of the bundled receiver"}, 1},
+		"a redirect":                  {"media", 302, "", []string{"redirects"}, 1},
+		"somebody else takes it":      {"theirs", 200, "", []string{"the endpoint has it"}, 0},
+		"somebody else takes it ill":  {"theirs", 204, "", []string{"only 200 counts for Cloudinary"}, 1},
+		"escape sequences are tame":   {"theirs", 500, "\x1b[31mred", []string{"500  [31mred"}, 1},
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +120,7 @@ func TestSendTellsWhatCame(t *testing.T) {
 					t.Errorf("%q does not say %q", r.out, text)
 				}
 			}
-			if strings.Contains(r.out+r.err, "t0ken") {
+			if strings.Contains(r.out+r.err, "t0ken") || strings.Contains(r.out+r.err, pathToken) {
 				t.Errorf("shows a token: %q %q", r.out, r.err)
 			}
 		})
@@ -183,13 +187,17 @@ func TestSendRefuses(t *testing.T) {
 	ep.Spec.CredentialsSecretRef.Name = "token"
 	early := f.endpoint("early", "")
 	early.Spec.Receiver = &v1alpha1.ReceiverSpec{}
-	f.create(token, ep, early, f.endpoint("media", "http://127.0.0.1:1/hook?token=t0ken"))
+	plain := f.endpoint("plain", "")
+	plain.Spec.Receiver = &v1alpha1.ReceiverSpec{Path: v1alpha1.ReceiverPathPlain}
+	f.create(token, ep, early, plain, f.endpoint("media", "http://127.0.0.1:1/hook?token=t0ken"))
 	f.fails([]string{"send", "nosuch"}, "there is no nep/nosuch in namespace "+f.namespace, "--namespace")
 	f.fails([]string{"send", "media"}, "read Secret", "not found")
 	f.create(f.secret())
 	f.fails([]string{"send", "media"}, "http://127.0.0.1:1/…", "port-forward")
 	f.fails([]string{"send", "token"}, "OAuth token", "api_secret")
 	f.fails([]string{"send", "early"}, "has no status.url yet")
+	f.fails([]string{"send", "early", "--url", "http://127.0.0.1:1"}, "has no status.url yet", "nobody but the manager", "--url")
+	f.fails([]string{"send", "plain", "--url", "http://127.0.0.1:1"}, "http://127.0.0.1:1/v1/notifications/"+f.namespace+"/plain: ")
 	f.fails([]string{"send", "media", "--event-type", "uplod"}, `did you mean "upload"?`)
 	f.fails([]string{"send", "media", "--event-type", "all"}, "all is for triggers")
 	f.fails([]string{"send", "media", "--algorithm", "md5"}, "sha1, sha256")
