@@ -73,7 +73,7 @@ func newFlags(flags *flag.FlagSet) *options {
 		"Start with a damaged store and give up what cannot be read. For a single start, once the log has said what is lost.")
 
 	flags.StringVar(&o.address, "notifications-bind-address", ":8080", "Address on which Cloudinary's notifications are taken, over plain http: TLS ends in front of it.")
-	flags.Int64Var(&o.handler.MaxBodyBytes, "max-body-bytes", o.handler.MaxBodyBytes, "Maximum size in bytes of one notification. Larger requests are answered 413.")
+	flags.Int64Var(&o.handler.MaxBodyBytes, "max-body-bytes", o.handler.MaxBodyBytes, "Maximum size in bytes of one notification. Larger requests are refused.")
 	flags.Int64Var(&o.handler.MaxInFlightBytes, "max-in-flight-bytes", o.handler.MaxInFlightBytes,
 		"Maximum size in bytes of all notifications held in memory at once. Requests beyond this are answered 503. At least twice --max-body-bytes.")
 	flags.IntVar(&o.handler.MaxInFlight, "max-in-flight-requests", o.handler.MaxInFlight,

@@ -110,7 +110,7 @@ func (s *story) startBoth(env ...string) {
 			"--call-timeout=3s", "--leader-election-lease-duration=4s", "--leader-election-renew-deadline=3s", "--leader-election-retry-period=500ms",
 			"--metrics-bind-address="+s.managerMetrics, "--health-probe-bind-address=0"),
 		s.start(receiver, env, "--namespace="+system, "--store-dir="+s.store, "--notifications-bind-address="+s.notifications,
-			"--metrics-bind-address="+s.receiverMetrics, "--health-probe-bind-address="+s.probes, "--admin-bind-address=0", "--shutdown-delay=0s"),
+			"--metrics-bind-address="+s.receiverMetrics, "--health-probe-bind-address="+s.probes, "--admin-bind-address=0", "--shutdown-delay=0s", "--verbose-refusals"),
 	}
 	s.eventually(func() error { return s.answers("http://"+s.probes+"/readyz", "", "", http.StatusOK) })
 }
@@ -217,7 +217,11 @@ func (s *story) register() {
 	)
 	s.registered("upload")
 	s.eventually(func() error { // with its keys: what has no signature is refused for that
-		return s.answers("http://"+s.notifications+"/v1/notifications/"+s.namespace+"/media", "", "{}", http.StatusUnauthorized)
+		endpoint := &v1alpha1.NotificationEndpoint{ObjectMeta: s.meta("media")}
+		if err := s.client.Get(s.Context(), client.ObjectKeyFromObject(endpoint), endpoint); err != nil {
+			return err
+		}
+		return s.answers(strings.Replace(endpoint.Status.URL, "https://hooks.example.com", "http://"+s.notifications, 1), "", "{}", http.StatusUnauthorized)
 	})
 }
 
