@@ -48,7 +48,7 @@ func installed(t *testing.T) *testenv.Env {
 	}
 	kubectl(t, "apply", "--kubeconfig", kubeconfig, "--server-side", "-k", "default")
 	secret := func(namespace, name string) client.Object {
-		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string][]byte{"CLOUDINARY_URL": []byte("x")}}
 	}
 	endpoint := &v1alpha1.NotificationEndpoint{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "media"},

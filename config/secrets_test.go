@@ -28,7 +28,7 @@ func TestTheManagerMayChangeNothingOfASecretButItsFinalizer(t *testing.T) {
 	env := installed(t)
 	c := as(t, env, manager)
 	users := secretOf("shop", "cloudinary")
-	users.Finalizers, users.Labels = []string{someoneElses}, map[string]string{"team": "shop"}
+	users.Finalizers, users.Labels, users.Data = []string{someoneElses}, map[string]string{"team": "shop"}, map[string][]byte{"CLOUDINARY_URL": []byte("y")}
 	if err := env.Client.Update(t.Context(), users); err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +74,42 @@ func TestTheManagerMayChangeNothingOfASecretButItsFinalizer(t *testing.T) {
 		})
 	}
 	createsItsKeysAlone(t, env, c)
+	holdsCredentialsAlone(t, env, c)
+}
+
+func holdsCredentialsAlone(t *testing.T, env *testenv.Env, c client.Client) {
+	t.Helper()
+	hold, letGo := fmt.Sprintf(`{"metadata":{"finalizers":[%q]}}`, v1alpha1.Finalizer), `{"metadata":{"finalizers":null}}`
+	for name, test := range map[string]struct {
+		of      corev1.SecretType
+		data    map[string]string
+		refused bool
+	}{
+		"a URL":                        {"Opaque", map[string]string{"CLOUDINARY_URL": "x"}, false},
+		"separate keys":                {"", map[string]string{"cloud_name": "x", "api_key": "y"}, false},
+		"something else":               {"Opaque", map[string]string{"password": "x"}, true},
+		"nothing":                      {"Opaque", nil, true},
+		"a certificate":                {corev1.SecretTypeTLS, map[string]string{"tls.crt": "x", "tls.key": "y"}, true},
+		"a URL in another type":        {"example.com/login", map[string]string{"CLOUDINARY_URL": "x"}, true},
+		"a pull secret":                {corev1.SecretTypeDockerConfigJson, map[string]string{corev1.DockerConfigJsonKey: "{}"}, true},
+		"a release of Helm's":          {"helm.sh/release.v1", map[string]string{"release": "x"}, true},
+		"a key that begins like a URL": {"Opaque", map[string]string{"CLOUDINARY_URL_OLD": "x"}, true},
+	} {
+		t.Run("hold "+name, func(t *testing.T) {
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", GenerateName: "held-"}, Type: test.of, StringData: test.data}
+			if err := env.Client.Create(t.Context(), secret); err != nil {
+				t.Fatal(err)
+			}
+			err := mergeSecret(t.Context(), c, "shop", secret.Name, hold)
+			if (err != nil) != test.refused || (err != nil && !apierrors.IsInvalid(err)) {
+				t.Errorf("refused by the policy: %v, want %v: %v", apierrors.IsInvalid(err), test.refused, err)
+			}
+			// One that is held already, as by an earlier version, can be let go.
+			if err := errors.Join(mergeSecret(t.Context(), env.Client, "shop", secret.Name, hold), mergeSecret(t.Context(), c, "shop", secret.Name, letGo)); err != nil {
+				t.Errorf("it cannot be let go: %v", err)
+			}
+		})
+	}
 }
 
 func createsItsKeysAlone(t *testing.T, env *testenv.Env, c client.Client) {
