@@ -56,6 +56,12 @@ func TestFlagsThatCannotWorkAreRefusedByName(t *testing.T) {
 		"a base URL with a query": {
 			args: []string{"--receiver-base-url=https://hooks.example.com/?a=b"}, want: "--receiver-base-url must have neither a query nor a fragment",
 		},
+		"other Admin APIs": {
+			args: []string{"--allowed-api-bases=proxy.example.com:8443, *.example.com,http://127.0.0.1:8080"},
+		},
+		"another Admin API that is none": {
+			args: []string{"--allowed-api-bases=proxy.example.com,https://user@example.com"}, want: `--allowed-api-bases: "https://user@example.com" holds a user name`,
+		},
 		"a lease that is given up after it has run out": {
 			args: []string{"--leader-election-renew-deadline=40s"}, want: "--leader-election-lease-duration is 30s, must be longer than --leader-election-renew-deadline, which is 40s",
 		},

@@ -86,7 +86,7 @@ func TestPlanForAnotherNamespaceThanTheContexts(t *testing.T) {
 	user := "shop-" + f.namespace
 	f.grant(f.namespace, user, viewObjects, viewSecrets)
 	r := runWith(t.Context(), f.now, f.env, inNamespace(planned, f.namespace),
-		"plan", "-f", "-", "--allow-insecure-api-base", "--exit-code", "--kubeconfig", f.kubeconfig, "--namespace", "default", "--as", user)
+		"plan", "-f", "-", "--allow-insecure-api-base", f.basesFlag(), "--exit-code", "--kubeconfig", f.kubeconfig, "--namespace", "default", "--as", user)
 	if want := "warning: objects of other namespaces than " + f.namespace + " cannot be read"; r.code != 2 || !strings.Contains(r.err, want) || !strings.Contains(r.out, "Plan: 2 to create") {
 		t.Errorf("%+v, want code 2 and %q", r, want)
 	}
