@@ -13,15 +13,16 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
 )
 
-// Between two saves passes a second, and ten times as long as a save takes: what changes all the time must not have the disk write all the time.
+// Between two saves passes a second, or ten times as long as a save takes: what changes all the time must not have the disk write all the time.
 const (
 	minSavePause    = time.Second
+	maxSavePause    = 30 * time.Second
 	savePauseFactor = 10
 )
 
 // saver saves the routes beside what makes them, so that a slow disk holds up no change. Only a restart without an API server needs them.
 type saver struct {
-	dir    string
+	write  func([]route.Config) (without int, err error)
 	now    func() time.Time
 	logger logr.Logger
 
@@ -35,7 +36,8 @@ type saver struct {
 }
 
 func newSaver(o *Options) *saver {
-	return &saver{dir: o.SnapshotDir, now: o.Now, logger: o.Logger, wake: make(chan struct{}, 1)}
+	write := func(configs []route.Config) (int, error) { return route.SaveSnapshot(o.SnapshotDir, configs) }
+	return &saver{write: write, now: o.Now, logger: o.Logger, wake: make(chan struct{}, 1)}
 }
 
 // saved says that the file has configs.
@@ -68,7 +70,7 @@ func (s *saver) run(ctx context.Context) {
 			return
 		case <-s.wake:
 		}
-		pause := time.NewTimer(max(minSavePause, savePauseFactor*s.save()))
+		pause := time.NewTimer(min(max(minSavePause, savePauseFactor*s.save()), maxSavePause))
 		select {
 		case <-ctx.Done():
 			pause.Stop()
@@ -88,7 +90,7 @@ func (s *saver) save() time.Duration {
 		return 0
 	}
 	begin := s.now()
-	without, err := route.SaveSnapshot(s.dir, configs)
+	without, err := s.write(configs)
 	switch {
 	case err != nil:
 		// Only a restart without an API server would miss it.
