@@ -148,7 +148,7 @@ func TestWideTemplatesOfOneTeamHoldUpNothingOfAnothers(t *testing.T) {
 	s.keys(theKey())
 	s.endpoint("media")
 	p := s.startReady("media")
-	for i, n := range []int{700, 10_000, 40_000} {
+	for i, n := range []int{700, 10_000, 20_000, 30_000} {
 		evil.costly(fmt.Sprint("wide-", i), placeholders(fmt.Sprint(i), n), "upload")
 		took := s.sees(fmt.Sprint("after-", i))
 		t.Logf("with a template of %d placeholders, the next change is seen after %s; the receiver has had %d MiB", n, took.Round(time.Millisecond), p.peak())

@@ -18,8 +18,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
@@ -203,4 +206,51 @@ func TestInformerFollowsWhatItsScopeSays(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// Where the API server does not stream, all are read in pages, and of each what is kept.
+func TestAListIsReadInPages(t *testing.T) {
+	namespace := api.NewNamespace(t)
+	const many = 2*pageSize + 1
+	for i := range many {
+		create(t, secret(namespace, fmt.Sprintf("s-%03d", i)))
+	}
+	pages, most := 0, 0
+	transform := func(object any) (any, error) {
+		s := object.(*corev1.Secret)
+		s.Labels = nil
+		return s, nil
+	}
+	all, err := kept(transform, func(continued string) (runtime.Object, error) {
+		pages++
+		var list corev1.SecretList
+		o := metav1.ListOptions{Limit: pageSize, Continue: continued}
+		err := api.Client.List(t.Context(), &list, &crclient.ListOptions{Namespace: namespace, Raw: &o, Limit: o.Limit, Continue: o.Continue})
+		most = max(most, len(list.Items))
+		return &list, err
+	})
+	if err != nil || pages != 3 || most != pageSize {
+		t.Errorf("%d pages, %d objects at once, %v", pages, most, err)
+	}
+	lw, err := client.listWatch(&corev1.Secret{}, &corev1.SecretList{}, namespace, "", transform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A reflector asks so at first: it may have any version.
+	listed, err := lw.ListWithContext(t.Context(), metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, list := range map[string]runtime.Object{"by pages": all, "as a reflector lists": listed} {
+		objects, err := meta.ExtractList(list)
+		head, errHead := meta.ListAccessor(list)
+		if err != nil || errHead != nil || len(objects) != many || head.GetResourceVersion() == "" || head.GetContinue() != "" {
+			t.Fatalf("%s: %d objects of %d, version %q, continue %q, %v, %v", name, len(objects), many, head.GetResourceVersion(), head.GetContinue(), err, errHead)
+		}
+		for i, object := range objects {
+			if s, ok := object.(*corev1.Secret); !ok || s.Name != fmt.Sprintf("s-%03d", i) || s.Labels != nil {
+				t.Fatalf("%s: object %d is %v", name, i, object)
+			}
+		}
+	}
 }
