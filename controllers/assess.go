@@ -27,6 +27,7 @@ type world struct {
 	options  *Options
 	views    map[plan.Key]*endpointView // nil but in a snapshot
 	inUse    map[plan.Key]bool          // see usesEndpoint; nil: not looked for yet
+	named    map[plan.Key]bool          // see namesSecret; as above
 	// pathToken is the part of an endpoint's address that nobody can guess.
 	pathToken func(*v1alpha1.NotificationEndpoint) (string, *problem)
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
@@ -17,19 +18,26 @@ const maxForeign = 5
 // limitUse is how an environment's limit of URLs is filled.
 type limitUse struct {
 	limit int
-	urls  []string              // all that are there, canonical and sorted
-	users map[string][]plan.Key // by URL: the endpoints of the objects that hold triggers there
+	urls  []string                     // all that are there, canonical and sorted
+	users map[string]map[string]string // by URL and namespace: an endpoint of the objects that hold triggers there
+	said  *sync.Map                    // by namespace: what describe says, of which every refused object's message has a copy
 }
 
 // limitUseOf finds out whose the environment's URLs are.
 func limitUseOf(g *gathered, limit int, p plan.Plan) limitUse {
-	use := limitUse{limit: limit, urls: p.URLs, users: map[string][]plan.Key{}}
+	use := limitUse{limit: limit, urls: p.URLs, users: map[string]map[string]string{}, said: &sync.Map{}}
 	for _, key := range g.order {
 		endpoint := endpointKeyOf(g.triggers[key].CloudinaryTrigger)
 		for _, rec := range p.Verdicts[key].Records {
 			at := plan.CanonicalURL(rec.URL)
-			if rec.ID != "" && !slices.Contains(use.users[at], endpoint) {
-				use.users[at] = append(use.users[at], endpoint)
+			if rec.ID == "" {
+				continue
+			}
+			if use.users[at] == nil {
+				use.users[at] = map[string]string{}
+			}
+			if _, known := use.users[at][endpoint.Namespace]; !known {
+				use.users[at][endpoint.Namespace] = endpoint.Name
 			}
 		}
 	}
@@ -48,14 +56,23 @@ func (u *limitUse) explain(namespace, word string) string {
 // describe tells the owner of a namespace who fills the limit: that namespace's endpoints by name, other namespaces' by number, and of
 // URLs that are nobody's here scheme and host, since the rest may be a token.
 func (u *limitUse) describe(namespace string) string {
+	if text, known := u.said.Load(namespace); known {
+		return fmt.Sprint(text)
+	}
+	text := u.describeAnew(namespace)
+	u.said.Store(namespace, text)
+	return text
+}
+
+func (u *limitUse) describeAnew(namespace string) string {
 	var own, foreign []string
 	others, unknown := 0, 0
 	for _, at := range u.urls {
 		users := u.users[at]
-		i := slices.IndexFunc(users, func(k plan.Key) bool { return k.Namespace == namespace })
+		name, holds := users[namespace]
 		switch {
-		case i >= 0:
-			own = append(own, users[i].Name)
+		case holds:
+			own = append(own, name)
 		case len(users) > 0:
 			others++
 		default:

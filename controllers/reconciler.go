@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -96,10 +95,10 @@ type Reconciler struct {
 	directory *directory
 	keys      keyStore
 	paths     pathKeys
-	// largeObject is held by the one that has a large object in memory, see whole.
-	largeObject sync.Mutex
-	queue       workqueue.TypedRateLimitingInterface[Unit]
-	shares      *fairqueue.Queue[Unit] // nil where somebody else makes the passes, one at a time
+	// largeObjects bounds how many are in memory as a whole, see whole.
+	largeObjects turns
+	queue        workqueue.TypedRateLimitingInterface[Unit]
+	shares       *fairqueue.Queue[Unit] // nil where somebody else makes the passes, one at a time
 }
 
 // Reconcile makes one pass over a unit. It returns an error for bugs and faults of the API server alone: what Cloudinary

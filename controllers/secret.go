@@ -163,12 +163,13 @@ func (w *world) wroteWith(key plan.Key) bool {
 
 // namesSecret says whether an endpoint's spec has a Secret.
 func (w *world) namesSecret(key plan.Key) bool {
-	for _, ep := range w.endpoints {
-		if ep.Namespace == key.Namespace && ep.Spec.CredentialsSecretRef.Name == key.Name {
-			return true
+	if w.named == nil {
+		w.named = make(map[plan.Key]bool, len(w.endpoints))
+		for _, ep := range w.endpoints {
+			w.named[plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}] = true
 		}
 	}
-	return false
+	return w.named[key]
 }
 
 // readSecret brings what is known of a Secret up to date, and then its finalizer. The Secret is only read where it is needed and

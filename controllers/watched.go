@@ -5,6 +5,7 @@ package controllers
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -116,15 +117,31 @@ func large(o client.Object) bool {
 
 func abridged(raw *runtime.RawExtension) bool { return raw != nil && plan.Abridged(raw.Raw) }
 
-// whole begins what needs the whole of a large object for a moment, and returns the function that ends it. Any number of them may be worked
-// on at once, and there is no room for more than one.
+// largeAtOnce is how many large objects are in memory as a whole at once. Each takes some megabytes while an answer with it is read.
+const largeAtOnce = 4
+
+// whole begins what needs the whole of a large object for a moment, and returns the function that ends it. Passes work on any number of them,
+// and there is not room for all.
 func (r *Reconciler) whole(o client.Object) (end func()) {
 	if !large(o) {
 		return func() {}
 	}
-	r.largeObject.Lock()
-	return r.largeObject.Unlock
+	r.largeObjects.begin()
+	return r.largeObjects.end
 }
+
+// turns lets largeAtOnce go on at once.
+type turns struct {
+	once  sync.Once
+	taken chan struct{}
+}
+
+func (t *turns) begin() {
+	t.once.Do(func() { t.taken = make(chan struct{}, largeAtOnce) })
+	t.taken <- struct{}{}
+}
+
+func (t *turns) end() { <-t.taken }
 
 // maxSelector bounds an endpoint's selector of namespaces, which each pass matches anew. The bytes are those of its texts.
 const maxSelector = 4 << 10
