@@ -174,8 +174,8 @@ const (
 	// ReasonCredentialsMissing means no Secret gives access any more to a product environment in which triggers are left.
 	// Restore one, or annotate the object with notifications.cloudinary.dev/abandon: "true".
 	ReasonCredentialsMissing = "CredentialsMissing"
-	// ReasonVerificationKeysNotWritten means the receiver does not get all keys of the product environment: the Secret with those of all environments
-	// is full, or cannot be written. On endpoints with spec.receiver. Tried again at each sync.
+	// ReasonVerificationKeysNotWritten means the receiver does not get all keys of the endpoint's namespace: it has too many, or the Secret with those of all
+	// environments is full or cannot be written. On endpoints with spec.receiver. Tried again at each sync.
 	ReasonVerificationKeysNotWritten = "VerificationKeysNotWritten"
 )
 

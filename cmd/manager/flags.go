@@ -59,7 +59,7 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.StringVar(&o.VerificationNamespace, "verification-namespace", "",
 		"Namespace of the Secret in which the manager keeps the receiver's verification keys. Default: the namespace of the lease, see --leader-election-namespace.")
 	flags.DurationVar(&o.VerificationKeyGrace, "verification-key-grace", o.VerificationKeyGrace,
-		"How long the receiver still accepts notifications signed with a key that was removed from every Secret. 0: not at all.")
+		"How long the receiver still accepts notifications signed with a key that was removed from the endpoint's Secret. 0: not at all.")
 	flags.StringVar(&o.allowedAPIBases, "allowed-api-bases", "",
 		"Admin API addresses (upload_prefix) that Secrets may name besides Cloudinary's own, separated by commas: hosts such as proxy.example.com:8443, perhaps with http:// before and a path after; *.example.com; or * for all. Errors that hosts let in by a pattern answer are not shown.")
 	flags.BoolVar(&o.AllowInsecureAPIBase, "allow-insecure-api-base", false,

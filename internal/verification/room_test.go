@@ -141,7 +141,7 @@ func TestWhatGoesNeedsNoRoom(t *testing.T) {
 func TestTheSecretHoldsManyProductEnvironments(t *testing.T) {
 	t.Parallel()
 	data := map[string][]byte{}
-	for i := range 2300 {
+	for i := range 2600 {
 		if refused := put(t, data, fmt.Sprintf("cloud-%d", i), keysIn("team", 1, secretBytes)...); len(refused) > 0 {
 			t.Fatalf("the Secret is full with %d: %v", i, refused)
 		}
