@@ -206,7 +206,7 @@ func (s *inside) flood(ctx context.Context, p port, crowd int, text func() strin
 		})
 	}
 	begin := time.Now()
-	testenv.Eventually(s.T, patience, func() error {
+	testenv.Eventually(s.T, patience, func() error { //nolint:contextcheck // the flood's is not the test's
 		if n := sent.Load(); n < int64(2*crowd) || time.Since(begin) < junkTime {
 			return errNot("%d connections have been made", n)
 		}
@@ -234,7 +234,11 @@ func (s *inside) looks(until <-chan struct{}) *sync.WaitGroup {
 		}
 	}
 	var others sync.WaitGroup
-	others.Go(func() { s.bystander(until) })
+	others.Go(func() {
+		if s.bystander(until) == 0 {
+			s.Errorf("no notification was taken")
+		}
+	})
 	for name, look := range looks {
 		others.Go(func() { s.repeatedly(name, until, look) })
 	}
@@ -267,6 +271,7 @@ func (s *inside) repeatedly(what string, until <-chan struct{}, do func() (int, 
 
 // newScraper is a Prometheus. It has one connection, if it is let.
 func newScraper(t *testing.T) *http.Client {
+	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: soon}

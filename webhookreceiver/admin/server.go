@@ -87,7 +87,7 @@ func until(ctx context.Context, next http.Handler) http.Handler {
 		both, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		defer context.AfterFunc(ctx, cancel)()
-		next.ServeHTTP(w, r.WithContext(both))
+		next.ServeHTTP(w, r.WithContext(both)) //nolint:contextcheck // it has the request's in it
 	})
 }
 
