@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
 const (
@@ -24,9 +25,10 @@ const (
 type body struct {
 	guest
 
-	bytes []byte
-	small *[]byte // from the pool, nil while the first room suffices
-	first [FirstBody]byte
+	signed notification.Signed
+	bytes  []byte
+	small  *[]byte // from the pool, nil while the first room suffices
+	first  [FirstBody]byte
 }
 
 // bodies reads the bodies of requests.
@@ -141,6 +143,6 @@ func (b *bodies) release(x *body) {
 	if x.small != nil {
 		b.smalls.Put(x.small)
 	}
-	x.guest, x.bytes, x.small = guest{}, nil, nil
+	x.guest, x.signed, x.bytes, x.small = guest{}, notification.Signed{}, nil, nil
 	b.pool.Put(x)
 }

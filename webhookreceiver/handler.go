@@ -116,8 +116,8 @@ func (h *Handler) serve(r *http.Request) (*route.Endpoint, Reason) {
 		return endpoint, Reason(notification.RejectedNoKeys)
 	}
 	// Before anything of it is kept.
-	headers := signedOf(r.Header, nil)
-	if rejection := endpoint.Policy.Precheck(&headers); rejection != "" {
+	signed := signedOf(r.Header)
+	if rejection := endpoint.Policy.Precheck(&signed); rejection != "" {
 		return endpoint, Reason(rejection)
 	}
 	read, reason := h.bodies.read(r, endpoint.Key)
@@ -125,13 +125,15 @@ func (h *Handler) serve(r *http.Request) (*route.Endpoint, Reason) {
 		return endpoint, reason
 	}
 	defer h.bodies.release(read)
+	read.signed = signed
 	return endpoint, h.take(r, endpoint, read)
 }
 
 // take verifies and stores a notification.
 func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, read *body) Reason {
 	now, body := h.Now(), read.bytes
-	signed := signedOf(r.Header, body)
+	signed := read.signed
+	signed.Body = body
 	verified, rejection := endpoint.Policy.Verify(signed, now)
 	switch {
 	case rejection != "":
@@ -216,10 +218,11 @@ const (
 	headerSignatureV2 = "X-Cld-Signature_v2"
 )
 
-func signedOf(header http.Header, body []byte) notification.Signed {
+// signedOf is what is signed, but for the body.
+func signedOf(header http.Header) notification.Signed {
 	timestamp, signature, v2 := header[headerTimestamp], header[headerSignature], header[headerSignatureV2]
 	return notification.Signed{
-		Body: body, Timestamp: first(timestamp), Signature: first(signature), SignatureV2: first(v2),
+		Timestamp: first(timestamp), Signature: first(signature), SignatureV2: first(v2),
 		Repeated: len(timestamp) > 1 || len(signature) > 1 || len(v2) > 1,
 	}
 }

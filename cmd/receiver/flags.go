@@ -64,7 +64,7 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.Int64Var(&o.store.MaxBytes, "store-max-bytes", queue.DefaultMaxBytes,
 		"Maximum size in bytes of the notifications that are not delivered yet, dead letters included; one endpoint gets four fifths at most. Requests beyond this are answered 503.")
 	flags.IntVar(&o.store.MaxNotifications, "store-max-notifications", queue.DefaultMaxNotifications,
-		"Maximum number of notifications that are not delivered yet, dead letters included; one endpoint gets four fifths at most. Requests beyond this are answered 503.")
+		"Maximum number of notifications that are not delivered yet, dead letters included; one counts once more for each two targets beyond its first, and one endpoint gets four fifths at most. Requests beyond this are answered 503.")
 	flags.IntVar(&o.store.MaxKeys, "store-max-keys", queue.DefaultMaxKeys,
 		"Maximum number of notifications that are remembered to recognize duplicates, about 34 bytes of memory each. Beyond this the oldest one is forgotten early of the endpoint that has most, in the namespace that has most, and a duplicate of it is delivered.")
 	flags.Int64Var(&o.store.MinFreeBytes, "store-min-free-bytes", 0,
@@ -75,9 +75,9 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.StringVar(&o.address, "notifications-bind-address", ":8080", "Address on which Cloudinary's notifications are taken, over plain http: TLS ends in front of it.")
 	flags.Int64Var(&o.handler.MaxBodyBytes, "max-body-bytes", o.handler.MaxBodyBytes, "Maximum size in bytes of one notification. Larger requests are refused.")
 	flags.Int64Var(&o.handler.MaxInFlightBytes, "max-in-flight-bytes", o.handler.MaxInFlightBytes,
-		"Maximum size in bytes of all notifications held in memory at once. Requests beyond this are answered 503. At least twice --max-body-bytes.")
+		"Maximum size in bytes of all notifications held in memory at once, beyond the first 4 KiB of each. For one beyond this, that makes room which has been longest without a right signature; where there is none, it is answered 503. At least twice --max-body-bytes.")
 	flags.IntVar(&o.handler.MaxInFlight, "max-in-flight-requests", o.handler.MaxInFlight,
-		"Maximum number of requests worked on at once. Requests beyond this are answered 503.")
+		"Maximum number of requests worked on at once; half of them for one endpoint, until their signature is found right. For one beyond this, that makes room which has been longest without a right signature; where there is none, it is answered 503.")
 	flags.IntVar(&o.handler.MaxEndpointRate, "max-endpoint-rate", 0,
 		"Maximum average number of new notifications a second for one endpoint; bursts of as many are allowed. Requests beyond this are answered 503. What does not verify, is no JSON or was stored before does not count. 0: no maximum.")
 	flags.BoolVar(&o.handler.VerboseRefusals, "verbose-refusals", false,

@@ -8,10 +8,12 @@ import (
 
 	"github.com/go-logr/logr"
 
-	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/membudget"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/metricsserver"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/probes"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/admin"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 )
 
@@ -39,10 +41,10 @@ func (o *options) fitMemory(logger logr.Logger) error {
 // memory is what the flags allow to be taken, whatever is sent.
 func (o *options) memory() []membudget.Part {
 	notifications := webhookreceiver.Limits(o.maxConnections)
-	internal := httpserver.InternalLimits()
+	probed, scraped, administered := probes.Limits(), metricsserver.Limits(), admin.Limits()
 	return []membudget.Part{
 		{Name: "the program", Bytes: programBytes},
-		{Name: "probes, metrics and dead letters", Bytes: 2*internal.Memory(false) + internal.Memory(true)},
+		{Name: "probes, metrics and dead letters", Bytes: probed.Memory(false) + scraped.Memory(true) + administered.Memory(false)},
 		{Name: "connections", Flag: "max-connections", Value: int64(o.maxConnections), Bytes: notifications.Memory(false)},
 		{
 			Name: "the start of each body", Flag: "max-in-flight-requests", Value: int64(o.handler.MaxInFlight),

@@ -35,6 +35,7 @@ type conn struct {
 	refused atomic.Bool // what else comes is not read
 	linger  atomic.Bool // the other side may still be sending
 	idle    atomic.Bool // between an answer and the next request
+	proven  atomic.Bool // has brought a trusted request
 
 	mu    sync.Mutex // net/http looks for a next request while a handler runs
 	phase phase
@@ -149,7 +150,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 func (c *conn) shorter(t time.Time) time.Time {
 	limits := &c.server.limits
 	if c.idle.Load() {
-		if c.server.table.isProven(c) {
+		if c.proven.Load() {
 			return t
 		}
 		return earlier(t, now().Add(limits.StrangerIdleTimeout))

@@ -208,6 +208,7 @@ func (t *table) change(c *conn, state State) {
 	}
 	if state == StateTrusted {
 		p.proven = true
+		c.proven.Store(true)
 	}
 	if state == StateIdle && p.proven {
 		state = StateProven
@@ -247,12 +248,6 @@ func (t *table) countLargeHeader() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stats.LargeHeaders++
-}
-
-func (t *table) isProven(c *conn) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return c.place.proven
 }
 
 func (t *table) read() Stats {

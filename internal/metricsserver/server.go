@@ -50,6 +50,13 @@ const (
 	paceTime       = 50 * time.Millisecond
 )
 
+// Limits are those of the listener.
+func Limits() httpserver.Limits {
+	limits := httpserver.InternalLimits()
+	limits.MaxConnections = maxConnections
+	return limits
+}
+
 // Serve serves until ctx ends.
 func Serve(ctx context.Context, o Options) error {
 	if o.Address == "0" {
@@ -61,9 +68,7 @@ func Serve(ctx context.Context, o Options) error {
 		return fmt.Errorf("listen for metrics: %w", err)
 	}
 	handler := promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError, MaxRequestsInFlight: maxAtOnce})
-	limits := httpserver.InternalLimits()
-	limits.MaxConnections = maxConnections
-	serverOptions := httpserver.Options{Limits: limits}
+	serverOptions := httpserver.Options{Limits: Limits()}
 	if o.Secure {
 		certificate, err := certificateOf(&o)
 		if err != nil {

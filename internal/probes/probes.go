@@ -33,13 +33,18 @@ func Serve(ctx context.Context, listener net.Listener, ready func() error) error
 		}
 		w.WriteHeader(http.StatusOK)
 	})
-	limits := httpserver.InternalLimits()
-	limits.MaxConnections = maxConnections
-	server := httpserver.New(httpserver.Options{Handler: closing(mux), Limits: limits})
+	server := httpserver.New(httpserver.Options{Handler: closing(mux), Limits: Limits()})
 	if err := server.Run(ctx, httpserver.Pace(listener, paceMost, paceTime), 0); err != nil { // a probe that is cut off is as good as none
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
+}
+
+// Limits are those of the listener.
+func Limits() httpserver.Limits {
+	limits := httpserver.InternalLimits()
+	limits.MaxConnections = maxConnections
+	return limits
 }
 
 // closing has connections closed behind their answer, as the kubelet does itself.

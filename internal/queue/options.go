@@ -23,7 +23,7 @@ const (
 	// that was tried.
 	NotificationBytes = 170
 	// KeyBytes is for a deduplication key: see BenchmarkDedupBytes.
-	KeyBytes = 31
+	KeyBytes = 34
 )
 
 // Options says where a store is and what it may hold. Only Dir is needed.

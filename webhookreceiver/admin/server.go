@@ -66,12 +66,17 @@ func NewServer(q Queue, k Keeper) *Server {
 	return &Server{queue: q, keeper: k, working: make(chan struct{}, maxAtOnce)}
 }
 
-// Serve answers what comes to a listener until ctx ends, and closes it. When it returns, nothing uses queue and keeper any more.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+// Limits are those of the listener.
+func Limits() httpserver.Limits {
 	limits := httpserver.InternalLimits()
 	limits.MaxConnections, limits.HeaderTimeout, limits.BodyStartTimeout, limits.RequestTimeout = maxConnections, readTimeout, readTimeout, readTimeout
 	limits.AnswerTimeout, limits.IdleTimeout = writeTimeout, idleTimeout
-	server := httpserver.New(httpserver.Options{Handler: until(ctx, s.Handler()), Limits: limits})
+	return limits
+}
+
+// Serve answers what comes to a listener until ctx ends, and closes it. When it returns, nothing uses queue and keeper any more.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	server := httpserver.New(httpserver.Options{Handler: until(ctx, s.Handler()), Limits: Limits()})
 	if err := server.Run(ctx, httpserver.Pace(listener, paceMost, paceTime), shutdownTime); err != nil {
 		return fmt.Errorf("serve dead letters: %w", err)
 	}
