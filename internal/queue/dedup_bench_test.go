@@ -28,8 +28,8 @@ func benchOwners(n int) (owners [][]byte) {
 
 func filledSet(limit, keys int, owners [][]byte) *keySet {
 	s := newKeySet(limit)
-	for i := range uint64(keys) { //nolint:gosec // not negative
-		s.add(owners[i%uint64(len(owners))], benchKey(i), ID(i+1), int64(1_700_000_000+i/1000)) //nolint:gosec // small
+	for i := range uint64(keys) {
+		s.add(owners[i%uint64(len(owners))], benchKey(i), ID(i+1), int64(1_700_000_000+i/1000))
 	}
 	return s
 }

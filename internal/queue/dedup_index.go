@@ -19,6 +19,7 @@ type indexSlot struct {
 const (
 	// smallestIndex is how many slots an index has at least.
 	smallestIndex = 16
+	hashBits      = 16 // of what is kept
 	halfPlace     = 16 // bits
 )
 
@@ -29,10 +30,10 @@ func slotOf(h uint64, place uint32) indexSlot {
 }
 
 // indexHash has none of the bits by which the index was chosen.
-func indexHash(h uint64) uint16 { return uint16(h >> 48) } //nolint:gosec,mnd // the highest 16 bits
+func indexHash(h uint64) uint16 { return uint16(h >> (64 - hashBits)) }
 
 // home is where something with this hash would be alone.
-func (x *keyIndex) home(hash uint16) int { return int(hash) * len(x.slots) >> 16 } //nolint:mnd // of as many bits
+func (x *keyIndex) home(hash uint16) int { return int(hash) * len(x.slots) >> hashBits }
 
 func (x *keyIndex) after(i int) int {
 	if i++; i == len(x.slots) {

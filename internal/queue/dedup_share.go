@@ -233,6 +233,6 @@ func decodeFloor(b []byte) (keyFloor, error) {
 	if binary.LittleEndian.Uint32(b[floorLen-4:]) != checksum(b[:floorLen-4]) {
 		return keyFloor{}, errChecksum
 	}
-	f := keyFloor{id: ID(binary.LittleEndian.Uint64(b[1:])), until: int64(min(binary.LittleEndian.Uint64(b[9:]), math.MaxInt64))} //nolint:gosec // fits
+	f := keyFloor{id: ID(binary.LittleEndian.Uint64(b[1:])), until: int64(min(binary.LittleEndian.Uint64(b[9:]), math.MaxInt64))}
 	return f, nil
 }

@@ -5,6 +5,8 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,11 +44,7 @@ func (c *told) options(o Options) Options {
 func (c *told) is() (map[Endpoint]int, []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	counts := map[Endpoint]int{}
-	for e, n := range c.counts {
-		counts[e] = n
-	}
-	return counts, append([]string{}, c.lines...)
+	return maps.Clone(c.counts), slices.Clone(c.lines)
 }
 
 // flooded puts for one endpoint as often as it says, each beside one for another.
@@ -86,7 +84,7 @@ func TestStubsOfForgottenKeysGoAway(t *testing.T) {
 	entries := func() int {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return int(s.ledger.entries) //nolint:gosec // small
+		return int(s.ledger.entries)
 	}
 	eventually(t, "the stubs are removed", func() bool { return entries() < 2*stubBlock })
 	must(t, s.Close())
