@@ -47,9 +47,10 @@ func (f *fixture) pathKeySecret() *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: verification.PathKeySecretName, Namespace: f.options.VerificationNamespace}}
 }
 
-func (f *fixture) hiddenURL(name string) string {
+// hiddenURL is the address of the endpoint media.
+func (f *fixture) hiddenURL() string {
 	f.Helper()
-	return f.plainURL(name) + "/" + notification.PathToken(f.pathKey(), f.namespace, name)
+	return f.plainURL("media") + "/" + notification.PathToken(f.pathKey(), f.namespace, "media")
 }
 
 // byMethod are the calls that changed something, by their method.
@@ -89,7 +90,7 @@ func TestAnAddressCannotBeGuessedUnlessItIsToBePlain(t *testing.T) {
 	f.create(f.secret("cloudinary"), ep, plain, theirs, trigger)
 	ready(f, trigger)
 	ready(f, plain)
-	hidden := f.hiddenURL("media")
+	hidden := f.hiddenURL()
 	f.placesBecome("upload "+hidden, "delete "+hidden)
 	ready(f, ep)
 	if ep.Status.URL != hidden || plain.Status.URL != f.plainURL("plain") {
@@ -166,7 +167,7 @@ func TestAnEndpointThatIsMadeAnewHasTheAddressItHad(t *testing.T) {
 	again := f.withPath("media", "")
 	f.create(again)
 	ready(f, again)
-	if again.Status.URL != before || before != f.hiddenURL("media") {
+	if again.Status.URL != before || before != f.hiddenURL() {
 		t.Errorf("it was %s and is %s", before, again.Status.URL)
 	}
 }
@@ -190,7 +191,7 @@ func TestWithoutItsKeyEveryAddressMovesInPlace(t *testing.T) {
 		}
 		return nil
 	})
-	hidden := f.hiddenURL("media")
+	hidden := f.hiddenURL()
 	f.placesBecome("upload "+hidden, "delete "+hidden, "upload "+f.plainURL("plain"))
 	ready(f, trigger)
 	f.moved(ids, calls, 2)
@@ -223,7 +224,7 @@ func TestAKeyOfAddressesThatIsNoneIsLeftAlone(t *testing.T) {
 	}
 	f.delete(short)
 	ready(f, ep)
-	if ep.Status.URL != f.hiddenURL("media") {
+	if ep.Status.URL != f.hiddenURL() {
 		t.Errorf("the address is %s", ep.Status.URL)
 	}
 }

@@ -105,7 +105,7 @@ func (r *Reconciler) makePathKey(ctx context.Context, name client.ObjectKey) err
 	}
 	defer cancel()
 	key := make([]byte, notification.PathKeyBytes)
-	rand.Read(key) //nolint:errcheck // it never fails: the process ends instead
+	rand.Read(key) // it never fails: the process ends instead
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name, Labels: keyLabels()},
 		Data:       map[string][]byte{pathKeyEntry: key},

@@ -214,7 +214,9 @@ func (s *receiverSetting) url(endpoint string) string {
 }
 
 // notificationPath is an endpoint's where it is plain.
-func notificationPath(namespace, name string) string { return "/v1/notifications/" + namespace + "/" + name }
+func notificationPath(namespace, name string) string {
+	return "/v1/notifications/" + namespace + "/" + name
+}
 
 // endpoint makes a NotificationEndpoint as the manager leaves it.
 func (s *receiverSetting) endpoint(name string, targets ...v1alpha1.DeliveryTarget) *v1alpha1.NotificationEndpoint {

@@ -4,6 +4,7 @@ package webhookreceiver
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
@@ -45,11 +46,8 @@ func (h *Handler) full() bool { return h.bodies.intake.full() }
 
 // forAll says whether anybody may be told a reason: the same would be answered at any path, or the notification was verified.
 func (r Reason) forAll() bool {
-	switch r {
-	case ReasonNotLoaded, ReasonOverloaded,
-		Reason(notification.RejectedNotJSON), ReasonRateLimited, ReasonQueueFull, ReasonDiskFull, ReasonStoreFailed:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains([]Reason{
+		ReasonNotLoaded, ReasonOverloaded,
+		Reason(notification.RejectedNotJSON), ReasonRateLimited, ReasonQueueFull, ReasonDiskFull, ReasonStoreFailed,
+	}, r)
 }
