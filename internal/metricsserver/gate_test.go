@@ -37,11 +37,15 @@ type gated struct {
 func newGated(t *testing.T) *gated {
 	t.Helper()
 	g := &gated{T: t, questions: make(chan question, 100), now: time.Unix(1_700_000_000, 0)}
-	ask := func(_ context.Context, _ string, audiences []string) (int, error) {
+	ask := func(ctx context.Context, _ string, audiences []string) (int, error) {
 		answer := make(chan int)
 		g.questions <- question{audiences, answer}
-		if status := <-answer; status != 0 {
-			return status, nil
+		select {
+		case status := <-answer:
+			if status != 0 {
+				return status, nil
+			}
+		case <-ctx.Done():
 		}
 		return 0, errAway
 	}

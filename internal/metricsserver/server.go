@@ -45,12 +45,12 @@ const (
 
 	// A scraper keeps its connection from one scrape to the next, and no crowd takes it away. A new one has four times the time of the pace
 	// for its handshake and request, whatever the crowd, and handshakes do not take all of a CPU.
-	maxConnections = 128
+	maxConnections = 64
 	paceMost       = maxConnections / 4
-	paceTime       = 50 * time.Millisecond
+	paceTime       = 25 * time.Millisecond
 )
 
-// Limits are those of the listener.
+// Limits are what strangers may take.
 func Limits() httpserver.Limits {
 	limits := httpserver.InternalLimits()
 	limits.MaxConnections = maxConnections

@@ -21,6 +21,13 @@ const (
 	paceTime       = 25 * time.Millisecond
 )
 
+// Limits are what strangers may take.
+func Limits() httpserver.Limits {
+	limits := httpserver.InternalLimits()
+	limits.MaxConnections = maxConnections
+	return limits
+}
+
 // Serve answers what comes to a listener until ctx ends, and closes it: /healthz with 200, and /readyz once ready returns nil. Before that it
 // says what ready does.
 func Serve(ctx context.Context, listener net.Listener, ready func() error) error {

@@ -66,7 +66,7 @@ func NewServer(q Queue, k Keeper) *Server {
 	return &Server{queue: q, keeper: k, working: make(chan struct{}, maxAtOnce)}
 }
 
-// Limits are those of the listener.
+// Limits are what clients may take.
 func Limits() httpserver.Limits {
 	limits := httpserver.InternalLimits()
 	limits.MaxConnections, limits.HeaderTimeout, limits.BodyStartTimeout, limits.RequestTimeout = maxConnections, readTimeout, readTimeout, readTimeout
