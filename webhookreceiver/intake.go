@@ -131,43 +131,50 @@ func (i *intake) shortOfBytes(g *guest, n int64, large bool) shortage {
 // room waits until nothing is short, and has others make room. The lock is held but while it waits. It reports false where g itself has
 // been unproved longest, all others are proved, or they do not leave in time.
 func (i *intake) room(g *guest, short func() shortage) bool {
-	var patience *time.Timer
-	for what := short(); what != nothing; what = short() {
+	if short() == nothing {
+		return true
+	}
+	patience := time.NewTimer(i.patience)
+	defer patience.Stop()
+	for told := 0; ; {
+		what := short()
+		if what == nothing {
+			return true
+		}
 		other := i.oldest(g, what)
-		if other == g || g.told {
-			return false
-		}
-		if other == nil && patience == nil {
-			return false
-		}
-		if patience == nil {
-			patience = time.NewTimer(i.patience)
-			defer patience.Stop()
-		}
-		if i.freed == nil {
-			i.freed = make(chan struct{})
-		}
-		freed := i.freed
-		var leaves *http.Request
 		if other != nil {
-			leaves = other.request // it may have left, and be another one, without the lock
+			told++
 		}
-		i.mu.Unlock()
-		if leaves != nil {
-			httpserver.Cut(leaves)
+		if other == g || g.told || told == 0 {
+			return false
 		}
-		ended := false
-		select {
-		case <-freed:
-		case <-patience.C:
-			ended = true
-		}
-		i.mu.Lock()
-		if ended {
+		if !i.wait(other, patience.C) {
 			return short() == nothing
 		}
 	}
-	return true
+}
+
+// wait has a request leave, if there is one, and waits until something is given back. It reports false when patience has ended.
+func (i *intake) wait(leaves *guest, patience <-chan time.Time) bool {
+	if i.freed == nil {
+		i.freed = make(chan struct{})
+	}
+	freed := i.freed
+	var request *http.Request
+	if leaves != nil {
+		request = leaves.request // without the lock it may have left, and be another one
+	}
+	i.mu.Unlock()
+	defer i.mu.Lock()
+	if request != nil {
+		httpserver.Cut(request)
+	}
+	select {
+	case <-freed:
+		return true
+	case <-patience:
+		return false
+	}
 }
 
 // oldest is the request that is to leave so that less is short, and notes that it was told so: the one that has been unproved longest of
@@ -193,9 +200,9 @@ func (g *guest) has(short shortage, key types.NamespacedName) bool {
 		return g.large > 0
 	case largeBytesOfOne:
 		return g.large > 0 && g.key == key
-	default:
-		return true
+	case nothing, places:
 	}
+	return true
 }
 
 // prove says that the request is Cloudinary's: it gives way to nobody any more.

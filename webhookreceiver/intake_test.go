@@ -262,15 +262,17 @@ func TestHeadersAreJudgedBeforeTheBody(t *testing.T) {
 		"no timestamp":           {path, "X-Cld-Signature: " + strings.Repeat("0", 40) + "\r\n", "missing_timestamp"},
 		"a timestamp of no form": {path, "X-Cld-Timestamp: 17950000000\r\nX-Cld-Signature: " + strings.Repeat("0", 40) + "\r\n", "malformed_timestamp"},
 		"a path that is none":    {"/", "", "unknown_endpoint"},
-		"more than a body may have": {path, "X-Cld-Timestamp: 1795000000\r\nX-Cld-Signature: " + strings.Repeat("0", 40) + "\r\nX: \r\nContent-Length: 99999999\r\n",
-			"body_too_large"},
+		"more than a body may have": {
+			path, "X-Cld-Timestamp: 1795000000\r\nX-Cld-Signature: " + strings.Repeat("0", 40) + "\r\nX: \r\nContent-Length: 99999999\r\n",
+			"body_too_large",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			lines := tc.lines
 			if !strings.Contains(lines, "Content-Length") {
 				lines += "Content-Length: 9\r\n"

@@ -3,6 +3,7 @@
 package httpserver
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -56,7 +57,8 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, errRefused()
 	}
 	if c.tls != nil && c.beneath.left.Load() != handshakeOver {
-		if err := c.tls.Handshake(); err != nil { //nolint:noctx // it has the deadline of the header
+		// It has the deadline of the header.
+		if err := c.tls.HandshakeContext(context.Background()); err != nil {
 			return 0, errRefused()
 		}
 		c.beneath.left.Store(handshakeOver)
@@ -195,7 +197,7 @@ func (c *conn) refuseHead() {
 	c.server.table.countLargeHeader()
 	c.refused.Store(true)
 	c.linger.Store(true)
-	_ = c.Conn.SetWriteDeadline(now().Add(lingering)) // who does not take it does without it
+	_ = c.SetWriteDeadline(now().Add(lingering)) // who does not take it does without it
 	_, _ = io.WriteString(c.Conn, largeHeader)
 }
 
@@ -237,7 +239,9 @@ func (c *conn) drain() {
 }
 
 // now is the clock of the deadlines of sockets, which have no other.
-func now() time.Time { return time.Now() } //nolint:forbidigo // see above
+func now() time.Time {
+	return time.Now() //nolint:forbidigo // see above
+}
 
 // handshake bounds what a client sends before TLS is agreed on. It is beneath TLS.
 type handshake struct {

@@ -4,7 +4,6 @@ package httpserver
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -86,7 +85,7 @@ func FuzzAHeadEndsWhereItEndsForNetHTTP(f *testing.F) {
 		var h head
 		n, got := h.read(text, &Limits{MaxHeaderBytes: len(text), MaxHeaderLines: len(text)})
 		if want := len(text) - len(rest); got != finished || n != want {
-			t.Error(fmt.Sprintf("%q ends at %d (%d), for net/http at %d", text, n, got, want))
+			t.Errorf("%q ends at %d (%d), for net/http at %d", text, n, got, want)
 		}
 	})
 }

@@ -62,7 +62,7 @@ func run(t *testing.T, change func(*Options)) *running {
 		default:
 			close(r.release)
 		}
-		_ = r.Server.Close()
+		_ = r.Close()
 		if err := <-served; err != nil {
 			t.Errorf("Serve ended with %v", err)
 		}
@@ -134,6 +134,7 @@ func (c *client) answer() string {
 	if err != nil {
 		return "none"
 	}
+	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		return "cut off"
@@ -156,7 +157,7 @@ func (c *client) wants(want string) {
 func (c *client) closed() bool {
 	var timeout net.Error
 	_, err := c.from.ReadByte()
-	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
+	return err != nil && (!errors.As(err, &timeout) || !timeout.Timeout())
 }
 
 func post(path string, length int) string {
@@ -401,7 +402,7 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 	late.write("TP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx").wants("200 1 false closes")
 	close(r.release)
 	held.wants("200 0 false")
-	_ = held.Conn.Close()
+	_ = held.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -416,7 +417,11 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx, l, time.Second) }()
-	res, err := (&http.Client{Timeout: soon}).Get("http://" + l.Addr().String())
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.Addr().String(), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := (&http.Client{Timeout: soon}).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

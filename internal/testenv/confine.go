@@ -92,7 +92,7 @@ func cgroupPlaces() []cgroupPlace {
 	if err != nil {
 		return nil
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	var places []cgroupPlace
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		// <number>:<controllers>:<path>
@@ -100,10 +100,10 @@ func cgroupPlaces() []cgroupPlace {
 		if len(parts) != 3 {
 			continue
 		}
-		switch own := parts[2]; {
-		case parts[1] == "memory":
+		switch own := parts[2]; parts[1] {
+		case "memory":
 			places = append(places, cgroupPlace{folder: filepath.Join(root, "memory", own)}, cgroupPlace{folder: filepath.Join(root, "memory")})
-		case parts[1] == "":
+		case "":
 			places = append(places, cgroupPlace{filepath.Join(root, own), true}, cgroupPlace{filepath.Join(root, filepath.Dir(own)), true})
 		}
 	}
@@ -159,6 +159,7 @@ func (g *cgroup) kills() (int, error) {
 
 // remove waits for the process to have ended.
 func (g *cgroup) remove(tb testing.TB) {
+	tb.Helper()
 	var err error
 	for end := time.Now().Add(removalTime); time.Now().Before(end); time.Sleep(removalLook) {
 		if err = os.Remove(g.folder); err == nil {
