@@ -186,7 +186,11 @@ func TestLargeBodiesForACostlyTemplateAreAnswered(t *testing.T) {
 	}
 	until := make(chan struct{})
 	var others sync.WaitGroup
-	others.Go(func() { s.bystander(until) })
+	others.Go(func() {
+		if s.bystander(until) == 0 {
+			t.Error("meanwhile nothing else was taken")
+		}
+	})
 	senders.Wait()
 	close(until)
 	others.Wait()

@@ -86,7 +86,7 @@ func (t *TypePaths) Add(path, eventTypes []string) bool {
 		return false
 	}
 	t.nodes[at].path = int32(len(t.paths)) //nolint:gosec // there are no more than MaxTypePaths
-	t.paths = append(t.paths, typePath{at, eventTypes[:len(eventTypes):len(eventTypes)]})
+	t.paths = append(t.paths, typePath{at, slices.Clip(eventTypes)})
 	return true
 }
 

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,6 +61,16 @@ func live() uint64 {
 
 const hostile = 1000
 
+// spent is how much of a processor the test has had: the machine may be busy.
+func spent(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // churn keeps the endpoints of a namespace while all of its triggers change.
 type churn struct {
 	templates []func(i int) string
@@ -69,7 +80,8 @@ type churn struct {
 }
 
 // change has all triggers change, and returns how long it takes to read them, and then to make the routes.
-func (c *churn) change(round int) (reading, making time.Duration) {
+func (c *churn) change(t *testing.T, round int) (reading, making time.Duration) {
+	t.Helper()
 	var endpoints []*v1alpha1.NotificationEndpoint
 	triggers := make([]*KeptTrigger, hostile)
 	for i := range triggers {
@@ -77,20 +89,20 @@ func (c *churn) change(round int) (reading, making time.Duration) {
 			endpoints = append(endpoints, KeepEndpoint(endpoint("evil", c.endpoint(i), nil)))
 		}
 		of := i + round*hostile
-		t := trigger("evil", fmt.Sprint("t-", i), c.endpoint(i), c.templates[i%len(c.templates)](of), manyTypes(of)...)
-		begin := time.Now()
-		triggers[i] = KeepTrigger(t)
-		reading += time.Since(begin)
+		tr := trigger("evil", fmt.Sprint("t-", i), c.endpoint(i), c.templates[i%len(c.templates)](of), manyTypes(of)...)
+		begin := spent(t)
+		triggers[i] = KeepTrigger(tr)
+		reading += spent(t) - begin
 	}
-	begin := time.Now()
+	begin, now := spent(t), time.Now()
 	next := Configs(endpoints, triggers, nil)
-	Remember(c.configs, next, begin)
+	Remember(c.configs, next, now)
 	c.configs, c.compiled = next, nil
 	for i := range next {
-		e, _, _ := next[i].Compile(begin)
+		e, _, _ := next[i].Compile(now)
 		c.compiled = append(c.compiled, e)
 	}
-	return reading, time.Since(begin)
+	return reading, spent(t) - begin
 }
 
 // A thousand triggers of one namespace, each as costly as its author can make it, and all of them changing: it must cost others no more than
@@ -106,22 +118,22 @@ func TestAThousandHostileTriggers(t *testing.T) {
 			c := churn{templates: costly(), endpoint: endpoint}
 			reading, making := time.Hour, time.Hour
 			for round := range 3 {
-				r, m := c.change(round)
-				reading, making = min(reading, r), min(making, m) // the machine may be busy
+				r, m := c.change(t, round)
+				reading, making = min(reading, r), min(making, m)
 			}
 			dir := t.TempDir()
-			begin := time.Now()
+			begin := spent(t)
 			if _, err := SaveSnapshot(dir, c.configs); err != nil {
 				t.Fatal(err)
 			}
-			saving := time.Since(begin)
+			saving := spent(t) - begin
 			file, err := os.Stat(filepath.Join(dir, SnapshotName))
 			if err != nil {
 				t.Fatal(err)
 			}
 			taken := int64(live()) - int64(before)
 			t.Logf("all are read in %s and the routes made in %s, and saved in %s: %d KiB; %d MiB are in use", reading, making, saving, file.Size()>>10, taken>>20)
-			if reading > 2*time.Second || making > time.Second {
+			if reading > 3*time.Second || making > time.Second {
 				t.Errorf("reading them takes %s, and making the routes %s", reading, making)
 			}
 			if file.Size() > 2*maxSavedTriggers || taken > 100<<20 {
@@ -261,7 +273,7 @@ func TestAFileOfRoutesThatIsTooLargeIsNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if err := f.Truncate(1 << 40); err != nil { // no disk space is taken
 		t.Fatal(err)
 	}

@@ -144,7 +144,7 @@ func LoadSnapshot(dir string) ([]Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load routes: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // nothing was written
 	raw, err := io.ReadAll(io.LimitReader(f, maxSnapshotBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("load routes: %w", err)
