@@ -198,10 +198,10 @@ func TestKeysOfAnotherTeamNeitherCountNorDisplace(t *testing.T) {
 	f.counts(ep, ownKey)
 
 	t.Log("a key that Cloudinary has let in counts for whoever names it, and goes where nobody does")
-	real, byURL := other.secret("real"), other.endpoint("calls", hook)
-	real.StringData["CLOUDINARY_URL"] = f.credentials(second.APIKey, second.APISecret)
-	byURL.Spec.CredentialsSecretRef.Name = real.Name
-	other.create(real, byURL)
+	genuine, byURL := other.secret("genuine"), other.endpoint("calls", hook)
+	genuine.StringData["CLOUDINARY_URL"] = f.credentials(second.APIKey, second.APISecret)
+	byURL.Spec.CredentialsSecretRef.Name = genuine.Name
+	other.create(genuine, byURL)
 	ready(other, byURL)
 	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { naming(ep, simulator.DefaultAPIKey, second.APIKey) })
 	f.eventually(func() error { return f.countsFor(ep, ownKey, "222222222222222 second-secret") })

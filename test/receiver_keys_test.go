@@ -46,15 +46,12 @@ func newTeams(t *testing.T, o simulator.Options, others ...string) *teams {
 }
 
 // team gives a namespace a Secret and an endpoint by it, both of one name.
-func (s *teams) team(namespace, name string, secret map[string]string, apiKeys ...string) *v1alpha1.NotificationEndpoint {
+func (s *teams) team(namespace, name string, secret map[string]string) *v1alpha1.NotificationEndpoint {
 	s.Helper()
 	s.must(cluster.Client.Create(s.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}, StringData: secret}))
 	ep := &v1alpha1.NotificationEndpoint{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Spec:       v1alpha1.NotificationEndpointSpec{CredentialsSecretRef: v1alpha1.LocalSecretReference{Name: name}, Receiver: &v1alpha1.ReceiverSpec{Path: v1alpha1.ReceiverPathPlain}},
-	}
-	if len(apiKeys) > 0 {
-		ep.Spec.Receiver.Verification = &v1alpha1.Verification{APIKeys: apiKeys}
 	}
 	s.must(cluster.Client.Create(s.Context(), ep))
 	return ep

@@ -121,41 +121,47 @@ const (
 	rankEnds
 )
 
-func (p *Pool) choices(e Endpoint) []choice {
-	found := map[identity]choice{}
-	add := func(c choice) {
-		if have, twice := found[c.identity]; twice {
-			c.end, c.rank, c.own, c.let = laterEnd(have.end, c.end), min(have.rank, c.rank), have.own || c.own, have.let || c.let
-		}
-		found[c.identity] = c
+// choices has each key once, as what speaks best for it.
+type choices map[identity]choice
+
+func (all choices) add(c choice) {
+	if have, twice := all[c.identity]; twice {
+		c.end, c.rank, c.own, c.let = laterEnd(have.end, c.end), min(have.rank, c.rank), have.own || c.own, have.let || c.let
 	}
-	own := map[string]bool{}
+	all[c.identity] = c
+}
+
+func (p *Pool) choices(e Endpoint) []choice {
+	found, own := choices{}, map[string]bool{}
 	for _, k := range p.live[e.source()] {
 		if e.names(k.ID) {
 			own[k.ID] = true
-			add(choice{identity: identity{k.ID, k.Secret}, rank: rank(k), own: true})
+			found.add(choice{identity: identity{k.ID, k.Secret}, rank: rank(k), own: true})
 		}
 	}
 	for _, k := range p.lately[e.Namespace] {
 		if e.names(k.ID) {
-			add(choice{identity: identity{k.ID, k.Secret}, end: k.NotAfter, rank: rankEnds})
+			found.add(choice{identity: identity{k.ID, k.Secret}, end: k.NotAfter, rank: rankEnds})
 		}
 	}
 	for _, id := range e.APIKeys {
-		if own[id] {
-			continue
-		}
-		for _, l := range p.letIn[id] {
-			c := choice{identity: l.identity, end: l.end, rank: rankOthers, let: true}
-			if l.end != nil {
-				c.rank = rankEnds
-			}
-			add(c)
+		if !own[id] {
+			p.addLetIn(found, id)
 		}
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b choice) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), compareEnds(b.end, a.end), cmp.Compare(a.id, b.id), cmp.Compare(a.secret, b.secret))
 	})
+}
+
+func (p *Pool) addLetIn(found choices, id string) {
+	for _, l := range p.letIn[id] {
+		c := choice{identity: l.identity, end: l.end, rank: rankOthers, let: true}
+		if l.end != nil {
+			c.rank = rankEnds
+		}
+		found.add(c)
+	}
 }
 
 // rank is that of a key of the endpoint's own Secret.

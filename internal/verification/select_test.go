@@ -130,7 +130,7 @@ func TestNobodyElseHasASay(t *testing.T) {
 		for _, k := range among.Select(pinned) {
 			has := func(keys []verification.Key, checked bool) bool {
 				return slices.ContainsFunc(keys, func(o verification.Key) bool {
-					return o.ID == k.ID && o.Secret == k.Secret && !(checked && o.Unchecked)
+					return o.ID == k.ID && o.Secret == k.Secret && (!checked || !o.Unchecked)
 				})
 			}
 			if !has(mine, false) && !has(others, true) {

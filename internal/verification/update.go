@@ -32,7 +32,7 @@ type Update struct {
 //	---------------------------------------+----------------+-------------------------------------
 //	counts for one of Endpoints            | there or not   | stays, without an end
 //	counts for one of Awaited              | without an end | stays as it is
-//	is in one of which nothing is known    | without an end | stays as it is
+//	stands where nothing is known yet      | without an end | stays as it is
 //	anything else                          | without an end | stays until now + Grace
 //	anything else                          | with an end    | stays until then
 //	anything else                          | not there      | does not come in: least exposure
