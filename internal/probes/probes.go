@@ -47,13 +47,6 @@ func Serve(ctx context.Context, listener net.Listener, ready func() error) error
 	return nil
 }
 
-// Limits are those of the listener.
-func Limits() httpserver.Limits {
-	limits := httpserver.InternalLimits()
-	limits.MaxConnections = maxConnections
-	return limits
-}
-
 // closing has connections closed behind their answer, as the kubelet does itself.
 func closing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
