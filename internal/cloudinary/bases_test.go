@@ -158,7 +158,7 @@ func TestNothingOfAnAnswerFromElsewhereIsShown(t *testing.T) {
 					continue // a message of success is not read
 				}
 				text := err.Error()
-				for _, word := range strings.Fields(words) {
+				for word := range strings.FieldsSeq(words) {
 					if word != "of" && strings.Contains(text, word) {
 						t.Errorf("%s: %q has %q of the answer", operation, text, word)
 					}
