@@ -282,3 +282,25 @@ func TestFloodsKillNothingAndKeepNobodyWaiting(t *testing.T) {
 		t.Run(name, func(t *testing.T) { newFlooded(t).flood(flood...) })
 	}
 }
+
+func TestFlagsThatDoNotFitTheMemoryAreRefusedAtTheStart(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", deployedAs(t, "../config/receiver/deployment.yaml").env["GOMEMLIMIT"])
+	s := newReceiverSetting(t)
+	p := s.start("--store-max-notifications=4000000")
+	select {
+	case <-p.ended:
+	case <-time.After(soon):
+		t.Fatal("it runs")
+	}
+	for _, want := range []string{"--store-max-notifications is 4000000", "(GOMEMLIMIT)", "Set --store-max-notifications to "} {
+		if !strings.Contains(p.log.String(), want) {
+			t.Errorf("the log does not say %q", want)
+		}
+	}
+	if p.err == nil {
+		t.Error("it ended well")
+	}
+	if _, err := os.Stat(s.store); err == nil {
+		t.Error("the store was opened")
+	}
+}
