@@ -8,8 +8,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// Reason is why a request was not answered 200: the value of a metric's label, of status.receiver.rejected and of the
-// answer's body. The set is closed, see Reasons.
+// Reason is why a request was not answered 200: the value of a metric's label, of status.receiver.rejected and, where the sender may know
+// it, of the answer's body: see refuse. The set is closed, see Reasons.
 type Reason string
 
 // The reasons beyond those of package notification.
