@@ -218,7 +218,7 @@ func configs(endpoints int, contender string) []route.Config {
 		all = append(all, route.Config{
 			Key:   types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("e%d", i)},
 			Paths: []string{notification.Path(namespace, fmt.Sprintf("e%d", i))},
-			UID: types.UID(fmt.Sprintf("00000000-0000-0000-0000-%012d", i)), Generation: 1,
+			UID:   types.UID(fmt.Sprintf("00000000-0000-0000-0000-%012d", i)), Generation: 1,
 			Keys:   []verification.Key{{ID: "123456789012345", Secret: apiSecret}},
 			MaxAge: route.DefaultMaxAge, RetryMaxAge: route.DefaultRetryMaxAge, Targets: targets,
 		})
