@@ -167,6 +167,7 @@ func badInputs() map[string]badInput {
 			reason: v1alpha1.ReasonAPIBaseNotAllowed, endpoint: v1alpha1.ReasonAPIBaseNotAllowed,
 			says: []string{"/cloudinary: the host of upload_prefix, vault.prod.internal:8200,", "api-eu.cloudinary.com", "--allowed-api-bases=vault.prod.internal:8200/secret"},
 			prepare: func(f *fixture, secret s, _ e, _ c) {
+				f.allow(f.url)
 				secret.StringData["CLOUDINARY_URL"] = fmt.Sprintf("cloudinary://key:secret@%s?upload_prefix=https://vault.prod.internal:8200/secret", f.cloud)
 			},
 			heal: fixURL,

@@ -40,7 +40,7 @@ func newDoorman(f *fixture, refuses func(*http.Request, string) bool) *doorman {
 	}))
 	f.Cleanup(front.Close)
 	f.url = front.URL
-	f.allow(f.url)
+	f.allow("*", f.url)
 	f.secretURL = f.credentials(simulator.DefaultAPIKey, simulator.DefaultAPISecret)
 	return d
 }

@@ -25,7 +25,7 @@ func (f *fixture) around(before, after func(*http.Request)) {
 	}))
 	f.Cleanup(front.Close)
 	f.url = front.URL
-	f.allow(f.url)
+	f.allow("*", f.url)
 	f.secretURL = f.credentials(simulator.DefaultAPIKey, simulator.DefaultAPISecret)
 }
 

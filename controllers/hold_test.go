@@ -42,6 +42,7 @@ func TestOnlyCredentialsAreHeld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, simulator.Options{})
+			f.allow(f.url)
 			f.start()
 			secret.Name, secret.Namespace = "cloudinary", f.namespace
 			if secret.Type == corev1.SecretTypeServiceAccountToken {

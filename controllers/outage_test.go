@@ -38,7 +38,7 @@ func newFront(f *fixture) *front {
 	w := &front{fixture: f}
 	w.server = httptest.NewServer(w)
 	f.url = w.server.URL
-	f.allow(f.url)
+	f.allow("*", f.url)
 	f.secretURL = f.credentials(simulator.DefaultAPIKey, simulator.DefaultAPISecret)
 	f.Cleanup(func() { w.server.Close() })
 	return w

@@ -39,7 +39,6 @@ func TestASlowHostHoldsUpNobodyElse(t *testing.T) {
 	}))
 	t.Cleanup(slow.Close)
 	t.Cleanup(sync.OnceFunc(func() { close(release) }))
-	f.allow(f.url, slow.URL)
 	f.start()
 	for i := range 3 * passesPerNamespace {
 		secret := f.secret(fmt.Sprintf("slow-%d", i))

@@ -86,7 +86,7 @@ func newFixture(t *testing.T, simOptions simulator.Options) *fixture {
 	f.secretURL = f.credentials(simulator.DefaultAPIKey, simulator.DefaultAPISecret)
 	f.options = DefaultOptions()
 	f.options.AllowInsecureAPIBase = true
-	f.allow(f.url)
+	f.allow("*", f.url) // a test may have several simulators
 	f.options.SyncInterval = time.Second
 	f.options.MinListInterval = 50 * time.Millisecond
 	f.options.SettleTime = time.Second
