@@ -124,7 +124,7 @@ func tenantsManager(t *testing.T, env []string, tenants ...*tenant) *testenv.Con
 	}
 	log := &testenv.Output{}
 	cmd := exec.CommandContext(t.Context(), program, "--kubeconfig="+kubeconfig, "--watch-namespaces="+strings.Join(namespaces, ","),
-		"--verification-namespace="+namespaces[0], "--leader-elect=false", "--allow-insecure-api-base", "--metrics-bind-address=0", "--health-probe-bind-address=0")
+		"--verification-namespace="+namespaces[0], "--leader-elect=false", "--allow-insecure-api-base", "--allowed-api-bases=*", "--metrics-bind-address=0", "--health-probe-bind-address=0")
 	// The limits are those of config/manager/deployment.yaml.
 	cmd.Env = append(append(os.Environ(), "GOMEMLIMIT=230MiB"), env...)
 	cmd.Stdout, cmd.Stderr = log, log

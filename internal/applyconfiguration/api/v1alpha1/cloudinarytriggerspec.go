@@ -28,7 +28,7 @@ type CloudinaryTriggerSpecApplyConfiguration struct {
 	// For example {"==": [{"var": "resource_type"}, "image"]}. At most 16 KB and 32 levels. Absent or {}: every event of the type.
 	Filter *runtime.RawExtension `json:"filter,omitempty"`
 	// payloadTemplate replaces the body that is sent: a JSON object whose strings may hold Mustache placeholders, for
-	// example {"id": "{{asset.public_id}}"}. At most 16 KB as compact JSON. Absent or {}: Cloudinary's own body.
+	// example {"id": "{{asset.public_id}}"}. At most 16 KB as compact JSON and 32 levels. Absent or {}: Cloudinary's own body.
 	PayloadTemplate *runtime.RawExtension `json:"payloadTemplate,omitempty"`
 	// authScheme chooses the headers that prove where a notification comes from. default: both kinds of signature;
 	// legacy_hmac: without X-Cld-Signature_v2; eddsa_v2: with X-Cld-Signature_v2 alone. Absent: default.
