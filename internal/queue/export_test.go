@@ -25,7 +25,7 @@ func (s *Store) Shares() (counted, is map[Endpoint]Share) {
 	for _, e := range s.index.entries {
 		h := is[e.route.endpoint]
 		if e.pending > 0 {
-			h.Notifications++
+			h.Notifications += e.route.counts()
 			h.Bytes += int64(e.size)
 		}
 		is[e.route.endpoint] = h
