@@ -84,11 +84,7 @@ func (r *Reconciler) probe(ctx context.Context, unit Unit, creds cloudinary.Cred
 		if !r.directory.beginTrial(creds, unit) {
 			return 0, nil // the one that tries them wakes this one
 		}
-		defer func() {
-			for waiting := range r.directory.endTrial(creds) {
-				r.wake(waiting)
-			}
-		}()
+		defer r.endTrial(creds)
 		accepted, err := r.tryCredentials(ctx, b, creds)
 		if err != nil {
 			return 0, err
@@ -106,6 +102,13 @@ func (r *Reconciler) probe(ctx context.Context, unit Unit, creds cloudinary.Cred
 		return 0, err
 	}
 	return max(b.notBefore.Sub(r.Now()), conflictDelay), nil
+}
+
+// endTrial wakes who waits for what comes of trying credentials.
+func (r *Reconciler) endTrial(creds cloudinary.Credentials) {
+	for waiting := range r.directory.endTrial(creds) {
+		r.wake(waiting)
+	}
 }
 
 // tryCredentials lists with credentials. The list is the environment's first, if that has none yet.

@@ -67,6 +67,8 @@ func (d *directory) tenantsOf(u Unit) []string {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return slices.Sorted(maps.Keys(d.names.namespaces[u.Environment]))
+	case EndpointUnit:
+		return nil
 	default:
 		return nil
 	}
@@ -81,6 +83,7 @@ func (d *directory) hostOf(u Unit) string {
 		if s, ok := d.secret(u.Key); ok && s.problem == nil && !d.isAccepted(s.credentials) {
 			return hostOf(s.credentials.Environment().APIBase)
 		}
+	case EndpointUnit:
 	}
 	return ""
 }

@@ -28,7 +28,7 @@ func fatText() string { return `{"a":"` + strings.Repeat("x", megabyte) + `"}` }
 // bulk is metadata of which the manager needs nothing, and its own beside it.
 func bulk(o client.Object) {
 	long := strings.Repeat("x", megabyte)
-	o.SetManagedFields([]metav1.ManagedFieldsEntry{{FieldsV1: &metav1.FieldsV1{Raw: []byte(long)}}})
+	o.SetManagedFields([]metav1.ManagedFieldsEntry{{FieldsV1: metav1.NewFieldsV1(long)}})
 	o.SetOwnerReferences([]metav1.OwnerReference{{Name: long}})
 	o.SetLabels(map[string]string{"a": long})
 	o.SetAnnotations(map[string]string{"a": long, v1alpha1.AnnotationAbandon: annotationTrue, v1alpha1.GroupVersion.Group + "/other": long})

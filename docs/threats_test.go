@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A defence that nothing tests is a hope. Each threat on the page names tests that exist.
-func TestEachThreatNamesATestOfItsDefence(t *testing.T) {
+// A defense that nothing tests is a hope. Each threat on the page names tests that exist.
+func TestEachThreatNamesATestOfItsDefense(t *testing.T) {
 	t.Parallel()
 	tests := testNames(t)
 	text := pages(t)["docs/security.md"]
@@ -24,7 +24,7 @@ func TestEachThreatNamesATestOfItsDefence(t *testing.T) {
 	rows, named := 0, regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
 	for line := range strings.Lines(text) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		if !strings.HasPrefix(line, "| ") || len(cells) < 2 || strings.Contains(line, "| defence |") {
+		if !strings.HasPrefix(line, "| ") || len(cells) < 2 || strings.Contains(line, "| defense |") {
 			continue
 		}
 		const columns = 4

@@ -95,7 +95,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		h.Recorder.Rejected(endpoint, reason)
 		httpserver.Refuse(w, r)
-		status = h.refuse(w, r, reason)
+		status = h.refuse(w, reason)
 	}
 	h.Recorder.Answered(status, h.Now().Sub(begin))
 }

@@ -21,7 +21,7 @@ const unauthorized = "unauthorized"
 //	the routes are not loaded            | its own: it is the same for every path
 //	overloaded, or it is at this moment  | those of overloaded, at every path
 //	any other                            | 401 unauthorized
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, reason Reason) int {
+func (h *Handler) refuse(w http.ResponseWriter, reason Reason) int {
 	told := reason
 	if !h.VerboseRefusals && !reason.forAll() && h.full() {
 		told = ReasonOverloaded

@@ -242,7 +242,7 @@ func (q *Queue[T]) deliver() {
 	for {
 		var timer clock.Timer
 		var due <-chan time.Time
-		if wait, any := q.addDue(); any {
+		if wait, more := q.addDue(); more {
 			timer = q.config.Clock.NewTimer(wait)
 			due = timer.C()
 		}
@@ -261,7 +261,7 @@ func (q *Queue[T]) deliver() {
 }
 
 // addDue adds what is due, and returns how long it is until the next.
-func (q *Queue[T]) addDue() (wait time.Duration, any bool) {
+func (q *Queue[T]) addDue() (wait time.Duration, more bool) {
 	for {
 		q.mu.Lock()
 		next := q.later.first()

@@ -399,7 +399,7 @@ func TestNothingIsLostAndNoBoundExceeded(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // the same each time
+			random := rand.New(rand.NewPCG(seed, 1))
 			b := Bounds{Workers: 1 + random.IntN(8), PerTenant: 1 + random.IntN(4), PerHost: 1 + random.IntN(4), PerTenantAtHost: 1 + random.IntN(4)}
 			q := newQueue(t, b, clock.RealClock{})
 			p := &probe{running: map[item]bool{}, done: map[item]int{}}

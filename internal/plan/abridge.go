@@ -22,8 +22,8 @@ func Abridge(raw []byte) []byte {
 		return raw
 	}
 	text, err := json.Marshal(abridgement + exceeding(raw, err).Error())
-	if err != nil { // a text has a JSON form
-		return nil
+	if err != nil {
+		return nil //nolint:nilerr // a text has a JSON form
 	}
 	return text
 }

@@ -25,7 +25,7 @@ const SecretName = "cloudinary-receiver-verification-keys" //nolint:gosec // a n
 
 // PathKeySecretName is the name of the Secret with the key that unguessable addresses of endpoints are computed with, in the same namespace.
 // The manager makes it and never changes it, and the receiver does not read it: who deletes it moves every such endpoint to another address.
-const PathKeySecretName = "cloudinary-receiver-path-key"
+const PathKeySecretName = "cloudinary-receiver-path-key" //nolint:gosec // a name
 
 // Environment identifies a product environment.
 type Environment struct {
