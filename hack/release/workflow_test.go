@@ -146,7 +146,7 @@ func TestEachModuleIsKeptUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	var modules []string
-	for _, file := range strings.FieldsSeq(string(out)) {
+	for file := range strings.FieldsSeq(string(out)) {
 		modules = append(modules, strings.TrimSuffix("/"+strings.TrimSuffix(file, "go.mod"), "/"))
 	}
 	for i, m := range modules {

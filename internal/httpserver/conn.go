@@ -37,6 +37,8 @@ type conn struct {
 	linger  atomic.Bool // the other side may still be sending
 	idle    atomic.Bool // between an answer and the next request
 	proven  atomic.Bool // has brought a trusted request
+	// inBody says that phase is, so that who reads anything else need not take the lock for it.
+	inBody atomic.Bool
 
 	mu    sync.Mutex // net/http looks for a next request while a handler runs
 	phase phase
@@ -73,6 +75,9 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // most is how much of p may be filled: nothing of the next request is read with a body, so that its head is counted from its start.
 func (c *conn) most(p []byte) []byte {
+	if !c.inBody.Load() {
+		return p
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == inBody && int64(len(p)) > c.left {
@@ -101,6 +106,7 @@ func (c *conn) arrived(p []byte) bool {
 		c.grow(n)
 		if c.left == 0 {
 			c.phase = inHead
+			c.inBody.Store(false)
 		}
 	case inChunks:
 		c.grow(n)
@@ -119,7 +125,9 @@ func (c *conn) grow(n int64) {
 // begin is called with each request. It reports whether another one may follow on this connection: not where its start may have been read
 // already without being counted.
 func (c *conn) begin(length int64) bool {
-	c.server.table.change(c, StateRequest)
+	if !c.proven.Load() { // else it stays in its place until it is trusted again
+		c.server.table.change(c, StateRequest)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if length < 0 {
@@ -136,6 +144,7 @@ func (c *conn) begin(length int64) bool {
 		c.phase = inHead
 	default:
 		c.phase = inBody
+		c.inBody.Store(true)
 		c.grow(c.extra)
 	}
 	return true

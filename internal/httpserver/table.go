@@ -15,7 +15,7 @@ const (
 	StateRequest
 	// StateIdle is a stranger's that waits for another request.
 	StateIdle
-	// StateProven is that of somebody who has brought a trusted request, and waits for another one, or for the rest of its header.
+	// StateProven is that of somebody who has brought a trusted request, and waits for another one, or to be trusted with it.
 	StateProven
 	// StateTrusted is one with a trusted request that is being answered.
 	StateTrusted
@@ -64,8 +64,8 @@ type table struct {
 
 	mu   sync.Mutex
 	left sync.Cond // of mu: a connection was forgotten
-	// strangers are in the order in which they were accepted; proven in that in which they became idle, or brought a request that is
-	// not trusted yet. Those that are StateTrusted are in neither.
+	// strangers are in the order in which they were accepted; proven in that in which they became idle. Those
+	// that are StateTrusted are in neither.
 	strangers, proven list
 	closing           int // are cut, and not forgotten: net/http still holds what they took
 	stats             Stats
@@ -82,7 +82,6 @@ type place struct {
 	in         *list
 	next, prev *conn
 	state      State
-	proven     bool
 	cut        bool // to make room, or by the handler
 	forgotten  bool
 }
@@ -207,10 +206,9 @@ func (t *table) change(c *conn, state State) {
 		return
 	}
 	if state == StateTrusted {
-		p.proven = true
 		c.proven.Store(true)
 	}
-	if state == StateIdle && p.proven {
+	if state == StateIdle && c.proven.Load() {
 		state = StateProven
 	}
 	t.stats.Open[p.state]--
@@ -219,7 +217,7 @@ func (t *table) change(c *conn, state State) {
 	switch {
 	case state == StateTrusted:
 		t.unlist(c)
-	case p.proven:
+	case c.proven.Load():
 		t.unlist(c)
 		t.proven.push(c)
 	default: // a stranger has been one since it was accepted

@@ -22,8 +22,8 @@ func Abridge(raw []byte) []byte {
 		return raw
 	}
 	text, err := json.Marshal(abridgement + exceeding(raw, err).Error())
-	if err != nil {
-		return nil //nolint:nilerr // a text has a JSON form
+	if err != nil { // a text has a JSON form
+		return nil
 	}
 	return text
 }
@@ -34,8 +34,8 @@ func Abridged(raw []byte) bool { return bytes.HasPrefix(raw, []byte(`"`+abridgem
 // whyAbridged is the reason that Abridge has left; nil: it has left everything.
 func whyAbridged(raw []byte) error {
 	var text string
-	if !Abridged(raw) || json.Unmarshal(raw, &text) != nil {
-		return nil
+	if Abridged(raw) && json.Unmarshal(raw, &text) == nil {
+		return errors.New(strings.TrimPrefix(text, abridgement))
 	}
-	return errors.New(strings.TrimPrefix(text, abridgement))
+	return nil
 }
