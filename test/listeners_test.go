@@ -28,7 +28,7 @@ import (
 
 // What config/ gives the containers.
 const (
-	receiverMemory, receiverMemLimit = 512 << 20, "460MiB"
+	receiverMemory, receiverMemLimit = 640 << 20, "576MiB"
 	managerMemory, managerMemLimit   = 256 << 20, "230MiB"
 )
 
