@@ -136,16 +136,17 @@ func (i *intake) room(g *guest, short func() shortage) bool {
 	}
 	patience := time.NewTimer(i.patience)
 	defer patience.Stop()
-	for told := 0; ; {
+	for asked := false; ; {
 		what := short()
 		if what == nothing {
 			return true
 		}
-		other := i.oldest(g, what)
-		if other != nil {
-			told++
+		if g.told {
+			return false // before another one is told, whom nobody would cut off
 		}
-		if other == g || g.told || told == 0 {
+		other, leaving := i.oldest(g, what)
+		asked = asked || leaving || other != nil
+		if other == g || !asked {
 			return false
 		}
 		if !i.wait(other, patience.C) {
@@ -178,15 +179,21 @@ func (i *intake) wait(leaves *guest, patience <-chan time.Time) bool {
 }
 
 // oldest is the request that is to leave so that less is short, and notes that it was told so: the one that has been unproved longest of
-// those that were not told yet.
-func (i *intake) oldest(g *guest, short shortage) *guest {
+// those that were not told yet. It is neither g nor one that came after g while another one, which was told, is leaving still.
+func (i *intake) oldest(g *guest, short shortage) (_ *guest, leaving bool) {
 	for other := i.unproved.first; other != nil; other = other.next {
-		if !other.told && other.has(short, g.key) {
+		switch {
+		case !other.has(short, g.key):
+		case other.told:
+			leaving = leaving || other != g
+		case other == g && leaving:
+			return nil, true
+		default:
 			other.told = true
-			return other
+			return other, leaving
 		}
 	}
-	return nil
+	return nil, leaving
 }
 
 // has reports whether it takes any of what is short for a request to an endpoint.

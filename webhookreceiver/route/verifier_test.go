@@ -69,7 +69,7 @@ func TestASnapshotOfAFormerVersionBringsNoOthersKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Config{{
-		Key: types.NamespacedName{Namespace: "shop", Name: "media"}, UID: "u", Generation: 1, MaxAge: 1, RetryMaxAge: 1,
+		Key: types.NamespacedName{Namespace: "shop", Name: "media"}, UID: "u", Generation: 1, MaxAge: 1, RetryMaxAge: 1, Paths: []string{"/v1/notifications/shop/media"},
 		Keys: []verification.Key{{ID: "1", Secret: "own"}, {ID: "4", Secret: "selected"}},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
