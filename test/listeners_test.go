@@ -28,7 +28,7 @@ import (
 
 // What config/ gives the containers.
 const (
-	receiverMemory, receiverMemLimit = 640 << 20, "576MiB"
+	receiverMemory, receiverMemLimit = 768 << 20, "691MiB"
 	managerMemory, managerMemLimit   = 256 << 20, "230MiB"
 )
 

@@ -211,7 +211,7 @@ func TestLargeObjectsDoNotFillTheMemory(t *testing.T) {
 	defer evil.gone()
 	for _, streams := range []string{"true", "false"} {
 		t.Setenv("KUBE_FEATURE_WatchListClient", streams)
-		t.Setenv("GOMEMLIMIT", "576MiB")
+		t.Setenv("GOMEMLIMIT", "691MiB")
 		p := s.startReady("media")
 		s.sees("after-" + streams)
 		t.Logf("%d triggers of 1.2 MiB each, streamed: %s; the receiver has had %d MiB", n, streams, p.peak())
@@ -225,7 +225,7 @@ func TestLargeObjectsDoNotFillTheMemory(t *testing.T) {
 
 // A thousand triggers at the limits of what the manager accepts, that change as fast as the API server lets them.
 func TestAThousandHostileTriggersHoldUpNothingOfAnotherTeams(t *testing.T) {
-	t.Setenv("GOMEMLIMIT", "576MiB")
+	t.Setenv("GOMEMLIMIT", "691MiB")
 	s := newReceiverSetting(t)
 	evil := s.tenant()
 	s.keys(theKey())

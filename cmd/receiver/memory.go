@@ -15,6 +15,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/admin"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery/service"
 )
 
 // programBytes is what the rest takes, as docs/sizing.md has it measured: at rest with 1,000 endpoints, and under full load.
@@ -51,7 +52,14 @@ func (o *options) memory() []membudget.Part {
 			Bytes: membudget.Times(min(o.handler.MaxInFlight, o.maxConnections), webhookreceiver.FirstBody),
 		},
 		{Name: "the rest of bodies", Flag: "max-in-flight-bytes", Value: o.handler.MaxInFlightBytes, Bytes: o.handler.MaxInFlightBytes},
-		{Name: "bodies on their way to targets", Bytes: delivery.DefaultSharedBytes},
+		{
+			Name:  "bodies on their way to targets",
+			Bytes: max(delivery.DefaultFirstBytes, o.handler.MaxBodyBytes) + max(delivery.DefaultSharedBytes, o.handler.MaxBodyBytes),
+		},
+		{
+			Name:  "requests to targets and their answers",
+			Bytes: membudget.Times(delivery.DefaultFirstInFlight+delivery.DefaultSharedInFlight, service.AttemptBytes),
+		},
 		{
 			Name: "notifications that wait", Flag: "store-max-notifications", Value: int64(o.store.MaxNotifications),
 			Bytes: membudget.Times(o.store.MaxNotifications, queue.NotificationBytes+delivery.WaitingBytes),

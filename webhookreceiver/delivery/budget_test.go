@@ -47,9 +47,9 @@ func TestBudgets(t *testing.T) {
 		"as many as a lane's workers":        {func(o *Options) { o.LaneInFlight = 3 }, 100, 3},
 		"as many bytes as a lane may have":   {func(o *Options) { o.LaneBytes = 1000 }, 250, 4},
 		"one, though it is too large":        {func(o *Options) { o.LaneBytes = 1000 }, 5000, 1},
-		"one beyond those of all lanes":      {func(o *Options) { o.SharedInFlight = 5 }, 100, 6},
-		"the same for the bytes of all":      {func(o *Options) { o.SharedBytes = 500 }, 100, 6},
-		"one, though all lanes may have few": {func(o *Options) { o.SharedBytes = 10 }, 100, 1},
+		"one beyond half of those of all":    {func(o *Options) { o.SharedInFlight = 10 }, 100, 6},
+		"the same for the bytes of all":      {func(o *Options) { o.SharedBytes = 1000 }, 100, 6},
+		"one of each, though they are large": {func(o *Options) { o.FirstBytes, o.SharedBytes = 10, 10 }, 100, 2},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestBudgets(t *testing.T) {
 }
 
 func TestSharedBudgetGoesRound(t *testing.T) {
-	bubble(t, func(o *Options) { o.SharedInFlight = 20 }, func(w *world) {
+	bubble(t, func(o *Options) { o.SharedInFlight = 40 }, func(w *world) {
 		names := []string{}
 		for i := range 50 {
 			names = append(names, fmt.Sprintf("t%d", i))
@@ -92,7 +92,7 @@ func TestSharedBudgetGoesRound(t *testing.T) {
 			count[a.target]++
 		}
 		for _, name := range names {
-			// 50 of its own, one each, and 20 that are shared make 42 for each.
+			// 50, one each, and 20 of those that are shared make 42 for each.
 			if count[name] < 38 {
 				w.t.Errorf("%s got %d attempts in 30 s, want its share", name, count[name])
 			}
@@ -171,6 +171,82 @@ func TestManyAtOnce(t *testing.T) {
 			if s.order != 0 && !slices.IsSorted(ids) {
 				t.Errorf("%+v got %v", s, ids)
 			}
+		}
+	})
+}
+
+// Targets that hang, as many as there may be, neither take more than the pools have nor keep those of other namespaces waiting.
+func TestFirstsAreBounded(t *testing.T) {
+	const size, targets = 3 << 20, 150
+	others := queue.Endpoint{Namespace: "bakery", Name: "media"}
+	bubble(t, nil, func(w *world) {
+		names := []string{}
+		for i := range targets {
+			names = append(names, fmt.Sprintf("t%d", i))
+		}
+		w.routes.Store(tableOf(map[queue.Endpoint][]string{shop: names, others: {"a"}}))
+		w.target.set(func(ctx context.Context, d *Delivery) Result {
+			if d.Endpoint.Key.Namespace == shop.Namespace {
+				return hang(ctx, d)
+			}
+			return delivered
+		})
+		w.start()
+		for range 3 {
+			w.queue.put(shop, 0, size, time.Now(), names...)
+		}
+		synctest.Wait()
+		inFlight := 0
+		w.Lanes(func(s LaneStats) { inFlight += s.InFlight })
+		if most := DefaultFirstBytes / 2 / size; inFlight != most { // no second one fits into a lane
+			t.Errorf("%d of 3 MiB are in flight, want %d", inFlight, most)
+		}
+		for range 100 {
+			w.queue.put(others, 0, size, time.Now(), "a")
+		}
+		synctest.Wait()
+		if got := len(w.queue.noted()); got != 100 {
+			t.Errorf("the other namespace got %d of 100 delivered beside them", got)
+		}
+	})
+}
+
+// What waits for room gets it, each in its turn, however many namespaces there are.
+func TestFirstsGoRound(t *testing.T) {
+	const namespaces, targets, each = 20, 5, 4
+	bubble(t, func(o *Options) { o.FirstInFlight, o.SharedInFlight = 10, 1 }, func(w *world) {
+		routes := map[queue.Endpoint][]string{}
+		names := []string{"a", "b", "c", "d", "e"}
+		for i := range namespaces {
+			routes[queue.Endpoint{Namespace: fmt.Sprint("n", i), Name: "media"}] = names
+		}
+		w.routes.Store(tableOf(routes))
+		w.target.set(func(context.Context, *Delivery) Result {
+			time.Sleep(time.Second)
+			return delivered
+		})
+		w.start()
+		for e := range routes {
+			for range each {
+				w.queue.put(e, 0, 100, time.Now(), names...)
+			}
+		}
+		after(20*time.Second + time.Millisecond)
+		count := map[string]int{}
+		for _, a := range w.target.tried() {
+			count[a.namespace]++
+		}
+		for i := range namespaces {
+			if n := count[fmt.Sprint("n", i)]; n < 8 { // ten at once make ten for each
+				t.Errorf("namespace %d got %d attempts in 20 s, want its share", i, n)
+			}
+		}
+		if most := w.target.mostInFlight(); most > 11 {
+			t.Errorf("%d were in flight at once, want 11 at most", most)
+		}
+		after(time.Minute)
+		if got := len(w.queue.noted()); got != namespaces*targets*each {
+			t.Errorf("%d of %d delivered", got, namespaces*targets*each)
 		}
 	})
 }

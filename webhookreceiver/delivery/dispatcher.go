@@ -17,7 +17,7 @@ import (
 type Dispatcher struct {
 	o        Options
 	recorder *recorder
-	pool     pool
+	pools    [budgets]*pool
 	attempts sync.WaitGroup
 	cutOff   context.CancelFunc // ends the attempts in flight
 
@@ -41,7 +41,9 @@ const (
 // New makes a Dispatcher that delivers nothing before Run.
 func New(o Options) *Dispatcher {
 	d := &Dispatcher{o: o.withDefaults(), tracks: map[destination]*track{}}
-	d.pool = pool{flights: d.o.SharedInFlight, bytes: d.o.SharedBytes}
+	d.pools = [budgets]*pool{
+		ofFirsts: newPool(ofFirsts, d.o.FirstInFlight, d.o.FirstBytes), ofMore: newPool(ofMore, d.o.SharedInFlight, d.o.SharedBytes),
+	}
 	d.recorder = newRecorder(&d.o, d.recorded)
 	d.origin = d.o.Clock.Now()
 	return d

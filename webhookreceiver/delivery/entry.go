@@ -35,8 +35,8 @@ type retry struct {
 // flight is an attempt that has begun and not ended.
 type flight struct {
 	retry
-	probe  bool
-	pooled bool // took from the budget that all lanes share
+	probe   bool
+	charged budget
 }
 
 func (f *flight) retried() bool { return f.attempts > 1 }

@@ -151,15 +151,16 @@ type target struct {
 }
 
 type attempt struct {
-	id     queue.ID
-	target string
-	number int
-	at     time.Time
+	id        queue.ID
+	namespace string
+	target    string
+	number    int
+	at        time.Time
 }
 
 func (s *target) Send(ctx context.Context, d *Delivery) Result {
 	s.mu.Lock()
-	s.attempts = append(s.attempts, attempt{id: d.ID, target: d.Target.Name, number: d.Attempt, at: time.Now()})
+	s.attempts = append(s.attempts, attempt{id: d.ID, namespace: d.Endpoint.Key.Namespace, target: d.Target.Name, number: d.Attempt, at: time.Now()})
 	s.inFlight++
 	s.most = max(s.most, s.inFlight)
 	answer := s.answer
@@ -275,15 +276,28 @@ func patient(maxAge time.Duration, targets ...string) *route.Table {
 	if len(targets) == 0 {
 		return route.NewTable(nil)
 	}
-	e := &route.Endpoint{Key: types.NamespacedName{Namespace: "shop", Name: "media"}, RetryMaxAge: maxAge}
+	return route.NewTable([]*route.Endpoint{endpointOf(shop, maxAge, targets)})
+}
+
+// tableOf has several endpoints with their targets.
+func tableOf(endpoints map[queue.Endpoint][]string) *route.Table {
+	var all []*route.Endpoint
+	for e, targets := range endpoints {
+		all = append(all, endpointOf(e, time.Hour, targets))
+	}
+	return route.NewTable(all)
+}
+
+func endpointOf(e queue.Endpoint, maxAge time.Duration, targets []string) *route.Endpoint {
+	made := &route.Endpoint{Key: types.NamespacedName{Namespace: e.Namespace, Name: e.Name}, RetryMaxAge: maxAge}
 	for _, name := range targets {
 		if name == "event" {
-			e.Targets = append(e.Targets, route.Target{Name: name, Event: true})
+			made.Targets = append(made.Targets, route.Target{Name: name, Event: true})
 			continue
 		}
-		e.Targets = append(e.Targets, route.Target{Name: name, Service: &route.Service{Name: name, Port: 80}})
+		made.Targets = append(made.Targets, route.Target{Name: name, Service: &route.Service{Name: name, Port: 80}})
 	}
-	return route.NewTable([]*route.Endpoint{e})
+	return made
 }
 
 func (w *world) start() {

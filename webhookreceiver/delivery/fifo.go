@@ -29,6 +29,21 @@ func (f *fifo[T]) push(v T) {
 	f.n++
 }
 
+// pushFront adds an element before the first. It is meant for few: it copies a chunk.
+func (f *fifo[T]) pushFront(v T) {
+	if f.n == 0 {
+		f.push(v)
+		return
+	}
+	if f.head > 0 {
+		f.head--
+		f.chunks[0][f.head] = v
+	} else {
+		f.chunks = append([][]T{{v}}, f.chunks...)
+	}
+	f.n++
+}
+
 // peek returns the first element, or nil. It is valid until the next push or pop.
 func (f *fifo[T]) peek() *T {
 	if f.n == 0 {

@@ -40,17 +40,16 @@ type lane struct {
 	again fifo[retry]
 	keys  map[uint64]*fifo[entry] // those parked; nil: none
 
-	parked         int
-	flights        []*flight
-	retriesFlying  int
-	bytesFlying    int64
-	unpooledFlying bool
-	unrecorded     int
+	parked        int
+	flights       []*flight
+	retriesFlying int
+	bytesFlying   int64
+	firstFlying   bool // one that is charged to the pool of firsts
+	unrecorded    int
 
-	breaker      breaker
-	probedRetry  bool // what the last probe was
-	lastFailure  string
-	starvedOfAll bool // the shared budget had no room at the last look
+	breaker     breaker
+	probedRetry bool // what the last probe was
+	lastFailure string
 }
 
 func (l *lane) add(e entry) { l.fresh.push(e) }
@@ -93,11 +92,10 @@ type step struct {
 
 func (s *step) nothing() bool { return s.flight == nil && s.ended == nil && !s.more }
 
-// next decides what is to be done at a time. An attempt that it returns has begun. admit asks the shared budget for a number of
-// bytes; it is asked only if everything else allows the attempt, and only beyond a lane's first.
-func (l *lane) next(now int64, t *terms, admit func(int64) bool) step {
+// next decides what is to be done at a time. An attempt that it returns has begun. admit asks a shared budget for a number of
+// bytes; it is asked only if everything else allows the attempt.
+func (l *lane) next(now int64, t *terms, admit func(budget, int64) bool) step {
 	l.promote(now)
-	l.starvedOfAll = false
 	if l.unrecorded >= maxUnrecorded {
 		return step{}
 	}
@@ -124,12 +122,12 @@ func (l *lane) next(now int64, t *terms, admit func(int64) bool) step {
 	}
 	switch {
 	case again:
-		if pooled, ok := l.affords(l.again.peek().size, admit); ok {
-			return step{flight: l.begin(l.again.pop(), pooled, probe)}
+		if charged, ok := l.affords(l.again.peek().size, admit); ok {
+			return step{flight: l.begin(l.again.pop(), charged, probe)}
 		}
 	case fresh != nil:
-		if pooled, ok := l.affords(fresh.peek().size, admit); ok {
-			return step{flight: l.begin(retry{entry: fresh.pop()}, pooled, probe)}
+		if charged, ok := l.affords(fresh.peek().size, admit); ok {
+			return step{flight: l.begin(retry{entry: fresh.pop()}, charged, probe)}
 		}
 	}
 	return step{}
@@ -160,21 +158,21 @@ func (l *lane) settle() (settled bool, from *fifo[entry]) {
 	return false, nil
 }
 
-// affords says whether one more attempt fits into the budgets, and whether it takes from the shared one. One is always allowed.
-func (l *lane) affords(size uint32, admit func(int64) bool) (pooled, ok bool) {
+// affords says whether one more attempt fits into the budgets, and which of the shared ones it takes from. The lane's own allows one always.
+func (l *lane) affords(size uint32, admit func(budget, int64) bool) (charged budget, ok bool) {
 	if len(l.flights) > 0 && l.bytesFlying+int64(size) > l.maxBytes {
-		return false, false
+		return 0, false
 	}
-	if !l.unpooledFlying {
-		return false, true
+	charged = ofFirsts
+	if l.firstFlying {
+		charged = ofMore
 	}
-	l.starvedOfAll = !admit(int64(size))
-	return true, !l.starvedOfAll
+	return charged, admit(charged, int64(size))
 }
 
-func (l *lane) begin(r retry, pooled, probe bool) *flight {
+func (l *lane) begin(r retry, charged budget, probe bool) *flight {
 	r.tried()
-	f := &flight{retry: r, pooled: pooled, probe: probe}
+	f := &flight{retry: r, charged: charged, probe: probe}
 	if r.order != 0 {
 		l.hold(r.order)
 	}
@@ -183,8 +181,8 @@ func (l *lane) begin(r retry, pooled, probe bool) *flight {
 	if f.retried() {
 		l.retriesFlying++
 	}
-	if !pooled {
-		l.unpooledFlying = true
+	if charged == ofFirsts {
+		l.firstFlying = true
 	}
 	if probe {
 		l.breaker.probing = true
@@ -228,8 +226,8 @@ func (l *lane) land(f *flight) {
 	if f.retried() {
 		l.retriesFlying--
 	}
-	if !f.pooled {
-		l.unpooledFlying = false
+	if f.charged == ofFirsts {
+		l.firstFlying = false
 	}
 }
 

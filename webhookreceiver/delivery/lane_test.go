@@ -35,7 +35,7 @@ func (m *model) undo(t *rapid.T, id queue.ID) {
 // look does what the lane says until it says nothing more.
 func (m *model) look(t *rapid.T) {
 	for {
-		s := m.lane.next(m.now, &m.terms, func(int64) bool { return m.admit })
+		s := m.lane.next(m.now, &m.terms, func(b budget, _ int64) bool { return b == ofFirsts || m.admit })
 		switch {
 		case s.nothing():
 			m.rest(t)
@@ -224,7 +224,7 @@ func TestRetriesLeaveRoomForOthers(t *testing.T) {
 	}
 }
 
-func always1(int64) bool { return true }
+func always1(budget, int64) bool { return true }
 
 func TestFifo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

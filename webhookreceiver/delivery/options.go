@@ -42,8 +42,10 @@ type Options struct {
 	// LaneInFlight and LaneBytes limit what one target has in flight; one notification always may be. 0: the defaults.
 	LaneInFlight int
 	LaneBytes    int64
-	// SharedInFlight and SharedBytes limit what all targets have in flight beyond the first notification of each. 0: the
-	// defaults.
+	// FirstInFlight and FirstBytes limit the first that each target has in flight, and SharedInFlight and SharedBytes those beyond, of all
+	// targets together. Namespaces have equal rights to both. 0: the defaults.
+	FirstInFlight  int
+	FirstBytes     int64
 	SharedInFlight int
 	SharedBytes    int64
 	// RemovedAfter is how long what waits is kept for a target that its endpoint no longer has. 0: DefaultRemovedAfter.
@@ -59,7 +61,9 @@ const (
 	DefaultGrace          = 15 * time.Second
 	DefaultLaneInFlight   = 16
 	DefaultLaneBytes      = 4 << 20
-	DefaultSharedInFlight = 512
+	DefaultFirstInFlight  = 128
+	DefaultFirstBytes     = 32 << 20
+	DefaultSharedInFlight = 128
 	DefaultSharedBytes    = 32 << 20
 	DefaultRemovedAfter   = 10 * time.Minute
 )
@@ -85,6 +89,8 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Grace, DefaultGrace)
 	orDefault(&o.LaneInFlight, DefaultLaneInFlight)
 	orDefault(&o.LaneBytes, DefaultLaneBytes)
+	orDefault(&o.FirstInFlight, DefaultFirstInFlight)
+	orDefault(&o.FirstBytes, DefaultFirstBytes)
 	orDefault(&o.SharedInFlight, DefaultSharedInFlight)
 	orDefault(&o.SharedBytes, DefaultSharedBytes)
 	orDefault(&o.RemovedAfter, DefaultRemovedAfter)

@@ -16,7 +16,7 @@ import (
 // stepsAtOnce bounds how long a lane is locked.
 const stepsAtOnce = 64
 
-// pump changes a lane and has begun whatever can begin then, in it and in those whose turn it is to use the shared budget. It is
+// pump changes a lane and has begun whatever can begin then, in it and in those whose turn it is to use a shared budget. It is
 // false, and nothing was done, if the lane has been dropped. change may be nil. It does not block.
 func (d *Dispatcher) pump(t *track, change func(*lane)) bool {
 	t.mu.Lock()
@@ -28,22 +28,21 @@ func (d *Dispatcher) pump(t *track, change func(*lane)) bool {
 		change(&t.lane)
 	}
 	d.look(t)
-	for next := d.pool.next(); next != nil; next = d.pool.next() {
-		next.mu.Lock()
-		starved := d.look(next)
-		d.pool.passed(next)
-		if starved {
-			break
+	for _, p := range d.pools {
+		for next := p.next(); next != nil; next = p.next() {
+			next.mu.Lock()
+			d.look(next)
+			p.passed(next)
 		}
 	}
 	return true
 }
 
 // look begins and ends what is due in a locked lane, and unlocks it.
-func (d *Dispatcher) look(t *track) (starved bool) {
+func (d *Dispatcher) look(t *track) {
 	if t.dropped || d.phase.Load() != phaseRunning {
 		t.mu.Unlock()
-		return false
+		return
 	}
 	now := d.steady()
 	p := lookup(d.o.Routes(), t.destination)
@@ -52,7 +51,7 @@ func (d *Dispatcher) look(t *track) (starved bool) {
 	var ends []step
 	more := true
 	for range stepsAtOnce {
-		s := t.lane.next(now, &terms, func(bytes int64) bool { return d.pool.take(t, bytes) })
+		s := t.lane.next(now, &terms, func(b budget, bytes int64) bool { return d.pools[b].take(t, bytes) })
 		if s.nothing() {
 			more = false
 			break
@@ -68,7 +67,6 @@ func (d *Dispatcher) look(t *track) (starved bool) {
 	if !more {
 		d.arm(t, now, t.lane.wake(now, &terms))
 	}
-	starved = t.lane.starvedOfAll
 	empty := t.lane.empty()
 	t.mu.Unlock()
 
@@ -80,7 +78,6 @@ func (d *Dispatcher) look(t *track) (starved bool) {
 		// Whoever called may be in a hurry.
 		go d.pump(t, nil)
 	}
-	return starved
 }
 
 // arm has a locked lane looked at when something becomes due. An alarm that is too early costs a look, so it is left alone.
@@ -247,8 +244,6 @@ func (d *Dispatcher) again(t *track, f *flight, a Attempt, r Result) {
 
 // after goes on with the lane of an attempt that has ended.
 func (d *Dispatcher) after(t *track, f *flight, change func(*lane)) {
-	if f.pooled {
-		d.pool.giveBack(int64(f.size))
-	}
+	d.pools[f.charged].giveBack(t, int64(f.size))
 	d.pump(t, change)
 }

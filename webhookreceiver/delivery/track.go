@@ -24,9 +24,7 @@ type destination struct {
 type track struct {
 	destination
 
-	// Guarded by the pool.
-	inPool  bool
-	itsTurn bool
+	seats [budgets]seat // each guarded by its pool
 
 	mu      sync.Mutex
 	lane    lane

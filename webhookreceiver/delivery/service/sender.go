@@ -25,14 +25,18 @@ import (
 
 const (
 	// maxAnswer is how much of an answer is read; nothing in it matters but that it ends.
-	maxAnswer        = 64 << 10
-	maxAnswerHeaders = 64 << 10
+	maxAnswer = 64 << 10
+	// maxAnswerHeaders bounds what a target can have kept by its answer: of short lines, each takes some twenty times its bytes.
+	maxAnswerHeaders = 8 << 10
 	maxDial          = 5 * time.Second
 
 	maxIdleConns        = 256
 	maxIdleConnsPerHost = 16
 	idleConnTimeout     = 60 * time.Second
 )
+
+// AttemptBytes is what an attempt takes at most beside the body that it sends, with a target that answers with as much as is read of it.
+const AttemptBytes = 256 << 10
 
 // Options say how a Sender reaches Services. Resolver is needed.
 type Options struct {
