@@ -44,15 +44,19 @@ const (
 		`"asset_id":"b8f0","public_id":"beach","version":1571218330,"etag":null}`
 	renameBody = `{"notification_type":"rename","from_public_id":"old","to_public_id":"new","resource_type":"image","type":"upload",` +
 		`"asset_id":"b8f0","request_id":"3d5dfa2aa3bd7cbd7a6b3ad40a7cd4a8"}`
-	templated  = `{"kind":"upload","id":"sample","detail":{"event":["upload"]}}`
-	folderBody = `{"notification_type":"create_folder","folder_name":"c","folder_path":"a/b/c"}`
+	templated = `{"kind":"upload","id":"sample","detail":{"event":["upload"]}}`
+	infoBody  = `{"notification_type":"info","info_kind":"google_video_tagging","info_status":"failed","info_data":{"data":[]},` +
+		`"asset_id":"b8f0","public_id":"ai/hat","version":1571218330}`
+	movedFolderBody = `{"notification_type":"move_or_rename_asset_folder","from_path":"shop/shoes","to_path":"shop/boots"}`
+	errorBody       = `{"notification_type":"error","error":{"message":"Resource not found - https://h.example/a.jpg?token=t","code":404},"public_id":"cat"}`
+	folderBody      = `{"notification_type":"create_folder","folder_name":"c","folder_path":"a/b/c"}`
 )
 
 // realisticBodies are all of them, as seeds.
 func realisticBodies() []string {
 	return []string{
 		uploadBody, upload2013, eager2013, sprite2013, deleteBody, tagsBody, moveBody, eagerFailed, moderationBody,
-		renameBody, templated, folderBody,
+		renameBody, templated, folderBody, infoBody, movedFolderBody, errorBody,
 	}
 }
 

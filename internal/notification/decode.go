@@ -20,10 +20,17 @@ type Notification struct {
 	RequestID string
 	// TriggeredAt is notification_context.triggered_at. Who triggered it, which may be an e-mail address, is not read.
 	TriggeredAt time.Time
-	// Folder is the path of the folder that was created or deleted.
+	// Folder is the path of the folder that was created or deleted, or to which a folder, or the one asset, was moved.
 	Folder string
-	// Moderation is how a moderation ended, e.g. approved.
-	Moderation string
+	// Moved says that something was moved, and PreviousFolder from where. An empty path is that of the root folder.
+	Moved          bool
+	PreviousFolder string
+	// Moderation is how a moderation ended, e.g. approved, and ModerationKind who moderated, e.g. manual or aws_rek.
+	Moderation, ModerationKind string
+	// AddOn is what analyzed the asset, e.g. google_tagging, and AddOnStatus how that ended, e.g. complete.
+	AddOn, AddOnStatus string
+	// Failure is what an error says of itself. It may have a URL in it.
+	Failure string
 	// Derived is how many derived assets were asked for, and Failed for how many of them in vain.
 	Derived, Failed int
 	// Assets is how many assets the notification is about: the entries of resources, else the one that the
@@ -65,7 +72,10 @@ func Decode(body []byte) (Notification, error) {
 // decoder remembers where in the body things are: texts as they are written, nil where there is no string.
 type decoder struct {
 	scanner
-	notificationType, requestID, triggeredAt, folder, moderation []byte
+	notificationType, requestID, triggeredAt []byte
+	folder, fromPath, toPath                 []byte
+
+	moderation, moderationKind, addOn, addOnStatus, failure []byte
 
 	derived, failed int
 	top             rawAsset
@@ -76,6 +86,7 @@ type decoder struct {
 type rawAsset struct {
 	assetID, resourceType, deliveryType, publicID, format []byte
 
+	movedFrom, movedTo     []byte
 	renamedFrom, renamedTo []byte
 	bytes, version         int64
 }
@@ -96,10 +107,46 @@ func (d *decoder) notification() {
 			d.eager()
 		case "folder_path":
 			d.folder = d.string()
-		case "moderation_status":
-			d.moderation = d.string()
+		case "from_path":
+			d.fromPath = d.string()
+		case "to_path":
+			d.toPath = d.string()
+		case "error":
+			d.problem()
 		default:
-			d.assetMember(&d.top, name)
+			d.verdict(name)
+		}
+	}
+}
+
+// verdict reads how a moderation or an add-on ended, and the members of an asset otherwise.
+func (d *decoder) verdict(name []byte) {
+	switch string(name) {
+	case "moderation_status":
+		d.moderation = d.string()
+	case "moderation_kind":
+		d.moderationKind = d.string()
+	case "info_kind":
+		d.addOn = d.string()
+	case "info_status":
+		d.addOnStatus = d.string()
+	default:
+		d.assetMember(&d.top, name)
+	}
+}
+
+// problem reads what went wrong: an object with a message, or a text.
+func (d *decoder) problem() {
+	d.failure = nil
+	if d.peek() != '{' {
+		d.failure = d.string()
+		return
+	}
+	for name, more := d.member(true); more; name, more = d.member(false) {
+		if string(readable(name)) == "message" {
+			d.failure = d.string()
+		} else {
+			d.value()
 		}
 	}
 }
@@ -176,6 +223,10 @@ func (d *decoder) assetMember(a *rawAsset, name []byte) {
 		a.renamedFrom = d.string()
 	case "to_public_id":
 		a.renamedTo = d.string()
+	case "from_asset_folder":
+		a.movedFrom = d.string()
+	case "to_asset_folder":
+		a.movedTo = d.string()
 	case "format":
 		a.format = d.string()
 	case "bytes":
@@ -271,38 +322,51 @@ func (d *decoder) asset() (rawAsset, int) {
 
 func (d *decoder) found() Notification {
 	asset, assets := d.asset()
-	// Together the texts need one allocation, and none of them keeps the body alive.
-	texts := [...][]byte{
-		d.notificationType, d.requestID, d.folder, d.moderation, asset.assetID, asset.resourceType,
-		asset.deliveryType, asset.publicID, asset.renamedFrom, asset.format,
+	n := Notification{
+		TriggeredAt: instant(unescaped(d.triggeredAt)), Derived: d.derived, Failed: d.failed, Assets: assets,
+		Asset: Asset{Bytes: asset.bytes, Version: asset.version},
 	}
+	texts := [...]struct {
+		to   *string
+		text []byte
+	}{
+		{&n.Type, d.notificationType}, {&n.RequestID, d.requestID}, {&n.Folder, d.folder}, {&n.Moderation, d.moderation},
+		{&n.ModerationKind, d.moderationKind}, {&n.AddOn, d.addOn}, {&n.AddOnStatus, d.addOnStatus}, {&n.Failure, d.failure},
+		{&n.AssetID, asset.assetID}, {&n.ResourceType, asset.resourceType}, {&n.DeliveryType, asset.deliveryType},
+		{&n.PublicID, asset.publicID}, {&n.PreviousID, asset.renamedFrom}, {&n.Format, asset.format}, {&n.PreviousFolder, nil},
+	}
+	from, to := asset.movedFrom, asset.movedTo
+	if from == nil || to == nil {
+		from, to = d.fromPath, d.toPath
+	}
+	if n.Moved = from != nil && to != nil; n.Moved {
+		texts[2].text, texts[len(texts)-1].text = to, from
+	}
+	// Together the texts need one allocation, and none of them keeps the body alive.
 	size := 0
 	for i := range texts {
-		texts[i] = unescaped(texts[i])
-		size += len(texts[i])
+		texts[i].text = unescaped(texts[i].text)
+		size += len(texts[i].text)
 	}
 	var all strings.Builder
 	all.Grow(size)
-	for _, text := range texts {
-		all.Write(text)
+	for i := range texts {
+		all.Write(texts[i].text)
 	}
-	var cut [len(texts)]string
 	rest := all.String()
-	for i, text := range texts {
-		cut[i], rest = rest[:len(text)], rest[len(text):]
-	}
-	n := Notification{
-		Type: cut[0], RequestID: cut[1], Folder: cut[2], Moderation: cut[3],
-		TriggeredAt: instant(unescaped(d.triggeredAt)), Derived: d.derived, Failed: d.failed, Assets: assets,
-		Asset: Asset{
-			AssetID: cut[4], ResourceType: cut[5], DeliveryType: cut[6], PublicID: cut[7], PreviousID: cut[8], Format: cut[9],
-			Bytes: asset.bytes, Version: asset.version,
-		},
+	for i := range texts {
+		*texts[i].to, rest = rest[:len(texts[i].text)], rest[len(texts[i].text):]
 	}
 	if !looksLikeEventType(n.Type) {
 		n.Type = ""
 	}
 	return n
+}
+
+// Size is how many bytes the texts have.
+func (n *Notification) Size() int {
+	return len(n.Type) + len(n.RequestID) + len(n.Folder) + len(n.PreviousFolder) + len(n.Moderation) + len(n.ModerationKind) + len(n.AddOn) +
+		len(n.AddOnStatus) + len(n.Failure) + len(n.AssetID) + len(n.ResourceType) + len(n.DeliveryType) + len(n.PublicID) + len(n.PreviousID) + len(n.Format)
 }
 
 // instant reads a time as RFC 3339 has it, in UTC, or returns none.

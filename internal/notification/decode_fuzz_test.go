@@ -36,7 +36,8 @@ func TestDecodeAgainstEncodingJSON(t *testing.T) {
 	text := rapid.SampledFrom([]string{
 		`"asset_id"`, `"public_id"`, `"type"`, `"resource_type"`, `"bytes"`, `"version"`, `"status"`, `"triggered_at"`, `"resources"`, `"eager"`,
 		`"notification_type"`, `"notification_context"`, `"request_id"`, `"to_public_id"`, `"from_public_id"`, `"format"`, `"folder_path"`,
-		`"moderation_status"`, `"kind"`, `"a"`, `"\u0061"`, `""`, `"up\u006coad"`, `"p\u0075blic_id"`, `"Type"`, `"failed"`, `"upload"`, `"\ud83d\udc36"`,
+		`"moderation_status"`, `"moderation_kind"`, `"info_kind"`, `"info_status"`, `"from_path"`, `"to_path"`, `"from_asset_folder"`, `"to_asset_folder"`,
+		`"error"`, `"message"`, `"kind"`, `"a"`, `"\u0061"`, `""`, `"up\u006coad"`, `"p\u0075blic_id"`, `"Type"`, `"failed"`, `"upload"`, `"\ud83d\udc36"`,
 		`"\udc36"`, "\"\xff\"", `"é"`, `"\\\""`, `"2024-03-20T10:12:34.567891Z"`, `"2024-03-20T10:12:34+02:00"`, `"eight, or more"`,
 	})
 	scalar := rapid.OneOf(text, rapid.SampledFrom([]string{"0", "-0", "12", "-7", "1.5", "1e3", "9223372036854775807", "9223372036854775808", "null", "true", "false"}))
@@ -62,7 +63,7 @@ func TestDecodeAgainstEncodingJSON(t *testing.T) {
 		}
 		members := make([]string, rapid.IntRange(0, 6).Draw(t, "members"))
 		for i := range members {
-			name := rapid.OneOf(text, rapid.SampledFrom([]string{`"resources"`, `"eager"`, `"notification_context"`})).Draw(t, "member")
+			name := rapid.OneOf(text, rapid.SampledFrom([]string{`"resources"`, `"eager"`, `"notification_context"`, `"error"`, `"from_path"`, `"to_path"`})).Draw(t, "member")
 			members[i] = name + ":" + value(3)
 		}
 		body := []byte("{" + strings.Join(members, ",") + "}")
@@ -142,7 +143,12 @@ func asInteger(value any) int64 {
 // slowDecode is Decode as one would write it with encoding/json.
 func slowDecode(value any) Notification {
 	object := asObject(value)
-	n := Notification{RequestID: asString(object["request_id"]), Folder: asString(object["folder_path"]), Moderation: asString(object["moderation_status"])}
+	n := Notification{
+		RequestID: asString(object["request_id"]), Folder: asString(object["folder_path"]),
+		Moderation: asString(object["moderation_status"]), ModerationKind: asString(object["moderation_kind"]),
+		AddOn: asString(object["info_kind"]), AddOnStatus: asString(object["info_status"]),
+		Failure: asString(object["error"]) + asString(asObject(object["error"])["message"]),
+	}
 	if name := asString(object["notification_type"]); len(name) <= 64 && regexp.MustCompile(`\A[a-z][a-z0-9_]*\z`).MatchString(name) {
 		n.Type = name
 	}
@@ -172,7 +178,22 @@ func slowDecode(value any) Notification {
 	case len(entries) == 0 && (top.AssetID != "" || top.PublicID != ""):
 		n.Asset, n.Assets = top, 1
 	}
+	slowMove(&n, object, "from_path", "to_path")
+	switch {
+	case len(entries) == 1:
+		slowMove(&n, slowEntryObject(object["resources"]), "from_asset_folder", "to_asset_folder")
+	case n.Assets == 1:
+		slowMove(&n, object, "from_asset_folder", "to_asset_folder")
+	}
 	return n
+}
+
+func slowMove(n *Notification, object map[string]any, fromName, toName string) {
+	from, is := object[fromName].(string)
+	to, also := object[toName].(string)
+	if is && also {
+		n.Moved, n.PreviousFolder, n.Folder = true, from, to
+	}
 }
 
 func slowEntryObject(resources any) map[string]any {

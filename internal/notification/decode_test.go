@@ -5,6 +5,7 @@ package notification
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -35,20 +36,25 @@ func TestDecodeRealBodies(t *testing.T) {
 			AssetID: "eb8fa7e7cb1c9a54243039f53381f4e3", ResourceType: "video", DeliveryType: "private", PublicID: "dogs/rex", Version: 1618505146,
 		}}},
 		"tags of two assets": {body: tagsBody, want: Notification{Type: "resource_tags_changed", Assets: 2}, why: "none of them is the one"},
-		"a moved asset": {body: moveBody, want: Notification{Type: "move", Assets: 1, Asset: Asset{
+		"a moved asset": {body: moveBody, want: Notification{Type: "move", Assets: 1, Moved: true, PreviousFolder: "dogs", Folder: "pets", Asset: Asset{
 			AssetID: "eb8fa7e7cb1c9a54243039f53381f4e3", ResourceType: "image", DeliveryType: "upload", PublicID: "dogs/rex",
 		}}, why: "the map's name is the public id"},
 		"an eager that failed in part": {body: eagerFailed, want: Notification{
 			Type: "eager", RequestID: request, Derived: 2, Failed: 1, Assets: 1, Asset: Asset{AssetID: "b8f0", PublicID: "clip"},
 		}},
-		"a moderation without type": {body: moderationBody, want: Notification{Moderation: "rejected", Assets: 1, Asset: Asset{
+		"a moderation without type": {body: moderationBody, want: Notification{Moderation: "rejected", ModerationKind: "aws_rek", Assets: 1, Asset: Asset{
 			AssetID: "b8f0", PublicID: "beach", Version: 1571218330,
 		}}},
 		"a rename": {body: renameBody, want: Notification{Type: "rename", RequestID: request, Assets: 1, Asset: Asset{
 			AssetID: "b8f0", ResourceType: "image", DeliveryType: "upload", PublicID: "new", PreviousID: "old",
 		}}},
 		"a templated body": {body: templated},
-		"a folder":         {body: folderBody, want: Notification{Type: "create_folder", Folder: "a/b/c"}},
+		"an add-on": {body: infoBody, want: Notification{Type: "info", AddOn: "google_video_tagging", AddOnStatus: "failed", Assets: 1, Asset: Asset{
+			AssetID: "b8f0", PublicID: "ai/hat", Version: 1571218330,
+		}}},
+		"a moved folder": {body: movedFolderBody, want: Notification{Type: "move_or_rename_asset_folder", Moved: true, PreviousFolder: "shop/shoes", Folder: "shop/boots"}},
+		"an error":       {body: errorBody, want: Notification{Type: "error", Failure: "Resource not found - https://h.example/a.jpg?token=t", Assets: 1, Asset: Asset{PublicID: "cat"}}},
+		"a folder":       {body: folderBody, want: Notification{Type: "create_folder", Folder: "a/b/c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Decode([]byte(tc.body))
@@ -181,6 +187,23 @@ func TestDecodeLeavesPersonalDataBehind(t *testing.T) {
 		if text := fmt.Sprintf("%+v", n); strings.Contains(text, "@") || strings.Contains(text, "112233445566778") {
 			t.Errorf("who triggered it, or an API key, is in %s", text)
 		}
+	}
+}
+
+// What a notification takes of memory is bounded by it.
+func TestSizeCountsEachText(t *testing.T) {
+	var n Notification
+	texts := 0
+	for _, value := range []reflect.Value{reflect.ValueOf(&n).Elem(), reflect.ValueOf(&n.Asset).Elem()} {
+		for i := range value.NumField() {
+			if field := value.Field(i); field.Kind() == reflect.String {
+				field.SetString("x")
+				texts++
+			}
+		}
+	}
+	if n.Size() != texts || texts < 15 {
+		t.Errorf("%d bytes of %d texts", n.Size(), texts)
 	}
 }
 

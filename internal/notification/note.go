@@ -24,28 +24,68 @@ func Note(eventType string, n Notification) string {
 	if !looksLikeEventType(eventType) {
 		eventType = UnknownEventType
 	}
-	var b strings.Builder
-	b.WriteString(eventType)
-	b.WriteString(": ")
+	about := About(n)
+	if about == "" {
+		about = "names no asset"
+	}
+	return excerpt.Shorten(eventType+": "+about, maxNoteBytes)
+}
+
+// About is what Note says behind the event type, in at most 1024 bytes; empty where the notification tells nothing.
+func About(n Notification) string {
+	var parts []string
 	switch {
 	case n.Assets > 1:
-		b.WriteString(strconv.Itoa(n.Assets) + " assets")
+		parts = append(parts, strconv.Itoa(n.Assets)+" assets")
 	case n.Assets == 1:
+		var b strings.Builder
 		describeAsset(&b, &n)
+		parts = append(parts, b.String())
+	case n.Moved:
+		parts = append(parts, "folder "+quoted(n.PreviousFolder)+", now "+quoted(n.Folder))
 	case n.Folder != "":
-		b.WriteString("folder " + quoted(n.Folder))
-	default:
-		b.WriteString("names no asset")
+		parts = append(parts, "folder "+quoted(n.Folder))
 	}
-	if n.Moderation != "" {
-		b.WriteString(", moderation " + word(n.Moderation))
+	if n.Moved && n.Assets == 1 {
+		parts = append(parts, "from "+folder(n.PreviousFolder)+" to "+folder(n.Folder))
 	}
+	parts = append(parts, verdicts(&n)...)
 	if n.Failed > 0 {
-		b.WriteString(", " + strconv.Itoa(n.Failed) + " of " + strconv.Itoa(n.Derived) + " derived assets failed")
+		parts = append(parts, strconv.Itoa(n.Failed)+" of "+strconv.Itoa(n.Derived)+" derived assets failed")
 	} else if n.Derived > 0 {
-		b.WriteString(", derived assets: " + strconv.Itoa(n.Derived))
+		parts = append(parts, "derived assets: "+strconv.Itoa(n.Derived))
 	}
-	return excerpt.Shorten(b.String(), maxNoteBytes)
+	return excerpt.Shorten(strings.Join(parts, ", "), maxNoteBytes)
+}
+
+// folder is an asset's.
+func folder(path string) string {
+	if path == "" {
+		return "the root folder"
+	}
+	return "folder " + quoted(path)
+}
+
+// verdicts are how moderations and add-ons ended, and what went wrong.
+func verdicts(n *Notification) []string {
+	var parts []string
+	if n.Moderation != "" {
+		moderation := "moderation " + word(n.Moderation)
+		if n.ModerationKind != "" {
+			moderation += " (" + word(n.ModerationKind) + ")"
+		}
+		parts = append(parts, moderation)
+	}
+	switch {
+	case n.AddOn != "" && n.AddOnStatus != "":
+		parts = append(parts, word(n.AddOn)+" "+word(n.AddOnStatus))
+	case n.AddOn != "":
+		parts = append(parts, word(n.AddOn))
+	}
+	if n.Failure != "" {
+		parts = append(parts, "error "+strconv.Quote(excerpt.Shorten(withoutAddresses(n.Failure), maxQuotedBytes)))
+	}
+	return parts
 }
 
 func describeAsset(b *strings.Builder, n *Notification) {
@@ -111,4 +151,18 @@ func withoutQuery(text string) string {
 		path = "/" + path
 	}
 	return scheme + "://" + host + path
+}
+
+// withoutAddresses takes from a sentence what may give access, or tell of people: queries and user names of the URLs in it, and what looks like an
+// e-mail address.
+func withoutAddresses(sentence string) string {
+	words := strings.Fields(sentence)
+	for i, one := range words {
+		if plain := withoutQuery(one); plain != one {
+			words[i] = plain
+		} else if strings.Contains(one, "@") {
+			words[i] = "…"
+		}
+	}
+	return strings.Join(words, " ")
 }

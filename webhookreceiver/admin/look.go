@@ -126,20 +126,19 @@ func (s *Server) assets(ctx context.Context, items []queue.Item) map[queue.ID]st
 		room -= i.Size
 		found[i.ID] = ""
 		if record, err := s.queue.Get(i.ID); err == nil {
-			found[i.ID] = asset(record.EventType, record.Body)
+			found[i.ID] = about(record.Body)
 		}
 	}
 	return found
 }
 
-// asset is what an Event's note says of a notification behind its event type; "" where it names neither asset nor folder.
-func asset(eventType string, body []byte) string {
+// about is what an Event's note says of a notification behind its event type; "" where that is nothing.
+func about(body []byte) string {
 	n, err := notification.Decode(body)
-	if err != nil || (n.Assets == 0 && n.Folder == "") {
+	if err != nil {
 		return ""
 	}
-	_, about, _ := strings.Cut(notification.Note(eventType, n), ": ")
-	return about
+	return notification.About(n)
 }
 
 // whole is a notification with all that is stored of it.

@@ -71,7 +71,7 @@ func (s *slot) stored(id queue.ID, record *queue.Record, n *notification.Notific
 	}
 	s.spare = *n
 	s.n = &s.spare
-	if size(n) > maxKeptBytes {
+	if n.Size() > maxKeptBytes {
 		s.summarize()
 	}
 	s.version++
@@ -182,9 +182,4 @@ func stateOf(o delivery.Outcome) v1alpha1.DeliveryState {
 	default:
 		return v1alpha1.DeliveryPending
 	}
-}
-
-func size(n *notification.Notification) int {
-	return len(n.Type) + len(n.RequestID) + len(n.Folder) + len(n.Moderation) + len(n.AssetID) + len(n.ResourceType) +
-		len(n.DeliveryType) + len(n.PublicID) + len(n.PreviousID) + len(n.Format)
 }
