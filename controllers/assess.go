@@ -3,14 +3,17 @@
 package controllers
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
@@ -239,7 +242,7 @@ func (v *triggerView) checkSpec() *problem {
 		return p
 	}
 	v.settings = s
-	v.warnings = eventTypeWarnings(v.Spec.EventTypes)
+	v.warnings = slices.Concat(eventTypeWarnings(v.Spec.EventTypes), contentWarnings(&v.Spec))
 	for _, w := range v.endpoint.warnings {
 		v.warnings = append(v.warnings, fmt.Sprintf("NotificationEndpoint %s: %s", v.endpointKey, w))
 	}
@@ -249,16 +252,27 @@ func (v *triggerView) checkSpec() *problem {
 func eventTypeWarnings(eventTypes []string) []string {
 	var warnings []string
 	for _, t := range eventTypes {
-		if notification.KnownEventType(t) {
-			continue
+		if doubt := notification.EventTypeDoubt(t); doubt != "" {
+			warnings = append(warnings, doubt+"; it is tried as it is")
 		}
-		w := fmt.Sprintf("event type %q is not one this operator knows, and is tried as it is", t)
-		if closest := notification.ClosestEventType(t); closest != "" {
-			w += fmt.Sprintf(" (did you mean %q?)", closest)
-		}
-		warnings = append(warnings, w)
 	}
 	return warnings
+}
+
+// contentWarnings are what the filter and the template read in vain.
+func contentWarnings(spec *v1alpha1.CloudinaryTriggerSpec) []string {
+	var warnings []string
+	for _, doubt := range eventbody.Doubts(rawOf(spec.Filter), rawOf(spec.PayloadTemplate), spec.EventTypes) {
+		warnings = append(warnings, doubt.String())
+	}
+	return warnings
+}
+
+func rawOf(extension *runtime.RawExtension) json.RawMessage {
+	if extension == nil {
+		return nil
+	}
+	return extension.Raw
 }
 
 // object is the trigger as the plan of one environment sees it.

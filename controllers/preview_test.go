@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
@@ -262,4 +263,26 @@ func deepCopies(triggers []v1alpha1.CloudinaryTrigger) []v1alpha1.CloudinaryTrig
 		copies = append(copies, *triggers[i].DeepCopy())
 	}
 	return copies
+}
+
+func TestAcceptedNotesWhatIsReadInVain(t *testing.T) {
+	s := stage().secret("a", "demo", listing()).endpoint("ep", "a", hook)
+	s.trigger("vain", "upload", "delete").Spec.Filter = &runtime.RawExtension{Raw: []byte(`{"==":[{"var":"resource_type"},"image"]}`)}
+	s.trigger("right", "eager").Spec.Filter = &runtime.RawExtension{Raw: []byte(`{"some":[{"var":"eager"},{"==":[{"var":"status"},"failed"]}]}`)}
+	s.trigger("empty", "rename").Spec.PayloadTemplate = &runtime.RawExtension{Raw: []byte(`{"id":"{{asset.public_id}}"}`)}
+	s.trigger("typo", "uplod")
+	want := map[string]string{
+		"vain": "the spec is valid and its references are allowed; note: spec.filter is never true for delete: such notifications are not known to have resource_type " +
+			`(each of resources has it: {"some": [{"var": "resources"}, ...]})`,
+		"right": "the spec is valid and its references are allowed",
+		"empty": "the spec is valid and its references are allowed; note: spec.payloadTemplate: {{asset.public_id}} is likely to stay empty for rename " +
+			"(they have {{raw.from_public_id}}, {{raw.to_public_id}})",
+		"typo": `the spec is valid and its references are allowed; note: event type "uplod" is not one this operator knows (did you mean "upload"?); it is tried as it is`,
+	}
+	for _, object := range Preview(s.PreviewInput).Triggers {
+		accepted := meta.FindStatusCondition(object.Conditions, v1alpha1.ConditionAccepted)
+		if accepted == nil || accepted.Status != metav1.ConditionTrue || accepted.Message != want[object.Key.Name] {
+			t.Errorf("%s: %+v\nwant\n%s", object.Key.Name, accepted, want[object.Key.Name])
+		}
+	}
 }

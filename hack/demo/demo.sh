@@ -174,7 +174,7 @@ received() { curl -s "$TARGET_URL/received" | grep -c '"verified":true' || true;
 notify='curl -sS --fail-with-body -X POST "$CLOUDINARY_SIM_URL/_sim/notify" -d'
 
 deliver() {
-  local text
+  local text video
   curl -sS -X DELETE "$CLOUDINARY_SIM_URL/_sim/deliveries" >/dev/null
   step "An image is uploaded: Cloudinary sends a signed request, and the receiver answers 200 once it is stored"
   shown "$notify '{\"event_type\": \"upload\"}'"
@@ -209,8 +209,19 @@ deliver() {
   shown 'curl -s "$TARGET_URL/received"'
   shown "kubectl wait --for=condition=Delivering --timeout=60s -n shop nep/media"
 
-  step "The plugin sends a signed sample of any event type, and shows how all is"
-  shown 'kubectl cloudinary send media -n shop --event-type=resource_tags_changed --url="$RECEIVER_URL"'
+  step "A filter lets through what it is meant to: a changed tag of an image, and not that of a video"
+  shown 'kubectl cloudinary preview -f config/samples/cloudinarytrigger.yaml --event-type=resource_tags_changed | sed -n "/shop\/images/,/Fires/p"'
+  shown "$notify '{\"event_type\": \"resource_tags_changed\"}'"
+  become "the trigger with the filter has fired" 'curl -s "$CLOUDINARY_SIM_URL/_sim/deliveries?state=delivered" | bin/show-deliveries | grep resource_tags_changed'
+  become "the trigger tells of it" 'kubectl get -n shop cldt images -o jsonpath="{.status.lastNotification.eventType}" | grep resource_tags_changed'
+  shown "kubectl get -n shop cldt/images -o jsonpath='{.status.lastNotification}{\"\n\"}'"
+  video='{"event_type": "resource_tags_changed", "payload": {"notification_type": "resource_tags_changed", "resources": [{"public_id": "clip", "resource_type": "video"}]}}'
+  text=$(eval "$notify '$video'")
+  printf '%s\n' "$text"
+  [[ "$text" == *'"fired":[]'* ]] || die "the filter let a video through"
+
+  step "The plugin sends a signed sample of any event type around Cloudinary and its filters, and shows how all is"
+  shown 'kubectl cloudinary send media -n shop --event-type=upload --url="$RECEIVER_URL"'
   shown 'kubectl cloudinary status --all-namespaces'
 }
 

@@ -44,6 +44,28 @@ func Holds(rule, data any) (bool, error) {
 	return err == nil && truthy(result), err
 }
 
+// Compute applies one operator to values that its operands have been evaluated to already, and returns the value that comes of it. The
+// operators that choose among their operands, or repeat one, are none of those. The error is that of Holds.
+func Compute(operator string, values []any) (any, error) {
+	e := &evaluation{left: maxWork, patterns: map[string]*regexp.Regexp{}}
+	s := scope{evaluation: e}
+	a := make(arguments, 0, len(values))
+	for _, value := range values {
+		a = append(a, plain(value))
+	}
+	if !s.spendOn(a) {
+		return nil, e.err
+	}
+	result := s.compute(operator, a)
+	if isUndefined(result) {
+		result = nil
+	}
+	return result, e.err
+}
+
+// Truthy says whether a value counts as true: as in JavaScript, but for an empty list, which does not.
+func Truthy(value any) bool { return truthy(plain(value)) }
+
 func evaluate(rule, data any) (any, error) {
 	e := &evaluation{left: maxWork, patterns: map[string]*regexp.Regexp{}}
 	result := scope{evaluation: e, data: plain(data)}.apply(plain(rule))

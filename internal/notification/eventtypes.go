@@ -7,7 +7,12 @@
 // signature matched: Policy.Verify comes before Decode, and Decode before all that takes a Notification.
 package notification
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
+)
 
 // EventTypes are the event types that Cloudinary documents for triggers, sorted: the values of event_type in its published OpenAPI
 // (environment-config 0.5.5). Cloudinary may accept more, so a name that is not among them deserves a warning, not a refusal.
@@ -57,16 +62,32 @@ const maxTypos = 2
 
 // ClosestEventType returns the documented event type that was probably meant by name, the first by the alphabet of those equally
 // close, or nothing where none is close.
-func ClosestEventType(name string) string {
+func ClosestEventType(name string) string { return Closest(name, EventTypes()) }
+
+// EventTypeDoubt says what is doubtful of an event type that Cloudinary does not document, and which one was probably meant. Of one that is
+// documented it says nothing.
+func EventTypeDoubt(name string) string {
+	if KnownEventType(name) {
+		return ""
+	}
+	doubt := "event type " + strconv.Quote(excerpt.Shorten(name, maxEventTypeBytes)) + " is not one this operator knows"
+	if closest := ClosestEventType(name); closest != "" {
+		doubt += " (did you mean " + strconv.Quote(closest) + "?)"
+	}
+	return doubt
+}
+
+// Closest returns that of the known names that was probably meant by name, the first of those equally close, or nothing where none is close.
+func Closest(name string, known []string) string {
 	closest, best := "", maxTypos+1
-	for _, known := range EventTypes() {
+	for _, candidate := range known {
 		// A distance is no less than the difference in length; this keeps a name of any length cheap.
-		if len(name) > len(known)+maxTypos || len(known) > len(name)+maxTypos {
+		if len(name) > len(candidate)+maxTypos || len(candidate) > len(name)+maxTypos {
 			continue
 		}
 		// As many typos as letters would make any word out of any other.
-		if d := distance(name, known); d < best && d < len(known)-1 {
-			closest, best = known, d
+		if d := distance(name, candidate); d < best && d < len(candidate)-1 {
+			closest, best = candidate, d
 		}
 	}
 	return closest

@@ -16,6 +16,8 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
@@ -70,17 +72,20 @@ func (c *cli) previewCommand() *cobra.Command {
 
 // rehearsal is what preview prints as JSON, for each trigger and event type.
 type rehearsal struct {
-	Trigger   string            `json:"trigger"`
-	EventType string            `json:"eventType"`
-	Sample    bool              `json:"sample,omitempty"`
-	Listens   bool              `json:"listens"`
-	Filter    string            `json:"filter"`            // one of the constants below
-	Untried   string            `json:"untried,omitempty"` // why it cannot be tried here
-	Fires     bool              `json:"fires"`
-	BodyFrom  string            `json:"bodyFrom,omitempty"`
-	Body      json.RawMessage   `json:"body,omitempty"`
-	Headers   map[string]string `json:"headers,omitempty"`
-	Problems  []string          `json:"problems,omitempty"`
+	Trigger   string `json:"trigger"`
+	EventType string `json:"eventType"`
+	Sample    bool   `json:"sample,omitempty"`
+	// SampleFrom says where what the sample looks like is from: captured, documented, consumed or assumed.
+	SampleFrom string            `json:"sampleFrom,omitempty"`
+	Listens    bool              `json:"listens"`
+	Filter     string            `json:"filter"`            // one of the constants below
+	Untried    string            `json:"untried,omitempty"` // why it cannot be tried here
+	Fires      bool              `json:"fires"`
+	BodyFrom   string            `json:"bodyFrom,omitempty"`
+	Body       json.RawMessage   `json:"body,omitempty"`
+	Headers    map[string]string `json:"headers,omitempty"`
+	Notes      []string          `json:"notes,omitempty"`
+	Problems   []string          `json:"problems,omitempty"`
 
 	sent []byte // Body, byte for byte
 }
@@ -134,7 +139,7 @@ func (o *previewOptions) check() error {
 		return errors.New("--filename and --notification cannot both be the standard input")
 	case !slices.Contains(algorithms(), o.algorithm):
 		return fmt.Errorf("--algorithm %q is not one of %s", o.algorithm, strings.Join(algorithms(), ", "))
-	case o.eventType == "all":
+	case o.eventType == "all", o.eventType != "" && o.notification == "":
 		return checkEventType(o.eventType)
 	}
 	return nil
@@ -216,6 +221,9 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 	if template := t.Spec.PayloadTemplate; template != nil {
 		in.PayloadTemplate = template.Raw
 	}
+	if doubt := notification.EventTypeDoubt(eventType); r.Sample && eventType != "" && doubt != "" {
+		r.Problems = append(r.Problems, doubt+", so there is no sample of it; if Cloudinary has it, give one of its notifications with --notification")
+	}
 	problems, isFilter := rawProblems(&t.Spec)
 	r.Problems = append(r.Problems, problems...)
 	switch {
@@ -227,7 +235,9 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 	if len(r.Problems) > 0 {
 		return r // there will be no such trigger
 	}
+	r.Notes = notesOn(t, eventType, given)
 	if given == nil {
+		r.SampleFrom = string(eventbody.SourceOf(eventType))
 		cloud, key := "my-cloud", "123456789012345"
 		if credentials != nil {
 			cloud, key = credentials.CloudName, credentials.APIKey
@@ -235,7 +245,9 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 		given = simulator.SampleNotification(eventType, cloud, key, c.Now())
 	}
 	in.Notification = given
-	r.try(in)
+	if r.try(in); r.Sample {
+		r.distrust(in.Filter)
+	}
 	if r.sent != nil {
 		r.Headers = c.headers(r.sent, t.Spec.AuthScheme, o, credentials)
 	}
@@ -273,6 +285,43 @@ func (r *rehearsal) try(in simulator.Rehearsal) {
 	if done.FallbackReason != "" {
 		r.BodyFrom += " (the template cannot be rendered: " + done.FallbackReason + ")"
 	}
+}
+
+// distrust takes back what the filter makes of a sample where it goes by what nobody knows of such notifications.
+func (r *rehearsal) distrust(filter json.RawMessage) {
+	unsure := eventbody.Unsure(filter, r.EventType)
+	if len(unsure) == 0 || r.Untried != "" {
+		return
+	}
+	r.Filter, r.Fires, r.sent, r.BodyFrom, r.Body = filterUntriable, false, nil, "", nil
+	r.Untried = "nobody has published a notification of " + r.EventType + ", so it is not known whether it has " + strings.Join(unsure, ", ") +
+		"; try one that was received, with --notification"
+}
+
+// notesOn are what there is to say of a trigger that is accepted, as far as it is about the event type, and the notification given, if one is,
+// does not tell otherwise.
+func notesOn(t *v1alpha1.CloudinaryTrigger, eventType string, given json.RawMessage) []string {
+	var filter, template json.RawMessage
+	if t.Spec.Filter != nil {
+		filter = t.Spec.Filter.Raw
+	}
+	if t.Spec.PayloadTemplate != nil {
+		template = t.Spec.PayloadTemplate.Raw
+	}
+	types := t.Spec.EventTypes
+	if !slices.Contains(types, eventType) {
+		types = append(slices.Clone(types), eventType)
+	}
+	var notes []string
+	for _, doubt := range eventbody.Doubts(filter, template, types) {
+		if doubt.Concerns(eventType) && !doubt.Refuted(given) {
+			notes = append(notes, doubt.String())
+		}
+	}
+	if doubt := notification.EventTypeDoubt(eventType); doubt != "" && eventType != "" {
+		notes = append(notes, doubt)
+	}
+	return notes
 }
 
 // headers are those of the authentication scheme, with placeholders for what cannot be known.
@@ -328,6 +377,9 @@ func (c *cli) printRehearsal(r *rehearsal, blank bool) {
 	if r.Untried != "" {
 		fmt.Fprintf(out, "          %s\n", printable(r.Untried))
 	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(out, "Note:     %s\n", printable(note))
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(out, "Problem:  %s\n", printable(p))
 	}
@@ -357,6 +409,8 @@ func (r *rehearsal) event() string {
 	switch {
 	case r.EventType == "":
 		return "none"
+	case r.SampleFrom == string(eventbody.Assumed):
+		return r.EventType + ", a sample; what such notifications look like is assumed"
 	case r.Sample:
 		return r.EventType + ", a sample"
 	default:

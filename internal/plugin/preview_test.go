@@ -136,6 +136,66 @@ func TestPreviewOfWhatTheOperatorRefuses(t *testing.T) {
 	}
 }
 
+func TestPreviewNotes(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	const image = `{"==": [{"var": "resource_type"}, "image"]}`
+	tagged := f.file("tagged.json", `{"notification_type":"delete","resource_type":"image","resources":[]}`)
+	deletion := f.file("deletion.json", `{"notification_type":"delete","resources":[]}`)
+	doubt := `spec.filter is never true for delete: such notifications are not known to have resource_type (each of resources has it: {"some": [{"var": "resources"}, ...]})`
+	cases := map[string]struct {
+		eventTypes string
+		args       []string
+		want       []rehearsal
+	}{
+		"the filter fits one of two": {"[upload, delete]", nil, []rehearsal{
+			{EventType: "upload", SampleFrom: "captured", Filter: filterMatch, Fires: true},
+			{EventType: "delete", SampleFrom: "captured", Filter: filterNoMatch, Notes: []string{doubt}},
+		}},
+		"a notification that was received has it not": {"[delete]", []string{"--notification", deletion}, []rehearsal{
+			{EventType: "delete", Filter: filterNoMatch, Notes: []string{doubt}},
+		}},
+		"a notification that was received has it": {"[delete]", []string{"--notification", tagged}, []rehearsal{
+			{EventType: "delete", Filter: filterMatch, Fires: true},
+		}},
+		"nobody knows what is in it": {"[publish]", nil, []rehearsal{
+			{EventType: "publish", SampleFrom: "assumed", Filter: filterUntriable, Untried: "nobody has published a notification of publish, so it is not known whether it has resource_type; try one that was received, with --notification"},
+		}},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			manifest := strings.Replace(previewManifest("default", image, "{}"), "[upload]", test.eventTypes, 1)
+			got, r := previewOf(t, f, manifest, test.args...)
+			for i := range test.want {
+				test.want[i].Trigger, test.want[i].Listens, test.want[i].Sample = "shop/images", true, test.args == nil
+			}
+			for i := range got {
+				got[i].Body, got[i].Headers, got[i].BodyFrom = nil, nil, ""
+			}
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(rehearsal{})); r.code != 0 || diff != "" {
+				t.Errorf("code %d (-want +got):\n%s", r.code, diff)
+			}
+		})
+	}
+}
+
+func TestPreviewOfUnknownEventTypes(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	manifest := strings.Replace(previewManifest("default", "{}", "{}"), "[upload]", "[uplod]", 1)
+	got, r := previewOf(t, f, manifest)
+	const want = `event type "uplod" is not one this operator knows (did you mean "upload"?)`
+	if r.code != 1 || len(got) != 1 || got[0].Fires || len(got[0].Problems) != 1 || !strings.HasPrefix(got[0].Problems[0], want) {
+		t.Errorf("want the problem %q and code 1, got %+v", want, r)
+	}
+	received := f.file("received.json", `{"notification_type":"uplod"}`)
+	got, r = previewOf(t, f, manifest, "--notification", received)
+	if diff := cmp.Diff([]string{want}, got[0].Notes); r.code != 0 || diff != "" || !got[0].Fires {
+		t.Errorf("Cloudinary has sent one: code %d, %+v", r.code, got)
+	}
+	if _, r = previewOf(t, f, manifest, "--event-type", "uplod"); r.code != 1 || !strings.Contains(r.err, `did you mean "upload"?`) {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestPreviewOfHeaders(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	f.now = noon

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
 )
 
 // Bounds on the assets that are remembered; the oldest are forgotten first.
@@ -113,10 +115,12 @@ func (a asset) show() map[string]any {
 }
 
 // reference is how a notification about several assets names one.
-func (a asset) reference() members {
-	named := members{{"public_id", a.key.publicID}, {"resource_type", a.key.resourceType}, {"type", a.key.deliveryType}}
+func (a asset) reference() eventbody.Fields {
+	named := eventbody.Fields{
+		{Name: "public_id", Value: a.key.publicID}, {Name: "resource_type", Value: a.key.resourceType}, {Name: "type", Value: a.key.deliveryType},
+	}
 	if id, ok := a.fields["asset_id"]; ok {
-		named = append(members{{"asset_id", id}}, named...)
+		named = append(eventbody.Fields{{Name: "asset_id", Value: id}}, named...)
 	}
 	return named
 }

@@ -81,9 +81,9 @@ func (s *Simulator) events(n Notification, apiKey string) []event {
 	}
 	events := make([]event, 0, n.Count)
 	for range n.Count {
-		madeUp := newEvent(n.EventType, s.newSample(apiKey).notification(n.EventType), n.NotificationURL)
-		s.learn(madeUp)
-		events = append(events, madeUp)
+		sample := newEvent(n.EventType, madeUp(n.EventType, s.newSample(apiKey)), n.NotificationURL)
+		s.learn(sample)
+		events = append(events, sample)
 	}
 	return events
 }

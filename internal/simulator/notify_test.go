@@ -151,7 +151,7 @@ func TestMadeUpPayloads(t *testing.T) {
 			}
 			shape := map[string]string{
 				"delete": "[", "resource_tags_changed": "[", "access_control_changed": "[", "move": "{", "resource_context_changed": "{",
-				"resource_metadata_changed": "{", "resource_display_name_changed": "{",
+				"resource_metadata_changed": "[", "resource_display_name_changed": "[",
 			}[eventType]
 			if !strings.HasPrefix(string(body.Resources), shape) {
 				t.Errorf("resources: %s", body.Resources)

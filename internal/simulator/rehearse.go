@@ -12,7 +12,7 @@ import (
 
 // SampleNotification is a made-up notification of an event type, as the simulator would send it. Its ids are fresh ones.
 func SampleNotification(eventType, cloud, apiKey string, at time.Time) []byte {
-	return newSample(at.UTC(), cloud, apiKey).notification(eventType)
+	return madeUp(eventType, newSample(at.UTC(), cloud, apiKey))
 }
 
 // SignatureHeaders are X-Cld-Timestamp and X-Cld-Signature of a body.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	"github.com/cbroglie/mustache"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
 )
 
 // maxSections keeps a template from looping over lists within lists within lists. The bound is the simulator's own.
@@ -91,29 +93,27 @@ func checkTags(tags []mustache.Tag, depth int) error {
 // namespaces are what a template may name.
 func namespaces(eventType string, payload any) map[string]any {
 	fields, _ := payload.(map[string]any)
-	failure, _ := fields["error"].(map[string]any)
-	return map[string]any{
-		"event": printable(merged(map[string]any{"type": eventType}, fields, "timestamp", "request_id")),
-		"asset": printable(merged(
-			renamed(fields, map[string]string{"id": "asset_id", "delivery_type": "type", "folder": "asset_folder"}),
-			fields, "public_id", "resource_type", "format", "version", "width", "height", "bytes", "url", "secure_url", "tags", "context",
-			"metadata",
-		)),
-		"folder": printable(renamed(fields, map[string]string{"path": "folder_path", "name": "folder_name"})),
-		"eager":  printable(merged(renamed(fields, map[string]string{"transformations": "eager"}), fields, "batch_id", "status")),
-		"error":  printable(merged(map[string]any{}, failure, "message", "code")),
-		"raw":    printable(payload),
-	}
-}
-
-func renamed(fields map[string]any, names map[string]string) map[string]any {
-	object := map[string]any{}
-	for name, field := range names {
-		if value, ok := fields[field]; ok {
-			object[name] = value
+	all := map[string]any{}
+	for _, n := range eventbody.Namespaces() {
+		from := fields
+		if n.Within != "" {
+			from, _ = fields[n.Within].(map[string]any)
+		}
+		members := map[string]any{}
+		for _, alias := range n.Members {
+			if value, there := from[alias.From]; there {
+				members[alias.Name] = value
+			}
+		}
+		all[n.Name] = printable(members)
+		if n.Members == nil {
+			all[n.Name] = printable(payload)
 		}
 	}
-	return object
+	if event, is := all["event"].(printedObject); is {
+		event["type"] = eventType
+	}
+	return all
 }
 
 func merged(object, fields map[string]any, names ...string) map[string]any {

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 func (s *Simulator) retag(keys []assetKey, change func([]string) []string, ownURL, apiKey string) []string {
 	s.mu.Lock()
 	signing := s.signing
-	tagged, changes := []string{}, []members{}
+	tagged, changes := []string{}, []any{}
 	for _, key := range keys {
 		found, ok := s.assets.byKey[key]
 		if !ok || slices.Contains(tagged, key.publicID) {
@@ -37,7 +39,7 @@ func (s *Simulator) retag(keys []assetKey, change func([]string) []string, ownUR
 		s.assets.put(found)
 		added, removed := missing(after, before), missing(before, after)
 		if len(added)+len(removed) > 0 {
-			changes = append(changes, append(found.reference(), member{"added", added}, member{"removed", removed}))
+			changes = append(changes, append(found.reference(), eventbody.Field{Name: "added", Value: added}, eventbody.Field{Name: "removed", Value: removed}))
 		}
 	}
 	s.mu.Unlock()
@@ -45,7 +47,7 @@ func (s *Simulator) retag(keys []assetKey, change func([]string) []string, ownUR
 		return tagged
 	}
 	const eventType = "resource_tags_changed"
-	body := s.newSample(cmp.Or(apiKey, signing.APIKey)).wrapped(eventType, tagsChanged(changes))
+	body := madeUp(eventType, s.newSample(cmp.Or(apiKey, signing.APIKey)), eventbody.Field{Name: "resources", Value: changes})
 	// The call took effect, whether its notification can be sent or not.
 	_, _ = s.fire([]event{newEvent(eventType, body, ownURL)}, signing, false)
 	return tagged

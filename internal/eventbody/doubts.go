@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eventbody
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+)
+
+// How much is told, so that it fits into a condition.
+const (
+	maxDoubts     = 5 // of a filter, and of a template
+	maxNames      = 4
+	maxNameBytes  = 64
+	maxEventTypes = 5
+)
+
+// effect is what comes of reading what is not there.
+type effect int
+
+const (
+	never  effect = iota // the filter is never true
+	always               // the filter is always true
+	reads                // part of the filter does nothing
+	empty                // the placeholder stands for nothing
+)
+
+// Doubt is what a filter or a template reads that notifications of some of its event types are not known to have.
+type Doubt struct {
+	effect     effect
+	eventTypes []string
+	names      []string
+	advice     string
+}
+
+// Doubts says what a trigger's filter and payload template read that the notifications of its event types are not known to have, and what
+// comes of it; ten at most. It says nothing where too little is known of the notifications, nor where the filter itself asks whether they
+// have it. Filter and template must be what the operator accepts; what is no JSON has no doubts.
+func Doubts(filter, template json.RawMessage, eventTypes []string) []Doubt {
+	var doubts []Doubt
+	if rule, is := decoded(filter); is {
+		doubts = atMost(filterDoubts(rule, eventTypes))
+	}
+	if value, is := decoded(template); is {
+		doubts = append(doubts, atMost(templateDoubts(value, eventTypes))...)
+	}
+	return doubts
+}
+
+// Concerns says whether the doubt is about an event type.
+func (d Doubt) Concerns(eventType string) bool {
+	return slices.Contains(d.eventTypes, eventType) || slices.Contains(d.eventTypes, all)
+}
+
+// Refuted says whether a notification has what the doubt is about, so that there is none.
+func (d Doubt) Refuted(notification json.RawMessage) bool {
+	body, is := decoded(notification)
+	return is && slices.ContainsFunc(d.names, func(name string) bool {
+		first, rest, _ := strings.Cut(strings.TrimPrefix(name, rawNamespace+"."), ".")
+		if n, templates := namespace(first); templates && d.effect == empty {
+			i := slices.IndexFunc(n.Members, func(a Alias) bool { return a.Name == rest })
+			return i >= 0 && n.Within == "" && body[n.Members[i].From] != nil
+		}
+		return body[first] != nil
+	})
+}
+
+func atMost(doubts []Doubt) []Doubt { return doubts[:min(len(doubts), maxDoubts)] }
+
+// Unsure are what a filter reads of an event type's notifications of which nothing is known, so that a sample cannot tell what it lets through.
+func Unsure(filter json.RawMessage, eventType string) []string {
+	rule, is := decoded(filter)
+	body := Known(eventType)
+	if !is || body.Source != Assumed {
+		return nil
+	}
+	j := judge{body: &body, steps: new(maxSteps)}
+	j.value(rule, scope{})
+	var names []string
+	for _, r := range j.reads {
+		first, _, _ := strings.Cut(r.path, ".")
+		if _, sampled := find(body.Members, first); !sampled && !slices.Contains(names, r.path) {
+			names = append(names, r.path)
+		}
+	}
+	return names
+}
+
+// decoded is an object that is not empty.
+func decoded(raw json.RawMessage) (map[string]any, bool) {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var value any
+	if decoder.Decode(&value) != nil {
+		return nil, false
+	}
+	object, is := value.(map[string]any)
+	return object, is && len(object) > 0
+}
+
+// judged is what became of a filter with one event type.
+type judged struct {
+	body    Body
+	outcome outcome
+	lacking []*read // that the outcome depends on
+	reads   []*read
+}
+
+func filterDoubts(rule map[string]any, eventTypes []string) []Doubt {
+	steps := maxSteps
+	results := make([]judged, 0, len(eventTypes))
+	for _, eventType := range eventTypes {
+		body := Known(eventType)
+		j := judge{body: &body, steps: &steps}
+		v := j.value(rule, scope{shape: body.root()})
+		results = append(results, judged{body, v.holds(), v.lacking, j.reads})
+	}
+	if steps < 0 {
+		return nil
+	}
+	var doubts []Doubt
+	for i := range results {
+		doubts = add(doubts, results[i].doubts(results)...)
+	}
+	return doubts
+}
+
+// doubts are those of one event type. What it lacks is in place where another event type of the trigger has it, unless nothing else counts.
+func (r *judged) doubts(all []judged) []Doubt {
+	bare := slices.DeleteFunc(slices.Clone(r.lacking), func(at *read) bool { return at.guarded })
+	switch {
+	case r.outcome == falsy && len(r.lacking) > 0:
+		return []Doubt{r.doubt(never, r.lacking)}
+	case r.outcome == truthy && len(bare) > 0:
+		return []Doubt{r.doubt(always, bare)}
+	case r.outcome != open:
+		return nil
+	}
+	var doubts []Doubt
+	for _, at := range r.reads {
+		if at.lacking && !at.guarded && !slices.ContainsFunc(all, func(other judged) bool { return other.has(at.path) }) {
+			doubts = append(doubts, r.doubt(reads, []*read{at}))
+		}
+	}
+	return doubts
+}
+
+func (r *judged) has(path string) bool {
+	return slices.ContainsFunc(r.reads, func(at *read) bool { return at.path == path && !at.lacking })
+}
+
+func (r *judged) doubt(e effect, lacking []*read) Doubt {
+	d := Doubt{effect: e, eventTypes: []string{r.body.EventType}}
+	for _, at := range lacking {
+		if slices.Contains(d.names, at.path) {
+			continue
+		}
+		if d.names = append(d.names, at.path); d.advice == "" {
+			d.advice = r.body.filterAdvice(at)
+		}
+	}
+	return d
+}
+
+func templateDoubts(template map[string]any, eventTypes []string) []Doubt {
+	steps := maxSteps
+	var doubts []Doubt
+	for _, eventType := range eventTypes {
+		body := Known(eventType)
+		j := templateJudge{body: &body, steps: &steps}
+		j.value(template, body.namespaces())
+		own := make([]Doubt, 0, len(j.empty))
+		for _, name := range j.empty {
+			own = append(own, Doubt{effect: empty, eventTypes: []string{eventType}, names: []string{name}, advice: body.templateAdvice(name)})
+		}
+		doubts = add(doubts, own...)
+	}
+	if steps < 0 {
+		return nil
+	}
+	return doubts
+}
+
+// add joins what differs by the names alone of one event type's doubts, and what differs by the event type alone of all.
+func add(doubts []Doubt, ofType ...Doubt) []Doubt {
+	var own []Doubt
+	for _, d := range ofType {
+		if i := slices.IndexFunc(own, d.resembles); i >= 0 && d.effect != never && d.effect != always {
+			own[i].names = append(own[i].names, d.names...)
+		} else {
+			own = append(own, d)
+		}
+	}
+	for _, d := range own {
+		i := slices.IndexFunc(doubts, func(other Doubt) bool { return d.resembles(other) && slices.Equal(d.names, other.names) })
+		if i >= 0 {
+			doubts[i].eventTypes = append(doubts[i].eventTypes, d.eventTypes...)
+		} else {
+			doubts = append(doubts, d)
+		}
+	}
+	return doubts
+}
+
+func (d Doubt) resembles(other Doubt) bool {
+	return d.effect == other.effect && d.advice == other.advice
+}
+
+// String is the doubt in one sentence, of a few hundred bytes.
+func (d Doubt) String() string {
+	types := some(d.eventTypes, maxEventTypes, func(name string) string { return name })
+	var b strings.Builder
+	switch d.effect {
+	case never, always:
+		word := map[effect]string{never: "never", always: "always"}[d.effect]
+		fmt.Fprintf(&b, "spec.filter is %s true for %s: such notifications are not known to have %s", word, types, names(d.names))
+	case reads:
+		fmt.Fprintf(&b, "spec.filter reads %s, which notifications of %s are not known to have", names(d.names), types)
+	case empty:
+		placeholders := some(d.names, maxNames, func(name string) string { return "{{" + quotable(name) + "}}" })
+		fmt.Fprintf(&b, "spec.payloadTemplate: %s is likely to stay empty for %s", placeholders, types)
+	}
+	if d.advice != "" {
+		b.WriteString(" (" + d.advice + ")")
+	}
+	return b.String()
+}
+
+func names(all []string) string { return some(all, maxNames, quotable) }
+
+// some lists the first of many.
+func some(all []string, limit int, show func(string) string) string {
+	shown := make([]string, 0, limit)
+	for _, one := range all[:min(len(all), limit)] {
+		shown = append(shown, show(one))
+	}
+	if more := len(all) - limit; more > 0 {
+		return strings.Join(shown, ", ") + " and " + strconv.Itoa(more) + " more"
+	}
+	return strings.Join(shown, ", ")
+}
+
+// quotable is a name as it is where it is a plain one, else in quotes.
+func quotable(name string) string {
+	plain := strings.IndexFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_.[]-", r)
+	}) < 0
+	name = excerpt.Shorten(name, maxNameBytes)
+	if plain {
+		return name
+	}
+	return strconv.Quote(name)
+}
+
+// filterAdvice says where an event type's notifications have what was looked for.
+func (b *Body) filterAdvice(at *read) string {
+	first, rest, _ := strings.Cut(at.path, ".")
+	switch {
+	case at.loops:
+		if s, _ := b.walk(b.root(), at.path); s.kind == keyed {
+			return at.path + " is an object by public ID, and operators on lists find nothing in it"
+		}
+		return at.path + " is no list"
+	case strings.Contains(at.path, "[]."):
+		return ""
+	case slices.Contains(namespaceNames(), first):
+		return first + " is a name of templates; a filter reads the notification's own members"
+	}
+	if m, is := find(b.Members, first); is {
+		if _, has := find(m.shape.members, rest); !has || m.shape.kind != list {
+			return ""
+		}
+		first = rest
+	}
+	if holder, found := b.holder(first); found {
+		if holder.shape.kind == keyed {
+			return holder.Name + ", an object by public ID, has it for each asset, where no filter finds it"
+		}
+		return fmt.Sprintf(`each of %s has it: {"some": [{"var": %q}, ...]}`, holder.Name, holder.Name)
+	}
+	return b.likeness(first, func(name string) string { return name })
+}
+
+// holder is the member with the assets, if each of those has a member of the name.
+func (b *Body) holder(name string) (*Member, bool) {
+	i := slices.IndexFunc(b.Members, func(m Member) bool {
+		_, has := find(m.shape.members, name)
+		return has && slices.Contains([]kind{list, keyed, either}, m.shape.kind)
+	})
+	if i < 0 {
+		return nil, false
+	}
+	return &b.Members[i], true
+}
+
+// likeness says which members may have been meant.
+func (b *Body) likeness(name string, show func(string) string) string {
+	var ending []string
+	for i := range b.Members {
+		if member := b.Members[i].Name; member != "notification_type" && strings.HasSuffix(member, "_"+name) {
+			ending = append(ending, show(b.Members[i].Name))
+		}
+	}
+	if len(ending) > 0 && len(ending) <= maxNames && b.EventType != all {
+		return "they have " + strings.Join(ending, ", ")
+	}
+	if closest := notification.Closest(name, namesOf(b.Members)); closest != "" {
+		return "did you mean " + show(closest) + "?"
+	}
+	return ""
+}
+
+// templateAdvice says what a placeholder might have been.
+func (b *Body) templateAdvice(name string) string {
+	first, rest, _ := strings.Cut(name, ".")
+	n, is := namespace(first)
+	if !is {
+		return strayAdvice(first)
+	}
+	from := rest
+	if n.Members != nil {
+		i := slices.IndexFunc(n.Members, func(a Alias) bool { return a.Name == rest })
+		if i < 0 {
+			return first + " has no such member"
+		}
+		from = n.Members[i].From
+	}
+	from, _, _ = strings.Cut(from, ".")
+	if holder, found := b.holder(from); found && holder.shape.kind == list {
+		return fmt.Sprintf("each of %s has it: {{#raw.%s}}{{%s}} {{/raw.%s}}", holder.Name, holder.Name, from, holder.Name)
+	}
+	return b.likeness(from, func(member string) string { return "{{raw." + member + "}}" })
+}
+
+// strayAdvice is for a placeholder outside of the namespaces.
+func strayAdvice(name string) string {
+	for _, n := range Namespaces() {
+		for _, a := range n.Members {
+			if a.Name == name || a.From == name {
+				return "did you mean {{" + n.Name + "." + a.Name + "}}?"
+			}
+		}
+	}
+	return "placeholders begin with " + strings.Join(namespaceNames(), ", ")
+}

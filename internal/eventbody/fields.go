@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eventbody
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// Fields are a JSON object's members, in the order in which they are written.
+type Fields []Field
+
+// Field is one of them.
+type Field struct {
+	Name  string
+	Value any
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f Fields) MarshalJSON() ([]byte, error) {
+	text := bytes.NewBufferString("{")
+	for i, field := range f {
+		name, err := compact(field.Name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := compact(field.Value)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		fmt.Fprintf(text, "%s:%s", name, value)
+	}
+	text.WriteByte('}')
+	return text.Bytes(), nil
+}
+
+// compact writes JSON without spaces, and without the escapes that only HTML needs.
+func compact(value any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
+}

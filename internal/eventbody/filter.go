@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eventbody
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/jsonlogic"
+)
+
+// A filter is evaluated without a notification, over what is known of an event type's: what they certainly do not have is null, and what
+// they may have is of any value. So a condition of which the outcome is known all the same never does what it was written for.
+
+// read is a place in a rule that reads from the notification.
+type read struct {
+	path string
+	// lacking says that notifications of the event type do not have it.
+	lacking bool
+	// guarded says that the rule asks whether it is there, or says what to take where it is not.
+	guarded bool
+	// loops says that it is there, but is no list, which an operator goes through.
+	loops bool
+}
+
+// outcome is what is known of the value that a rule evaluates to.
+type outcome int
+
+const (
+	open     outcome = iota // nothing
+	truthy                  // it counts as true
+	falsy                   // it counts as false
+	constant                // it is always the same
+)
+
+// value is what a rule evaluates to.
+type value struct {
+	outcome  outcome
+	constant any
+	// shape is that of an open value.
+	shape shape
+	// lacking are the places without which more would be open.
+	lacking []*read
+	// bare is set where the value is what stands at a place that is not there, as it is.
+	bare *read
+	// from is the place that an open value was read from.
+	from *read
+}
+
+// fixed is a value that is always the same.
+func fixed(v any, lacking []*read) value {
+	return value{outcome: constant, constant: v, lacking: lacking}
+}
+
+func (v *value) holds() outcome {
+	if v.outcome != constant {
+		return v.outcome
+	}
+	if jsonlogic.Truthy(v.constant) {
+		return truthy
+	}
+	return falsy
+}
+
+// maxSteps bounds the work for one filter, over all its event types. Nothing is told of a filter that takes more.
+const maxSteps = 20_000
+
+// judge evaluates rules over one event type's notifications.
+type judge struct {
+	body  *Body
+	reads []*read
+	steps *int
+}
+
+// scope is what a rule's variables are read from: the notification, or an entry of a list in it.
+type scope struct {
+	shape  shape
+	prefix string // of paths, in what is told
+	// reducing says that the entry is called current.
+	reducing bool
+}
+
+func (j *judge) value(rule any, s scope) value {
+	if *j.steps--; *j.steps < 0 {
+		return value{}
+	}
+	switch r := rule.(type) {
+	case []any:
+		return j.list(r, s)
+	case map[string]any:
+		if len(r) != 1 {
+			return fixed(r, nil)
+		}
+		for operator, operands := range r {
+			rules, isList := operands.([]any)
+			if !isList {
+				rules = []any{operands}
+			}
+			return j.operation(operator, rules, s)
+		}
+	}
+	return fixed(rule, nil)
+}
+
+func (j *judge) values(rules []any, s scope) []value {
+	values := make([]value, 0, len(rules))
+	for _, rule := range rules {
+		values = append(values, j.value(rule, s))
+	}
+	return values
+}
+
+func (j *judge) list(rules []any, s scope) value {
+	if constants, lacking, all := constantsOf(j.values(rules, s)); all {
+		return fixed(constants, lacking)
+	}
+	return value{outcome: truthy, shape: shape{kind: list, entry: &shape{}}}
+}
+
+// constantsOf are the values if all are known, and the places that they are known from.
+func constantsOf(values []value) (constants []any, lacking []*read, all bool) {
+	constants = make([]any, 0, len(values))
+	for i := range values {
+		if values[i].outcome != constant {
+			return nil, nil, false
+		}
+		constants = append(constants, values[i].constant)
+		lacking = append(lacking, values[i].lacking...)
+	}
+	return constants, lacking, true
+}
+
+func (j *judge) operation(operator string, rules []any, s scope) value {
+	switch operator {
+	case "if", "?:":
+		return j.choose(rules, s)
+	case "and":
+		return j.until(rules, s, falsy)
+	case "or":
+		return j.until(rules, s, truthy)
+	case "filter", "map", "reduce", "all", "some", "none":
+		return j.loop(operator, rules, s)
+	}
+	values := j.values(rules, s)
+	switch operator {
+	case "var":
+		return j.variable(values, s)
+	case "missing":
+		return j.missing(values, s)
+	case "missing_some":
+		return j.missingSome(values, s)
+	case "!", "!!":
+		return negated(operator, values)
+	}
+	compared(operator, values)
+	constants, lacking, all := constantsOf(values)
+	switch {
+	case all && !(operator == "matches" && isText(constants)): // a pattern may take long, and is not worth it
+		if result, err := jsonlogic.Compute(operator, constants); err == nil {
+			return fixed(result, lacking)
+		}
+	case operator == "in" && len(values) > 1 && values[1].outcome == constant && values[1].constant == nil:
+		return fixed(false, values[1].lacking) // whatever it is that is looked for
+	}
+	return value{}
+}
+
+func isText(values []any) bool {
+	return !slices.ContainsFunc(values, func(v any) bool { _, is := v.(string); return !is })
+}
+
+// asked takes note that a rule asks whether something is there.
+func asked(v *value) {
+	if v.bare != nil {
+		v.bare.guarded = true
+	}
+}
+
+// compared takes note of comparisons with nothing: they ask whether something is there.
+func compared(operator string, values []value) {
+	if len(values) != 2 || !slices.Contains([]string{"==", "===", "!=", "!==", "in"}, operator) {
+		return
+	}
+	for i, other := range []*value{&values[1], &values[0]} {
+		if other.outcome != constant || other.bare != nil {
+			continue
+		}
+		among, _ := other.constant.([]any)
+		if other.constant == nil || i == 0 && operator == "in" && slices.Contains(among, nil) {
+			asked(&values[i])
+		}
+	}
+}
+
+func negated(operator string, values []value) value {
+	if len(values) == 0 {
+		return fixed(operator == "!", nil)
+	}
+	v := &values[0]
+	asked(v)
+	if v.holds() == open {
+		return value{}
+	}
+	return fixed((v.holds() == truthy) == (operator == "!!"), v.lacking)
+}
+
+// choose goes by pairs of a condition and its consequence; a last one without a pair is the alternative.
+func (j *judge) choose(rules []any, s scope) value {
+	var possible []value
+	var lacking []*read
+	i := 0
+	for ; i < len(rules)-1; i += 2 {
+		condition := j.value(rules[i], s)
+		asked(&condition)
+		switch condition.holds() {
+		case truthy:
+			return oneOf(append(possible, j.value(rules[i+1], s)), append(lacking, condition.lacking...))
+		case falsy:
+			lacking = append(lacking, condition.lacking...)
+		default:
+			possible = append(possible, j.value(rules[i+1], s))
+		}
+	}
+	last := fixed(nil, nil)
+	if i == len(rules)-1 {
+		last = j.value(rules[i], s)
+	}
+	return oneOf(append(possible, last), lacking)
+}
+
+// oneOf is what is known of a value that is one of several.
+func oneOf(possible []value, lacking []*read) value {
+	first := possible[0]
+	for i := range possible {
+		if possible[i].holds() != first.holds() {
+			return value{}
+		}
+		lacking = append(lacking, possible[i].lacking...)
+	}
+	if len(possible) > 1 {
+		return value{outcome: first.holds(), lacking: lacking}
+	}
+	first.lacking, first.bare = lacking, nil
+	return first
+}
+
+// until is the first operand that counts as wanted, else the last one.
+func (j *judge) until(rules []any, s scope, wanted outcome) value {
+	last := fixed(nil, nil)
+	var lacking []*read
+	undecided := false
+	for _, rule := range rules {
+		v := j.value(rule, s)
+		asked(&v)
+		switch v.holds() {
+		case wanted: // or one before it counts as wanted, too
+			if undecided {
+				return value{outcome: wanted, lacking: v.lacking}
+			}
+			return v
+		case open:
+			undecided = true
+		}
+		lacking, last = append(lacking, v.lacking...), v
+	}
+	if undecided {
+		return value{}
+	}
+	last.lacking = lacking
+	return last
+}
+
+// loop evaluates a rule for an entry of a list. What is no list counts as an empty one.
+func (j *judge) loop(operator string, rules []any, s scope) value {
+	over := fixed(nil, nil)
+	if len(rules) > 0 {
+		over = j.value(rules[0], s)
+	}
+	var rule any
+	if len(rules) > 1 {
+		rule = rules[1]
+	}
+	entry, path, empty := entries(&over)
+	if empty {
+		return j.overNothing(operator, rules, s, over.lacking)
+	}
+	inner := scope{shape: entry, prefix: path + "[]", reducing: operator == "reduce"}
+	if inner.reducing {
+		inner.shape = shape{kind: object, members: []Member{{Name: "current", shape: entry}, {Name: "accumulator"}}}
+	}
+	result := j.value(rule, inner)
+	switch holds := result.holds(); operator {
+	case "some", "all":
+		if holds == falsy {
+			return fixed(false, result.lacking)
+		}
+	case "none":
+		if holds == falsy {
+			return fixed(true, result.lacking)
+		}
+	case "filter":
+		if holds == falsy {
+			return fixed([]any{}, result.lacking)
+		}
+		return value{shape: shape{kind: list, entry: &entry}, from: over.from}
+	case "map":
+		return value{shape: shape{kind: list, entry: &shape{}}}
+	}
+	return value{}
+}
+
+// entries says what an entry of the list is, and whether there certainly is none.
+func entries(over *value) (entry shape, path string, empty bool) {
+	if over.outcome == constant {
+		list, isList := over.constant.([]any)
+		return shape{}, "", !isList || len(list) == 0
+	}
+	at := over.from
+	if at != nil {
+		path = at.path
+	}
+	switch over.shape.kind {
+	case unknown:
+		return shape{}, path, false
+	case list, either:
+		return over.shape.of(), path, false
+	}
+	if at != nil {
+		at.lacking, at.loops = true, true
+		over.lacking = append(over.lacking, at)
+	}
+	return shape{}, path, true
+}
+
+func (j *judge) overNothing(operator string, rules []any, s scope, lacking []*read) value {
+	switch operator {
+	case "some", "all":
+		return fixed(false, lacking)
+	case "none":
+		return fixed(true, lacking)
+	case "reduce":
+		v := fixed(nil, nil)
+		if len(rules) > 2 {
+			v = j.value(rules[2], s)
+		}
+		v.lacking = append(slices.Clone(lacking), v.lacking...)
+		return v
+	default: // filter, map
+		return fixed([]any{}, lacking)
+	}
+}
+
+// variable reads from the scope. The fallback stands for what is not there.
+func (j *judge) variable(values []value, s scope) value {
+	if len(values) == 0 {
+		return value{shape: s.shape}
+	}
+	name, named := nameOf(&values[0])
+	switch {
+	case !named:
+		return value{}
+	case name == "":
+		return value{shape: s.shape}
+	}
+	to, r := j.read(name, s)
+	alone := len(values) == 1 || values[1].outcome == constant && values[1].constant == nil
+	switch {
+	case !r.lacking && to.constant != "":
+		return fixed(to.constant, nil)
+	case !r.lacking && alone:
+		return value{shape: to, from: r}
+	case !r.lacking:
+		return value{} // it, or what stands for it
+	case alone:
+		v := fixed(nil, []*read{r})
+		v.bare = r
+		return v
+	}
+	r.guarded = true
+	fallback := values[1]
+	fallback.lacking, fallback.bare = append([]*read{r}, fallback.lacking...), nil
+	return fallback
+}
+
+// read takes note of a place.
+func (j *judge) read(name string, s scope) (shape, *read) {
+	to, there := j.body.walk(s.shape, name)
+	shown := name
+	if s.reducing {
+		shown = strings.TrimPrefix(name, "current.")
+	}
+	if s.prefix != "" {
+		shown = s.prefix + "." + shown
+	}
+	r := &read{path: shown, lacking: !there}
+	j.reads = append(j.reads, r)
+	return to, r
+}
+
+// nameOf is what a variable is called, if that is known.
+func nameOf(v *value) (name string, known bool) {
+	if v.outcome != constant {
+		return "", false
+	}
+	switch n := v.constant.(type) {
+	case nil:
+		return "", true
+	case string:
+		return n, true
+	case json.Number:
+		return n.String(), true
+	case float64:
+		return strconv.FormatFloat(n, 'f', -1, 64), true
+	default:
+		return "", false
+	}
+}
+
+// missing is a list of those that are not there: it asks for nothing else.
+func (j *judge) missing(values []value, s scope) value {
+	absent, open := j.absent(values, s)
+	switch {
+	case len(absent) > 0:
+		return value{outcome: truthy, lacking: absent}
+	case open > 0:
+		return value{}
+	default:
+		return fixed([]any{}, nil)
+	}
+}
+
+// absent are those of the names that are certainly not there, and how many may be.
+func (j *judge) absent(values []value, s scope) (absent []*read, others int) {
+	for _, v := range flattened(values) {
+		name, known := nameOf(&v)
+		if !known || name == "" {
+			others++
+			continue
+		}
+		_, r := j.read(name, s)
+		if r.guarded = true; r.lacking {
+			absent = append(absent, r)
+		} else {
+			others++
+		}
+	}
+	return absent, others
+}
+
+// flattened are the values, or what a first one that is a list holds.
+func flattened(values []value) []value {
+	if len(values) == 0 {
+		return nil
+	}
+	names, isList := values[0].constant.([]any)
+	if values[0].outcome != constant || !isList {
+		return values
+	}
+	flat := make([]value, 0, len(names))
+	for _, name := range names {
+		flat = append(flat, fixed(name, nil))
+	}
+	return flat
+}
+
+// missingSome is a list of those that are not there, unless as many as needed are.
+func (j *judge) missingSome(values []value, s scope) value {
+	if len(values) < 2 || values[0].outcome != constant {
+		return value{}
+	}
+	absent, others := j.absent(values[1:], s)
+	needed, err := strconv.ParseFloat(fmt.Sprint(values[0].constant), 64)
+	if err != nil || float64(others) >= needed || len(absent) == 0 {
+		return value{}
+	}
+	return value{outcome: truthy, lacking: absent}
+}
