@@ -70,9 +70,11 @@ const (
 const (
 	// ReasonDelivered means each target has what it was to get, or is about to.
 	ReasonDelivered = "Delivered"
-	// ReasonTargetFailing means a target's last deliveries failed; they are tried again, ever less often, until spec.receiver.retry.maxAge.
+	// ReasonTargetFailing means deliveries that wait for a target failed; they are tried again, ever less often, until spec.receiver.retry.maxAge.
+	// Those that the target refused are not among them: see DeadLetters.
 	ReasonTargetFailing = "TargetFailing"
-	// ReasonDeadLetters means notifications were given up. They are kept: annotate the endpoint with notifications.cloudinary.dev/redrive.
+	// ReasonDeadLetters means notifications were given up: the target refused them for good, or they got too old. They are kept, and not tried
+	// again before somebody annotates the endpoint with notifications.cloudinary.dev/redrive.
 	ReasonDeadLetters = "DeadLetters"
 )
 

@@ -256,8 +256,9 @@ func endpointStates() map[string]state {
 		"an endpoint that has dead letters and verifies nothing any more": {file: folder + "healthy_signaturesDoNotMatch.yaml", make: func(s *stage) client.Object {
 			return s.received(metav1.ConditionUnknown, v1alpha1.ReasonSignaturesDoNotMatch, "No notification verifies any more. If Cloudinary sends them, "+
 				"it signs with an API secret that is not in the Secret of spec.credentialsSecretRef: add it there as signing.<API_KEY>.",
-				v1alpha1.ReasonDeadLetters, "Notifications were given up for the target catalog and are kept. Once the cause is gone, have them "+
-					"delivered again by giving this object the annotation "+v1alpha1.AnnotationRedrive+" with any new value.")
+				v1alpha1.ReasonDeadLetters, "Notifications were given up for the target catalog: answered 422. They are kept as dead letters and not "+
+					"tried again. See them: kubectl cloudinary deadletters list media -n shop. Once the cause is gone, deliver them: kubectl cloudinary "+
+					"deadletters redrive media -n shop, or give this object the annotation "+v1alpha1.AnnotationRedrive+" with a new value.")
 		}},
 		"an endpoint that waits for its triggers to go": {file: folder + "terminating.yaml", make: func(s *stage) client.Object {
 			media, images := s.endpoint(), s.trigger("images")

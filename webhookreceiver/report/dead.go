@@ -14,10 +14,16 @@ type lane struct {
 	target   string
 }
 
+// letters are the dead letters of one target: how many, and why the last of them is one.
+type letters struct {
+	n      int
+	reason string
+}
+
 // deadLetters counts dead letters, by target. The queue knows their number at any time, and whose they are by going over all it has,
 // which is done no more often than it is worth.
 type deadLetters struct {
-	letters map[lane]int
+	letters map[lane]letters
 	total   int
 	counted bool
 	next    time.Time
@@ -39,37 +45,42 @@ func (d *deadLetters) count(q Queue, now time.Time) map[queue.Endpoint]bool {
 	if !due || now.Before(d.next) {
 		return nil
 	}
-	letters := map[lane]int{}
+	found, last := map[lane]letters{}, map[lane]queue.ID{}
 	items := 0
 	q.Items(func(item queue.Item) bool {
 		items++
 		if item.Dead {
-			letters[lane{item.Endpoint, item.Target}]++
+			l := lane{item.Endpoint, item.Target}
+			all := found[l]
+			if all.n++; item.ID >= last[l] {
+				all.reason, last[l] = item.Reason, item.ID
+			}
+			found[l] = all
 		}
 		return true
 	})
 	// Going over an item takes about a tenth of a microsecond.
 	pause := time.Duration(items) * recountShare * 100 * time.Nanosecond
 	changed := map[queue.Endpoint]bool{}
-	for l, n := range letters {
-		if d.letters[l] != n {
+	for l, all := range found {
+		if d.letters[l] != all {
 			changed[l.endpoint] = true
 		}
 	}
 	for l := range d.letters {
-		if letters[l] == 0 {
+		if found[l].n == 0 {
 			changed[l.endpoint] = true
 		}
 	}
-	*d = deadLetters{letters: letters, total: total, counted: true, next: now.Add(pause)}
+	*d = deadLetters{letters: found, total: total, counted: true, next: now.Add(pause)}
 	return changed
 }
 
 // DeadLetters visits the targets that have dead letters, as of the last count. Any goroutine may call it.
 func (w *Writer) DeadLetters(visit func(at queue.Endpoint, target string, n int)) {
 	if letters := w.letters.Load(); letters != nil {
-		for l, n := range *letters {
-			visit(l.endpoint, l.target, n)
+		for l, all := range *letters {
+			visit(l.endpoint, l.target, all.n)
 		}
 	}
 }

@@ -3,12 +3,15 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 )
 
 const (
@@ -17,8 +20,9 @@ const (
 	failingAttempts = 3
 	failingFor      = 15 * time.Second
 
-	// maxNamed is how many targets a message names.
-	maxNamed = 4
+	// maxNamed is how many targets a message names, and maxCauseBytes how long its cause may be.
+	maxNamed      = 4
+	maxCauseBytes = 128
 )
 
 // health is what Delivering is judged by, for one target.
@@ -28,59 +32,61 @@ type health struct {
 	gone bool
 	// paused says that the dispatcher leaves the target alone for a while.
 	paused bool
-	// failures is how many attempts failed since one went well, the first of them at failingSince.
+	// failures is how many attempts failed since one was answered for good, the first of them at failingSince.
 	failures     int
 	failingSince time.Time
 	failure      string
 	delivered    int64
 	waiting      int
 	dead         int
+	// died is why the last of the dead letters is one.
+	died string
 }
 
+// failing says that attempts fail, and that something waits to be tried again: what was given up is not.
 func (h *health) failing(now time.Time) bool {
 	switch {
-	case h.waiting == 0 && h.dead == 0:
-		return false // nothing is left that could show it
+	case h.waiting == 0:
+		return false
 	case h.paused || h.failures >= failingAttempts:
 		return true
 	default:
-		return h.failures > 0 && h.waiting > 0 && now.Sub(h.failingSince) >= failingFor
+		return h.failures > 0 && now.Sub(h.failingSince) >= failingFor
 	}
 }
 
-// delivering judges Delivering, by the targets in the order of the spec.
+// delivering judges Delivering, by the targets of the endpoint in the order of the spec.
 //
 //	a target fails | dead letters | anything delivered | then
 //	---------------+--------------+--------------------+---------------------
-//	yes            |              |                    | False: TargetFailing
+//	yes            |              |                    | False: TargetFailing, and what of the dead letters
 //	no             | yes          |                    | False: DeadLetters
 //	no             | no           | yes, or judged before | True: Delivered
 //	no             | no           | no                 | absent
 //
-// Its message has no number and no time in it, so that it stays while nothing changes.
-func delivering(targets []health, before judgment, now time.Time) judgment {
-	var failing, dead, gone []string
-	failure, delivered := "", before.status != ""
+// Its message counts nothing and has no time in it, so that it stays while nothing changes.
+func delivering(of types.NamespacedName, targets []health, before judgment, now time.Time) judgment {
+	var failing, dead, gone failed
+	delivered := before.status != ""
 	for i := range targets {
 		h := &targets[i]
 		if h.failing(now) {
-			if failing = append(failing, h.name); len(failing) == 1 {
-				failure = h.failure
-			}
+			failing.add(h.name, h.failure)
 		}
 		switch {
 		case h.dead > 0 && h.gone:
-			gone = append(gone, h.name)
+			gone.add(h.name, h.died)
 		case h.dead > 0:
-			dead = append(dead, h.name)
+			dead.add(h.name, h.died)
 		}
 		delivered = delivered || h.delivered > 0
 	}
-	switch {
-	case len(failing) > 0:
-		return judgment{metav1.ConditionFalse, v1alpha1.ReasonTargetFailing, failingMessage(failing, failure)}
-	case len(dead)+len(gone) > 0:
-		return judgment{metav1.ConditionFalse, v1alpha1.ReasonDeadLetters, deadMessage(dead, gone)}
+	sentences := slices.DeleteFunc([]string{failing.retried(), dead.kept(of), gone.left(of)}, func(s string) bool { return s == "" })
+	switch message := strings.Join(sentences, " "); {
+	case len(failing.names) > 0:
+		return judgment{metav1.ConditionFalse, v1alpha1.ReasonTargetFailing, message}
+	case len(sentences) > 0:
+		return judgment{metav1.ConditionFalse, v1alpha1.ReasonDeadLetters, message}
 	case delivered && len(targets) > 0:
 		return judgment{metav1.ConditionTrue, v1alpha1.ReasonDelivered, "Each target has what it was to get, or is about to."}
 	default:
@@ -88,29 +94,57 @@ func delivering(targets []health, before judgment, now time.Time) judgment {
 	}
 }
 
-func deadMessage(dead, gone []string) string {
-	var sentences []string
-	if len(dead) > 0 {
-		sentences = append(sentences, "Notifications were given up for "+named(dead)+" and are kept. Once the cause is gone, have them delivered "+
-			"again by giving this object the annotation "+v1alpha1.AnnotationRedrive+" with any new value.")
-	}
-	if len(gone) > 0 {
-		sentences = append(sentences, "Notifications were given up for "+named(gone)+" and are kept, though the spec names no such target any more. "+
-			"Bring it back, or discard them: kubectl cloudinary deadletters discard.")
-	}
-	return strings.Join(sentences, " ")
+// failed are targets with one trouble, and how it shows at the first of them.
+type failed struct {
+	names []string
+	cause string
 }
 
-func failingMessage(failing []string, failure string) string {
-	message := "Deliveries fail to " + named(failing)
-	switch failure = strings.TrimRight(failure, ". "); {
-	case failure == "":
-	case len(failing) == 1:
-		message += ": " + failure
-	default:
-		message += "; to " + failing[0] + ": " + failure
+func (f *failed) add(name, cause string) {
+	if f.names = append(f.names, name); len(f.names) == 1 {
+		f.cause = excerpt.Head(strings.TrimRight(cause, ". "), maxCauseBytes)
 	}
-	return message + ". They are tried again, ever less often, until spec.receiver.retry.maxAge."
+}
+
+// are names the targets, and the cause.
+func (f *failed) are() string {
+	switch {
+	case f.cause == "":
+		return named(f.names)
+	case len(f.names) == 1:
+		return named(f.names) + ": " + f.cause
+	default:
+		return named(f.names) + "; for " + f.names[0] + ": " + f.cause
+	}
+}
+
+func (f *failed) retried() string {
+	if len(f.names) == 0 {
+		return ""
+	}
+	return "Deliveries fail to " + f.are() + ". They are tried again, ever less often, until spec.receiver.retry.maxAge."
+}
+
+func (f *failed) kept(of types.NamespacedName) string {
+	if len(f.names) == 0 {
+		return ""
+	}
+	return "Notifications were given up for " + f.are() + ". They are kept as dead letters and not tried again. See them: " +
+		command("list", of) + ". Once the cause is gone, deliver them: " + command("redrive", of) +
+		", or give this object the annotation " + v1alpha1.AnnotationRedrive + " with a new value."
+}
+
+func (f *failed) left(of types.NamespacedName) string {
+	if len(f.names) == 0 {
+		return ""
+	}
+	return "Notifications were given up for " + f.are() + ". They are kept as dead letters, though the spec names no such target any more. " +
+		"Bring the target back, or discard them: " + command("discard", of) + " --target " + f.names[0] + " --all."
+}
+
+// command is one of the plugin's, as it is typed.
+func command(verb string, of types.NamespacedName) string {
+	return "kubectl cloudinary deadletters " + verb + " " + of.Name + " -n " + of.Namespace
 }
 
 // named lists targets.

@@ -3,13 +3,13 @@
 package report
 
 import (
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
@@ -54,10 +54,13 @@ func TestDelivering(t *testing.T) {
 			[]health{{name: "a", delivered: 9, failures: 1, failingSince: while, dead: 1}}, judgment{}, dead, "the target works",
 		},
 		"many were refused, and nothing succeeded": {
-			[]health{{name: "a", failures: 3, failingSince: while, dead: 3}}, judgment{}, failing, "the failure tells more than its result",
+			[]health{{name: "a", failures: 3, failingSince: while, dead: 3}}, judgment{}, dead, "nothing waits, so nothing is tried again",
 		},
 		"dead letters of a target that is gone": {
 			[]health{{name: "a", delivered: 9}, {name: "b", dead: 1, gone: true}}, judgment{}, dead, "they are kept, and nobody gets them",
+		},
+		"a paused target has given up all": {
+			[]health{{name: "a", paused: true, failures: 9, failingSince: while, dead: 3}}, judgment{}, dead, "nothing waits, so nothing is tried again",
 		},
 		"dead letters of one, failures of another": {
 			[]health{{name: "a", dead: 1}, {name: "b", failures: 3, waiting: 1}}, judgment{}, failing, "it will get worse",
@@ -68,7 +71,7 @@ func TestDelivering(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := delivering(test.targets, test.before, noon)
+			got := delivering(media, test.targets, test.before, noon)
 			if diff := cmp.Diff(test.want, is{got.status, got.reason}, cmp.AllowUnexported(is{})); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", test.why, diff)
 			}
@@ -77,50 +80,52 @@ func TestDelivering(t *testing.T) {
 	}
 }
 
-func TestDeliveringNamesTargetsAndTheFailure(t *testing.T) {
+var media = types.NamespacedName{Namespace: "shop", Name: "media"}
+
+func TestDeliveringSaysWhatIsDoneAndWhatToDo(t *testing.T) {
 	t.Parallel()
-	one := health{name: "catalog", failures: 3, waiting: 1, failure: "the Service catalog has no ready endpoint."}
-	want := "Deliveries fail to the target catalog: the Service catalog has no ready endpoint. " +
-		"They are tried again, ever less often, until spec.receiver.retry.maxAge."
-	if got := delivering([]health{one}, judgment{}, noon).message; got != want {
-		t.Errorf("got  %q\nwant %q", got, want)
-	}
-	var many []health
-	for i := range 16 {
-		h := one
-		h.name = strings.Repeat(string(rune('a'+i)), 63)
-		h.failure = strings.Repeat("x", 256)
-		many = append(many, h)
-	}
-	got := delivering(many, judgment{}, noon).message
-	if len(got) > 1024 || !strings.Contains(got, "and others") {
-		t.Errorf("%d bytes: %s", len(got), got)
-	}
-	for i := range many {
-		many[i] = health{name: "t" + strconv.Itoa(i), dead: 1}
-	}
-	if got := delivering(many, judgment{}, noon).message; !strings.Contains(got, v1alpha1.AnnotationRedrive) || !strings.Contains(got, "t0, t1, t2, t3 and others") {
-		t.Errorf("got %q", got)
+	refused := health{name: "flaky", dead: 3, died: "answered 422"}
+	down := health{name: "catalog", failures: 3, waiting: 1, failure: "the Service catalog has no ready endpoint."}
+	former := health{name: "former", dead: 1, gone: true, died: "answered 400"}
+	const (
+		retried = "Deliveries fail to the target catalog: the Service catalog has no ready endpoint. " +
+			"They are tried again, ever less often, until spec.receiver.retry.maxAge."
+		kept = "Notifications were given up for the target flaky: answered 422. They are kept as dead letters and not tried again. " +
+			"See them: kubectl cloudinary deadletters list media -n shop. " +
+			"Once the cause is gone, deliver them: kubectl cloudinary deadletters redrive media -n shop, " +
+			"or give this object the annotation notifications.cloudinary.dev/redrive with a new value."
+		left = "Notifications were given up for the target former: answered 400. They are kept as dead letters, though the spec names no such " +
+			"target any more. Bring the target back, or discard them: kubectl cloudinary deadletters discard media -n shop --target former --all."
+	)
+	for name, test := range map[string]struct {
+		targets []health
+		want    string
+	}{
+		"what waits is tried again":            {[]health{down}, retried},
+		"what was refused is not":              {[]health{refused}, kept},
+		"nor is it while something else fails": {[]health{refused, down}, retried + " " + kept},
+		"what has nowhere to go is discarded":  {[]health{former}, left},
+		"all at once":                          {[]health{former, refused, down}, retried + " " + kept + " " + left},
+	} {
+		if got := delivering(media, test.targets, judgment{}, noon).message; got != test.want {
+			t.Errorf("%s:\ngot  %q\nwant %q", name, got, test.want)
+		}
 	}
 }
 
-func TestDeadLettersOfATargetThatIsGoneAreNotToBeRedriven(t *testing.T) {
+func TestTheMessageOfDeliveringHasABound(t *testing.T) {
 	t.Parallel()
-	gone, there := health{name: "former", dead: 1, gone: true}, health{name: "catalog", dead: 1}
-	want := "Notifications were given up for the target former and are kept, though the spec names no such target any more. " +
-		"Bring it back, or discard them: kubectl cloudinary deadletters discard."
-	if got := delivering([]health{gone}, judgment{}, noon).message; got != want {
-		t.Errorf("got  %q\nwant %q", got, want)
-	}
-	got := delivering([]health{there, gone}, judgment{}, noon).message
-	if !strings.HasSuffix(got, " "+want) || !strings.Contains(got, "the target catalog") || !strings.Contains(got, v1alpha1.AnnotationRedrive) {
-		t.Errorf("of both: %q", got)
-	}
+	of := types.NamespacedName{Namespace: strings.Repeat("n", 63), Name: strings.Repeat("e", 63)}
 	var many []health
-	for i := range 32 {
-		many = append(many, health{name: strings.Repeat(string(rune('a'+i%26)), 63), dead: 1, gone: i >= 16})
+	for i := range 48 {
+		h := health{
+			name: strings.Repeat(string(rune('a'+i%26)), 63), failures: 3, waiting: 1, failure: strings.Repeat("x", 256),
+			dead: 1, died: strings.Repeat("y", 256), gone: i >= 24,
+		}
+		many = append(many, h)
 	}
-	if got := delivering(many, judgment{}, noon).message; len(got) > 1024 || strings.Count(got, "and others") != 2 {
+	got := delivering(of, many, judgment{}, noon).message
+	if len(got) > 2560 || strings.Count(got, " and others") != 3 {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }

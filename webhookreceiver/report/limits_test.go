@@ -135,7 +135,7 @@ func TestDeadLettersAreCountedWhenTheirNumberChangesAndNotTooOften(t *testing.T)
 		if got := len(d.count(q, now)) > 0; got != step.changed {
 			t.Errorf("step %d: changed is %t", i, got)
 		}
-		if got := d.letters[lane{queue.Endpoint{Namespace: "shop", Name: "media"}, "catalog"}]; got != step.want {
+		if got := d.letters[lane{queue.Endpoint{Namespace: "shop", Name: "media"}, "catalog"}].n; got != step.want {
 			t.Errorf("step %d: %d dead letters, want %d", i, got, step.want)
 		}
 	}

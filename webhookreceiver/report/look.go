@@ -254,8 +254,8 @@ func (w *Writer) waiting() map[queue.Endpoint]map[string]queued {
 		all[at][target] = q
 	}
 	w.Lanes(func(s delivery.LaneStats) { entry(s.Endpoint, s.Target, func(q *queued) { q.stats = s }) })
-	for lane, n := range w.dead.letters {
-		entry(lane.endpoint, lane.target, func(q *queued) { q.dead = n })
+	for lane, all := range w.dead.letters {
+		entry(lane.endpoint, lane.target, func(q *queued) { q.dead, q.died = all.n, all.reason })
 	}
 	return all
 }

@@ -84,7 +84,7 @@ func (o *endpointObject) judge(v view, now time.Time) desired {
 		keys: v.keys, missingAt: o.missingAt, verifiedAt: instant(v.verifiedAt), refused: refused, doubtedAt: doubtedAt,
 		before: judged(before), beforeAt: transition(before),
 	}, now)
-	delivered := delivering(v.targets, judged(meta.FindStatusCondition(o.conditions, v1alpha1.ConditionDelivering)), now)
+	delivered := delivering(o.e.key, v.targets, judged(meta.FindStatusCondition(o.conditions, v1alpha1.ConditionDelivering)), now)
 
 	d := desired{pending: v.pending}
 	d.conditions = withCondition(d.conditions, o.conditions, v1alpha1.ConditionVerifying, verified, v.generation, now)

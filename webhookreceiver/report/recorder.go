@@ -83,7 +83,8 @@ type target struct {
 	delivered, discarded int64
 	deliveredAt          time.Time
 	failure              *failure
-	// failures is how many attempts failed since the last that did not, failingSince when the first of them ended.
+	// failures is how many attempts failed, to be made again, since the last that was answered for good; failingSince is when the first of
+	// them ended.
 	failures     int
 	failingSince time.Time
 }
@@ -198,17 +199,23 @@ func (t *target) ended(a *delivery.Attempt) {
 	case delivery.OutcomeDelivered:
 		t.delivered++
 		t.deliveredAt = a.EndedAt
-		t.failures, t.failingSince = 0, time.Time{}
+		t.answered()
 	case delivery.OutcomeDiscarded:
 		t.discarded++
 	case delivery.OutcomeRetried, delivery.OutcomeDead:
 		t.failure = &failure{at: a.EndedAt, statusCode: a.StatusCode, message: excerpt.Head(a.Message, maxMessageBytes)}
-		if !a.Tried {
-			return
+		switch {
+		case !a.Tried:
+		case a.Outcome == delivery.OutcomeDead:
+			t.answered() // it works, and will never take this one: nothing is tried again
+		default:
+			if t.failures == 0 {
+				t.failingSince = a.EndedAt
+			}
+			t.failures++
 		}
-		if t.failures == 0 {
-			t.failingSince = a.EndedAt
-		}
-		t.failures++
 	}
 }
+
+// answered notes that the target as such works, as the lane's breaker has it.
+func (t *target) answered() { t.failures, t.failingSince = 0, time.Time{} }

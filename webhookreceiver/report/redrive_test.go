@@ -26,7 +26,7 @@ func ofMedia(target string) queue.Selection {
 func (f *writerFixture) deadLetter(id queue.ID) {
 	f.Helper()
 	f.notify(id, delivery.OutcomeDead, delivery.OutcomeDelivered)
-	f.queue.items = append(f.queue.items, queue.Item{ID: id, Endpoint: ofMedia("").Endpoint, Target: "catalog", Dead: true})
+	f.queue.items = append(f.queue.items, queue.Item{ID: id, Endpoint: ofMedia("").Endpoint, Target: "catalog", Dead: true, Reason: "answered 422"})
 	f.pass(2 * time.Second)
 	if got := f.server.endpoints[f.media.Key].Status; *got.Receiver.Targets[0].DeadLetters != 1 {
 		f.Fatalf("status.receiver is %+v", got.Receiver)

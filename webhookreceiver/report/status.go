@@ -23,6 +23,7 @@ const (
 type queued struct {
 	stats delivery.LaneStats
 	dead  int
+	died  string // why the last of the dead ones is
 }
 
 // view is what is known of an endpoint at one instant.
@@ -105,7 +106,7 @@ func (e *endpoint) shown(queued map[string]queued) []string {
 func (t *target) health(name string, q queued) health {
 	h := health{
 		name: name, paused: !q.stats.PausedUntil.IsZero(), failures: t.failures, failingSince: t.failingSince,
-		delivered: t.delivered, waiting: q.stats.Waiting, dead: q.dead,
+		delivered: t.delivered, waiting: q.stats.Waiting, dead: q.dead, died: q.died,
 	}
 	if t.failure != nil {
 		h.failure = t.failure.message

@@ -84,7 +84,7 @@ type Writer struct {
 	endpoints map[types.NamespacedName]*endpointObject
 	triggers  map[types.NamespacedName]*triggerObject
 	dead      deadLetters
-	letters   atomic.Pointer[map[lane]int]
+	letters   atomic.Pointer[map[lane]letters]
 	back      backoff
 	nextLook  time.Time
 	nextSweep time.Time

@@ -3,12 +3,14 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
@@ -119,6 +121,31 @@ func TestAConditionIsWrittenAtOnce(t *testing.T) {
 	f.AttemptEnded(changed)
 	if writes := f.pass(30 * time.Second); slices.ContainsFunc(writes, func(a applied) bool { return a.Kind == "NotificationEndpoint" }) {
 		t.Errorf("other words: %v", keys(writes))
+	}
+}
+
+func TestWhatATargetRefusesIsNotSaidToBeTriedAgain(t *testing.T) {
+	t.Parallel()
+	f := newWriterFixture(t)
+	for id := queue.ID(1); id <= 5; id++ {
+		f.notify(id, delivery.OutcomeDead, delivery.OutcomeDelivered)
+		f.queue.items = append(f.queue.items, queue.Item{
+			ID: id, Endpoint: ofMedia("").Endpoint, Target: "catalog", Dead: true, Reason: fmt.Sprintf("answered %d", 420+id),
+		})
+		f.pass(2 * time.Second)
+	}
+	// The next one has just arrived, and is no reason to say that those before it are tried again.
+	f.lanes = []delivery.LaneStats{{Endpoint: ofMedia("").Endpoint, Target: "catalog", Waiting: 1}}
+	f.notify(6)
+	f.pass(5 * time.Minute)
+	conditions := f.server.endpoints[f.media.Key].Status.Conditions
+	got := meta.FindStatusCondition(conditions, v1alpha1.ConditionDelivering)
+	want := "Notifications were given up for the target catalog: answered 425. They are kept as dead letters and not tried again. " +
+		"See them: kubectl cloudinary deadletters list media -n shop. " +
+		"Once the cause is gone, deliver them: kubectl cloudinary deadletters redrive media -n shop, " +
+			"or give this object the annotation notifications.cloudinary.dev/redrive with a new value."
+	if got == nil || got.Reason != v1alpha1.ReasonDeadLetters || got.Message != want {
+		t.Errorf("got %+v\nwant %s: %s", got, v1alpha1.ReasonDeadLetters, want)
 	}
 }
 
