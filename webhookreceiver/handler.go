@@ -28,8 +28,8 @@ type Store interface {
 type Recorder interface {
 	Stored(e *route.Endpoint, id queue.ID, r *queue.Record, n *notification.Notification)
 	Duplicate(e *route.Endpoint)
-	// Rejected has no endpoint where the request is for none that exists.
-	Rejected(e *route.Endpoint, reason Reason)
+	// Rejected has no endpoint where the request is for none that exists. guessed says that anybody can guess the path that it came at.
+	Rejected(e *route.Endpoint, reason Reason, guessed bool)
 	// Answered is called for each request, with the answer's status and how long it took.
 	Answered(status int, took time.Duration)
 }
@@ -93,7 +93,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Content-Length"] = h.zeroLength
 		w.WriteHeader(status)
 	} else {
-		h.Recorder.Rejected(endpoint, reason)
+		h.Recorder.Rejected(endpoint, reason, endpoint.Guessable(route.PathOf(r.URL)))
 		httpserver.Refuse(w, r)
 		status = h.refuse(w, reason)
 	}

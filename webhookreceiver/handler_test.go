@@ -81,6 +81,7 @@ type recorder struct {
 	mu                 sync.Mutex
 	stored, duplicates int
 	rejected           map[Reason]int
+	guessed            int // of all that were rejected
 }
 
 func (r *recorder) Stored(*route.Endpoint, queue.ID, *queue.Record, *notification.Notification) {
@@ -95,13 +96,16 @@ func (r *recorder) Duplicate(*route.Endpoint) {
 	r.duplicates++
 }
 
-func (r *recorder) Rejected(_ *route.Endpoint, reason Reason) {
+func (r *recorder) Rejected(_ *route.Endpoint, reason Reason, guessed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rejected == nil {
 		r.rejected = map[Reason]int{}
 	}
 	r.rejected[reason]++
+	if guessed {
+		r.guessed++
+	}
 }
 
 func (r *recorder) Answered(int, time.Duration) {}

@@ -120,6 +120,21 @@ func TestStrangersGetOneAnswerWhateverTheReason(t *testing.T) {
 	}
 }
 
+func TestItIsNotedWhetherAnybodyCouldHaveGuessedThePath(t *testing.T) {
+	const token = "/0123456789abcdef0123456789abcdef"
+	e := testEndpoint(t)
+	e.Paths = append(e.Paths, path+token)
+	table := route.NewTable([]*route.Endpoint{e})
+	w := newWorld(t, func(o *Options) { o.Routes = func() *route.Table { return table } })
+	for i, at := range []string{path + token, path, "/hooks" + path, "/v1/notifications/shop/other" + token} {
+		r := signed(t, w.url+at, `{}`, now)
+		r.Header.Set(headerSignature, strings.Repeat("0", 40))
+		if answerTo(t, r); w.recorder.guessed != i {
+			t.Errorf("after %s %d requests count as at a path that anybody can guess, want %d", at, w.recorder.guessed, i)
+		}
+	}
+}
+
 func TestNothingTellsWhichPathsThereAreWhileTheReceiverIsFull(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.VerboseRefusals, o.MaxInFlight = false, 0 })
 	var want told

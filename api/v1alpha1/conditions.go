@@ -36,8 +36,9 @@ const (
 	// ConditionVerifying says whether the notifications that arrive at the bundled receiver for an endpoint prove to be Cloudinary's.
 	// Written by the receiver, no part of Ready, absent before it has anything to say.
 	//
-	// Reasons with status True: Verified. With status False: VerificationKeysMissing. With status Unknown, only after there was verified
-	// traffic, since anybody can send requests: SignaturesDoNotMatch, AlgorithmNotAllowed, OnlySignatureV2, TimestampsRefused.
+	// Reasons with status True: Verified. With status False: VerificationKeysMissing. With status Unknown, for at least three requests that were
+	// refused while none was verified: SignaturesDoNotMatch, AlgorithmNotAllowed, OnlySignatureV2, TimestampsRefused, SignatureHeadersMissing,
+	// NothingVerified.
 	ConditionVerifying = "Verifying"
 
 	// ConditionDelivering says whether notifications reach their targets. Written by the receiver, no part of Ready, absent
@@ -54,8 +55,8 @@ const (
 	// ReasonVerificationKeysMissing means the receiver has no key to verify with: the endpoint's credentials were not accepted by Cloudinary
 	// yet, or the manager is not there. Requests are answered 503 until it has one, so that Cloudinary tries again.
 	ReasonVerificationKeysMissing = "VerificationKeysMissing"
-	// ReasonSignaturesDoNotMatch means nothing verifies any more: most likely Cloudinary signs with an API key that does not count (any more),
-	// since it is not in the endpoint's own Secret, or apiKeys leaves it out. Add it there as signing.<API_KEY>, or name it in apiKeys.
+	// ReasonSignaturesDoNotMatch means nothing verifies, or not any more: most likely Cloudinary signs with an API key that does not count (any
+	// more), since it is not in the endpoint's own Secret, or apiKeys leaves it out. Add it there as signing.<API_KEY>, or name it in apiKeys.
 	ReasonSignaturesDoNotMatch = "SignaturesDoNotMatch"
 	// ReasonAlgorithmNotAllowed means only signatures arrive that spec.receiver.verification.algorithms does not allow. On Accepted of a
 	// trigger it means that its spec.authScheme has no other ones sent.
@@ -64,6 +65,12 @@ const (
 	ReasonOnlySignatureV2 = "OnlySignatureV2"
 	// ReasonTimestampsRefused means only notifications arrive that are too old, or from the future: check the clock of the receiver's node.
 	ReasonTimestampsRefused = "TimestampsRefused"
+	// ReasonSignatureHeadersMissing means only requests arrive that lack X-Cld-Signature or X-Cld-Timestamp, or have them in another form, at an
+	// address that nobody can guess: most likely a proxy drops or changes headers.
+	ReasonSignatureHeadersMissing = "SignatureHeadersMissing"
+	// ReasonNothingVerified means requests were refused, and none was verified so far, at an address that anybody can guess: they may be
+	// Cloudinary's or a stranger's. The message has the likely cause if they are Cloudinary's.
+	ReasonNothingVerified = "NothingVerified"
 )
 
 // Reasons of Delivering.

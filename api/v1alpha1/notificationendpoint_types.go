@@ -18,6 +18,7 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="URLs",type=string,JSONPath=`.status.environment.urls`
 // +kubebuilder:printcolumn:name="Last Received",type=date,JSONPath=`.status.receiver.lastNotification.receivedAt`
+// +kubebuilder:printcolumn:name="Verifying",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Verifying")].reason`
 // +kubebuilder:printcolumn:name="Delivering",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Delivering")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -53,6 +53,7 @@ type receiver struct {
 	recorder   *report.Recorder
 	writer     *report.Writer
 	metrics    *metrics.Metrics
+	refusals   *webhookreceiver.RefusalLog
 	registry   *prometheus.Registry
 
 	probes        parts
@@ -176,7 +177,9 @@ func (r *receiver) assemble() error {
 	}
 	r.assembleDelivery()
 	o := r.options.handler
-	o.Routes, o.Store, o.Recorder = r.watcher.Table, r.store, &recorder{receiver: r, log: r.log.WithName("notifications")}
+	log := r.log.WithName("notifications")
+	r.refusals = webhookreceiver.NewRefusalLog(log, time.Now)
+	o.Routes, o.Store, o.Recorder = r.watcher.Table, r.store, &recorder{receiver: r, log: log, refusals: r.refusals}
 	r.handler = webhookreceiver.NewHandler(o)
 	r.server = webhookreceiver.NewServer(r.askingToClose(r.handler), r.options.maxConnections)
 	return nil

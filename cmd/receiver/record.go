@@ -16,7 +16,8 @@ import (
 // recorder tells of requests to status, metrics and log.
 type recorder struct {
 	*receiver
-	log logr.Logger
+	log      logr.Logger
+	refusals *webhookreceiver.RefusalLog
 }
 
 // Stored is a new notification, which is on disk.
@@ -41,12 +42,13 @@ func (r *recorder) Duplicate(e *route.Endpoint) {
 	r.metrics.Duplicate(e)
 }
 
-// Rejected counts a request that was refused. Anybody can send those, so they are no line of the log by default.
-func (r *recorder) Rejected(e *route.Endpoint, reason webhookreceiver.Reason) {
+// Rejected counts a request that was refused. Anybody can send those, so that each is a line of the log only for debugging.
+func (r *recorder) Rejected(e *route.Endpoint, reason webhookreceiver.Reason, guessed bool) {
 	r.metrics.Rejected(e, string(reason))
 	if e != nil {
-		r.recorder.Rejected(e, string(reason))
+		r.recorder.Rejected(e, string(reason), guessed)
 	}
+	r.refusals.Refused(e, reason)
 	if log := r.log.V(1); log.Enabled() {
 		log.Info("Refused", "reason", reason)
 	}

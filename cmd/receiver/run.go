@@ -60,6 +60,7 @@ func (r *receiver) serve(ctx context.Context) error {
 	background.start(backgroundCtx, "totals", r.recorder.Run)
 	background.start(backgroundCtx, "status", r.writer.Run)
 	background.start(backgroundCtx, "metrics", r.serveMetrics)
+	background.start(backgroundCtx, "refusals", r.refusals.Run)
 	adminCtx, stopAdmin := context.WithCancel(live)
 	defer stopAdmin()
 	background.start(adminCtx, "admin", deadLetters)

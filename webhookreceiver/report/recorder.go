@@ -70,6 +70,8 @@ type endpoint struct {
 
 type rejections struct {
 	count, at atomic.Int64
+	// guessed are those of count that came at a path that anybody can guess, as far as that was noted.
+	guessed atomic.Int64
 }
 
 type trigger struct {
@@ -142,8 +144,9 @@ func (r *Recorder) Duplicate(at *route.Endpoint) {
 	e.touch()
 }
 
-// Rejected counts a request that was refused. One for an endpoint that does not exist, at being nil, is nobody's.
-func (r *Recorder) Rejected(at *route.Endpoint, reason string) {
+// Rejected counts a request that was refused, at a path that anybody can guess or not. One for an endpoint that does not exist, at being
+// nil, is nobody's.
+func (r *Recorder) Rejected(at *route.Endpoint, reason string, guessed bool) {
 	if at == nil {
 		return
 	}
@@ -151,6 +154,9 @@ func (r *Recorder) Rejected(at *route.Endpoint, reason string) {
 	i, known := r.reasons[reason]
 	if e == nil || !known {
 		return
+	}
+	if guessed {
+		e.rejected[i].guessed.Add(1) // first: of count there are never less
 	}
 	e.rejected[i].count.Add(1)
 	e.rejected[i].at.Store(r.Now().UnixNano())

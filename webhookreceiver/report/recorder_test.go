@@ -175,10 +175,10 @@ func TestStatusTellsHowNotificationsFared(t *testing.T) {
 	second, n := testRecord("delete", "cats/tom", noon.Add(1500*time.Millisecond))
 	r.Stored(media, 2, second, n)
 	r.Duplicate(media)
-	r.Rejected(media, "bad_signature")
-	r.Rejected(media, "bad_signature")
-	r.Rejected(media, "not a reason")
-	r.Rejected(nil, "bad_signature")
+	r.Rejected(media, "bad_signature", true)
+	r.Rejected(media, "bad_signature", true)
+	r.Rejected(media, "not a reason", true)
+	r.Rejected(nil, "bad_signature", true)
 	r.Stored(&route.Endpoint{Key: types.NamespacedName{Namespace: "shop", Name: "unknown"}}, 3, first, n)
 
 	ended := testAttempt(2, "catalog", delivery.OutcomeRetried, noon)
@@ -311,7 +311,7 @@ func TestStatusIsBounded(t *testing.T) {
 	}
 	r.Sync(route.NewTable([]*route.Endpoint{media}))
 	for _, reason := range reasons() {
-		r.Rejected(media, reason)
+		r.Rejected(media, reason, true)
 	}
 	r.Stored(media, 1, record, n)
 	if kept := r.lookup(media.Key).last.n; kept != nil {
@@ -344,7 +344,7 @@ func TestCountingFromManyGoroutinesLosesNothing(t *testing.T) {
 				id := queue.ID(i*workers + w + 1)
 				record, n := testRecord("upload", "a", noon)
 				r.Stored(media, id, record, n)
-				r.Rejected(media, "stale")
+				r.Rejected(media, "stale", true)
 				r.Duplicate(media)
 				r.AttemptEnded(testAttempt(id, "catalog", delivery.OutcomeDelivered, noon))
 				if i%100 == 0 {
@@ -374,7 +374,7 @@ func TestCountingAllocatesNothing(t *testing.T) {
 	for name, count := range map[string]func(){
 		"Stored":    func() { id++; r.Stored(media, id, record, n) },
 		"Duplicate": func() { r.Duplicate(media) },
-		"Rejected":  func() { r.Rejected(media, "stale") },
+		"Rejected":  func() { r.Rejected(media, "stale", true) },
 		"delivered": func() { r.AttemptEnded(testAttempt(id, "catalog", delivery.OutcomeDelivered, noon)) },
 	} {
 		if allocations := testing.AllocsPerRun(1000, count); allocations > 0 {
@@ -395,7 +395,7 @@ func BenchmarkRecorder(b *testing.B) {
 	record, n := testRecord("upload", "a", noon)
 	for name, count := range map[string]func(id queue.ID){
 		"Stored":   func(id queue.ID) { r.Stored(endpoints[7], id, record, n) },
-		"Rejected": func(queue.ID) { r.Rejected(endpoints[7], "stale") },
+		"Rejected": func(queue.ID) { r.Rejected(endpoints[7], "stale", true) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -34,8 +34,9 @@ type savedEndpoint struct {
 }
 
 type savedRejection struct {
-	Count int64 `json:"count"`
-	At    int64 `json:"at"`
+	Count   int64 `json:"count"`
+	At      int64 `json:"at"`
+	Guessed int64 `json:"guessed,omitempty"`
 }
 
 type savedTarget struct {
@@ -80,7 +81,7 @@ func (r *Recorder) save(e *endpoint) savedEndpoint {
 			if s.Rejected == nil {
 				s.Rejected = map[string]savedRejection{}
 			}
-			s.Rejected[r.Reasons[i]] = savedRejection{n, e.rejected[i].at.Load()}
+			s.Rejected[r.Reasons[i]] = savedRejection{n, e.rejected[i].at.Load(), e.rejected[i].guessed.Load()}
 		}
 	}
 	for name, t := range e.targets {
@@ -127,6 +128,7 @@ func (r *Recorder) restore(s *savedEndpoint) *endpoint {
 		if i, known := r.reasons[reason]; known {
 			e.rejected[i].count.Store(rejected.Count)
 			e.rejected[i].at.Store(rejected.At)
+			e.rejected[i].guessed.Store(rejected.Guessed)
 		}
 	}
 	for name, t := range s.Targets {

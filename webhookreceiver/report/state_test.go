@@ -33,7 +33,7 @@ func busy(r *Recorder, media *route.Endpoint) {
 	record, n := testRecord("upload", "dogs/rex", noon.Add(123456789))
 	r.Stored(media, 41, record, n)
 	r.Duplicate(media)
-	r.Rejected(media, "stale")
+	r.Rejected(media, "stale", true)
 	r.AttemptEnded(testAttempt(41, "catalog", delivery.OutcomeRetried, record.ReceivedAt))
 	r.AttemptEnded(testAttempt(41, "describe", delivery.OutcomeDelivered, record.ReceivedAt))
 	e := r.lookup(media.Key)
@@ -58,7 +58,7 @@ func TestARestartGoesOnCounting(t *testing.T) {
 	after.Sync(table)
 	got := after.view(after.lookup(media.Key), nil)
 	want.version, got.version = 0, 0
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(view{}, health{}, refusals{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(view{}, health{}, evidence{}, refusals{})); diff != "" {
 		t.Errorf("(-before +after)\n%s", diff)
 	}
 	if diff := cmp.Diff(wantTrigger, after.lastOf("images")); diff != "" {

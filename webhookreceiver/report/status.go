@@ -31,7 +31,7 @@ type view struct {
 	generation int64
 	keys       bool
 	verifiedAt int64
-	refused    refusals
+	refused    evidence
 	targets    []health
 	receiver   v1alpha1.ReceiverStatus
 	// pending says that deliveries of the last notification are still on their way.
@@ -54,7 +54,7 @@ func (r *Recorder) view(e *endpoint, queued map[string]queued) view {
 	}
 	for i, reason := range r.Reasons {
 		n := e.rejected[i].count.Load()
-		v.refused.add(reason, n)
+		v.refused.add(reason, n, n-e.rejected[i].guessed.Load())
 		if n > 0 {
 			v.receiver.Rejected = append(v.receiver.Rejected, v1alpha1.RejectionStatus{
 				Reason: reason, Count: n, LastAt: seconds(instant(e.rejected[i].at.Load())),

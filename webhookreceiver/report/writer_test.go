@@ -143,31 +143,28 @@ func TestWhatATargetRefusesIsNotSaidToBeTriedAgain(t *testing.T) {
 	want := "Notifications were given up for the target catalog: answered 425. They are kept as dead letters and not tried again. " +
 		"See them: kubectl cloudinary deadletters list media -n shop. " +
 		"Once the cause is gone, deliver them: kubectl cloudinary deadletters redrive media -n shop, " +
-			"or give this object the annotation notifications.cloudinary.dev/redrive with a new value."
+		"or give this object the annotation notifications.cloudinary.dev/redrive with a new value."
 	if got == nil || got.Reason != v1alpha1.ReasonDeadLetters || got.Message != want {
 		t.Errorf("got %+v\nwant %s: %s", got, v1alpha1.ReasonDeadLetters, want)
 	}
 }
 
+// refuse has requests refused, one a second.
+func (f *writerFixture) refuse(reason notification.Rejection, guessed bool, d time.Duration) []applied {
+	var writes []applied
+	for range d / time.Second {
+		f.Rejected(f.media, string(reason), guessed)
+		writes = append(writes, f.pass(time.Second)...)
+	}
+	return writes
+}
+
 func TestRefusedRequestsChangeVerifyingAloneAndOnlyToUnknown(t *testing.T) {
 	t.Parallel()
 	f := newWriterFixture(t)
-	refuse := func(d time.Duration) []applied {
-		var writes []applied
-		for range d / time.Second {
-			f.Rejected(f.media, string(notification.RejectedBadSignature))
-			writes = append(writes, f.pass(time.Second)...)
-		}
-		return writes
-	}
-	for _, w := range refuse(3 * time.Minute) {
-		if len(w.Endpoint.Conditions) > 0 {
-			t.Fatalf("before anything verified: %s", conditionsOf(w))
-		}
-	}
 	f.notify(1, delivery.OutcomeDelivered, delivery.OutcomeDelivered)
 	f.pass(10 * time.Second)
-	writes := refuse(70 * time.Second)
+	writes := f.refuse(notification.RejectedBadSignature, true, 70*time.Second)
 	if i := slices.IndexFunc(writes, func(a applied) bool {
 		return conditionsOf(a) == "Verifying=Unknown/SignaturesDoNotMatch Delivering=True/Delivered"
 	}); i < 0 {
@@ -183,11 +180,52 @@ func TestRefusedRequestsChangeVerifyingAloneAndOnlyToUnknown(t *testing.T) {
 	}
 }
 
+func TestAKeyThatNeverMatchedIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		reason  notification.Rejection
+		guessed bool
+		want    string
+	}{
+		"at an address that nobody can guess":         {notification.RejectedBadSignature, false, "Verifying=Unknown/SignaturesDoNotMatch"},
+		"at an address that anybody can guess":        {notification.RejectedBadSignature, true, "Verifying=Unknown/NothingVerified"},
+		"without the headers, where nobody can guess": {notification.RejectedMissingSignature, false, "Verifying=Unknown/SignatureHeadersMissing"},
+		"without the headers, where anybody can":      {notification.RejectedMissingSignature, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newWriterFixture(t)
+			var seen []string
+			note := func(writes []applied) {
+				for _, w := range writes {
+					if is := conditionsOf(w); w.Kind == "NotificationEndpoint" && (len(seen) == 0 || seen[len(seen)-1] != is) {
+						seen = append(seen, is)
+					}
+				}
+			}
+			note(f.refuse(test.reason, test.guessed, 5*time.Minute))
+			f.restart()
+			note(f.pass(10 * time.Minute))
+			note(f.refuse(notification.RejectedBadSignature, true, 2*time.Second)) // a stranger's
+			note(f.pass(10 * time.Minute))
+			f.notify(1, delivery.OutcomeDelivered, delivery.OutcomeDelivered)
+			note(f.pass(time.Minute + time.Second))
+			want := []string{"", test.want, "Verifying=True/Verified Delivering=True/Delivered"}
+			if test.want == "" {
+				want = want[1:]
+			}
+			if diff := cmp.Diff(want, seen); diff != "" {
+				t.Errorf("conditions (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestARestartWritesNothingThatIsThere(t *testing.T) {
 	t.Parallel()
 	f := newWriterFixture(t)
 	f.notify(1, delivery.OutcomeDelivered, delivery.OutcomeRetried)
-	f.Rejected(f.media, string(notification.RejectedStale))
+	f.Rejected(f.media, string(notification.RejectedStale), true)
 	f.lanes = []delivery.LaneStats{{Endpoint: queue.Endpoint{Namespace: "shop", Name: "media"}, Target: "describe", Waiting: 1, Retrying: 1}}
 	f.pass(2 * time.Minute)
 	f.restart()
@@ -212,7 +250,7 @@ func TestALostStoreGoesOnFromStatus(t *testing.T) {
 	f := newWriterFixture(t)
 	f.notify(1, delivery.OutcomeDelivered, delivery.OutcomeRetried)
 	f.Duplicate(f.media)
-	f.Rejected(f.media, string(notification.RejectedStale))
+	f.Rejected(f.media, string(notification.RejectedStale), true)
 	f.pass(2 * time.Minute)
 	before := f.server.endpoints[f.media.Key].Status.DeepCopy()
 	f.store, f.Recorder = &memory{}, nil

@@ -51,6 +51,15 @@ func pathsAt(address string, e *v1alpha1.NotificationEndpoint) []string {
 	}
 }
 
+// Guessable reports whether anybody can guess a path of the endpoint's who knows its name. No endpoint has none else.
+func (e *Endpoint) Guessable(path string) bool {
+	if e == nil {
+		return true
+	}
+	_, token, _ := notification.CutPath(path, e.Key.Namespace, e.Key.Name)
+	return token == ""
+}
+
 // paths are those at which an endpoint is served now: that of its URL, and those that Cloudinary has been told by the triggers that count for
 // it, which move one after the other. The manager wrote both, and nobody else can.
 func paths(e *v1alpha1.NotificationEndpoint, triggers []*KeptTrigger) []string {

@@ -260,3 +260,25 @@ func FuzzLookup(f *testing.F) {
 		}
 	})
 }
+
+func TestAnybodyCanGuessWhatHasNoToken(t *testing.T) {
+	t.Parallel()
+	e := &Endpoint{Key: types.NamespacedName{Namespace: "shop", Name: "media"}}
+	const token = "/0123456789abcdef0123456789abcdef"
+	for path, want := range map[string]bool{
+		"/v1/notifications/shop/media":                 true,
+		"/hooks/v1/notifications/shop/media":           true,
+		"/v1/notifications/shop/media" + token:         false,
+		"/hooks/v1/notifications/shop/media" + token:   false,
+		"/v1/notifications/shop/media" + token + "0":   true,
+		"/v1/notifications/shop/other-media" + token:   true,
+		"/v1/notifications/other/shop/media-x" + token: true,
+	} {
+		if got := e.Guessable(path); got != want {
+			t.Errorf("%s: %t", path, got)
+		}
+	}
+	if none := (*Endpoint)(nil); !none.Guessable("/v1/notifications/shop/media" + token) {
+		t.Error("what leads nowhere is evidence of nothing")
+	}
+}

@@ -34,7 +34,7 @@ func TestManagerAndReceiverWriteSideBySide(t *testing.T) {
 		return errors.Join(f.condition("Verifying", "True/Verified"), f.condition("Delivering", "True/Delivered"))
 	})
 	f.manager("AcceptedAgain")
-	f.recorder.Rejected(f.route, "stale")
+	f.recorder.Rejected(f.route, "stale", true)
 	f.eventually(func() error {
 		if r := f.endpoint.Status.Receiver.Rejected; len(r) != 1 || r[0].Count != 1 || r[0].Reason != "stale" {
 			return fmt.Errorf("rejected is %+v", r)
