@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,13 +85,14 @@ func (h *Handler) InFlight() (requests int, bytes int64) {
 	return requests, bytes + int64(requests)*FirstBody
 }
 
-// ServeHTTP answers 200 with no body, or an error. Only who has proved to be Cloudinary is told why.
+// ServeHTTP answers 200 with no body and with the id of what is stored, or an error. Only who has proved to be Cloudinary is told why.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := h.Now()
-	endpoint, reason := h.serve(r)
+	endpoint, id, reason := h.serve(r)
 	status := http.StatusOK
 	if reason == "" {
 		w.Header()["Content-Length"] = h.zeroLength
+		w.Header()[notification.HeaderStored] = []string{storedAs(id)}
 		w.WriteHeader(status)
 	} else {
 		h.Recorder.Rejected(endpoint, reason, endpoint.Guessable(route.PathOf(r.URL)))
@@ -100,50 +102,59 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Recorder.Answered(status, h.Now().Sub(begin))
 }
 
-// serve does all there is to do for a request; the reason is empty if its notification is stored.
-func (h *Handler) serve(r *http.Request) (*route.Endpoint, Reason) {
+// storedAs is what the answer says of a notification; the id is 0 if it was there already.
+func storedAs(id queue.ID) string {
+	if id == 0 {
+		return notification.StoredBefore
+	}
+	return strconv.FormatUint(uint64(id), 10)
+}
+
+// serve does all there is to do for a request; the reason is empty if its notification is stored, and the id 0 if it was before.
+func (h *Handler) serve(r *http.Request) (*route.Endpoint, queue.ID, Reason) {
 	routes := h.Routes()
 	if routes == nil {
-		return nil, ReasonNotLoaded
+		return nil, 0, ReasonNotLoaded
 	}
 	endpoint := routes.At(route.PathOf(r.URL))
 	switch {
 	case endpoint == nil:
-		return nil, ReasonUnknownEndpoint
+		return nil, 0, ReasonUnknownEndpoint
 	case r.Method != http.MethodPost:
-		return endpoint, ReasonMethod
+		return endpoint, 0, ReasonMethod
 	case endpoint.Policy == nil:
-		return endpoint, Reason(notification.RejectedNoKeys)
+		return endpoint, 0, Reason(notification.RejectedNoKeys)
 	}
 	// Before anything of it is kept.
 	signed := signedOf(r.Header)
 	if rejection := endpoint.Policy.Precheck(&signed); rejection != "" {
-		return endpoint, Reason(rejection)
+		return endpoint, 0, Reason(rejection)
 	}
 	read, reason := h.bodies.read(r, endpoint.Key)
 	if reason != "" {
-		return endpoint, reason
+		return endpoint, 0, reason
 	}
 	defer h.bodies.release(read)
 	read.signed = signed
-	return endpoint, h.take(r, endpoint, read)
+	id, reason := h.take(r, endpoint, read)
+	return endpoint, id, reason
 }
 
 // take verifies and stores a notification.
-func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, read *body) Reason {
+func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, read *body) (queue.ID, Reason) {
 	now, body := h.Now(), read.bytes
 	signed := read.signed
 	signed.Body = body
 	verified, rejection := endpoint.Policy.Verify(signed, now)
 	switch {
 	case rejection != "":
-		return Reason(rejection)
+		return 0, Reason(rejection)
 	case endpoint.Forgotten(verified.Timestamp, now):
-		return Reason(notification.RejectedStale)
+		return 0, Reason(notification.RejectedStale)
 	}
 	n, err := notification.Decode(body)
 	if err != nil {
-		return Reason(notification.RejectedNotJSON)
+		return 0, Reason(notification.RejectedNotJSON)
 	}
 	h.bodies.prove(read)
 	identity := n
@@ -156,11 +167,11 @@ func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, read *body) Re
 	switch {
 	case durable:
 		h.Recorder.Duplicate(endpoint)
-		return ""
+		return 0, ""
 	// Only now: anybody can send what does not verify. And whoever has seen a notification can send it again, or what the same key
 	// has signed for something else. None of that may use up the endpoint's rate.
 	case !known && !h.rates.allow(endpoint.Key, h.MaxEndpointRate, h.Now):
-		return ReasonRateLimited
+		return 0, ReasonRateLimited
 	}
 	eventType := notification.EventType(body, n, endpoint.TypePaths, endpoint.SoleTemplatedType)
 	record := queue.Record{
@@ -179,13 +190,14 @@ func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, read *body) Re
 	put, err := h.Store.Put(ctx, &record)
 	switch {
 	case err != nil:
-		return reasonOf(err)
+		return 0, reasonOf(err)
 	case put.Duplicate:
 		h.Recorder.Duplicate(endpoint)
+		return 0, ""
 	default:
 		h.Recorder.Stored(endpoint, put.ID, &record, &n)
+		return put.ID, ""
 	}
-	return ""
 }
 
 // keyGrace is how much longer a deduplication key is held than its notification could be accepted for: clocks differ by as much.

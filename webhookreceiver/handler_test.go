@@ -282,6 +282,9 @@ func TestAnswers(t *testing.T) {
 			if retryAfter := got.header.Get("Retry-After"); (retryAfter != "") != (tc.status == http.StatusServiceUnavailable) {
 				t.Errorf("Retry-After is %q with status %d", retryAfter, tc.status)
 			}
+			if told := got.header.Get(notification.HeaderStored); (told != "") != (tc.status == http.StatusOK) {
+				t.Errorf("with status %d the answer says that %q is stored", tc.status, told)
+			}
 			want := &recorder{stored: 1}
 			if tc.reason != "" {
 				want = &recorder{rejected: map[Reason]int{tc.reason: 1}}
@@ -481,13 +484,19 @@ func TestTheSameAgainIsAnswered200AndStoredOnce(t *testing.T) {
 	w := newWorld(t, nil)
 	withID := `{"notification_type":"upload","request_id":"0123456789abcdef"}`
 	without := `{"notification_type":"upload"}`
+	var said []string
 	for _, r := range []*http.Request{
 		signed(t, w.url+path, withID, now), signed(t, w.url+path, withID, now), signed(t, w.url+path, withID, now.Add(-time.Minute)),
 		signed(t, w.url+path, without, now), signed(t, w.url+path, without, now), signed(t, w.url+path, without, now.Add(-time.Minute)),
 	} {
-		if got := send(t, r); got.status != http.StatusOK {
+		got := send(t, r)
+		if got.status != http.StatusOK {
 			t.Fatalf("answered %+v", got)
 		}
+		said = append(said, got.header.Get(notification.HeaderStored))
+	}
+	if diff := cmp.Diff([]string{"1", "known", "known", "2", "known", "3"}, said); diff != "" {
+		t.Errorf("ids of what is stored (-want +got):\n%s", diff)
 	}
 	if len(w.store.records) != 3 || w.recorder.duplicates != 3 {
 		t.Errorf("%d stored, %d duplicates; want the one with an id once, and the other once for each timestamp", len(w.store.records), w.recorder.duplicates)

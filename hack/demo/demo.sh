@@ -221,7 +221,7 @@ deliver() {
   [[ "$text" == *'"fired":[]'* ]] || die "the filter let a video through"
 
   step "The plugin sends a signed sample of any event type around Cloudinary and its filters, and shows how all is"
-  shown 'kubectl cloudinary send media -n shop --event-type=upload --url="$RECEIVER_URL"'
+  shown 'kubectl cloudinary send media -n shop --event-type=upload --url="$RECEIVER_URL" --wait --receiver-admin-url="$RECEIVER_ADMIN_URL"'
   shown 'kubectl cloudinary status --all-namespaces'
 }
 

@@ -48,10 +48,7 @@ func (c *cli) deadLettersCommand() *cobra.Command {
 		Long: longDeadLetters, Example: exampleDeadLetters, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	f := cmd.PersistentFlags()
-	f.StringVar(&o.receiver.namespace, "operator-namespace", "cloudinary-operator-system", "The namespace of the receiver's Pod.")
-	f.StringVar(&o.receiver.address, "admin-bind-address", "127.0.0.1:8082", "The receiver's flag of this name.")
-	f.StringVar(&o.receiver.url, "receiver-admin-url", "", "The receiver's admin listener, instead of a port-forward to its Pod.")
+	addReceiver(cmd.PersistentFlags(), &o.receiver)
 	cmd.AddCommand(c.listDeadLettersCommand(&o), c.showDeadLetterCommand(&o), c.redriveCommand(&o), c.discardCommand(&o))
 	return cmd
 }

@@ -16,6 +16,7 @@ import (
 	"strconv"
 
 	"github.com/go-logr/logr"
+	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
@@ -29,6 +30,13 @@ type receiverOptions struct {
 	namespace string
 	address   string // of the admin listener within the Pod
 	url       string // of the admin listener, where no Pod is to be looked for
+}
+
+// addReceiver adds the flags that say where the receiver is.
+func addReceiver(f *pflag.FlagSet, o *receiverOptions) {
+	f.StringVar(&o.namespace, "operator-namespace", "cloudinary-operator-system", "The namespace of the receiver's Pod.")
+	f.StringVar(&o.address, "admin-bind-address", "127.0.0.1:8082", "The receiver's flag of this name.")
+	f.StringVar(&o.url, "receiver-admin-url", "", "The receiver's admin listener, instead of a port-forward to its Pod.")
 }
 
 // reach returns a client of the receiver's admin listener, by a port-forward unless its URL was named.

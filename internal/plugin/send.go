@@ -28,10 +28,18 @@ const longSend = `Send a notification to an endpoint as Cloudinary would: of any
 you must be allowed to read: its API secret or, where that does not count by spec.receiver.verification.apiKeys, a signing.<API_KEY> that does.
 
 It goes to the endpoint's URL, or to --url: where that names a host alone, the path of the endpoint's URL is appended. The bundled
-receiver treats it like any other: it stores it, delivers it to the endpoint's targets and counts it.`
+receiver treats it like any other: it stores it, delivers it to the endpoint's targets and counts it. Its answer has the id of what is
+stored. A 200 without that is somebody else's, such as a login page's: Cloudinary would be content with it, and its notifications be lost.
+
+With --wait, it is followed to the endpoint's targets: the receiver's admin listener is asked, by a port-forward to its Pod.
+
+The exit code is 0 if the notification is stored and, with --wait, delivered to each target; else 1.`
 
 const exampleSend = `  # A sample upload
   kubectl cloudinary send media -n shop --event-type upload
+
+  # And wait until the targets have it
+  kubectl cloudinary send media -n shop --wait --timeout 30s
 
   # Around the load balancer
   kubectl port-forward -n cloudinary-operator-system deploy/cloudinary-operator-receiver 8080 &
@@ -51,6 +59,9 @@ type sendOptions struct {
 	payload   string
 	url       string
 	algorithm string
+	wait      bool
+	timeout   time.Duration
+	receiver  receiverOptions
 	output    output
 }
 
@@ -67,6 +78,9 @@ func (c *cli) sendCommand() *cobra.Command {
 	f.StringVar(&o.payload, "payload", "", "A file with the body to send byte for byte instead of a sample, or - for the standard input.")
 	f.StringVar(&o.url, "url", "", "Where to send it. Default: the endpoint's URL.")
 	f.StringVar(&o.algorithm, "algorithm", string(simulator.SignatureSHA1), "How to sign: sha1, Cloudinary's default, or sha256.")
+	f.BoolVar(&o.wait, "wait", false, "Wait until each target of the endpoint has it, or has refused it.")
+	f.DurationVar(&o.timeout, "timeout", time.Minute, "How long to wait with --wait.")
+	addReceiver(f, &o.receiver)
 	addOutput(cmd, &o.output, outputJSON, outputYAML)
 	completeEventTypes(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("algorithm", cobra.FixedCompletions(algorithms(), cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that does not exist
@@ -96,8 +110,19 @@ type sent struct {
 	Status    int    `json:"status"`
 	Answer    string `json:"answer,omitempty"`
 	Duration  string `json:"duration"`
-	Next      string `json:"next,omitempty"`
+	// Stored is what the bundled receiver says of it: an id, or known; empty where somebody else has answered.
+	Stored  string      `json:"stored,omitempty"`
+	Targets []delivered `json:"targets,omitempty"`
+	Next    string      `json:"next,omitempty"`
 }
+
+// another says that the bundled receiver should have answered, and that somebody else has, with the one status that Cloudinary looks at.
+func (s *sent) another(ep *v1alpha1.NotificationEndpoint) bool {
+	return s.Status == http.StatusOK && s.Stored == "" && ep.Spec.Receiver != nil
+}
+
+// follows says whether there is something to be followed to the targets.
+func (s *sent) follows() bool { return s.Stored != "" && s.Stored != notification.StoredBefore }
 
 func (c *cli) send(ctx context.Context, name string, o sendOptions) error {
 	if err := o.check(); err != nil {
@@ -110,6 +135,9 @@ func (c *cli) send(ctx context.Context, name string, o sendOptions) error {
 	ep, err := cl.endpoint(ctx, name)
 	if err != nil {
 		return err
+	}
+	if o.wait && ep.Spec.Receiver == nil {
+		return fmt.Errorf("--wait is for endpoints with spec.receiver: nobody knows what becomes of a notification at the url of endpoint %s", ep.Name)
 	}
 	target, err := targetURL(ep, o.url)
 	if err != nil {
@@ -127,12 +155,25 @@ func (c *cli) send(ctx context.Context, name string, o sendOptions) error {
 	if err != nil {
 		return err
 	}
+	var admin *adminClient
+	if o.wait { // before anything is sent: what cannot be followed need not be
+		if admin, err = c.reach(ctx, cl, o.receiver); err != nil {
+			return err
+		}
+		defer admin.close()
+	}
 	result, err := c.post(ctx, target, body, o, key.Secret)
 	if err != nil {
 		return err
 	}
-	result.Next = nextAfter(result.Status, strings.TrimSpace(result.Answer), ep)
-	return c.printSent(result, ep, o)
+	result.Next = nextAfter(result, ep)
+	var lost error
+	if o.wait && result.follows() {
+		if result.Targets, lost = admin.follow(ctx, ep, result.Stored, o.timeout); lost == nil {
+			lost = verdict(result.Targets, o.timeout)
+		}
+	}
+	return errors.Join(c.printSent(result, ep, o), lost)
 }
 
 func (o *sendOptions) check() error {
@@ -274,8 +315,17 @@ func (c *cli) post(ctx context.Context, target string, body []byte, o sendOption
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // the status counts, whatever follows
 	return &sent{
 		URL: redacted(target), EventType: o.eventType, Bytes: len(body), Timestamp: req.Header.Get("X-Cld-Timestamp"),
-		Status: resp.StatusCode, Answer: string(answer), Duration: c.Now().Sub(begun).Round(time.Millisecond).String(),
+		Status: resp.StatusCode, Answer: string(answer), Stored: storedAs(resp), Duration: c.Now().Sub(begun).Round(time.Millisecond).String(),
 	}, nil
+}
+
+// storedAs is what the bundled receiver says of a notification that it has taken.
+func storedAs(resp *http.Response) string {
+	said := resp.Header.Get(notification.HeaderStored)
+	if _, err := strconv.ParseUint(said, 10, 64); resp.StatusCode != http.StatusOK || err != nil && said != notification.StoredBefore {
+		return ""
+	}
+	return said
 }
 
 // withoutURL takes away the URL, which may carry a token.
@@ -287,13 +337,19 @@ func withoutURL(err error) error {
 }
 
 // nextAfter says what to look at after an answer.
-func nextAfter(status int, answer string, ep *v1alpha1.NotificationEndpoint) string {
+func nextAfter(s *sent, ep *v1alpha1.NotificationEndpoint) string {
+	status, answer := s.Status, strings.TrimSpace(s.Answer)
 	describe := fmt.Sprintf("kubectl describe nep -n %s %s", ep.Namespace, ep.Name)
 	switch {
-	case status == http.StatusOK && ep.Spec.Receiver != nil:
-		return "it is stored; where it goes is in: kubectl cloudinary status -n " + ep.Namespace + ", and in a minute in: " + describe
+	case s.another(ep):
+		return "it is NOT stored: something other than the bundled receiver has answered 200, such as a login page, a proxy or a default backend. Cloudinary is content with that, so that its " +
+			"notifications are lost there. Does the address lead to the receiver? Or a proxy takes the header " + notification.HeaderStored + " off its answers, or the receiver is older than this plugin"
+	case s.Stored == notification.StoredBefore:
+		return "the receiver had this notification already: it is not delivered again"
+	case s.Stored != "":
+		return "it is stored, as notification " + s.Stored + "; where it goes is in: kubectl cloudinary status -n " + ep.Namespace + ", and in a minute in: " + describe
 	case status == http.StatusOK:
-		return "the endpoint has it"
+		return "Cloudinary would be content; whether the endpoint has it, only whoever runs that address can tell"
 	case ep.Spec.Receiver == nil:
 		return "only 200 counts for Cloudinary, which would try again after 3, 6 and 9 minutes; ask whoever runs that address"
 	case status == http.StatusUnauthorized && answer == "unauthorized":
@@ -321,10 +377,25 @@ func (c *cli) printSent(s *sent, ep *v1alpha1.NotificationEndpoint, o sendOption
 			answer += " " + said
 		}
 		fmt.Fprintf(c.Streams.Out, "answer  %s, after %s\n", answer, s.Duration)
+		c.printTargets(s, o)
 		fmt.Fprintf(c.Streams.Out, "next    %s\n", printable(s.Next))
 	}
-	if err == nil && s.Status != http.StatusOK {
+	switch {
+	case err != nil:
+		return err
+	case s.Status != http.StatusOK:
 		return fmt.Errorf("endpoint %s answered %d, and only 200 counts", ep.Name, s.Status)
+	case s.another(ep):
+		return fmt.Errorf("something other than the bundled receiver has answered for endpoint %s", ep.Name)
 	}
-	return err
+	return nil
+}
+
+func (c *cli) printTargets(s *sent, o sendOptions) {
+	for i := range s.Targets {
+		fmt.Fprintf(c.Streams.Out, "target  %s\n", printable(s.Targets[i].String()))
+	}
+	if o.wait && s.follows() && len(s.Targets) == 0 {
+		fmt.Fprintln(c.Streams.Out, "target  none has anything left of it: it was delivered at once, or no target of the endpoint takes this event type")
+	}
 }

@@ -24,6 +24,7 @@ type listener struct {
 	*httptest.Server
 	status int
 	answer string
+	stored string // what the bundled receiver would say of it
 	path   string
 	header http.Header
 	body   []byte
@@ -31,10 +32,13 @@ type listener struct {
 
 func newListener(t *testing.T) *listener {
 	t.Helper()
-	l := &listener{status: http.StatusOK}
+	l := &listener{status: http.StatusOK, stored: "7"}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l.path, l.header = r.URL.RequestURI(), r.Header
 		l.body, _ = io.ReadAll(r.Body)
+		if l.stored != "" {
+			w.Header().Set("X-Cloudinary-Operator-Notification", l.stored)
+		}
 		w.WriteHeader(l.status)
 		_, _ = io.WriteString(w, l.answer)
 	}))
@@ -91,22 +95,27 @@ func TestSendTellsWhatCame(t *testing.T) {
 		endpoint string
 		status   int
 		answer   string
+		stored   string
 		says     []string
 		code     int
 	}{
-		"the receiver stores it":      {"media", 200, "", []string{"answer  200, after", "kubectl cloudinary status -n " + f.namespace}, 0},
-		"the receiver refuses it":     {"media", 401, "signature_mismatch\n", []string{"answer  401 signature_mismatch, after", "condition Verifying"}, 1},
-		"the receiver says no reason": {"media", 401, "unauthorized\n", []string{"answer  401 unauthorized, after", "Rejected", "cloudinary_receiver_requests_rejected_total", "status.url"}, 1},
-		"the receiver has no room":    {"media", 503, "queue_full", []string{"503 queue_full", "cannot take it now"}, 1},
-		"nobody has this path":        {"media", 404, "unknown_endpoint", []string{"no endpoint of the bundled receiver"}, 1},
-		"a redirect":                  {"media", 302, "", []string{"redirects"}, 1},
-		"somebody else takes it":      {"theirs", 200, "", []string{"the endpoint has it"}, 0},
-		"somebody else takes it ill":  {"theirs", 204, "", []string{"only 200 counts for Cloudinary"}, 1},
-		"escape sequences are tame":   {"theirs", 500, "\x1b[31mred", []string{"500  [31mred"}, 1},
+		"the receiver stores it":      {"media", 200, "", "7", []string{"answer  200, after", "stored, as notification 7", "kubectl cloudinary status -n " + f.namespace}, 0},
+		"the receiver had it":         {"media", 200, "", "known", []string{"answer  200, after", "had this notification already"}, 0},
+		"a login page says 200":       {"media", 200, "<html>login</html>", "", []string{"NOT stored", "login page"}, 1},
+		"a proxy says it has it":      {"media", 200, "", "yes", []string{"NOT stored"}, 1},
+		"an error that names an id":   {"media", 500, "", "7", []string{"may have answered"}, 1},
+		"the receiver refuses it":     {"media", 401, "signature_mismatch\n", "", []string{"answer  401 signature_mismatch, after", "condition Verifying"}, 1},
+		"the receiver says no reason": {"media", 401, "unauthorized\n", "", []string{"answer  401 unauthorized, after", "Rejected", "cloudinary_receiver_requests_rejected_total", "status.url"}, 1},
+		"the receiver has no room":    {"media", 503, "queue_full", "", []string{"503 queue_full", "cannot take it now"}, 1},
+		"nobody has this path":        {"media", 404, "unknown_endpoint", "", []string{"no endpoint of the bundled receiver"}, 1},
+		"a redirect":                  {"media", 302, "", "", []string{"redirects"}, 1},
+		"somebody else takes it":      {"theirs", 200, "", "", []string{"whether the endpoint has it"}, 0},
+		"somebody else takes it ill":  {"theirs", 204, "", "", []string{"only 200 counts for Cloudinary"}, 1},
+		"escape sequences are tame":   {"theirs", 500, "\x1b[31mred", "", []string{"500  [31mred"}, 1},
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
-			l.status, l.answer = test.status, test.answer
+			l.status, l.answer, l.stored = test.status, test.answer, test.stored
 			args := []string{"send", test.endpoint}
 			if test.endpoint == "media" {
 				args = append(args, "--url", l.URL)
@@ -203,4 +212,5 @@ func TestSendRefuses(t *testing.T) {
 	f.fails([]string{"send", "media", "--algorithm", "md5"}, "sha1, sha256")
 	f.fails([]string{"send", "media", "--url", "ftp://x"}, "--url must be")
 	f.fails([]string{"send", "media", "--payload", "/nonexistent"}, "--payload")
+	f.fails([]string{"send", "media", "--wait"}, "--wait is for endpoints with spec.receiver")
 }

@@ -4,6 +4,7 @@
 //
 //	GET  /v1/deadletters?namespace=&endpoint=&target=&limit=&continue=
 //	GET  /v1/deadletters/{id}
+//	GET  /v1/notifications/{id}?namespace=&endpoint=
 //	POST /v1/deadletters/redrive   {"namespace", "endpoint", "target", "ids"}
 //	POST /v1/deadletters/discard   likewise
 //

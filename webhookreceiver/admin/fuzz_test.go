@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/report"
 )
@@ -47,6 +48,11 @@ func (a *asked) Discard(_ context.Context, which queue.Selection) (int, error) {
 	return 0, nil
 }
 
+func (a *asked) Deliveries(queue.Endpoint, queue.ID) []v1alpha1.DeliveryStatus {
+	a.read++
+	return nil
+}
+
 func (a *asked) letter() queue.Item {
 	return queue.Item{ID: 1, Target: "catalog", Dead: true, Endpoint: queue.Endpoint{Namespace: "shop", Name: "media"}}
 }
@@ -62,6 +68,8 @@ func FuzzServer(f *testing.F) {
 		{http.MethodGet, list + "?a=%zz&;", "1", "[::1]", ""},
 		{http.MethodGet, list + "/1", "1", "127.0.0.1", ""},
 		{http.MethodGet, list + "/..%2f", "1", "127.0.0.1", ""},
+		{http.MethodGet, "/v1/notifications/1?namespace=shop&endpoint=media", "1", "127.0.0.1", ""},
+		{http.MethodGet, "/v1/notifications/-1?namespace=%zz", "1", "127.0.0.1", ""},
 		{http.MethodPost, redrive, "1", "127.0.0.1", whole},
 		{http.MethodPost, discard, "1", "127.0.0.1", whole},
 		{http.MethodPost, discard, "1", "127.0.0.1", `{"namespace":"shop","endpoint":"media","ids":[]}`},

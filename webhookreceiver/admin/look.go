@@ -110,7 +110,7 @@ func idText(id queue.ID) string { return strconv.FormatUint(uint64(id), 10) }
 func idOf(text string) (queue.ID, error) {
 	id, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%.40q is not the id of a dead letter, which is a number", text)
+		return 0, fmt.Errorf("%.40q is not the id of a notification, which is a number", text)
 	}
 	return queue.ID(id), nil
 }

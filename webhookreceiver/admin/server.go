@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/report"
@@ -47,11 +48,13 @@ type Queue interface {
 	Get(id queue.ID) (*queue.Record, error)
 }
 
-// Keeper changes what becomes of dead letters, and sees to it that status and metrics follow; report.Writer is one. The numbers
+// Keeper knows and changes what becomes of dead letters, and sees to it that status and metrics follow; report.Writer is one. The numbers
 // that it returns count beside an error too.
 type Keeper interface {
 	Redrive(ctx context.Context, which queue.Selection) (report.Redriven, error)
 	Discard(ctx context.Context, which queue.Selection) (int, error)
+	// Deliveries are what became of a notification so far, as long as that is known.
+	Deliveries(at queue.Endpoint, id queue.ID) []v1alpha1.DeliveryStatus
 }
 
 // Server answers requests about dead letters.
@@ -101,6 +104,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/deadletters", s.list)
 	mux.HandleFunc("GET /v1/deadletters/{id}", s.show)
+	mux.HandleFunc("GET /v1/notifications/{id}", s.follow)
 	mux.HandleFunc("POST /v1/deadletters/redrive", s.redrive)
 	mux.HandleFunc("POST /v1/deadletters/discard", s.discard)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

@@ -144,14 +144,21 @@ func (s *slot) status() *v1alpha1.NotificationStatus {
 	status := &v1alpha1.NotificationStatus{
 		EventType: excerpt.Head(s.eventType, maxEventTypeBytes), ReceivedAt: seconds(s.receivedAt), Summary: s.summary,
 	}
+	status.Deliveries = s.outcomes()
+	return status
+}
+
+// outcomes are the deliveries as the API shows them.
+func (s *slot) outcomes() []v1alpha1.DeliveryStatus {
+	var all []v1alpha1.DeliveryStatus
 	for _, d := range s.deliveries {
 		shown := v1alpha1.DeliveryStatus{Target: d.target, State: d.state, Message: d.message}
 		if d.attempts > 0 {
 			shown.Attempts = new(int32(d.attempts)) //nolint:gosec // at most maxAttempts
 		}
-		status.Deliveries = append(status.Deliveries, shown)
+		all = append(all, shown)
 	}
-	return status
+	return all
 }
 
 // restore fills an empty slot with what status had, or the store.
