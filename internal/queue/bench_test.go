@@ -5,7 +5,6 @@ package queue
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -110,8 +109,8 @@ func BenchmarkOpen(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := open(o)
-	if err != nil {
+	s := newStore(o)
+	if err := s.open(lock); err != nil {
 		b.Fatal(err)
 	}
 	for n := uint64(0); n < stubs+pending; n += together {
@@ -133,7 +132,7 @@ func BenchmarkOpen(b *testing.B) {
 		b.Fatal(err)
 	}
 	disk := s.Stats().DiskBytes
-	if err := errors.Join(s.db.Close(), s.mark.close(), lock.Close()); err != nil {
+	if err := s.release(); err != nil {
 		b.Fatal(err)
 	}
 	var before, after runtime.MemStats

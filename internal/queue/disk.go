@@ -31,6 +31,7 @@ type diskGuard struct {
 	minimum  int64 // as configured; 0: by the size of the volume
 	now      func() time.Time
 	log      logr.Logger
+	paced    *pacedLog
 	released atomic.Bool // the ballast
 
 	mu      sync.Mutex
@@ -119,7 +120,7 @@ func (d *diskGuard) refill() {
 	}
 	if err := d.fillBallast(size); err != nil {
 		_ = d.fs.Remove(d.ballast()) // a part of it is of no use
-		d.log.Error(err, "cannot make the ballast file")
+		d.paced.Error(err, "cannot make the ballast file")
 		return
 	}
 	if d.released.Swap(false) {

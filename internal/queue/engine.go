@@ -27,12 +27,12 @@ const (
 
 // engineOptions are those of a log of bodies that are written once, read once and deleted: little memory, no filters, no
 // compression, and writes that are never held up by compactions that lag behind.
-func engineOptions(fs vfs.FS, l *engineLogger, onDamage func()) *pebble.Options {
+func engineOptions(fs vfs.FS, l *engineLogger, onFlush func(error), onDamage func()) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          fs,
 		FormatMajorVersion:          engineFormat,
 		Logger:                      l,
-		EventListener:               eventListener(l, onDamage),
+		EventListener:               eventListener(l, onFlush, onDamage),
 		CacheSize:                   cacheSize,
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: 8,
@@ -58,14 +58,19 @@ func engineOptions(fs vfs.FS, l *engineLogger, onDamage func()) *pebble.Options 
 }
 
 // eventListener replaces the engine's own, which ends the process when it meets a damaged block.
-func eventListener(l *engineLogger, onDamage func()) *pebble.EventListener {
+func eventListener(l *engineLogger, onFlush func(error), onDamage func()) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			if pebble.IsCorruptionError(err) {
 				onDamage()
 				return
 			}
-			l.log.Error(err, "the queue's engine failed at work in the background and will try again")
+			l.paced.Error(err, "the queue's engine failed at work in the background and will try again")
+		},
+		FlushEnd: func(i pebble.FlushInfo) {
+			if i.Err == nil || i.Err.Error() != emptyTable {
+				onFlush(i.Err)
+			}
 		},
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			l.log.V(1).Info("met damage", "file", i.Path, "details", i.Details)
@@ -74,9 +79,13 @@ func eventListener(l *engineLogger, onDamage func()) *pebble.EventListener {
 	}
 }
 
+// emptyTable is the engine's error for a flush of which nothing was left to write: neither a failure nor a sign that files can be written.
+const emptyTable = "pebble: empty table"
+
 // engineLogger passes on what the engine says.
 type engineLogger struct {
 	log   logr.Logger
+	paced *pacedLog
 	fatal func(error)
 }
 
@@ -87,7 +96,7 @@ func (l *engineLogger) Infof(format string, args ...any) {
 }
 
 func (l *engineLogger) Errorf(format string, args ...any) {
-	l.log.Error(nil, "the queue's engine reports an error", "message", fmt.Sprintf(format, args...))
+	l.paced.Error(nil, "the queue's engine reports an error", "message", fmt.Sprintf(format, args...))
 }
 
 // Fatalf never returns: the engine would go on as if nothing had happened, and something could be answered that was lost.

@@ -285,7 +285,7 @@ func logHangs(fs vfs.FS, hang func()) vfs.FS {
 	}))
 }
 
-// While the disk hangs, whoever waits for it is told in time, and what was on its way is stored when it goes on.
+// While the disk hangs, whoever waits for it is told in time, and what is being written is stored when it goes on.
 func TestADiskThatHangs(t *testing.T) {
 	var hanging atomic.Bool
 	reached, goOn := make(chan struct{}, 10), make(chan struct{})
@@ -321,7 +321,7 @@ func TestADiskThatHangs(t *testing.T) {
 	close(goOn)
 	must(t, <-alone)
 	for n := range 5 {
-		if res, err := s.Put(t.Context(), sample(10+n, "x")); err != nil || !res.Duplicate {
+		if res, err := s.Put(t.Context(), sample(10+n, "x")); err != nil || res.Duplicate {
 			t.Errorf("record %d: %+v, %v", n, res, err)
 		}
 	}

@@ -23,6 +23,7 @@ type inbox struct {
 	alone    bool // the one in flight is its caller's
 	awaited  bool // by the writer, which is to be told when it is written
 	slow     bool // the disk was, the last time
+	stuck    bool // the engine cannot write its files, and takes no more at some point
 	wake     chan struct{}
 }
 
@@ -36,7 +37,7 @@ func (i *inbox) put(o *op) (alone bool, err error) {
 		i.mu.Unlock()
 		return false, ErrClosed
 	}
-	if i.inFlight == 0 && len(i.ops) == 0 && !i.awaited && !i.slow {
+	if i.inFlight == 0 && len(i.ops) == 0 && !i.awaited && !i.slow && !i.stuck {
 		i.inFlight, i.alone = 1, true
 		i.mu.Unlock()
 		return true, nil
@@ -48,6 +49,25 @@ func (i *inbox) put(o *op) (alone bool, err error) {
 		i.poke()
 	}
 	return false, nil
+}
+
+// withdraw takes back an operation that its caller gives up. It is false if the operation is being written, or was.
+func (i *inbox) withdraw(o *op) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	at := slices.Index(i.ops, o)
+	if at < 0 {
+		return false
+	}
+	i.ops = slices.Delete(i.ops, at, at+1)
+	return true
+}
+
+// setEngineFails leaves everything to the writer for as long as the engine cannot write its files: what is handed to it may wait for ever.
+func (i *inbox) setEngineFails(fails bool) {
+	i.mu.Lock()
+	i.stuck = fails
+	i.mu.Unlock()
 }
 
 // end takes note that a group is written, which took as long as it says if it was to.

@@ -27,8 +27,8 @@ func (s *Store) Discard(ctx context.Context, which Selection, discarded func(Ite
 	return s.changeDead(ctx, which, applyDiscard, discarded)
 }
 
-// changeDead applies a change to dead letters, some of them at a time. ctx is looked at in between alone: what was begun is waited for,
-// so that it is known what became of it.
+// changeDead applies a change to dead letters, some of them at a time. What is being written when ctx ends is waited for, so that it is known
+// what became of it.
 func (s *Store) changeDead(ctx context.Context, which Selection, apply func(*Store, *group, *op), ended func(Item)) (int, error) {
 	n := 0
 	for chunk := range slices.Chunk(s.deadItems(which), lettersTogether) {
@@ -36,7 +36,7 @@ func (s *Store) changeDead(ctx context.Context, which Selection, apply func(*Sto
 			return n, err
 		}
 		o := &op{apply: apply, dead: chunk, done: make(chan struct{}, 1)}
-		if err, _ := s.do(context.WithoutCancel(ctx), o); err != nil {
+		if err := s.doForSure(ctx, o); err != nil {
 			return n, err
 		}
 		n += o.n

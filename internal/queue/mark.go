@@ -50,4 +50,5 @@ func (m *mark) write(number uint64) error {
 	return err
 }
 
-func (m *mark) close() error { return errors.Join(m.file.Sync(), m.file.Close()) }
+// Close brings the mark to the disk.
+func (m *mark) Close() error { return errors.Join(m.file.Sync(), m.file.Close()) }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -28,13 +29,34 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(o) //nolint:contextcheck // what it does on the way must not stop halfway
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+	s := newStore(o)
+	opened := make(chan error, 1)
+	go func() { opened <- s.open(lock) }() //nolint:contextcheck // what it does on the way must not stop halfway
+	select {
+	case err = <-opened:
+	case <-s.failed:
+		err = s.failedToOpen(opened)
 	}
-	s.lock = lock
+	if err != nil {
+		return nil, err
+	}
 	s.start() //nolint:contextcheck // the store outlives ctx, and ends with Close
 	return s, nil
+}
+
+// failedToOpen waits a moment for what is under way when the store fails. The engine may hang: only the end of the process releases
+// everything then, the lock as well.
+func (s *Store) failedToOpen(opened <-chan error) error {
+	const moment = time.Second
+	select {
+	case err := <-opened:
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.failure(), s.release())
+	case <-time.After(moment):
+		return s.failure()
+	}
 }
 
 func waitForLock(ctx context.Context, o Options) (io.Closer, error) {
@@ -58,62 +80,74 @@ func waitForLock(ctx context.Context, o Options) (io.Closer, error) {
 	}
 }
 
-func open(o Options) (_ *Store, err error) {
-	if err := checkFormat(o.FS, o.Dir, o.Failpoint); err != nil {
-		return nil, err
-	}
-	s := &Store{
-		o: o, log: o.Logger, failed: make(chan struct{}), index: newIndex(), linkID: noLink, stubs: stubBlocks{},
-		keys: newKeySet(o.MaxKeys), forgotten: map[string]int{},
+func newStore(o Options) *Store {
+	paced := newPacedLog(o.Logger, o.Now)
+	return &Store{
+		o: o, log: o.Logger, paced: paced, health: &engineHealth{now: o.Now}, failed: make(chan struct{}),
+		index: newIndex(), linkID: noLink, stubs: stubBlocks{}, keys: newKeySet(o.MaxKeys), forgotten: map[string]int{},
 		inbox: inbox{wake: make(chan struct{}, 1)},
-		disk:  &diskGuard{fs: o.FS, dir: o.Dir, minimum: o.MinFreeBytes, now: o.Now, log: o.Logger},
+		disk:  &diskGuard{fs: o.FS, dir: o.Dir, minimum: o.MinFreeBytes, now: o.Now, log: o.Logger, paced: paced},
+	}
+}
+
+// open opens everything, or nothing. The lock is released with the rest.
+func (s *Store) open(lock io.Closer) (err error) {
+	s.lock = lock
+	release := []io.Closer{lock}
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, c := range slices.Backward(release) {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	if err := checkFormat(s.o.FS, s.o.Dir, s.o.Failpoint); err != nil {
+		return err
 	}
 	known, err := s.checkEngine()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if s.db, err = s.openEngine(false); err != nil {
-		return nil, err
+		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.db.Close())
-		}
-	}()
+	release = append(release, s.db)
 	if err := s.replay(known); err != nil {
-		return nil, err
+		return err
 	}
-	o.Failpoint(FailAfterReplay)
+	s.o.Failpoint(FailAfterReplay)
 	if err := s.load(known); err != nil {
-		return nil, err
+		return err
 	}
-	o.Failpoint(FailAfterCreate)
+	s.o.Failpoint(FailAfterCreate)
 	if s.wal, err = s.openLog(); err != nil {
-		return nil, err
+		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.wal.Close())
-		}
-	}()
-	if s.mark, _, err = openMark(o.FS, o.FS.PathJoin(o.Dir, markFile)); err != nil {
-		return nil, err
+	release = append(release, s.wal)
+	if s.mark, _, err = openMark(s.o.FS, s.o.FS.PathJoin(s.o.Dir, markFile)); err != nil {
+		return err
+	}
+	release = append(release, s.mark)
+	// Whoever made what is here may have ended before the names were on disk. Nothing is accepted before they are.
+	if err := files.SyncDir(s.o.FS, s.o.Dir); err != nil {
+		return err
 	}
 	s.disk.refill()
 	s.durable.Store(uint64(s.ledger.nextID - 1))
-	return s, nil
+	return nil
 }
 
 func (s *Store) engineDir() string { return s.o.FS.PathJoin(s.o.Dir, engineDir) }
 
 func (s *Store) openEngine(readOnly bool) (*pebble.DB, error) {
-	logger := &engineLogger{log: s.log, fatal: s.fail}
+	logger := &engineLogger{log: s.log, paced: s.paced, fatal: s.fail}
 	fs := s.o.FS
 	if !readOnly {
 		s.guarded = s.disk.guard()
-		fs = s.guarded
+		fs = pacedFS{FS: s.guarded, health: s.health}
 	}
-	o := engineOptions(fs, logger, s.noteDamage)
+	o := engineOptions(fs, logger, s.engineFlushed, s.noteDamage)
 	o.ReadOnly = readOnly
 	if s.o.tune != nil {
 		s.o.tune(o)

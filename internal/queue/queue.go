@@ -157,14 +157,14 @@ type Stats struct {
 // Queue is a durable queue with deduplication and dead letters. Its methods may be called concurrently.
 type Queue interface { //nolint:interfacebloat // one contract, held as a whole by the conformance suite
 	// Put stores a record. When it returns nil, the record is durable, or a duplicate of one that is. The record must not be
-	// changed meanwhile. When ctx ends first, the record may be stored all the same.
+	// changed meanwhile. When ctx ends first, the record is not stored, unless it was being written.
 	Put(ctx context.Context, r *Record) (PutResult, error)
 	// Known reports whether a record with this key is there, as Put would find, and whether it is durable. It neither waits nor writes: only
 	// what Put says holds for a record that is not durable yet.
 	Known(key [32]byte) (known, durable bool)
 	// Get reads an unfinished notification. The result is the caller's.
 	Get(id ID) (*Record, error)
-	// Finish notes how targets were done with notifications; when it returns nil, durably. An outcome for something that is
+	// Finish notes how targets were done with notifications; when it returns nil, durably. When ctx ends first, that may come all the same. An outcome for something that is
 	// not there, or not pending any more, changes nothing, except that a dead letter can be discarded.
 	Finish(ctx context.Context, outcomes ...Outcome) error
 	// Redrive makes dead letters pending again, which their items say from then on, and returns how many, also beside an error: those

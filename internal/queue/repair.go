@@ -39,8 +39,8 @@ func (s *Store) repairIfDamaged() {
 func (s *Store) cutOut(gaps []gap) error {
 	s.o.Failpoint(FailBeforeRepair)
 	// What is only in the engine's memory is on disk by the log, which knows nothing of what takes the place of a file.
-	if err := s.db.Flush(); err != nil {
-		return fmt.Errorf("flush: %w", err)
+	if err := s.flush(); err != nil {
+		return err
 	}
 	for _, file := range damagedFiles(gaps) {
 		if err := s.rewrite(file); err != nil {
@@ -158,8 +158,8 @@ func (s *Store) writePastLog(g *group) error {
 	if err := s.db.Apply(g.batch, pebble.NoSync); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
-	if err := s.db.Flush(); err != nil {
-		return fmt.Errorf("flush: %w", err)
+	if err := s.flush(); err != nil {
+		return err
 	}
 	return g.batch.Close()
 }

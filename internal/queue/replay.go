@@ -89,5 +89,5 @@ func (s *Store) replay(known uint64) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Flush()
+	return s.flush()
 }

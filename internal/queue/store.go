@@ -22,6 +22,8 @@ import (
 type Store struct {
 	o             Options
 	log           logr.Logger
+	paced         *pacedLog // for what may happen many times
+	health        *engineHealth
 	db            *pebble.DB
 	engineOptions *pebble.Options
 	lock          io.Closer
@@ -82,17 +84,25 @@ func (s *Store) Close() error {
 func (s *Store) close() error {
 	close(s.stop)
 	s.inbox.close()
+	ended := make(chan error, 1)
+	go func() {
+		<-s.acknowledged
+		<-s.swept
+		if s.failure() == nil {
+			ended <- s.release()
+		}
+	}()
 	select {
-	case <-s.acknowledged:
+	case err := <-ended:
+		return err
 	case <-s.failed:
 		// The engine may hang after a failure. Only the end of the process releases everything.
 		return s.failure()
 	}
-	<-s.swept
-	if err := s.failure(); err != nil {
-		return err
-	}
-	return errors.Join(s.db.Close(), s.wal.Close(), s.mark.close(), s.lock.Close())
+}
+
+func (s *Store) release() error {
+	return errors.Join(s.db.Close(), s.wal.Close(), s.mark.Close(), s.lock.Close())
 }
 
 // fail makes the store refuse everything from now on.

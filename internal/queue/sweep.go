@@ -110,7 +110,7 @@ func (s *Store) sweep() {
 		s.expireKeys()
 		s.tellForgotten(told)
 		if err := errors.Join(s.sweepStubs(ctx), s.sweepFloors(ctx)); err != nil && ctx.Err() == nil {
-			s.log.Error(err, "cannot remove expired deduplication keys")
+			s.paced.Error(err, "cannot remove expired deduplication keys")
 		}
 		s.makeRoom(ctx)
 		if s.damageSeen.Load() {
@@ -213,7 +213,7 @@ func (s *Store) makeRoom(ctx context.Context) {
 		return
 	}
 	if err := s.compact(ctx); err != nil && ctx.Err() == nil {
-		s.log.Error(err, "cannot free room on the queue's volume")
+		s.paced.Error(err, "cannot free room on the queue's volume")
 		return
 	}
 	s.mu.Lock()
@@ -222,8 +222,8 @@ func (s *Store) makeRoom(ctx context.Context) {
 }
 
 func (s *Store) compact(ctx context.Context) error {
-	if err := s.db.Flush(); err != nil {
-		return fmt.Errorf("flush: %w", err)
+	if err := s.flush(); err != nil {
+		return err
 	}
 	if err := s.db.Compact(ctx, []byte{0}, topStart(), false); err != nil {
 		return fmt.Errorf("compact: %w", err)

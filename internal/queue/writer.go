@@ -52,6 +52,8 @@ type group struct {
 }
 
 // do has an operation written and waits until it is durable. Only if the second result is true the caller may use the operation again.
+// When ctx ends while the operation still waits for others, it is taken back, and nothing of it is written: whoever bounds how many call
+// at a time bounds what is held here.
 //
 // Where nothing else is going on the caller writes by itself: to wake another goroutine, and to be woken by it, costs half as much
 // as the disk. It then waits for the disk even if ctx ends before, but not for one that was slow the last time.
@@ -75,7 +77,21 @@ func (s *Store) do(ctx context.Context, o *op) (error, bool) {
 	case <-s.failed:
 		return s.failure(), false
 	case <-ctx.Done():
-		return ctx.Err(), false
+		return ctx.Err(), s.inbox.withdraw(o)
+	}
+}
+
+// doForSure is do for what must not be left in doubt: what is being written when ctx ends is waited for.
+func (s *Store) doForSure(ctx context.Context, o *op) error {
+	err, known := s.do(ctx, o)
+	if known || s.failure() != nil {
+		return err
+	}
+	select {
+	case <-o.done:
+		return o.err
+	case <-s.failed:
+		return s.failure()
 	}
 }
 
@@ -172,8 +188,12 @@ func (s *Store) acknowledge() {
 	}
 }
 
-// commit makes a group durable and answers its operations, unless the store has failed.
+// commit makes a group durable and answers its operations, unless the store has failed. Then nothing is answered any more, even if it needs no
+// write: a duplicate is one of something that may not have come to the disk.
 func (s *Store) commit(g *group) bool {
+	if s.failure() != nil {
+		return false
+	}
 	if g.commit != 0 {
 		if err := s.wal.Append(g.commit, g.content); err != nil {
 			s.fail(fmt.Errorf("write: %w", err))
@@ -183,7 +203,7 @@ func (s *Store) commit(g *group) bool {
 		s.o.OnCommit(Commit{Operations: len(g.ops), Bytes: g.bytes, Took: g.took})
 		s.o.Failpoint(FailAfterCommit)
 		if err := s.mark.write(g.commit); err != nil {
-			s.log.Error(err, "cannot note what is on disk")
+			s.paced.Error(err, "cannot note what is on disk")
 		}
 		s.o.Failpoint(FailAfterMarkWrite)
 	}

@@ -57,10 +57,22 @@ func SaveSnapshot(dir string, configs []Config) (without int, err error) {
 	if err == nil {
 		err = os.Rename(f.Name(), filepath.Join(dir, SnapshotName))
 	}
+	if err == nil {
+		err = syncDir(dir)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("save routes: %w", err)
 	}
 	return without, nil
+}
+
+// syncDir has the names in a directory outlive a power failure.
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // the store's folder is a flag
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // writeSnapshot writes what json.Marshal would, one endpoint after the other, so that it takes no memory.

@@ -7,7 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	iofs "io/fs"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -17,13 +18,17 @@ const tempSuffix = ".tmp"
 // Temporary is the name of what WriteAtomically may leave behind.
 func Temporary(name string) string { return name + tempSuffix }
 
-// MakeDir makes a directory such that it is still there after a crash.
+// MakeDir makes a directory such that it is still there after a crash. One that is there may have been made just before an earlier process
+// ended, so its name is brought to the disk, too.
 func MakeDir(fs vfs.FS, dir string) error {
 	exists, err := Exists(fs, dir)
-	if exists || err != nil {
+	if err != nil {
 		return err
 	}
 	parent := fs.PathDir(dir)
+	if exists {
+		return madeElsewhere(SyncDir(fs, parent))
+	}
 	if err := MakeDir(fs, parent); err != nil {
 		return err
 	}
@@ -31,6 +36,17 @@ func MakeDir(fs vfs.FS, dir string) error {
 		return err
 	}
 	return SyncDir(fs, parent)
+}
+
+// madeElsewhere drops the errors of a directory in which this program cannot have made anything, or whose file system needs no sync: a
+// volume's directory has been there before.
+func madeElsewhere(err error) error {
+	for _, harmless := range []error{iofs.ErrPermission, syscall.EROFS, syscall.EINVAL, syscall.ENOTSUP} {
+		if errors.Is(err, harmless) {
+			return nil
+		}
+	}
+	return err
 }
 
 // SyncDir has the names in a directory outlive a crash.
@@ -48,7 +64,7 @@ func SyncDir(fs vfs.FS, dir string) error {
 // Exists tells whether there is a file or directory.
 func Exists(in vfs.FS, path string) (bool, error) {
 	_, err := in.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, iofs.ErrNotExist) {
 		return false, nil
 	}
 	return err == nil, err

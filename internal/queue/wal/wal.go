@@ -121,6 +121,10 @@ func Open(o Options) (_ *Log, err error) {
 		}
 		l.free = append(l.free, s)
 	}
+	// The one that made a file may have ended before its name was on disk. Nothing must come into such a file.
+	if err := files.SyncDir(o.FS, o.Dir); err != nil {
+		return nil, err
+	}
 	return l, l.trim()
 }
 
