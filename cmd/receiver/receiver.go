@@ -44,7 +44,8 @@ type receiver struct {
 
 	client     *kube.Client
 	store      *queue.Store
-	failed     chan error // the store's end
+	failed     context.Context // the store, with the cause
+	fails      context.CancelCauseFunc
 	watcher    *watch.Watcher
 	handler    *webhookreceiver.Handler
 	server     *httpserver.Server // of notifications
@@ -70,7 +71,8 @@ type receiver struct {
 // but the probes: they tell the kubelet that this process lives and is not ready.
 func newReceiver(ctx context.Context, o *options, log logr.Logger) (*receiver, error) {
 	broken, breaks := context.WithCancel(context.WithoutCancel(ctx))
-	r := &receiver{options: o, log: log, failed: make(chan error, 1), broken: broken.Done(), breaks: breaks, probes: parts{broken: breaks}}
+	r := &receiver{options: o, log: log, broken: broken.Done(), breaks: breaks, probes: parts{broken: breaks}}
+	r.failed, r.fails = context.WithCancelCause(context.WithoutCancel(ctx))
 	var err error
 	if r.registry, err = newRegistry(); err != nil {
 		return nil, err
@@ -154,12 +156,7 @@ func connect(kubeconfig string) (*kube.Client, error) {
 }
 
 // storeFailed is told that nothing can be stored any more: the process ends, and is started again.
-func (r *receiver) storeFailed(err error) {
-	select {
-	case r.failed <- err:
-	default:
-	}
-}
+func (r *receiver) storeFailed(err error) { r.fails(err) }
 
 // assemble makes the parts that need the store, each from those before it.
 func (r *receiver) assemble() error {

@@ -49,7 +49,37 @@ func (r *receiver) serve(ctx context.Context) error {
 		return errors.Join(err, listener.Close(), r.store.Close())
 	}
 	r.watcher.Restore()
+	return endingWith(r.failed, func() error { return r.work(ctx, listener, deadLetters) })
+}
 
+// lastAnswers is how long requests have to be answered that the store's failure finds under way, and everything else to end. What is
+// delivered or counted meanwhile can be noted nowhere.
+const lastAnswers = time.Second
+
+// endingWith returns what work does, but does not wait for it long after the store has failed: the next process cannot begin before this one
+// has ended, and until then all notifications are refused.
+func endingWith(failed context.Context, work func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- work() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-failed.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(lastAnswers):
+		return storeError(failed)
+	}
+}
+
+func storeError(failed context.Context) error {
+	return fmt.Errorf("the store has failed, and has to be opened anew: %w", context.Cause(failed))
+}
+
+// work has everything run until it is time to stop.
+func (r *receiver) work(ctx context.Context, listener net.Listener, deadLetters func(context.Context) error) error {
 	background, deliveries := parts{broken: r.breaks}, parts{broken: r.breaks}
 	live := context.WithoutCancel(ctx)
 	backgroundCtx, stopBackground := context.WithCancel(live)
@@ -94,11 +124,14 @@ func (r *receiver) wait(ctx context.Context, served <-chan error) error {
 	case <-ctx.Done():
 		r.drain()
 		return nil
-	case err := <-r.failed:
-		return fmt.Errorf("the store has failed, and has to be opened anew: %w", err)
+	case <-r.failed.Done():
+		return storeError(r.failed)
 	case err := <-served:
 		return fmt.Errorf("serve notifications: %w", err)
 	case <-r.broken:
+		if r.failed.Err() != nil {
+			return storeError(r.failed) // which is why
+		}
 		return nil // its group has the error
 	}
 }

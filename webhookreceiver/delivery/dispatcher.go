@@ -97,7 +97,8 @@ func entryOf(item queue.Item, since int64) entry {
 }
 
 // Run loads what the queue has and delivers until ctx ends. Then it begins nothing any more, gives attempts in flight Options.Grace to
-// end, and has their outcomes noted; the error says if that was not possible. It may be called once.
+// end, and has their outcomes noted; the error says if that was not possible. When the queue has failed it ends at once: nothing can be noted
+// any more. It may be called once.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	d.attemptIn, d.cutOff = context.WithCancel(context.WithoutCancel(ctx))
 	defer d.cutOff()
@@ -106,7 +107,13 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	stop, written := make(chan struct{}), make(chan error, 1)
 	go func() { written <- d.recorder.run(ctx, stop) }()
 	d.load()
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case err := <-written:
+		d.phase.Store(phaseEnding)
+		d.quiesce()
+		return err
+	}
 
 	d.phase.Store(phaseEnding)
 	d.quiesce()

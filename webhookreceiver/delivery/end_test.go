@@ -5,12 +5,15 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 )
 
 func TestNothingIsSentAgainWhileTheQueueNotesNothing(t *testing.T) {
@@ -32,6 +35,33 @@ func TestNothingIsSentAgainWhileTheQueueNotesNothing(t *testing.T) {
 		}
 		if w.queue.writes > maxUnrecorded/4 {
 			w.t.Errorf("%d writes for %d outcomes: they are not batched", w.queue.writes, 2*maxUnrecorded)
+		}
+	})
+}
+
+// A queue that has failed is not asked again, and nobody is waited for: nothing can be noted.
+func TestAQueueThatHasFailedEndsAll(t *testing.T) {
+	bubble(t, nil, func(w *world) {
+		w.queue.failFinish(fmt.Errorf("the disk: %w", queue.ErrFailed))
+		w.target.set(func(ctx context.Context, d *Delivery) Result {
+			if d.ID == 1 {
+				return hang(ctx, d)
+			}
+			return delivered
+		})
+		w.start()
+		begun := time.Now()
+		w.put(0)
+		w.put(0)
+		synctest.Wait()
+		select {
+		case err := <-w.stopped:
+			w.stop = nil
+			if took := time.Since(begun); took != 0 || !errors.Is(err, queue.ErrFailed) || !errors.Is(err, errUnrecorded) {
+				w.t.Errorf("it ended after %s with %v", took, err)
+			}
+		case <-time.After(time.Hour):
+			w.t.Error("it goes on")
 		}
 	})
 }

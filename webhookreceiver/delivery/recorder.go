@@ -31,7 +31,7 @@ type result struct {
 }
 
 // recorder has the queue note outcomes, in the order in which they came, many at once. What the queue does not take is offered to it
-// again, for ever: the delivery is done and must not be repeated.
+// again, for as long as the queue may take it: the delivery is done and must not be repeated.
 type recorder struct {
 	queue    Queue
 	clock    clock.Clock
@@ -72,7 +72,7 @@ func (r *recorder) take() []result {
 	return batch
 }
 
-// run works until stop is closed and everything is noted, or for lastWrites after that.
+// run works until stop is closed and everything is noted, or for lastWrites after that, or until the queue has failed.
 func (r *recorder) run(ctx context.Context, stop <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -125,7 +125,7 @@ func (r *recorder) write(ctx context.Context, batch []result) error {
 			r.recorded(batch)
 			return nil
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, queue.ErrFailed) {
 			return errors.Join(errUnrecorded, err)
 		}
 		if failures == 1 {
