@@ -86,6 +86,7 @@ func holdsCredentialsAlone(t *testing.T, env *testenv.Env, c client.Client) {
 	}{
 		"a URL":                        {"Opaque", map[string]string{"CLOUDINARY_URL": "x"}, false},
 		"separate keys":                {"", map[string]string{"cloud_name": "x", "api_key": "y"}, false},
+		"the SDKs' names":              {"Opaque", map[string]string{"CLOUDINARY_CLOUD_NAME": "x", "CLOUDINARY_API_KEY": "y"}, false},
 		"something else":               {"Opaque", map[string]string{"password": "x"}, true},
 		"nothing":                      {"Opaque", nil, true},
 		"a certificate":                {corev1.SecretTypeTLS, map[string]string{"tls.crt": "x", "tls.key": "y"}, true},

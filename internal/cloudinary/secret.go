@@ -3,17 +3,21 @@
 package cloudinary
 
 import (
-	"bytes"
 	"cmp"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 )
 
 // The keys of a Secret's data that hold credentials. Others are not looked at here; those that begin with SigningKeyPrefix are
-// ParseSigningKeys' matter.
+// ParseSigningKeys' matter. Those with Env are the names of environment variables that Cloudinary's SDKs and tools read: a Secret
+// may be an application's too.
 const (
 	KeyCloudinaryURL = "CLOUDINARY_URL"
 	KeyCloudName     = "cloud_name"
@@ -21,6 +25,10 @@ const (
 	KeyAPISecret     = "api_secret"
 	KeyOAuthToken    = "oauth_token" //nolint:gosec // the name of a key, not a token
 	KeyUploadPrefix  = "upload_prefix"
+
+	KeyEnvCloudName = "CLOUDINARY_CLOUD_NAME"
+	KeyEnvAPIKey    = "CLOUDINARY_API_KEY"
+	KeyEnvAPISecret = "CLOUDINARY_API_SECRET" //nolint:gosec // the name of a key, not a secret
 )
 
 const (
@@ -41,8 +49,8 @@ type SecretError struct {
 func (e *SecretError) Error() string { return e.Key + " " + e.Problem }
 
 // ParseSecret reads credentials from a Secret's data: CLOUDINARY_URL, or cloud_name with api_key and api_secret or
-// oauth_token and perhaps upload_prefix, or both where they agree and so complete each other. Space around a value is
-// not part of it. Key and secret beside an OAuth token are kept, unchecked by any call: see CallsWithKey. Every error is a *SecretError.
+// oauth_token and perhaps upload_prefix, or both where they agree and so complete each other. CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY and
+// CLOUDINARY_API_SECRET are other names of the same keys. What people copy along with a value is not part of it: see pasted. Key and secret beside an OAuth token are kept, unchecked by any call: see CallsWithKey. Every error is a *SecretError.
 func ParseSecret(data map[string][]byte) (Credentials, error) {
 	separate, err := parseKeys(data)
 	if err != nil {
@@ -52,9 +60,9 @@ func ParseSecret(data map[string][]byte) (Credentials, error) {
 	if !hasURL {
 		if separate == (Credentials{}) {
 			return Credentials{}, &SecretError{KeyCloudinaryURL, "is missing: set it to " + urlForm +
-				", or set cloud_name, api_key and api_secret instead"}
+				", or set cloud_name, api_key and api_secret instead; " + present(data)}
 		}
-		return complete(separate, "")
+		return complete(separate, "", data)
 	}
 	combined, err := parseCloudinaryURL(raw)
 	if err != nil {
@@ -64,17 +72,17 @@ func ParseSecret(data map[string][]byte) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
-	return complete(merged, KeyCloudinaryURL)
+	return complete(merged, KeyCloudinaryURL, data)
 }
 
 // fields lists what credentials consist of, under the keys they have in a Secret.
 func fields(c *Credentials) []field {
 	return []field{
-		{KeyCloudName, &c.CloudName, checkCloudName},
-		{KeyAPIKey, &c.APIKey, checkAPIKey},
-		{KeyAPISecret, &c.APISecret, checkAPISecret},
-		{KeyOAuthToken, &c.OAuthToken, checkOAuthToken},
-		{KeyUploadPrefix, &c.APIBase, nil},
+		{KeyCloudName, KeyEnvCloudName, &c.CloudName, checkCloudName},
+		{KeyAPIKey, KeyEnvAPIKey, &c.APIKey, checkAPIKey},
+		{KeyAPISecret, KeyEnvAPISecret, &c.APISecret, checkAPISecret},
+		{KeyOAuthToken, "", &c.OAuthToken, checkOAuthToken},
+		{KeyUploadPrefix, "", &c.APIBase, nil},
 	}
 }
 
@@ -82,6 +90,7 @@ func fields(c *Credentials) []field {
 // where it is right; the upload prefix has none, since it is rewritten as it is checked.
 type field struct {
 	key   string
+	alias string // another name of the key; may be empty
 	value *string
 	check func(value string) string
 }
@@ -90,25 +99,64 @@ type field struct {
 func parseKeys(data map[string][]byte) (Credentials, error) {
 	var found Credentials
 	for _, field := range fields(&found) {
-		raw, ok := data[field.key]
-		if !ok {
-			continue
-		}
-		value := trimmed(raw)
-		if value == "" {
-			return Credentials{}, &SecretError{field.key, "is empty: set it, or remove the key"}
-		}
-		if problem := field.set(value); problem != "" {
-			return Credentials{}, &SecretError{field.key, problem}
+		for _, name := range []string{field.key, field.alias} {
+			raw, ok := data[name]
+			if !ok || name == "" {
+				continue
+			}
+			if err := field.read(name, raw); err != nil {
+				return Credentials{}, err
+			}
 		}
 	}
 	return found, nil
+}
+
+// read stores the value of a key that is there, unless another key has another value for the same.
+func (f field) read(name string, raw []byte) error {
+	before := *f.value
+	value := pasted(raw, f.key, f.alias)
+	if value == "" {
+		return &SecretError{name, "is empty: set it, or remove the key"}
+	}
+	if problem := f.set(value); problem != "" {
+		return &SecretError{name, problem}
+	}
+	if before != "" && before != *f.value {
+		return &SecretError{name, "contradicts " + f.key + ": remove one of the two"}
+	}
+	return nil
+}
+
+// What a message lists of a Secret's keys.
+const (
+	maxKeysListed = 10
+	maxKeyShown   = 64
+)
+
+// present lists the names of the keys that a Secret has, which are no secret.
+func present(data map[string][]byte) string {
+	if len(data) == 0 {
+		return "the Secret has no keys"
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(data)) {
+		names = append(names, excerpt.Shorten(name, maxKeyShown))
+	}
+	more := ""
+	if len(names) > maxKeysListed {
+		names, more = names[:maxKeysListed], " and more"
+	}
+	return "the Secret has the keys " + strings.Join(names, ", ") + more
 }
 
 // set stores value if it is right, and otherwise says what is wrong with it.
 func (f field) set(value string) (problem string) {
 	if isPlaceholder(value) {
 		return "is a placeholder from the documentation: put the real value there"
+	}
+	if problem := leftover(value); problem != "" {
+		return problem
 	}
 	if f.check == nil {
 		*f.value, problem = normalizePrefix(value)
@@ -132,12 +180,12 @@ func merge(combined, separate Credentials) (Credentials, error) {
 }
 
 // complete refuses credentials that cannot work. Blame is the key to name, empty for the one that is missing.
-func complete(c Credentials, blame string) (Credentials, error) {
+func complete(c Credentials, blame string, data map[string][]byte) (Credentials, error) {
 	missing := func(key string) error {
 		if blame != "" {
 			return &SecretError{blame, "has no " + key + ": it must read " + urlForm}
 		}
-		return &SecretError{key, "is missing: set it, or set CLOUDINARY_URL instead"}
+		return &SecretError{key, "is missing: set it, or set CLOUDINARY_URL instead; " + present(data)}
 	}
 	switch {
 	case c.CloudName == "":
@@ -149,11 +197,6 @@ func complete(c Credentials, blame string) (Credentials, error) {
 	}
 	c.APIBase = cmp.Or(c.APIBase, DefaultAPIBase)
 	return c, nil
-}
-
-// trimmed takes off what editors, echo and kubectl create secret --from-file put around a value.
-func trimmed(raw []byte) string {
-	return string(bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\uFEFF"))))
 }
 
 var (

@@ -75,6 +75,37 @@ func TestParseSecret(t *testing.T) {
 		"separate keys": {
 			data: map[string]string{"cloud_name": "my-cloud\n", "api_key": "123\n", "api_secret": " s3cr3t\n"}, want: plain,
 		},
+		"a URL in backticks": {
+			data: map[string]string{"CLOUDINARY_URL": "`cloudinary://123:s3cr3t@my-cloud`\u200b"}, want: plain,
+			why: "as a page of documentation has it",
+		},
+		"a URL as a line of a file, with spaces": {
+			data: map[string]string{"CLOUDINARY_URL": "CLOUDINARY_URL = 'cloudinary://123:s3cr3t@my-cloud'"}, want: plain,
+		},
+		"a URL as a line of YAML": {
+			data: map[string]string{"CLOUDINARY_URL": "CLOUDINARY_URL: “cloudinary://123:s3cr3t@my-cloud”"}, want: plain,
+		},
+		"separate keys with what comes along when they are copied": {
+			data: map[string]string{
+				"cloud_name": "\ufeff\"my-cloud\"", "api_key": "\u200b`123`\u200b\n", "api_secret": "export CLOUDINARY_API_SECRET='s3cr3t' ",
+			},
+			want: plain, why: "none of it can be meant",
+		},
+		"one kind of quotes in another": {
+			data: map[string]string{"cloud_name": "'\"my-cloud\"'", "api_key": "“123”", "api_secret": "« s3cr3t »"}, want: plain,
+		},
+		"the names that Cloudinary's SDKs read": {
+			data: map[string]string{"CLOUDINARY_CLOUD_NAME": "my-cloud", "CLOUDINARY_API_KEY": "123", "CLOUDINARY_API_SECRET": "s3cr3t"}, want: plain,
+			why: "an application may have such a Secret already, for envFrom",
+		},
+		"both names of a key, that agree": {
+			data: map[string]string{"cloud_name": "my-cloud", "CLOUDINARY_API_KEY": "123", "api_key": "123", "CLOUDINARY_API_SECRET": "\"s3cr3t\"", "api_secret": "s3cr3t"},
+			want: plain,
+		},
+		"quotes within a secret": {
+			data: map[string]string{"cloud_name": "my-cloud", "api_key": "123", "api_secret": "s3'cr\"3t"}, want: []string{base, "my-cloud", "123", "s3'cr\"3t", ""},
+			why: "they are not from pasting",
+		},
 		"separate keys with an OAuth token and a prefix": {
 			data: map[string]string{"cloud_name": "my-cloud", "oauth_token": "abc", "upload_prefix": "HTTPS://Proxy.Example.com./cld/"},
 			want: []string{"https://proxy.example.com/cld", "my-cloud", "", "", "abc"},
@@ -167,6 +198,24 @@ func TestParseSecretRefuses(t *testing.T) {
 		"a prefix with port zero":          {keys("upload_prefix", "https://h:0"), "upload_prefix", "port"},
 		"a prefix that climbs":             {keys("upload_prefix", "https://h/../x"), "upload_prefix", "dotted"},
 		"a file as prefix":                 {keys("upload_prefix", "file:///etc/passwd"), "upload_prefix", "not an address"},
+		"nothing that is known": {
+			map[string]string{"apiKey": "s3cr3t", "cloudName": "c"}, "CLOUDINARY_URL", "the Secret has the keys apiKey, cloudName",
+		},
+		"a name with a slip": {map[string]string{"CLOUDINARY_UR": "s3cr3t"}, "CLOUDINARY_URL", "the Secret has the keys CLOUDINARY_UR"},
+		"no secret, and what there is": {map[string]string{"CLOUDINARY_CLOUD_NAME": "c", "api_key": "1", "apiSecret": "s3cr3t"}, "api_secret",
+			"is missing: set it, or set CLOUDINARY_URL instead; the Secret has the keys CLOUDINARY_CLOUD_NAME, apiSecret, api_key"},
+		"a Secret without keys":                {map[string]string{}, "CLOUDINARY_URL", "the Secret has no keys"},
+		"half a pair of quotes":                {keys("api_secret", `"s3cr3t`), "api_secret", `begins or ends with "`},
+		"half a pair of backticks":             {keys("api_key", "123`"), "api_key", "begins or ends with `"},
+		"a comma behind":                       {keys("api_secret", "s3cr3t,"), "api_secret", "begins or ends with ,"},
+		"an invisible character inside":        {keys("api_secret", "s3\u200bcr3t"), "api_secret", "invisible character (U+200B)"},
+		"an invisible character in a URL":      {url("cloudinary://123:s3\u2060cr3t@my-cloud"), "CLOUDINARY_URL", "invisible character (U+2060)"},
+		"a URL with half a pair of quotes":     {url(`"cloudinary://123:s3cr3t@my-cloud`), "CLOUDINARY_URL", `begins or ends with "`},
+		"a quoted secret in a URL":             {url("cloudinary://123:%22s3cr3t%22@my-cloud"), "CLOUDINARY_URL", `api_secret: it begins or ends with "`},
+		"a percent sign that makes an escape":  {url("cloudinary://123:s3%cdcr3t@my-cloud"), "CLOUDINARY_URL", "must be written %25"},
+		"two names of a key that contradict":   {keys("CLOUDINARY_API_SECRET", "0ther-s3cr3t"), "CLOUDINARY_API_SECRET", "contradicts api_secret"},
+		"an SDK's name that contradicts a URL": {map[string]string{"CLOUDINARY_URL": "cloudinary://123:s3cr3t@my-cloud", "CLOUDINARY_CLOUD_NAME": "c"}, "cloud_name", "contradicts"},
+		"an SDK's name with nothing in it":     {map[string]string{"CLOUDINARY_API_SECRET": "''"}, "CLOUDINARY_API_SECRET", "is empty"},
 		"secrets that contradict": {
 			keys("CLOUDINARY_URL", "cloudinary://123:0ther-s3cr3t@my-cloud"), "api_secret", "contradicts",
 		},
@@ -256,7 +305,7 @@ func FuzzParseSecretKeepsTheSecret(f *testing.F) {
 func FuzzCredentialsSurviveAURL(f *testing.F) {
 	f.Add("123", "s3cr3t", "my-cloud", "", "")
 	f.Add("1&2", "a/b:c@d#e?f%g+h i", "My_Cloud", "tok+en=", "http://[::1]:8080/x")
-	f.Add("!$'()*,;", "ü€\"'", "c", "", "https://API-eu.cloudinary.com:443/v1_1/")
+	f.Add("!$'()*,;1", "ü€\"'x", "c", "", "https://API-eu.cloudinary.com:443/v1_1/")
 	f.Fuzz(func(t *testing.T, key, secret, cloud, token, prefix string) {
 		data := map[string][]byte{"cloud_name": []byte(cloud), "api_key": []byte(key), "api_secret": []byte(secret)}
 		if token != "" {

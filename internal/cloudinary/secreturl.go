@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const urlForm = "cloudinary://API_KEY:API_SECRET@CLOUD_NAME" //nolint:gosec // placeholders
@@ -62,20 +63,20 @@ func (f field) setOne(values []string) (problem string) {
 	case len(values) > 1:
 		return "names " + f.key + " more than once"
 	}
-	if problem := f.set(values[0]); problem != "" {
+	problem = f.set(values[0])
+	switch {
+	case problem == "":
+		return ""
+	case !utf8.ValidString(values[0]):
+		return "has a wrong " + f.key + ": a % in it begins an escape that was not meant perhaps; in a URL, % must be written %25"
+	default:
 		return "has a wrong " + f.key + ": it " + problem
 	}
-	return ""
 }
 
-// cleanURL takes off what people copy along: space, NAME=, export, quotes.
+// cleanURL takes off what people copy along.
 func cleanURL(raw []byte) (text, problem string) {
-	text = trimmed(raw)
-	text = strings.TrimPrefix(text, "export ")
-	text = strings.TrimSpace(strings.TrimPrefix(text, KeyCloudinaryURL+"="))
-	if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
-		text = strings.TrimSpace(text[1 : n-1])
-	}
+	text = pasted(raw, KeyCloudinaryURL)
 	switch {
 	case text == "":
 		return "", "is empty: set it to " + urlForm
@@ -86,7 +87,7 @@ func cleanURL(raw []byte) (text, problem string) {
 	case strings.ContainsAny(text, "<>"):
 		return "", problemPlaceholder
 	}
-	return text, ""
+	return text, leftover(text)
 }
 
 var (

@@ -30,8 +30,8 @@ func (k SigningKey) Format(state fmt.State, _ rune) { _, _ = io.WriteString(stat
 // MarshalText writes what String shows; there is deliberately no way back.
 func (k SigningKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// ParseSigningKeys reads the further signing keys of a Secret's data, in the order of their API keys. As in ParseSecret, space around
-// a value is not part of it, and every error is a *SecretError. Its key is the whole name, which holds no secret.
+// ParseSigningKeys reads the further signing keys of a Secret's data, in the order of their API keys. As in ParseSecret, what people copy
+// along with a value is not part of it, and every error is a *SecretError. Its key is the whole name, which holds no secret.
 func ParseSigningKeys(data map[string][]byte) ([]SigningKey, error) {
 	var keys []SigningKey
 	var wrong []*SecretError
@@ -40,7 +40,7 @@ func ParseSigningKeys(data map[string][]byte) ([]SigningKey, error) {
 		if !ok {
 			continue
 		}
-		key := SigningKey{APIKey: apiKey, Secret: trimmed(raw)}
+		key := SigningKey{APIKey: apiKey, Secret: pasted(raw, name, KeyAPISecret, KeyEnvAPISecret)}
 		if problem := key.check(); problem != "" {
 			wrong = append(wrong, &SecretError{name, problem})
 			continue
@@ -67,6 +67,9 @@ func (k SigningKey) check() string {
 		return "is empty: set it to the secret of that API key, or remove it"
 	case isPlaceholder(k.Secret):
 		return "is a placeholder from the documentation: put the real secret there"
+	}
+	if problem := leftover(k.Secret); problem != "" {
+		return problem
 	}
 	return checkAPISecret(k.Secret)
 }

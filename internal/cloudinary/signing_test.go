@@ -25,6 +25,10 @@ func TestParseSigningKeys(t *testing.T) {
 		"several":                {data: map[string]string{"signing.b": "2", "signing.a": "1"}, want: [][2]string{{"a", "1"}, {"b", "2"}}, why: "in the order of the keys"},
 		"a line break at an end": {data: map[string]string{"signing.1": " s3cr3t\r\n"}, want: [][2]string{{"1", "s3cr3t"}}, why: "as with all other keys of a Secret"},
 		"a byte order mark":      {data: map[string]string{"signing.1": "\uFEFFs3cr3t"}, want: [][2]string{{"1", "s3cr3t"}}, why: "as with all other keys of a Secret"},
+		"quotes":                 {data: map[string]string{"signing.1": "\"s3cr3t\"\n"}, want: [][2]string{{"1", "s3cr3t"}}, why: "nobody ever checks a signing key, and every notification would be refused"},
+		"backticks":              {data: map[string]string{"signing.1": "`s3cr3t`"}, want: [][2]string{{"1", "s3cr3t"}}, why: "as above"},
+		"a zero-width space":     {data: map[string]string{"signing.1": "s3cr3t\u200b"}, want: [][2]string{{"1", "s3cr3t"}}, why: "as above"},
+		"its variable's name":    {data: map[string]string{"signing.1": "CLOUDINARY_API_SECRET=s3cr3t"}, want: [][2]string{{"1", "s3cr3t"}}, why: "as above"},
 		"a space inside":         {data: map[string]string{"signing.1": "a b"}, want: [][2]string{{"1", "a b"}}, why: "as in api_secret"},
 		"128 bytes each":         {data: map[string]string{"signing." + strings.Repeat("1", 128): strings.Repeat("s", 128)}, want: [][2]string{{strings.Repeat("1", 128), strings.Repeat("s", 128)}}, why: "the bound"},
 		"a dot in the API key":   {data: map[string]string{"signing.1.2": "s"}, want: [][2]string{{"1.2", "s"}}, why: "the prefix ends at the first dot"},
@@ -63,6 +67,8 @@ func TestParseSigningKeysRefuses(t *testing.T) {
 		"binary data":             {map[string]string{"signing.123": "s3\xffcr3t"}, "signing.123", "binary"},
 		"a secret of 129 bytes":   {map[string]string{"signing.123": "s3" + strings.Repeat("x", 127)}, "signing.123", "is longer than 128 bytes"},
 		"an API key of 129 bytes": {map[string]string{"signing." + strings.Repeat("1", 129): "s3cr3t"}, "signing." + strings.Repeat("1", 129), "names an API key that is longer than 128 bytes"},
+		"half a pair of quotes":   {map[string]string{"signing.123": "'s3cr3t"}, "signing.123", "begins or ends with '"},
+		"an invisible character":  {map[string]string{"signing.123": "s3\u200dcr3t"}, "signing.123", "invisible character (U+200D)"},
 		"two that are wrong":      {map[string]string{"signing.2": "", "signing.1": "", "signing.3": "s3cr3t"}, "signing.1", "is empty"},
 	}
 	for name, test := range tests {
