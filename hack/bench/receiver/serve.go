@@ -240,5 +240,5 @@ type noRecord struct{}
 
 func (noRecord) Stored(*route.Endpoint, queue.ID, *queue.Record, *notification.Notification) {}
 func (noRecord) Duplicate(*route.Endpoint)                                                   {}
-func (noRecord) Rejected(*route.Endpoint, webhookreceiver.Reason)                            {}
+func (noRecord) Rejected(*route.Endpoint, webhookreceiver.Reason, bool)                      {}
 func (noRecord) Answered(int, time.Duration)                                                 {}
