@@ -221,8 +221,8 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 	if template := t.Spec.PayloadTemplate; template != nil {
 		in.PayloadTemplate = template.Raw
 	}
-	if doubt := notification.EventTypeDoubt(eventType); r.Sample && eventType != "" && doubt != "" {
-		r.Problems = append(r.Problems, doubt+", so there is no sample of it; if Cloudinary has it, give one of its notifications with --notification")
+	if r.Sample && len(r.Problems) == 0 && notification.ClosestEventType(eventType) != "" && !notification.KnownEventType(eventType) {
+		r.Problems = append(r.Problems, "spec.eventTypes: "+notification.EventTypeDoubt(eventType)+"; if Cloudinary has it, give one of its notifications with --notification")
 	}
 	problems, isFilter := rawProblems(&t.Spec)
 	r.Problems = append(r.Problems, problems...)
@@ -287,10 +287,15 @@ func (r *rehearsal) try(in simulator.Rehearsal) {
 	}
 }
 
-// distrust takes back what the filter makes of a sample where it goes by what nobody knows of such notifications.
+// distrust takes back what is made of a sample where the event type is not known, or the filter goes by what nobody knows of such notifications.
 func (r *rehearsal) distrust(filter json.RawMessage) {
+	if r.Untried != "" {
+		return
+	}
+	r.Untried = notification.EventTypeDoubt(r.EventType)
 	unsure := eventbody.Unsure(filter, r.EventType)
-	if len(unsure) == 0 || r.Untried != "" {
+	if len(unsure) == 0 {
+		r.Fires = r.Fires && r.Untried == ""
 		return
 	}
 	r.Filter, r.Fires, r.sent, r.BodyFrom, r.Body = filterUntriable, false, nil, "", nil
@@ -318,7 +323,7 @@ func notesOn(t *v1alpha1.CloudinaryTrigger, eventType string, given json.RawMess
 			notes = append(notes, doubt.String())
 		}
 	}
-	if doubt := notification.EventTypeDoubt(eventType); doubt != "" && eventType != "" {
+	if doubt := notification.EventTypeDoubt(eventType); doubt != "" && given != nil {
 		notes = append(notes, doubt)
 	}
 	return notes

@@ -183,13 +183,17 @@ func TestPreviewOfUnknownEventTypes(t *testing.T) {
 	manifest := strings.Replace(previewManifest("default", "{}", "{}"), "[upload]", "[uplod]", 1)
 	got, r := previewOf(t, f, manifest)
 	const want = `event type "uplod" is not one this operator knows (did you mean "upload"?)`
-	if r.code != 1 || len(got) != 1 || got[0].Fires || len(got[0].Problems) != 1 || !strings.HasPrefix(got[0].Problems[0], want) {
+	if r.code != 1 || len(got) != 1 || got[0].Fires || len(got[0].Problems) != 1 || !strings.HasPrefix(got[0].Problems[0], "spec.eventTypes: "+want) {
 		t.Errorf("want the problem %q and code 1, got %+v", want, r)
 	}
 	received := f.file("received.json", `{"notification_type":"uplod"}`)
 	got, r = previewOf(t, f, manifest, "--notification", received)
 	if diff := cmp.Diff([]string{want}, got[0].Notes); r.code != 0 || diff != "" || !got[0].Fires {
 		t.Errorf("Cloudinary has sent one: code %d, %+v", r.code, got)
+	}
+	got, r = previewOf(t, f, strings.Replace(manifest, "uplod", "brand_new", 1))
+	if r.code != 0 || got[0].Fires || got[0].Untried != `event type "brand_new" is not one this operator knows` {
+		t.Errorf("Cloudinary may have one that is like none: code %d, %+v", r.code, got)
 	}
 	if _, r = previewOf(t, f, manifest, "--event-type", "uplod"); r.code != 1 || !strings.Contains(r.err, `did you mean "upload"?`) {
 		t.Errorf("%+v", r)
