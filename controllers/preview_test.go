@@ -272,12 +272,12 @@ func TestAcceptedNotesWhatIsReadInVain(t *testing.T) {
 	s.trigger("empty", "rename").Spec.PayloadTemplate = &runtime.RawExtension{Raw: []byte(`{"id":"{{asset.public_id}}"}`)}
 	s.trigger("typo", "uplod")
 	want := map[string]string{
-		"vain": "the spec is valid and its references are allowed; note: spec.filter is never true for delete: such notifications are not known to have resource_type " +
-			`(each of resources has it: {"some": [{"var": "resources"}, ...]})`,
-		"right": "the spec is valid and its references are allowed",
-		"empty": "the spec is valid and its references are allowed; note: spec.payloadTemplate: {{asset.public_id}} is likely to stay empty for rename " +
-			"(they have {{raw.from_public_id}}, {{raw.to_public_id}})",
-		"typo": `the spec is valid and its references are allowed; note: event type "uplod" is not one this operator knows (did you mean "upload"?); it is tried as it is`,
+		"vain": "The spec is valid and its references are allowed; note: spec.filter is never true for delete: such notifications are not known to have resource_type " +
+			`(each of resources has it: {"some": [{"var": "resources"}, ...]}).`,
+		"right": "The spec is valid and its references are allowed.",
+		"empty": "The spec is valid and its references are allowed; note: spec.payloadTemplate: {{asset.public_id}} is likely to stay empty for rename " +
+			"(they have {{raw.from_public_id}}, {{raw.to_public_id}}).",
+		"typo": `the spec is valid and its references are allowed; note: event type "uplod" is not one this operator knows (did you mean "upload"?); it is tried as it is.`,
 	}
 	for _, object := range Preview(s.PreviewInput).Triggers {
 		accepted := meta.FindStatusCondition(object.Conditions, v1alpha1.ConditionAccepted)

@@ -9,6 +9,7 @@ package eventbody
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
@@ -117,8 +118,27 @@ type Values struct {
 	RequestID, AssetID, PublicID, BatchID, VersionID, ETag string
 }
 
+// table is made once, since a manager asks for it time and again. Nobody changes what is in it.
+var table = sync.OnceValue(func() map[string]Body { //nolint:gochecknoglobals // as said
+	bodies := map[string]Body{}
+	for _, eventType := range notification.EventTypes() {
+		if eventType != all {
+			bodies[eventType] = known(eventType, Values{})
+		}
+	}
+	return bodies
+})
+
 // Known returns what is known of an event type's notifications. Of an event type that is not known, that is nothing but what all have.
-func Known(eventType string) Body { return known(eventType, Values{}) }
+func Known(eventType string) Body {
+	if eventType == all { // whatever any of them has
+		return Body{EventType: eventType, Source: Consumed, Members: may(memberNames()...), Open: true}
+	}
+	if b, found := table()[eventType]; found {
+		return b
+	}
+	return known(eventType, Values{})
+}
 
 // SourceOf says where what is known of an event type's notifications is from.
 func SourceOf(eventType string) Source {
@@ -151,16 +171,14 @@ func find(members []Member, name string) (*Member, bool) {
 }
 
 // memberNames are those of all bodies' own members, sorted, each once.
-func memberNames() []string {
+var memberNames = sync.OnceValue(func() []string { //nolint:gochecknoglobals // made once, and changed by nobody
 	var names []string
-	for _, eventType := range notification.EventTypes() {
-		if eventType != all {
-			names = append(names, namesOf(Known(eventType).Members)...)
-		}
+	for _, b := range table() {
+		names = append(names, namesOf(b.Members)...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
+})
 
 func namesOf(members []Member) []string {
 	names := make([]string, 0, len(members))

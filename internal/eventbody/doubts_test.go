@@ -4,6 +4,7 @@ package eventbody
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -194,6 +195,20 @@ func TestDoubtsAreBounded(t *testing.T) {
 		if size := len(strings.Join(got, "; ")); size > 8<<10 {
 			t.Errorf("%d bytes", size)
 		}
+	}
+}
+
+func BenchmarkDoubts(b *testing.B) {
+	var rules []string
+	for len(rules) < 600 {
+		rules = append(rules, `{"==":[{"var":"resouce_typ`+strconv.Itoa(len(rules))+`"},1]}`)
+	}
+	for name, filter := range map[string]string{"usual": someImage, "hostile": `{"or":[` + strings.Join(rules, ",") + `]}`} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				Doubts(json.RawMessage(filter), nil, []string{"upload", "delete", "rename", "all"})
+			}
+		})
 	}
 }
 

@@ -65,8 +65,12 @@ func (v *value) holds() outcome {
 	return falsy
 }
 
-// maxSteps bounds the work for one filter, over all its event types. Nothing is told of a filter that takes more.
-const maxSteps = 20_000
+// maxSteps bounds the work for one filter, or template, over all its event types: some milliseconds. Nothing is told of one that takes more.
+const (
+	maxSteps = 20_000
+	// stepsToRead is the work of looking a name up: it may have to be compared with all names that are known.
+	stepsToRead = 50
+)
 
 // judge evaluates rules over one event type's notifications.
 type judge struct {
@@ -387,6 +391,9 @@ func (j *judge) variable(values []value, s scope) value {
 
 // read takes note of a place.
 func (j *judge) read(name string, s scope) (shape, *read) {
+	if *j.steps -= stepsToRead; *j.steps < 0 {
+		return shape{}, &read{path: name}
+	}
 	to, there := j.body.walk(s.shape, name)
 	shown := name
 	if s.reducing {

@@ -11,8 +11,6 @@ import (
 func known(eventType string, v Values) Body {
 	b := Body{EventType: eventType, Source: Assumed}
 	switch eventType {
-	case all: // whatever any of them has
-		return Body{EventType: eventType, Source: Consumed, Members: may(memberNames()...), Open: true}
 	case "upload":
 		b.Source, b.Members, b.Open = Captured, v.upload(), true
 	case "eager":

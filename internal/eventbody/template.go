@@ -54,7 +54,7 @@ func tagsOf(text string) (tags []mustache.Tag) {
 // tags goes through a section. The last of the contexts is the innermost one.
 func (j *templateJudge) tags(tags []mustache.Tag, contexts []shape) {
 	for _, tag := range tags {
-		if *j.steps--; *j.steps < 0 {
+		if *j.steps -= stepsToRead; *j.steps < 0 {
 			return
 		}
 		switch tag.Type() {
