@@ -118,6 +118,14 @@ func effectsOnOne() map[string]effect {
 		"receiver.httpRoute.parentRefs":  {withRoute + "}}", routes, "spec.parentRefs", `[{"name":"public"}]`},
 		"receiver.httpRoute.hostnames":   {withRoute + "}}", routes, "spec.hostnames", `["hooks.example.org"]`},
 		"receiver.httpRoute.annotations": {withRoute + "annotations: {a: b}}}", routes, "metadata.annotations.a", `"b"`},
+		"receiver.gke.healthCheckPolicy.enabled": {
+			"receiver: {gke: {healthCheckPolicy: {enabled: true}}}", "HealthCheckPolicy cloudinary-operator-receiver",
+			"spec.default.config.httpHealthCheck.requestPath", `"/healthz"`,
+		},
+		"receiver.gke.backendConfig.enabled": {
+			"receiver: {service: {annotations: {a: b}}, gke: {backendConfig: {enabled: true}}}", services, "metadata.annotations",
+			`{"a":"b","cloud.google.com/backend-config":"{\"default\":\"cloudinary-operator-receiver\"}"}`,
+		},
 		"manager.topologySpreadConstraints": {
 			"manager: {topologySpreadConstraints: [{maxSkew: 2}, {maxSkew: 1, labelSelector: {matchLabels: {a: b}}}]}", managers, pod + "topologySpreadConstraints",
 			`[{"labelSelector":{"matchLabels":{"app.kubernetes.io/component":"manager","app.kubernetes.io/name":"cloudinary-operator"}},"maxSkew":2},{"labelSelector":{"matchLabels":{"a":"b"}},"maxSkew":1}]`,

@@ -41,7 +41,9 @@ type Options struct {
 	Routes   func() *route.Table
 	Store    Store
 	Recorder Recorder
-	Now      func() time.Time
+	// Ready says what keeps notifications from being taken, for whoever asks at HealthPath. Nil: the endpoints alone decide.
+	Ready func() error
+	Now   func() time.Time
 
 	MaxBodyBytes     int64         // of one request
 	MaxInFlightBytes int64         // of all bodies in memory, beyond the first FirstBody of each
@@ -87,6 +89,10 @@ func (h *Handler) InFlight() (requests int, bytes int64) {
 
 // ServeHTTP answers 200 with no body and with the id of what is stored, or an error. Only who has proved to be Cloudinary is told why.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isHealthCheck(r) {
+		h.health(w, r)
+		return
+	}
 	begin := h.Now()
 	endpoint, id, reason := h.serve(r)
 	status := http.StatusOK

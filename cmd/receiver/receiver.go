@@ -177,6 +177,7 @@ func (r *receiver) assemble() error {
 	log := r.log.WithName("notifications")
 	r.refusals = webhookreceiver.NewRefusalLog(log, time.Now)
 	o.Routes, o.Store, o.Recorder = r.watcher.Table, r.store, &recorder{receiver: r, log: log, refusals: r.refusals}
+	o.Ready = r.ready
 	r.handler = webhookreceiver.NewHandler(o)
 	r.server = webhookreceiver.NewServer(r.askingToClose(r.handler), r.options.maxConnections)
 	return nil
