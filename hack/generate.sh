@@ -25,4 +25,4 @@ fi
 
 mkdir -p docs/reference
 "$crd_ref_docs" --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown \
-  --output-path=docs/reference/api.md --log-level=ERROR
+  --output-path=docs/reference/api.md --log-level=ERROR --max-depth=20

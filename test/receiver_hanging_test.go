@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
+
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
@@ -50,7 +52,7 @@ func TestTargetsThatHangFillNoMemory(t *testing.T) {
 	var toHole []v1alpha1.DeliveryTarget
 	for i := range targets {
 		toHole = append(toHole, v1alpha1.DeliveryTarget{
-			Name: fmt.Sprint("t", i), Service: &v1alpha1.ServiceTarget{Name: "hole", Port: 80, Timeout: "30s"},
+			Name: fmt.Sprint("t", i), Service: &v1alpha1.ServiceTarget{Name: "hole", Port: intstr.FromInt32(80), Timeout: "30s"},
 		})
 	}
 	for i := range endpoints {

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
@@ -94,7 +95,7 @@ func (s *receiverSetting) service(name, address string) {
 
 // toCatalog is the target of an endpoint.
 func toCatalog() v1alpha1.DeliveryTarget {
-	return v1alpha1.DeliveryTarget{Name: "catalog", Service: &v1alpha1.ServiceTarget{Name: "catalog", Port: 80, Path: "/hooks?from=receiver"}}
+	return v1alpha1.DeliveryTarget{Name: "catalog", Service: &v1alpha1.ServiceTarget{Name: "catalog", Port: intstr.FromInt32(80), Path: "/hooks?from=receiver"}}
 }
 
 func (t *target) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
@@ -117,7 +118,7 @@ func testEndpoint(t *testing.T) *route.Endpoint {
 		Paths: []string{"/hooks" + path, path},
 		Keys:  []verification.Key{{ID: "1", Secret: "other"}, {ID: "2", Secret: secret}},
 		Targets: []route.Target{
-			{Name: "catalog", Service: &route.Service{Name: "catalog", Port: 80, Path: "/"}},
+			{Name: "catalog", Service: &route.Service{Name: "catalog", Port: intstr.FromInt32(80), Path: "/"}},
 			{Name: "deletions", Event: true, EventTypes: []string{"delete"}},
 		},
 	}

@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // Verification says which signatures of a notification are good enough.
@@ -95,6 +96,7 @@ type DeliveryTarget struct {
 }
 
 // ServiceTarget is a Service that gets notifications.
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || has(self.scheme) && self.scheme == 'HTTPS'",message="tls is for scheme: HTTPS alone: set that, or take tls out"
 type ServiceTarget struct {
 	// name of the Service, in the endpoint's namespace. One of type ExternalName is refused.
 	// +required
@@ -103,11 +105,21 @@ type ServiceTarget struct {
 	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
 	Name string `json:"name,omitempty"`
 
-	// port of the Service.
+	// port of the Service: its number, or its name.
 	// +required
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=65535
-	Port int32 `json:"port,omitempty"`
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 65535 : self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.matches('[a-z]')",message="port must be a number from 1 to 65535, without quotes, or the name of one of the Service's ports"
+	Port intstr.IntOrString `json:"port,omitzero"`
+
+	// scheme of the request. HTTP or absent: without TLS. HTTPS: over TLS; the certificate must be for the Service, see tls.
+	// +optional
+	Scheme ServiceScheme `json:"scheme,omitempty"`
+
+	// tls says how the Service's certificate is judged. Absent: it must be for <name>.<namespace>.svc, and signed by an authority of the
+	// receiver's system.
+	// +optional
+	TLS *ServiceTLS `json:"tls,omitempty"`
 
 	// path of the request, with a query if need be. Absent: /
 	// +optional
@@ -125,6 +137,53 @@ type ServiceTarget struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('60s')",message="timeout must be from 1s to 60s"
 	Timeout Duration `json:"timeout,omitempty"`
+}
+
+// ServiceScheme is whether requests to a Service go over TLS.
+// +kubebuilder:validation:Enum=HTTP;HTTPS
+type ServiceScheme string
+
+// The schemes.
+const (
+	SchemeHTTP  ServiceScheme = "HTTP"
+	SchemeHTTPS ServiceScheme = "HTTPS"
+)
+
+// ServiceTLS says how the certificate of a Service is judged.
+// +kubebuilder:validation:MinProperties=1
+type ServiceTLS struct {
+	// caConfigMapRef is where the certificates of the authorities are that may sign the Service's: a ConfigMap in the same namespace. The
+	// receiver may read ConfigMaps named cloudinary-target-ca, kube-root-ca.crt and openshift-service-ca.crt; any other has to be granted to it.
+	// Absent: the authorities of the receiver's system.
+	// +optional
+	CAConfigMapRef *ConfigMapKeyReference `json:"caConfigMapRef,omitempty"`
+
+	// serverName is the name that the certificate must be for, and that is asked for. Absent: <name>.<namespace>.svc of the Service.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	ServerName string `json:"serverName,omitempty"`
+}
+
+// DefaultCAKey is where a ConfigMap has certificates if no key is named.
+const DefaultCAKey = "ca.crt"
+
+// ConfigMapKeyReference names a ConfigMap in the same namespace, and a key of it.
+type ConfigMapKeyReference struct {
+	// name of the ConfigMap.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	Name string `json:"name,omitempty"`
+
+	// key that has the certificates in PEM, one after the other. Absent: ca.crt
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key,omitempty"`
 }
 
 // DeliveryFormat is the form in which a Service gets notifications.

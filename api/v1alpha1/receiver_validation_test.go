@@ -175,10 +175,16 @@ func serviceCases() map[string]validationCase {
 		"a Service's name is not 64 bytes":            {receiver, deliverTo, one("name", text(64)), "service.name: Too long: may not be more than 63"},
 		"a Service's name has no dot":                 {receiver, deliverTo, one("name", "catalog.other-namespace"), "service.name in body should match"},
 		"a Service's name begins with no digit":       {receiver, deliverTo, one("name", "1catalog"), "service.name in body should match"},
-		"a Service's port is a number":                {receiver, deliverTo, one("port", "http"), "service.port"},
+		"a Service's port may be a name":              {receiver, deliverTo, one("port", "http-2"), ""},
+		"a Service's port may be a name of 63 bytes":  {receiver, deliverTo, one("port", text(63)), ""},
+		"a Service's port is no name of 64 bytes":     {receiver, deliverTo, one("port", text(64)), "service.port: Too long: may not be more than 63"},
+		"a Service's port is no number in quotes":     {receiver, deliverTo, one("port", "80"), wantPort},
+		"a Service's port is no empty name":           {receiver, deliverTo, one("port", ""), wantPort},
+		"a Service's port is no name in capitals":     {receiver, deliverTo, one("port", "HTTP"), wantPort},
+		"a Service's port is nothing else":            {receiver, deliverTo, one("port", true), "service.port"},
 		"a Service's port may be 65535":               {receiver, deliverTo, one("port", int64(65535)), ""},
-		"a Service's port is not 65536":               {receiver, deliverTo, one("port", int64(65536)), "service.port in body should be less than or equal to 65535"},
-		"a Service's port is not 0":                   {receiver, deliverTo, one("port", int64(0)), "service.port in body should be greater than or equal to 1"},
+		"a Service's port is not 65536":               {receiver, deliverTo, one("port", int64(65536)), wantPort},
+		"a Service's port is not 0":                   {receiver, deliverTo, one("port", int64(0)), wantPort},
 		"a Service has no namespace":                  {receiver, deliverTo, one("namespace", "other"), `unknown field "spec.receiver.deliverTo[0].service.namespace"`},
 		"a path may be /":                             {receiver, deliverTo, one("path", "/"), ""},
 		"a path may have a query":                     {receiver, deliverTo, one("path", "/hooks/cloudinary?token=a%20b&x=1"), ""},
@@ -198,6 +204,17 @@ func serviceCases() map[string]validationCase {
 		"a path has no malformed percent-encoding":    {receiver, deliverTo, one("path", "/%zz"), wantPath},
 		"a path has no half percent-encoding":         {receiver, deliverTo, one("path", "/a%2"), wantPath},
 		"a path has no malformed encoding in a query": {receiver, deliverTo, one("path", "/a?q=%zz"), wantPath},
+		"a scheme may be HTTP":                        {receiver, deliverTo, one("scheme", "HTTP"), ""},
+		"a scheme may be HTTPS":                       {receiver, deliverTo, one("scheme", "HTTPS"), ""},
+		"a scheme is one of two":                      {receiver, deliverTo, one("scheme", "https"), `service.scheme: Unsupported value: "https": supported values: "HTTP", "HTTPS"`},
+		"tls needs a scheme":                          {receiver, deliverTo, one("tls", map[string]any{"serverName": "a.example"}), wantHTTPS},
+		"tls needs HTTPS":                             {receiver, deliverTo, one("scheme", "HTTP", "tls", map[string]any{"serverName": "a.example"}), wantHTTPS},
+		"tls is not empty":                            {receiver, deliverTo, one("scheme", "HTTPS", "tls", map[string]any{}), "service.tls"},
+		"tls may have a name":                         {receiver, deliverTo, one("scheme", "HTTPS", "tls", map[string]any{"serverName": "a.example"}), ""},
+		"tls has no wildcard":                         {receiver, deliverTo, one("scheme", "HTTPS", "tls", map[string]any{"serverName": "*.example"}), "service.tls.serverName"},
+		"tls may have authorities":                    {receiver, deliverTo, one("scheme", "HTTPS", "tls", authorities("kube-root-ca.crt", "ca.crt")), ""},
+		"a ConfigMap is no path":                      {receiver, deliverTo, one("scheme", "HTTPS", "tls", authorities("a/b", "ca.crt")), "service.tls.caConfigMapRef.name"},
+		"a key is no path":                            {receiver, deliverTo, one("scheme", "HTTPS", "tls", authorities("a", "../b")), "service.tls.caConfigMapRef.key"},
 		"a format may be Original":                    {receiver, deliverTo, one("format", "Original"), ""},
 		"a format may be CloudEvents":                 {receiver, deliverTo, one("format", "CloudEvents"), ""},
 		"a format is one of two":                      {receiver, deliverTo, one("format", "cloudevents"), `service.format: Unsupported value: "cloudevents": supported values: "Original", "CloudEvents"`},
@@ -210,6 +227,15 @@ func serviceCases() map[string]validationCase {
 	}
 }
 
+func authorities(name, key string) map[string]any {
+	return map[string]any{"caConfigMapRef": map[string]any{"name": name, "key": key}}
+}
+
+const (
+	wantPort  = "port must be a number from 1 to 65535, without quotes, or the name of one of the Service's ports"
+	wantHTTPS = "tls is for scheme: HTTPS alone: set that, or take tls out"
+)
+
 func fullReceiver() map[string]any {
 	return map[string]any{
 		"baseURL":      "https://hooks.example.com",
@@ -217,6 +243,10 @@ func fullReceiver() map[string]any {
 		"retry":        map[string]any{"maxAge": "72h"},
 		"deliverTo": []any{
 			target("service", map[string]any{"name": "catalog", "port": int64(80), "path": "/hooks", "format": "CloudEvents", "timeout": "15s"}),
+			map[string]any{"name": "secure", "service": map[string]any{
+				"name": "catalog", "port": "https", "scheme": "HTTPS",
+				"tls": map[string]any{"caConfigMapRef": map[string]any{"name": "cloudinary-target-ca", "key": "ca.crt"}, "serverName": "catalog.example.com"},
+			}},
 			map[string]any{"name": "describe", "event": map[string]any{}, "eventTypes": []any{"upload"}},
 		},
 	}

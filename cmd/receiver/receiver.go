@@ -189,7 +189,7 @@ func (r *receiver) assembleDelivery() {
 			Reader: r.client, Mode: service.Mode(r.options.serviceRouting),
 			Addresses: r.options.addresses, AllowSelectorless: r.options.allowSelectorlessServices,
 		}),
-		Addresses: r.options.addresses, Logger: r.log.WithName("delivery"),
+		Reader: r.client, Addresses: r.options.addresses, Logger: r.log.WithName("delivery"),
 	})
 	eventOptions := events.DefaultOptions()
 	eventOptions.Client, eventOptions.Instance = r.client, r.instance

@@ -28,6 +28,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CloudinaryTriggerSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CloudinaryTriggerStatus"):
 		return &apiv1alpha1.CloudinaryTriggerStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ConfigMapKeyReference"):
+		return &apiv1alpha1.ConfigMapKeyReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DeliveryFailure"):
 		return &apiv1alpha1.DeliveryFailureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DeliveryStatus"):
@@ -70,6 +72,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RetryPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceTarget"):
 		return &apiv1alpha1.ServiceTargetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServiceTLS"):
+		return &apiv1alpha1.ServiceTLSApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TargetStatus"):
 		return &apiv1alpha1.TargetStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TriggerBookkeeping"):

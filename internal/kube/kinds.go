@@ -31,6 +31,7 @@ func kinds() []kind {
 		{v1alpha1.GroupVersion, "CloudinaryTrigger", "cloudinarytriggers", true},
 		{corev1.SchemeGroupVersion, "Secret", "secrets", true},
 		{corev1.SchemeGroupVersion, "Service", "services", true},
+		{corev1.SchemeGroupVersion, "ConfigMap", "configmaps", true},
 		{discoveryv1.SchemeGroupVersion, "EndpointSlice", "endpointslices", true},
 		{eventsv1.SchemeGroupVersion, "Event", "events", true},
 		{authenticationv1.SchemeGroupVersion, "TokenReview", "tokenreviews", false},
@@ -41,7 +42,8 @@ func kinds() []kind {
 // newScheme registers the kinds one by one: with AddToScheme the linker would have to keep all others of their groups.
 func newScheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
-	s.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.Secret{}, &corev1.SecretList{}, &corev1.Service{}, &corev1.ServiceList{})
+	s.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.Secret{}, &corev1.SecretList{}, &corev1.Service{}, &corev1.ServiceList{},
+		&corev1.ConfigMap{})
 	s.AddKnownTypes(discoveryv1.SchemeGroupVersion, &discoveryv1.EndpointSlice{}, &discoveryv1.EndpointSliceList{})
 	s.AddKnownTypes(eventsv1.SchemeGroupVersion, &eventsv1.Event{}, &eventsv1.EventList{})
 	s.AddKnownTypes(authenticationv1.SchemeGroupVersion, &authenticationv1.TokenReview{})

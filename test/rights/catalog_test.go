@@ -3,6 +3,7 @@
 package rights
 
 import (
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,6 +12,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery/service"
 )
 
 // catalog is somebody's Service, served by the test.
@@ -34,6 +39,14 @@ func (c *catalog) has(n int64) error {
 	return nil
 }
 
+// target is how the catalog is reached: over TLS, by a certificate for the name that httptest's have.
+func (c *catalog) target() *v1alpha1.ServiceTarget {
+	return &v1alpha1.ServiceTarget{
+		Name: "catalog", Port: intstr.FromString("http"), Scheme: v1alpha1.SchemeHTTPS,
+		TLS: &v1alpha1.ServiceTLS{CAConfigMapRef: &v1alpha1.ConfigMapKeyReference{Name: service.TargetCAName}, ServerName: "example.com"},
+	}
+}
+
 // newCatalog makes a headless Service, so that EndpointSlices say where it is.
 func (s *story) newCatalog() *catalog {
 	s.Helper()
@@ -43,7 +56,7 @@ func (s *story) newCatalog() *catalog {
 	server := httptest.NewUnstartedServer(c)
 	_ = server.Listener.Close() // the one that httptest made
 	server.Listener = listener
-	server.Start()
+	server.StartTLS()
 	s.Cleanup(server.Close)
 	address, ok := listener.Addr().(*net.TCPAddr)
 	if !ok {
@@ -56,7 +69,10 @@ func (s *story) newCatalog() *catalog {
 		Ports:     []discoveryv1.EndpointPort{{Name: new("http"), Port: &port}},
 	}
 	slice.Labels = map[string]string{discoveryv1.LabelServiceName: "catalog", discoveryv1.LabelManagedBy: "endpointslice-controller.k8s.io"}
-	s.create(slice, &corev1.Service{
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	s.create(slice, &corev1.ConfigMap{
+		ObjectMeta: s.meta(service.TargetCAName), Data: map[string]string{v1alpha1.DefaultCAKey: string(authority)},
+	}, &corev1.Service{
 		ObjectMeta: s.meta("catalog"),
 		Spec: corev1.ServiceSpec{
 			ClusterIP: corev1.ClusterIPNone, Selector: map[string]string{"app": "catalog"}, Ports: []corev1.ServicePort{{Name: "http", Port: 80}},

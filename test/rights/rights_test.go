@@ -201,7 +201,7 @@ func (s *story) register() {
 			Spec: v1alpha1.NotificationEndpointSpec{
 				CredentialsSecretRef: v1alpha1.LocalSecretReference{Name: "cloudinary"},
 				Receiver: &v1alpha1.ReceiverSpec{DeliverTo: []v1alpha1.DeliveryTarget{
-					{Name: "catalog", Service: &v1alpha1.ServiceTarget{Name: "catalog", Port: 80}},
+					{Name: "catalog", Service: s.catalog.target()},
 					{Name: "describe", Event: &v1alpha1.EventTarget{}},
 				}},
 			},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr/testr"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
@@ -295,7 +296,7 @@ func endpointOf(e queue.Endpoint, maxAge time.Duration, targets []string) *route
 			made.Targets = append(made.Targets, route.Target{Name: name, Event: true})
 			continue
 		}
-		made.Targets = append(made.Targets, route.Target{Name: name, Service: &route.Service{Name: name, Port: 80}})
+		made.Targets = append(made.Targets, route.Target{Name: name, Service: &route.Service{Name: name, Port: intstr.FromInt32(80)}})
 	}
 	return made
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
 )
@@ -188,7 +189,7 @@ func TestWhatWasADeadLetterIsOneAgainWhenItsTargetIsRemoved(t *testing.T) {
 func TestChangedTargetIsTriedSoon(t *testing.T) {
 	bubble(t, nil, func(w *world) {
 		w.target.set(func(_ context.Context, d *Delivery) Result {
-			if d.Target.Service.Port != 8080 {
+			if d.Target.Service.Port.IntVal != 8080 {
 				return Result{Message: "Service shop/a has no TCP port 80"}
 			}
 			return delivered
@@ -200,7 +201,7 @@ func TestChangedTargetIsTriedSoon(t *testing.T) {
 		}
 		after(20 * time.Minute)
 		fixed := table("a")
-		fixed.All(func(e *route.Endpoint) bool { e.Targets[0].Service.Port = 8080; return true })
+		fixed.All(func(e *route.Endpoint) bool { e.Targets[0].Service.Port = intstr.FromInt32(8080); return true })
 		w.routes.Store(fixed)
 		w.RoutesChanged()
 		after(time.Second)

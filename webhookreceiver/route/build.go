@@ -3,6 +3,7 @@
 package route
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -104,11 +105,27 @@ func target(d *v1alpha1.DeliveryTarget) Target {
 	if s := d.Service; s != nil {
 		t.Service = &Service{
 			Name: s.Name, Port: s.Port, Path: s.Path, CloudEvents: s.Format == v1alpha1.FormatCloudEvents,
-			Timeout: duration(s.Timeout, DefaultServiceTimeout),
+			Timeout: duration(s.Timeout, DefaultServiceTimeout), TLS: targetTLS(s),
 		}
 		if t.Service.Path == "" {
 			t.Service.Path = "/"
 		}
+	}
+	return t
+}
+
+// targetTLS is nil where a Service is reached without TLS.
+func targetTLS(s *v1alpha1.ServiceTarget) *TLS {
+	if s.Scheme != v1alpha1.SchemeHTTPS {
+		return nil
+	}
+	t := &TLS{}
+	if s.TLS == nil {
+		return t
+	}
+	t.ServerName = s.TLS.ServerName
+	if ca := s.TLS.CAConfigMapRef; ca != nil {
+		t.CAConfigMap, t.CAKey = ca.Name, cmp.Or(ca.Key, v1alpha1.DefaultCAKey)
 	}
 	return t
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
@@ -163,13 +164,24 @@ func (t *Target) Takes(eventType string) bool {
 // Service is a Service in the endpoint's namespace.
 type Service struct {
 	Name string
-	Port int32
+	// Port is a number, or the name of one of the Service's ports.
+	Port intstr.IntOrString
+	// TLS is nil for requests without it.
+	TLS *TLS
 	// Path starts with a slash and may have a query.
 	Path string
 	// CloudEvents is binary mode; otherwise body and headers go out as they came.
 	CloudEvents bool
 	// Timeout of one request, its answer included.
 	Timeout time.Duration
+}
+
+// TLS says how the certificate of a Service is judged.
+type TLS struct {
+	// CAConfigMap is the ConfigMap in the endpoint's namespace whose CAKey has the authorities' certificates; "": those of the system.
+	CAConfigMap, CAKey string
+	// ServerName is the name that the certificate must be for; "": the Service's.
+	ServerName string
 }
 
 // Trigger is a CloudinaryTrigger that notifies an endpoint.

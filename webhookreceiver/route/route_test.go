@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
@@ -82,8 +83,13 @@ func TestConfigs(t *testing.T) {
 				Verification: &v1alpha1.Verification{MaxAge: "1h30m", Algorithms: []v1alpha1.SignatureAlgorithm{v1alpha1.SignatureSHA256}},
 				Retry:        &v1alpha1.RetryPolicy{MaxAge: "24h"},
 				DeliverTo: []v1alpha1.DeliveryTarget{
-					{Name: "catalog", Service: &v1alpha1.ServiceTarget{Name: "catalog", Port: 80}, EventTypes: []string{"upload"}},
-					{Name: "bus", Service: &v1alpha1.ServiceTarget{Name: "bus", Port: 81, Path: "/x?y", Format: v1alpha1.FormatCloudEvents, Timeout: "3s"}},
+					{Name: "catalog", Service: &v1alpha1.ServiceTarget{Name: "catalog", Port: intstr.FromInt32(80)}, EventTypes: []string{"upload"}},
+					{Name: "bus", Service: &v1alpha1.ServiceTarget{Name: "bus", Port: intstr.FromInt32(81), Path: "/x?y", Format: v1alpha1.FormatCloudEvents, Timeout: "3s"}},
+					{Name: "secure", Service: &v1alpha1.ServiceTarget{Name: "bus", Port: intstr.FromString("https"), Scheme: v1alpha1.SchemeHTTPS}},
+					{Name: "private", Service: &v1alpha1.ServiceTarget{
+						Name: "bus", Port: intstr.FromString("https"), Scheme: v1alpha1.SchemeHTTPS,
+						TLS: &v1alpha1.ServiceTLS{CAConfigMapRef: &v1alpha1.ConfigMapKeyReference{Name: "ca"}, ServerName: "bus.example.com"},
+					}},
 					{Name: "describe", Event: &v1alpha1.EventTarget{}},
 				},
 			}
@@ -125,8 +131,13 @@ func TestConfigs(t *testing.T) {
 		Key: at("shop", "media"), Paths: []string{"/v1/notifications/shop/media"}, UID: "uid-media", Generation: 3, MaxAge: 90 * time.Minute, RetryMaxAge: 24 * time.Hour, Redrive: "again",
 		Keys: demo, Algorithms: []notification.Algorithm{notification.SHA256},
 		Targets: []Target{
-			{Name: "catalog", Service: &Service{Name: "catalog", Port: 80, Path: "/", Timeout: 15 * time.Second}, EventTypes: []string{"upload"}},
-			{Name: "bus", Service: &Service{Name: "bus", Port: 81, Path: "/x?y", CloudEvents: true, Timeout: 3 * time.Second}},
+			{Name: "catalog", Service: &Service{Name: "catalog", Port: intstr.FromInt32(80), Path: "/", Timeout: 15 * time.Second}, EventTypes: []string{"upload"}},
+			{Name: "bus", Service: &Service{Name: "bus", Port: intstr.FromInt32(81), Path: "/x?y", CloudEvents: true, Timeout: 3 * time.Second}},
+			{Name: "secure", Service: &Service{Name: "bus", Port: intstr.FromString("https"), Path: "/", TLS: &TLS{}, Timeout: 15 * time.Second}},
+			{Name: "private", Service: &Service{
+				Name: "bus", Port: intstr.FromString("https"), Path: "/", Timeout: 15 * time.Second,
+				TLS: &TLS{CAConfigMap: "ca", CAKey: "ca.crt", ServerName: "bus.example.com"},
+			}},
 			{Name: "describe", Event: true},
 		},
 		Triggers: []TriggerConfig{

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
@@ -209,7 +210,7 @@ const storeMaxBytes = 16 << 30
 // configs are a contender's endpoints, each with a key and a target that does not exist. So the whole notification is written and stays;
 // where there is no target, the queue has no use for the body and writes the deduplication key alone.
 func configs(endpoints int, contender string) []route.Config {
-	targets := []route.Target{{Name: "target", Service: &route.Service{Name: "none", Port: 80, Path: "/", Timeout: route.DefaultServiceTimeout}}}
+	targets := []route.Target{{Name: "target", Service: &route.Service{Name: "none", Port: intstr.FromInt32(80), Path: "/", Timeout: route.DefaultServiceTimeout}}}
 	if contender == keysOnly {
 		targets = nil
 	}

@@ -126,6 +126,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Registration
           elementRelationship: atomic
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ConfigMapKeyReference
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeletionPolicy
   scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.DeliveryFailure
@@ -487,6 +496,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: maxAge
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Duration
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ServiceScheme
+  scalar: string
+- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ServiceTLS
+  map:
+    fields:
+    - name: caConfigMapRef
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ConfigMapKeyReference
+    - name: serverName
+      type:
+        scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ServiceTarget
   map:
     fields:
@@ -501,10 +521,16 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
     - name: port
       type:
-        scalar: numeric
+        namedType: io.k8s.apimachinery.pkg.util.intstr.IntOrString
+    - name: scheme
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ServiceScheme
     - name: timeout
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Duration
+    - name: tls
+      type:
+        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.ServiceTLS
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.SignatureAlgorithm
   scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.TargetStatus
@@ -775,6 +801,16 @@ var schemaYAML = typed.YAMLObject(`types:
         elementRelationship: separable
 - name: io.k8s.apimachinery.pkg.types.UID
   scalar: string
+- name: io.k8s.apimachinery.pkg.util.intstr.IntOrString
+  scalar: untyped
+  list:
+    elementType:
+      namedType: __untyped_atomic_
+    elementRelationship: atomic
+  map:
+    elementType:
+      namedType: __untyped_deduced_
+    elementRelationship: separable
 - name: __untyped_atomic_
   scalar: untyped
   list:

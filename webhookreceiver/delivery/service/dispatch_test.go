@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
@@ -35,7 +36,7 @@ func startReceiver(tb testing.TB, dir string, targets map[string]*httptest.Serve
 	e := &route.Endpoint{Key: types.NamespacedName{Namespace: "shop", Name: "media"}, RetryMaxAge: time.Hour}
 	for name, server := range targets {
 		overrides["shop/"+name+":80"] = server.Listener.Addr().String()
-		e.Targets = append(e.Targets, route.Target{Name: name, Service: &route.Service{Name: name, Port: 80, Path: "/", Timeout: 20 * time.Second}})
+		e.Targets = append(e.Targets, route.Target{Name: name, Service: &route.Service{Name: name, Port: intstr.FromInt32(80), Path: "/", Timeout: 20 * time.Second}})
 	}
 	routes := route.NewTable([]*route.Endpoint{e})
 	sender := New(Options{Resolver: NewResolver(ResolverOptions{Overrides: overrides}), Addresses: Addresses{AllowLoopback: true}})

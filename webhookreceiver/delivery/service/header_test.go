@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"pgregory.net/rapid"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
@@ -26,7 +27,7 @@ const uploadBody = `{"notification_type":"upload","public_id":"dogs/rex \"1\" 50
 func aDelivery(change func(*delivery.Delivery)) *delivery.Delivery {
 	endpoint := &route.Endpoint{
 		Key:     types.NamespacedName{Namespace: "shop", Name: "media"},
-		Targets: []route.Target{{Name: "catalog", Service: &route.Service{Name: "catalog", Port: 8080, Path: "/hooks?token=s3cret"}}},
+		Targets: []route.Target{{Name: "catalog", Service: &route.Service{Name: "catalog", Port: intstr.FromInt32(8080), Path: "/hooks?token=s3cret"}}},
 	}
 	d := &delivery.Delivery{
 		ID: 1, Attempt: 3, Endpoint: endpoint, Target: &endpoint.Targets[0],

@@ -34,6 +34,8 @@ func failureMessage(err error, timeout time.Duration) string {
 		return fmt.Sprintf("no connection within %s", maxDial)
 	case isTimeout(err):
 		return fmt.Sprintf("no answer within %s", timeout)
+	case tlsMessage(err) != "":
+		return tlsMessage(err)
 	case errors.Is(err, context.Canceled):
 		return "the receiver stopped before there was an answer"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
@@ -43,9 +45,11 @@ func failureMessage(err error, timeout time.Duration) string {
 	case dialing:
 		return "no connection"
 	default:
-		return "the target gave no complete answer in HTTP/1.1"
+		return malformed
 	}
 }
+
+const malformed = "the target gave no complete answer in HTTP/1.1"
 
 // brokenOff says how an answer ended that did not end as it should.
 func brokenOff(err error, timeout time.Duration) string {

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 )
@@ -29,19 +32,28 @@ import (
 type Address struct {
 	// HostPort is what is dialed.
 	HostPort string
-	// Host is the Host header: the Service's name in the cluster's DNS.
+	// Host is the Service's name in the cluster's DNS, and Port its number there; 0: not known.
 	Host string
+	Port int32
+}
+
+// header is the Host header of a request over a scheme whose port need not be named.
+func (a *Address) header(usual int32) string {
+	if a.Port == usual || a.Port == 0 {
+		return a.Host
+	}
+	return a.Host + ":" + strconv.Itoa(int(a.Port))
 }
 
 // Resolver says where a Service is.
 type Resolver interface {
 	// Resolve returns one address of a port of a Service, possibly another one each time. An error that is a *ResolveError
 	// has a text that is fit for a status.
-	Resolve(ctx context.Context, namespace, name string, port int32) (Address, error)
+	Resolve(ctx context.Context, namespace, name string, port intstr.IntOrString) (Address, error)
 	// Check is called before a connection is made to an address that Resolve returned, and says why there must be none now.
-	Check(ctx context.Context, namespace, name string, port int32) error
+	Check(ctx context.Context, namespace, name string, port intstr.IntOrString) error
 	// Forget is called when an address did not work.
-	Forget(namespace, name string, port int32)
+	Forget(namespace, name string, port intstr.IntOrString)
 }
 
 // ResolveError means that a Service cannot be a target as it is. It is tried again: a manifest may be on its way.
@@ -111,6 +123,7 @@ type ClusterResolver struct {
 
 type resolved struct {
 	addresses []string
+	port      int32 // of the Service
 	err       error
 	asked     time.Time
 	until     time.Time
@@ -124,29 +137,27 @@ func NewResolver(o ResolverOptions) *ClusterResolver {
 	return &ClusterResolver{o: o, judge: o.Addresses.judge(), known: map[string]resolved{}}
 }
 
-func keyOf(namespace, name string, port int32) string {
-	return namespace + "/" + name + ":" + strconv.Itoa(int(port))
+func keyOf(namespace, name string, port intstr.IntOrString) string {
+	return namespace + "/" + name + ":" + port.String()
 }
 
 // Resolve implements Resolver.
-func (r *ClusterResolver) Resolve(ctx context.Context, namespace, name string, port int32) (Address, error) {
+func (r *ClusterResolver) Resolve(ctx context.Context, namespace, name string, port intstr.IntOrString) (Address, error) {
 	host := name + "." + namespace + ".svc"
-	if port != 80 {
-		host += ":" + strconv.Itoa(int(port))
-	}
 	key := keyOf(namespace, name, port)
 	if to, ok := r.o.Overrides[key]; ok {
-		return Address{HostPort: to, Host: host}, nil
+		return Address{HostPort: to, Host: host, Port: port.IntVal}, nil
 	}
 	found, err := r.find(ctx, namespace, name, port, knownFor)
 	if err != nil {
 		return Address{}, err
 	}
-	return Address{HostPort: found.addresses[rand.IntN(len(found.addresses))], Host: host}, nil //nolint:gosec // which of them does not matter
+	to := found.addresses[rand.IntN(len(found.addresses))] //nolint:gosec // which of them does not matter
+	return Address{HostPort: to, Host: host, Port: found.port}, nil
 }
 
 // Check implements Resolver.
-func (r *ClusterResolver) Check(ctx context.Context, namespace, name string, port int32) error {
+func (r *ClusterResolver) Check(ctx context.Context, namespace, name string, port intstr.IntOrString) error {
 	if _, ok := r.o.Overrides[keyOf(namespace, name, port)]; ok {
 		return nil
 	}
@@ -155,7 +166,7 @@ func (r *ClusterResolver) Check(ctx context.Context, namespace, name string, por
 }
 
 // find is what is known of a Service if that was asked within age, else what the API server says now.
-func (r *ClusterResolver) find(ctx context.Context, namespace, name string, port int32, age time.Duration) (resolved, error) {
+func (r *ClusterResolver) find(ctx context.Context, namespace, name string, port intstr.IntOrString, age time.Duration) (resolved, error) {
 	key := keyOf(namespace, name, port)
 	found, ok := r.recall(key, age)
 	if !ok {
@@ -168,7 +179,7 @@ func (r *ClusterResolver) find(ctx context.Context, namespace, name string, port
 }
 
 // Forget implements Resolver.
-func (r *ClusterResolver) Forget(namespace, name string, port int32) {
+func (r *ClusterResolver) Forget(namespace, name string, port intstr.IntOrString) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if found, ok := r.known[keyOf(namespace, name, port)]; ok {
@@ -195,7 +206,7 @@ func (r *ClusterResolver) remember(key string, found resolved) {
 }
 
 // lookup asks the API server, once for all who want to know the same. The question outlives a caller that gives up.
-func (r *ClusterResolver) lookup(ctx context.Context, key string, service types.NamespacedName, port int32, age time.Duration) (resolved, error) {
+func (r *ClusterResolver) lookup(ctx context.Context, key string, service types.NamespacedName, port intstr.IntOrString, age time.Duration) (resolved, error) {
 	answer := r.lookups.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTime)
 		defer cancel()
@@ -205,13 +216,13 @@ func (r *ClusterResolver) lookup(ctx context.Context, key string, service types.
 		}
 		now := r.o.Now()
 		asked := resolved{asked: now, until: now.Add(knownFor)}
-		asked.addresses, asked.err = r.addresses(ctx, service, port)
+		asked.addresses, asked.port, asked.err = r.addresses(ctx, service, port)
 		if asked.err != nil {
 			asked.until = now.Add(unknownFor)
 		}
 		if known := (*ResolveError)(nil); asked.err != nil && len(found.addresses) > 0 && !errors.As(asked.err, &known) {
 			// The API server does not say. Where the Service was is most likely where it is.
-			asked.addresses, asked.err = found.addresses, nil
+			asked.addresses, asked.port, asked.err = found.addresses, found.port, nil
 		}
 		r.remember(key, asked)
 		return asked, nil
@@ -224,37 +235,39 @@ func (r *ClusterResolver) lookup(ctx context.Context, key string, service types.
 	}
 }
 
-func (r *ClusterResolver) addresses(ctx context.Context, key types.NamespacedName, port int32) ([]string, error) {
+// addresses are where a port of a Service is, and its number.
+func (r *ClusterResolver) addresses(ctx context.Context, key types.NamespacedName, port intstr.IntOrString) ([]string, int32, error) {
 	var s corev1.Service
 	if err := r.o.Reader.Get(ctx, key, &s); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, unusable("Service %s does not exist", key)
+			return nil, 0, unusable("Service %s does not exist", key)
 		}
-		return nil, fmt.Errorf("get Service %s: %w", key, err)
+		return nil, 0, fmt.Errorf("get Service %s: %w", key, err)
 	}
 	at, err := r.portOf(&s, port)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var list discoveryv1.EndpointSliceList
 	if err := r.o.Reader.List(ctx, key.Namespace, discoveryv1.LabelServiceName+"="+key.Name, &list); err != nil {
-		return nil, fmt.Errorf("list EndpointSlices of Service %s: %w", key, err)
+		return nil, 0, fmt.Errorf("list EndpointSlices of Service %s: %w", key, err)
 	}
 	if err := r.leadsToPods(key, list.Items); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	switch {
 	case r.o.Mode == Endpoints || s.Spec.ClusterIP == corev1.ClusterIPNone:
-		return readyAddresses(key, list.Items, at)
+		found, err := readyAddresses(key, list.Items, at)
+		return found, at.Port, err
 	case s.Spec.ClusterIP == "":
-		return nil, unusable("Service %s has no cluster IP yet", key)
+		return nil, 0, unusable("Service %s has no cluster IP yet", key)
 	default:
-		return []string{net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(port)))}, nil
+		return []string{net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(at.Port)))}, at.Port, nil
 	}
 }
 
 // portOf is the port of a Service that can be a target.
-func (r *ClusterResolver) portOf(s *corev1.Service, port int32) (*corev1.ServicePort, error) {
+func (r *ClusterResolver) portOf(s *corev1.Service, port intstr.IntOrString) (*corev1.ServicePort, error) {
 	key := types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
 	switch {
 	case s.Spec.Type == corev1.ServiceTypeExternalName:
@@ -264,12 +277,53 @@ func (r *ClusterResolver) portOf(s *corev1.Service, port int32) (*corev1.Service
 			key, flagSelectorless)
 	}
 	i := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
-		return p.Port == port && cmp.Or(p.Protocol, corev1.ProtocolTCP) == corev1.ProtocolTCP
+		is := p.Port == port.IntVal
+		if port.Type == intstr.String {
+			is = p.Name == port.StrVal
+		}
+		return is && overTCP(&p.Protocol)
 	})
 	if i < 0 {
-		return nil, unusable("Service %s has no TCP port %d", key, port)
+		return nil, noSuchPort(key, s.Spec.Ports, port)
 	}
 	return &s.Spec.Ports[i], nil
+}
+
+func overTCP(protocol *corev1.Protocol) bool {
+	return protocol == nil || cmp.Or(*protocol, corev1.ProtocolTCP) == corev1.ProtocolTCP
+}
+
+// noSuchPort names the ports that there are, as far as a message has room.
+func noSuchPort(key types.NamespacedName, ports []corev1.ServicePort, port intstr.IntOrString) error {
+	wanted := port.String()
+	if port.Type == intstr.String {
+		wanted = strconv.Quote(port.StrVal)
+	}
+	var has []string
+	for i := range ports {
+		p := &ports[i]
+		if !overTCP(&p.Protocol) {
+			continue
+		}
+		text := strconv.Itoa(int(p.Port))
+		if p.Name != "" {
+			text += " (" + p.Name + ")"
+		}
+		has = append(has, text)
+	}
+	if len(has) == 0 {
+		return unusable("Service %s has no TCP port %s, nor any other", key, wanted)
+	}
+	return unusable("Service %s has no TCP port %s: it has %s", key, wanted, firstOf(has))
+}
+
+// firstOf lists as many as fit into a message.
+func firstOf(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:most], ", ") + " and more"
 }
 
 const flagSelectorless = "--allow-selectorless-services"
@@ -305,10 +359,42 @@ func readyAddresses(key types.NamespacedName, all []discoveryv1.EndpointSlice, p
 		found = append(found, readyIn(&all[i], port)...)
 	}
 	if len(found) == 0 {
-		return nil, unusable("Service %s has no ready endpoints", key)
+		return nil, whyNotReady(key, all, port)
 	}
 	slices.Sort(found)
 	return slices.Compact(found), nil
+}
+
+// whyNotReady says what EndpointSlices have instead of addresses that can be used.
+func whyNotReady(key types.NamespacedName, all []discoveryv1.EndpointSlice, port *corev1.ServicePort) error {
+	endpoints, reachable := 0, 0
+	var names []string
+	for i := range all {
+		slice := &all[i]
+		endpoints += len(slice.Endpoints)
+		if len(slice.Endpoints) > 0 && slice.AddressType == discoveryv1.AddressTypeFQDN {
+			return unusable("EndpointSlice %s of Service %s has the addressType FQDN, which is refused, since DNS is not asked: it needs addresses, as IPv4 or IPv6", slice.Name, key)
+		}
+		if _, ok := portIn(slice, port); ok {
+			reachable += len(slice.Endpoints)
+			continue
+		}
+		for j := range slice.Ports {
+			names = append(names, strconv.Quote(ptr.Deref(slice.Ports[j].Name, "")))
+		}
+	}
+	switch {
+	case endpoints == 0:
+		return unusable("Service %s has no endpoints: no Pod has the labels of its selector", key)
+	case reachable > 0:
+		return unusable("Service %s has no ready endpoints: none of its %d is ready", key, reachable)
+	case len(names) == 0:
+		return unusable("Service %s has endpoints, but its EndpointSlices have no ports: no Pod has a port for port %d of the Service", key, port.Port)
+	default:
+		slices.Sort(names)
+		return unusable("Service %s has endpoints, but none for its port %d: that has the name %q, and the ports of its EndpointSlices have %s. The names must be equal",
+			key, port.Port, port.Name, firstOf(slices.Compact(names)))
+	}
 }
 
 func readyIn(slice *discoveryv1.EndpointSlice, port *corev1.ServicePort) []string {
@@ -336,7 +422,7 @@ func portIn(slice *discoveryv1.EndpointSlice, port *corev1.ServicePort) (string,
 	for i := range slice.Ports {
 		p := &slice.Ports[i]
 		if p.Port != nil && (p.Name == nil && port.Name == "" || p.Name != nil && *p.Name == port.Name) &&
-			(p.Protocol == nil || *p.Protocol == corev1.ProtocolTCP) {
+			overTCP(p.Protocol) {
 			return strconv.Itoa(int(*p.Port)), true
 		}
 	}

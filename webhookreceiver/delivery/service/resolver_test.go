@@ -112,111 +112,160 @@ const (
 	wantAddress    = "Service shop/catalog leads to an address that is refused: it must not be loopback, link-local, multicast, of a metadata service, or in --deny-target-cidrs"
 )
 
+func number(n int32) intstr.IntOrString { return intstr.FromInt32(n) }
+
+func changed(slices []discoveryv1.EndpointSlice, change func(*discoveryv1.EndpointSlice)) []discoveryv1.EndpointSlice {
+	for i := range slices {
+		change(&slices[i])
+	}
+	return slices
+}
+
 func TestResolve(t *testing.T) {
 	cases := map[string]struct {
 		reader  *reader
 		options ResolverOptions
-		port    int32
+		port    intstr.IntOrString
 		want    Address
 		message string
 	}{
 		"a cluster IP": {
-			reader: &reader{service: aService(nil)}, port: 80, want: Address{HostPort: "10.96.0.7:80", Host: "catalog.shop.svc"},
+			reader: &reader{service: aService(nil)}, port: number(80), want: Address{HostPort: "10.96.0.7:80", Host: "catalog.shop.svc", Port: 80},
 		},
 		"another port": {
-			reader: &reader{service: aService(nil)}, port: 8080, want: Address{HostPort: "10.96.0.7:8080", Host: "catalog.shop.svc:8080"},
+			reader: &reader{service: aService(nil)}, port: number(8080), want: Address{HostPort: "10.96.0.7:8080", Host: "catalog.shop.svc", Port: 8080},
 		},
 		"a cluster IP in IPv6": {
-			reader: &reader{service: aService(func(s *corev1.ServiceSpec) { s.ClusterIP = "fd00::7" })}, port: 80,
-			want: Address{HostPort: "[fd00::7]:80", Host: "catalog.shop.svc"},
+			reader: &reader{service: aService(func(s *corev1.ServiceSpec) { s.ClusterIP = "fd00::7" })}, port: number(80),
+			want: Address{HostPort: "[fd00::7]:80", Host: "catalog.shop.svc", Port: 80},
 		},
 		"a headless Service": {
-			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", new(false)), pod("10.244.0.2", new(true)))}, port: 80,
-			want: Address{HostPort: "10.244.0.2:8081", Host: "catalog.shop.svc"},
+			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", new(false)), pod("10.244.0.2", new(true)))}, port: number(80),
+			want: Address{HostPort: "10.244.0.2:8081", Host: "catalog.shop.svc", Port: 80},
 		},
 		"readiness unknown means ready": {
-			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.2", nil))}, port: 8080,
-			want: Address{HostPort: "10.244.0.2:9090", Host: "catalog.shop.svc:8080"},
+			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.2", nil))}, port: number(8080),
+			want: Address{HostPort: "10.244.0.2:9090", Host: "catalog.shop.svc", Port: 8080},
 		},
 		"Pods where that is asked for": {
-			reader: &reader{service: aService(nil), slices: pods(pod("fd00::2", nil))}, options: ResolverOptions{Mode: Endpoints}, port: 80,
-			want: Address{HostPort: "[fd00::2]:8081", Host: "catalog.shop.svc"},
+			reader: &reader{service: aService(nil), slices: pods(pod("fd00::2", nil))}, options: ResolverOptions{Mode: Endpoints}, port: number(80),
+			want: Address{HostPort: "[fd00::2]:8081", Host: "catalog.shop.svc", Port: 80},
 		},
 		"one that takes its place": {
-			reader: &reader{}, options: ResolverOptions{Overrides: map[string]string{"shop/catalog:80": "localhost:3000"}}, port: 80,
-			want: Address{HostPort: "localhost:3000", Host: "catalog.shop.svc"},
+			reader: &reader{}, options: ResolverOptions{Overrides: map[string]string{"shop/catalog:80": "localhost:3000"}}, port: number(80),
+			want: Address{HostPort: "localhost:3000", Host: "catalog.shop.svc", Port: 80},
 		},
-		"no selector": {reader: &reader{service: aService(withoutSelector), slices: pods(pod("10.244.0.1", nil))}, port: 80, message: wantNoSelector},
+		"a port by its name": {
+			reader: &reader{service: aService(nil)}, port: intstr.FromString("admin"), want: Address{HostPort: "10.96.0.7:8080", Host: "catalog.shop.svc", Port: 8080},
+		},
+		"a port by its name, of Pods": {
+			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.2", nil))}, port: intstr.FromString("http"),
+			want: Address{HostPort: "10.244.0.2:8081", Host: "catalog.shop.svc", Port: 80},
+		},
+		"a name that no port has": {
+			reader: &reader{service: aService(nil)}, port: intstr.FromString("web"),
+			message: `Service shop/catalog has no TCP port "web": it has 80 (http), 8080 (admin)`,
+		},
+		"a name that a UDP port has": {
+			reader: &reader{service: aService(nil)}, port: intstr.FromString("dns"),
+			message: `Service shop/catalog has no TCP port "dns": it has 80 (http), 8080 (admin)`,
+		},
+		"no TCP port": {
+			reader: &reader{service: aService(func(s *corev1.ServiceSpec) { s.Ports = s.Ports[:1] })}, port: number(80),
+			message: "Service shop/catalog has no TCP port 80, nor any other",
+		},
+		"no Pods": {
+			reader: &reader{service: aService(headless)}, port: number(80),
+			message: "Service shop/catalog has no endpoints: no Pod has the labels of its selector",
+		},
+		"slices whose port has another name": {
+			reader: &reader{service: aService(headless), slices: changed(pods(pod("10.244.0.1", nil)), func(s *discoveryv1.EndpointSlice) {
+				s.Ports = []discoveryv1.EndpointPort{{Name: new("web"), Port: new(int32(8081))}}
+			})}, port: number(80),
+			message: `Service shop/catalog has endpoints, but none for its port 80: that has the name "http", and the ports of its EndpointSlices have "web". The names must be equal`,
+		},
+		"slices without ports": {
+			reader:  &reader{service: aService(headless), slices: changed(pods(pod("10.244.0.1", nil)), func(s *discoveryv1.EndpointSlice) { s.Ports = nil })},
+			port:    number(80),
+			message: "Service shop/catalog has endpoints, but its EndpointSlices have no ports: no Pod has a port for port 80 of the Service",
+		},
+		"slices of names": {
+			reader: &reader{service: aService(headless), slices: changed(pods(pod("catalog.example.com", nil)), func(s *discoveryv1.EndpointSlice) {
+				s.AddressType = discoveryv1.AddressTypeFQDN
+			})}, port: number(80),
+			message: "EndpointSlice catalog-abcde of Service shop/catalog has the addressType FQDN, which is refused, since DNS is not asked: it needs addresses, as IPv4 or IPv6",
+		},
+		"no selector": {reader: &reader{service: aService(withoutSelector), slices: pods(pod("10.244.0.1", nil))}, port: number(80), message: wantNoSelector},
 		"no selector, headless": {
 			reader:  &reader{service: aService(func(s *corev1.ServiceSpec) { headless(s); withoutSelector(s) }), slices: pods(pod("10.244.0.1", nil))},
-			options: ResolverOptions{Mode: Endpoints}, port: 80, message: wantNoSelector,
+			options: ResolverOptions{Mode: Endpoints}, port: number(80), message: wantNoSelector,
 		},
 		"no selector where that is allowed": {
 			reader:  &reader{service: aService(withoutSelector), slices: handmade("", pod("10.244.0.1", nil))},
-			options: ResolverOptions{AllowSelectorless: true}, port: 80, want: Address{HostPort: "10.96.0.7:80", Host: "catalog.shop.svc"},
+			options: ResolverOptions{AllowSelectorless: true}, port: number(80), want: Address{HostPort: "10.96.0.7:80", Host: "catalog.shop.svc", Port: 80},
 		},
 		"no selector, allowed, but it leads to metadata": {
 			reader:  &reader{service: aService(withoutSelector), slices: handmade("", pod("168.63.129.16", nil))},
-			options: ResolverOptions{AllowSelectorless: true}, port: 80, message: wantAddress,
+			options: ResolverOptions{AllowSelectorless: true}, port: number(80), message: wantAddress,
 		},
 		"a slice of somebody's beside a selector": {
-			reader: &reader{service: aService(nil), slices: append(pods(pod("10.244.0.1", nil)), handmade("", pod("10.0.0.9", nil))...)}, port: 80, message: wantHandmade,
+			reader: &reader{service: aService(nil), slices: append(pods(pod("10.244.0.1", nil)), handmade("", pod("10.0.0.9", nil))...)}, port: number(80), message: wantHandmade,
 		},
 		"a slice of another controller's": {
-			reader: &reader{service: aService(nil), slices: handmade("mesh.example.com", pod("10.0.0.9", nil))}, port: 80, message: wantHandmade,
+			reader: &reader{service: aService(nil), slices: handmade("mesh.example.com", pod("10.0.0.9", nil))}, port: number(80), message: wantHandmade,
 		},
 		"a slice of the mirror's, beside a selector": {
-			reader: &reader{service: aService(nil), slices: handmade("endpointslicemirroring-controller.k8s.io", pod("10.0.0.9", nil))}, port: 80, message: wantHandmade,
+			reader: &reader{service: aService(nil), slices: handmade("endpointslicemirroring-controller.k8s.io", pod("10.0.0.9", nil))}, port: number(80), message: wantHandmade,
 		},
 		"a slice of somebody's, headless": {
-			reader: &reader{service: aService(headless), slices: handmade("", pod("10.0.0.9", nil))}, port: 80, message: wantHandmade,
+			reader: &reader{service: aService(headless), slices: handmade("", pod("10.0.0.9", nil))}, port: number(80), message: wantHandmade,
 		},
 		"a slice of somebody's with Pods where that is asked for": {
-			reader: &reader{service: aService(nil), slices: handmade("", pod("10.0.0.9", nil))}, options: ResolverOptions{Mode: Endpoints}, port: 80, message: wantHandmade,
+			reader: &reader{service: aService(nil), slices: handmade("", pod("10.0.0.9", nil))}, options: ResolverOptions{Mode: Endpoints}, port: number(80), message: wantHandmade,
 		},
 		"a slice of somebody's where that is allowed": {
 			reader:  &reader{service: aService(headless), slices: handmade("mesh.example.com", pod("10.0.0.9", nil))},
-			options: ResolverOptions{AllowSelectorless: true}, port: 80, want: Address{HostPort: "10.0.0.9:8081", Host: "catalog.shop.svc"},
+			options: ResolverOptions{AllowSelectorless: true}, port: number(80), want: Address{HostPort: "10.0.0.9:8081", Host: "catalog.shop.svc", Port: 80},
 		},
 		"an empty slice of somebody's": {
-			reader: &reader{service: aService(nil), slices: handmade("")}, port: 80, want: Address{HostPort: "10.96.0.7:80", Host: "catalog.shop.svc"},
+			reader: &reader{service: aService(nil), slices: handmade("")}, port: number(80), want: Address{HostPort: "10.96.0.7:80", Host: "catalog.shop.svc", Port: 80},
 		},
 		"a cluster IP behind which there is metadata": {
-			reader: &reader{service: aService(nil), slices: pods(pod("10.244.0.1", nil), pod("100.100.100.200", nil))}, port: 80, message: wantAddress,
+			reader: &reader{service: aService(nil), slices: pods(pod("10.244.0.1", nil), pod("100.100.100.200", nil))}, port: number(80), message: wantAddress,
 		},
 		"a cluster IP behind which there is metadata that is not ready": {
-			reader: &reader{service: aService(nil), slices: pods(pod("fd00:ec2::23", new(false)))}, port: 80, message: wantAddress,
+			reader: &reader{service: aService(nil), slices: pods(pod("fd00:ec2::23", new(false)))}, port: number(80), message: wantAddress,
 		},
 		"a Pod where the administrator wants none": {
 			reader:  &reader{service: aService(nil), slices: pods(pod("10.244.0.1", nil))},
-			options: ResolverOptions{Addresses: Addresses{Deny: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}}}, port: 80, message: wantAddress,
+			options: ResolverOptions{Addresses: Addresses{Deny: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}}}, port: number(80), message: wantAddress,
 		},
-		"no Service": {reader: &reader{}, port: 80, message: "Service shop/catalog does not exist"},
+		"no Service": {reader: &reader{}, port: number(80), message: "Service shop/catalog does not exist"},
 		"ExternalName": {
 			reader: &reader{service: aService(func(s *corev1.ServiceSpec) {
 				s.Type, s.ExternalName = corev1.ServiceTypeExternalName, "169.254.169.254"
-			})}, port: 80,
+			})}, port: number(80),
 			message: "Service shop/catalog has the type ExternalName, which is refused: name a Service that selects Pods",
 		},
-		"a port that it does not have": {reader: &reader{service: aService(nil)}, port: 443, message: "Service shop/catalog has no TCP port 443"},
+		"a port that it does not have": {reader: &reader{service: aService(nil)}, port: number(443), message: "Service shop/catalog has no TCP port 443: it has 80 (http), 8080 (admin)"},
 		"no cluster IP yet": {
-			reader: &reader{service: aService(func(s *corev1.ServiceSpec) { s.ClusterIP = "" })}, port: 80, message: "Service shop/catalog has no cluster IP yet",
+			reader: &reader{service: aService(func(s *corev1.ServiceSpec) { s.ClusterIP = "" })}, port: number(80), message: "Service shop/catalog has no cluster IP yet",
 		},
 		"no Pod that is ready": {
-			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", new(false)))}, port: 80, message: "Service shop/catalog has no ready endpoints",
+			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", new(false)))}, port: number(80), message: "Service shop/catalog has no ready endpoints: none of its 1 is ready",
 		},
 		"endpoints that are names": {
-			reader: &reader{service: aService(headless), slices: pods(pod("metadata.example", nil))}, port: 80, message: "Service shop/catalog has no ready endpoints",
+			reader: &reader{service: aService(headless), slices: pods(pod("metadata.example", nil))}, port: number(80), message: "Service shop/catalog has no ready endpoints: none of its 1 is ready",
 		},
 		"not allowed": {
-			reader: &reader{err: apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "catalog", errors.New("no"))}, port: 80,
+			reader: &reader{err: apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "catalog", errors.New("no"))}, port: number(80),
 			message: "the receiver may not read Service shop/catalog or its EndpointSlices: grant it get of services and list of endpointslices",
 		},
 		"an API server that fails": {
-			reader: &reader{err: errors.New("dial tcp 10.0.0.1:443: secret")}, port: 80, message: "the API server did not say where Service shop/catalog is",
+			reader: &reader{err: errors.New("dial tcp 10.0.0.1:443: secret")}, port: number(80), message: "the API server did not say where Service shop/catalog is",
 		},
 		"an API server that hangs": {
-			reader: &reader{hang: true}, port: 80, message: "the API server did not say in time where Service shop/catalog is",
+			reader: &reader{hang: true}, port: number(80), message: "the API server did not say in time where Service shop/catalog is",
 		},
 	}
 	for name, c := range cases {
@@ -244,7 +293,7 @@ func TestResolverSpreadsOverPods(t *testing.T) {
 	r := NewResolver(ResolverOptions{Reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", nil), pod("10.244.0.2", nil))}})
 	got := map[string]bool{}
 	for range 100 {
-		a, err := r.Resolve(t.Context(), "shop", "catalog", 80)
+		a, err := r.Resolve(t.Context(), "shop", "catalog", number(80))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +312,7 @@ func TestResolverRemembers(t *testing.T) {
 		t.Helper()
 		var wg sync.WaitGroup
 		for range 20 {
-			wg.Go(func() { _, _ = r.Resolve(t.Context(), "shop", name, 80) })
+			wg.Go(func() { _, _ = r.Resolve(t.Context(), "shop", name, number(80)) })
 		}
 		wg.Wait()
 		if api.gets != want {
@@ -275,7 +324,7 @@ func TestResolverRemembers(t *testing.T) {
 	ask("catalog", 1)
 	now = now.Add(time.Second)
 	ask("catalog", 2)
-	r.Forget("shop", "catalog", 80)
+	r.Forget("shop", "catalog", number(80))
 	ask("catalog", 3)
 	ask("missing", 4)
 	now = now.Add(4 * time.Second)
@@ -284,7 +333,7 @@ func TestResolverRemembers(t *testing.T) {
 	ask("missing", 5)
 
 	for i := range 2 * maxResolved {
-		_, _ = r.Resolve(t.Context(), "shop", fmt.Sprint(i), 80)
+		_, _ = r.Resolve(t.Context(), "shop", fmt.Sprint(i), number(80))
 	}
 	if len(r.known) > maxResolved {
 		t.Errorf("%d Services are remembered, want %d at most", len(r.known), maxResolved)
@@ -296,24 +345,24 @@ func TestConnectionsGoByWhatTheServiceLeadsToNow(t *testing.T) {
 	now := time.Unix(1_795_000_000, 0)
 	api := &reader{service: aService(nil), slices: pods(pod("10.244.0.1", nil))}
 	r := NewResolver(ResolverOptions{Reader: api, Now: func() time.Time { return now }})
-	if _, err := r.Resolve(t.Context(), "shop", "catalog", 80); err != nil {
+	if _, err := r.Resolve(t.Context(), "shop", "catalog", number(80)); err != nil {
 		t.Fatal(err)
 	}
 	api.slices = append(api.slices, handmade("", pod("10.0.0.9", nil))...)
 	now = now.Add(checkedFor - 1)
-	if err := r.Check(t.Context(), "shop", "catalog", 80); err != nil || api.gets != 1 {
+	if err := r.Check(t.Context(), "shop", "catalog", number(80)); err != nil || api.gets != 1 {
 		t.Errorf("%v after %d questions, want none so soon: each connection would ask", err, api.gets)
 	}
 	now = now.Add(1)
-	if err := r.Check(t.Context(), "shop", "catalog", 80); err == nil || err.Error() != wantHandmade {
+	if err := r.Check(t.Context(), "shop", "catalog", number(80)); err == nil || err.Error() != wantHandmade {
 		t.Errorf("a connection may be made: %v, want %s", err, wantHandmade)
 	}
-	if _, err := r.Resolve(t.Context(), "shop", "catalog", 80); err == nil {
+	if _, err := r.Resolve(t.Context(), "shop", "catalog", number(80)); err == nil {
 		t.Error("it is resolved as before")
 	}
 	api.err = errors.New("connection refused")
 	now = now.Add(time.Hour)
-	if err := r.Check(t.Context(), "shop", "catalog", 80); err == nil {
+	if err := r.Check(t.Context(), "shop", "catalog", number(80)); err == nil {
 		t.Error("it may be connected to while the API server is away")
 	}
 }
@@ -322,7 +371,7 @@ func TestResolverGoesOnWhileTheAPIServerIsAway(t *testing.T) {
 	now := time.Unix(1_795_000_000, 0)
 	api := &reader{service: aService(nil)}
 	r := NewResolver(ResolverOptions{Reader: api, Now: func() time.Time { return now }})
-	resolve := func() (Address, error) { return r.Resolve(t.Context(), "shop", "catalog", 80) }
+	resolve := func() (Address, error) { return r.Resolve(t.Context(), "shop", "catalog", number(80)) }
 	if _, err := resolve(); err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +380,7 @@ func TestResolverGoesOnWhileTheAPIServerIsAway(t *testing.T) {
 	if a, err := resolve(); err != nil || a.HostPort != "10.96.0.7:80" {
 		t.Errorf("%v, %v, want the address that was there before", a, err)
 	}
-	r.Forget("shop", "catalog", 80)
+	r.Forget("shop", "catalog", number(80))
 	if a, err := resolve(); err != nil || a.HostPort != "10.96.0.7:80" {
 		t.Errorf("after it did not work: %v, %v", a, err)
 	}

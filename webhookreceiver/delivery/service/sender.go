@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package service sends notifications to Services of the cluster over HTTP: as they came, or as CloudEvents.
+// Package service sends notifications to Services of the cluster over HTTP, with TLS or without: as they came, or as CloudEvents.
 //
 // It must not follow where an answer points to, ask DNS or the environment where to go, or send to an address that is not the
 // cluster's: the addresses of loopback, link-local and multicast networks and of metadata services are refused when the connection is
@@ -9,8 +9,11 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +21,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
@@ -41,6 +45,8 @@ const AttemptBytes = 256 << 10
 // Options say how a Sender reaches Services. Resolver is needed.
 type Options struct {
 	Resolver Resolver
+	// Reader gets the ConfigMaps that targets name for the authorities of their certificates.
+	Reader Reader
 	// Addresses are judged of each connection that is made.
 	Addresses Addresses
 	// Now tells the time. Nil: the system's.
@@ -52,6 +58,9 @@ type Options struct {
 // Sender sends to Services. It is a delivery.Sender.
 type Sender struct {
 	resolver  Resolver
+	trust     *trust
+	patience  *patience
+	prober    *prober
 	transport *http.Transport
 	now       func() time.Time
 	log       logr.Logger
@@ -63,12 +72,15 @@ func New(o Options) *Sender {
 		o.Now = time.Now //nolint:forbidigo // the one place where the injected clock gets its default
 	}
 	dialer := &net.Dialer{Timeout: maxDial, KeepAlive: 30 * time.Second, ControlContext: o.Addresses.judge().guard}
+	checked := &checkedDialer{resolver: o.Resolver, dialer: dialer}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &Sender{
-		resolver: o.Resolver, now: o.Now, log: o.Logger,
+		resolver: o.Resolver, now: o.Now, log: o.Logger, trust: newTrust(o.Reader, o.Now), patience: newPatience(),
+		prober: &prober{dial: dialer.DialContext, now: o.Now, known: map[string]probed{}},
 		transport: &http.Transport{
-			DialContext:            (&checkedDialer{resolver: o.Resolver, dialer: dialer}).dial,
+			DialContext:            checked.dial,
+			DialTLSContext:         checked.dialTLS,
 			Protocols:              protocols,
 			DisableCompression:     true, // an answer is not looked at
 			MaxIdleConns:           maxIdleConns,
@@ -88,7 +100,7 @@ type checkedDialer struct {
 // service is a port of a Service, in the context of a request to it.
 type service struct {
 	namespace, name string
-	port            int32
+	port            intstr.IntOrString
 }
 
 type serviceKey struct{}
@@ -102,6 +114,27 @@ func (d *checkedDialer) dial(ctx context.Context, network, address string) (net.
 	return d.dialer.DialContext(ctx, network, address)
 }
 
+// dialTLS connects to the address that the request's context has, and not to that of its URL: see connectionName.
+func (d *checkedDialer) dialTLS(ctx context.Context, network, _ string) (net.Conn, error) {
+	to, ok := ctx.Value(encryptedKey{}).(encrypted)
+	if !ok {
+		return nil, errNotEncrypted
+	}
+	conn, err := d.dial(ctx, network, to.address)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxDial)
+	defer cancel()
+	over := tls.Client(conn, to.config)
+	if err := over.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return over, nil
+}
+
+var errNotEncrypted = errors.New("nothing says how to encrypt")
+
 // checkError is why a connection was not made.
 type checkError struct{ cause error }
 
@@ -113,6 +146,14 @@ func (s *Sender) Close() { s.transport.CloseIdleConnections() }
 
 // Send makes one request. It lasts for the target's timeout at most.
 func (s *Sender) Send(ctx context.Context, d *delivery.Delivery) delivery.Result {
+	result := s.attempt(ctx, d)
+	if result.Verdict != delivery.Failed || !passing(result.StatusCode) {
+		s.patience.settled(d)
+	}
+	return result
+}
+
+func (s *Sender) attempt(ctx context.Context, d *delivery.Delivery) delivery.Result {
 	target := d.Target.Service
 	timeout := target.Timeout
 	if timeout <= 0 {
@@ -126,22 +167,55 @@ func (s *Sender) Send(ctx context.Context, d *delivery.Delivery) delivery.Result
 		return delivery.Result{Message: resolveMessage(err, d.Endpoint.Key.Namespace, target.Name)}
 	}
 	to := service{namespace: d.Endpoint.Key.Namespace, name: target.Name, port: target.Port}
-	req, err := newRequest(context.WithValue(ctx, serviceKey{}, to), d, address)
+	ctx = context.WithValue(ctx, serviceKey{}, to)
+	scheme, host, usual := "http://", address.HostPort, int32(80)
+	if target.TLS != nil {
+		scheme, usual = "https://", 443
+		if ctx, host, err = s.encrypt(ctx, to.namespace, target, &address); err != nil {
+			return delivery.Result{Message: trustMessage(err, to.namespace, target.TLS.CAConfigMap)}
+		}
+	}
+	req, err := newRequest(ctx, d, scheme+host, address.header(usual))
 	if err != nil {
 		// The message of err may have the path, and so what is secret in it.
 		return delivery.Result{Message: "the path of the target is not a valid URL path"}
 	}
 	res, err := s.transport.RoundTrip(req)
 	if err != nil {
-		s.resolver.Forget(d.Endpoint.Key.Namespace, target.Name, target.Port)
 		s.log.V(1).Info("A target gave no answer", "endpoint", d.Endpoint.Key, "target", d.Target.Name, "address", address.HostPort)
-		if check := (*checkError)(nil); errors.As(err, &check) {
-			return delivery.Result{Message: resolveMessage(check.cause, to.namespace, to.name)}
-		}
-		return delivery.Result{Message: failureMessage(err, timeout)}
+		return delivery.Result{Message: s.noAnswer(ctx, err, target, &address, timeout)}
 	}
 	defer res.Body.Close()
-	return s.judge(res, readAnswer(res), timeout)
+	read := readAnswer(res)
+	if target.TLS == nil && mayBeTLS(res.StatusCode, nil) && s.prober.speaksTLS(ctx, address.HostPort) {
+		return delivery.Result{StatusCode: res.StatusCode, Message: speaksTLS}
+	}
+	return s.judge(d, res, read, timeout)
+}
+
+// encrypt puts into the context how the connection is made, and returns the host of the URL.
+func (s *Sender) encrypt(ctx context.Context, namespace string, target *route.Service, address *Address) (context.Context, string, error) {
+	authorities, err := s.trust.of(ctx, namespace, target.TLS)
+	if err != nil {
+		return ctx, "", err
+	}
+	serverName := cmp.Or(target.TLS.ServerName, address.Host)
+	config := &tls.Config{RootCAs: authorities.pool, ServerName: serverName, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+	ctx = context.WithValue(ctx, encryptedKey{}, encrypted{address: address.HostPort, config: config})
+	return ctx, connectionName(namespace, target, address.HostPort, &authorities, serverName), nil
+}
+
+// noAnswer says why there was none.
+func (s *Sender) noAnswer(ctx context.Context, err error, target *route.Service, address *Address, timeout time.Duration) string {
+	to, _ := ctx.Value(serviceKey{}).(service)
+	s.resolver.Forget(to.namespace, to.name, to.port)
+	if check := (*checkError)(nil); errors.As(err, &check) {
+		return resolveMessage(check.cause, to.namespace, to.name)
+	}
+	if target.TLS == nil && mayBeTLS(0, err) && s.prober.speaksTLS(ctx, address.HostPort) {
+		return speaksTLS
+	}
+	return failureMessage(err, timeout)
 }
 
 // readAnswer reads an answer to its end, or as much of it as anybody would, and says how that ended.
@@ -154,7 +228,8 @@ func readAnswer(res *http.Response) error {
 	return err
 }
 
-func newRequest(ctx context.Context, d *delivery.Delivery, a Address) (*http.Request, error) {
+// newRequest makes the request to a URL without its path.
+func newRequest(ctx context.Context, d *delivery.Delivery, url, host string) (*http.Request, error) {
 	path := d.Target.Service.Path
 	if path == "" {
 		path = "/"
@@ -162,11 +237,11 @@ func newRequest(ctx context.Context, d *delivery.Delivery, a Address) (*http.Req
 	if path[0] != '/' {
 		return nil, errPath
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+a.HostPort+path, bytes.NewReader(d.Record.Body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+path, bytes.NewReader(d.Record.Body))
 	if err != nil {
 		return nil, err
 	}
-	req.Host = a.Host
+	req.Host = host
 	if d.Target.Service.CloudEvents {
 		cloudEventHeader(req.Header, d)
 	} else {
@@ -178,7 +253,7 @@ func newRequest(ctx context.Context, d *delivery.Delivery, a Address) (*http.Req
 var errPath = errors.New("a path starts with a slash")
 
 // judge says what an answer means; read is how reading its body ended.
-func (s *Sender) judge(res *http.Response, read error, timeout time.Duration) delivery.Result {
+func (s *Sender) judge(d *delivery.Delivery, res *http.Response, read error, timeout time.Duration) delivery.Result {
 	code := res.StatusCode
 	result := delivery.Result{StatusCode: code, Message: "answered " + strconv.Itoa(code)}
 	switch {
@@ -191,7 +266,13 @@ func (s *Sender) judge(res *http.Response, read error, timeout time.Duration) de
 		return delivery.Result{Verdict: delivery.Delivered, StatusCode: code}
 	case code >= 300 && code <= 399:
 		result.Message += ": redirects are not followed; set the path that it points to"
-	case code >= 400 && code <= 499 && code != http.StatusRequestTimeout && code != http.StatusTooEarly && code != http.StatusTooManyRequests:
+	case passing(code) && !s.patience.ends(d, s.now()):
+		result.Message += fmt.Sprintf(", as a target also does while it is rolled out: this is a refusal after %d minutes", int(patientFor.Minutes()))
+		result.RetryAfter = retryAfter(res.Header, s.now())
+	case passing(code):
+		result.Message += fmt.Sprintf(" for %d minutes", int(patientFor.Minutes()))
+		result.Verdict = delivery.Refused
+	case code >= 400 && code <= 499 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests:
 		result.Verdict = delivery.Refused
 	default:
 		result.RetryAfter = retryAfter(res.Header, s.now())

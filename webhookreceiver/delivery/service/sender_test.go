@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 )
@@ -31,12 +32,12 @@ type fixed struct {
 	forgot  atomic.Int32
 }
 
-func (f *fixed) Resolve(context.Context, string, string, int32) (Address, error) {
-	return Address{HostPort: f.address, Host: "catalog.shop.svc:8080"}, f.err
+func (f *fixed) Resolve(context.Context, string, string, intstr.IntOrString) (Address, error) {
+	return Address{HostPort: f.address, Host: "catalog.shop.svc", Port: 8080}, f.err
 }
-func (f *fixed) Check(context.Context, string, string, int32) error { return f.check }
+func (f *fixed) Check(context.Context, string, string, intstr.IntOrString) error { return f.check }
 
-func (f *fixed) Forget(string, string, int32) { f.forgot.Add(1) }
+func (f *fixed) Forget(string, string, intstr.IntOrString) { f.forgot.Add(1) }
 
 func senderTo(t *testing.T, address string) *Sender {
 	t.Helper()
@@ -154,6 +155,7 @@ func TestRequestAsACloudEvent(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	const timeout = 300 * time.Millisecond
+	const rollout = ", as a target also does while it is rolled out: this is a refusal after 5 minutes"
 	ok := delivery.Result{Verdict: delivery.Delivered, StatusCode: 200}
 	failed := func(code int, message string) delivery.Result {
 		return delivery.Result{StatusCode: code, Message: message}
@@ -169,9 +171,9 @@ func TestAnswers(t *testing.T) {
 		"redirect":               {write("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"), failed(302, "answered 302: redirects are not followed; set the path that it points to"), ""},
 		"redirect with the body": {write("HTTP/1.1 307 Go\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"), failed(307, "answered 307: redirects are not followed; set the path that it points to"), ""},
 		"400":                    {write("HTTP/1.1 400 No\r\nContent-Length: 6\r\n\r\nsecret"), delivery.Result{Verdict: delivery.Refused, StatusCode: 400, Message: "answered 400"}, "no body in a message"},
-		"404":                    {write("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"), delivery.Result{Verdict: delivery.Refused, StatusCode: 404, Message: "answered 404"}, ""},
+		"404":                    {write("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"), failed(404, "answered 404"+rollout), "may go well later"},
 		"408":                    {write("HTTP/1.1 408 No\r\nContent-Length: 0\r\n\r\n"), failed(408, "answered 408"), "may go well later"},
-		"425":                    {write("HTTP/1.1 425 No\r\nContent-Length: 0\r\n\r\n"), failed(425, "answered 425"), "may go well later"},
+		"425":                    {write("HTTP/1.1 425 No\r\nContent-Length: 0\r\n\r\n"), failed(425, "answered 425"+rollout), "may go well later"},
 		"429": {
 			write("HTTP/1.1 429 No\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n"),
 			delivery.Result{StatusCode: 429, Message: "answered 429", RetryAfter: 17 * time.Second},

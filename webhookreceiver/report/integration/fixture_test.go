@@ -20,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -169,7 +170,7 @@ func newFixture(t *testing.T) *fixture {
 		Spec: v1alpha1.NotificationEndpointSpec{
 			CredentialsSecretRef: v1alpha1.LocalSecretReference{Name: "cloudinary"},
 			Receiver: &v1alpha1.ReceiverSpec{BaseURL: "https://hooks.example.com", DeliverTo: []v1alpha1.DeliveryTarget{
-				{Name: "catalog", Service: &v1alpha1.ServiceTarget{Name: "catalog", Port: 80}}, {Name: "describe", Event: &v1alpha1.EventTarget{}},
+				{Name: "catalog", Service: &v1alpha1.ServiceTarget{Name: "catalog", Port: intstr.FromInt32(80)}}, {Name: "describe", Event: &v1alpha1.EventTarget{}},
 			}},
 		},
 	}

@@ -6,6 +6,7 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	intstr "k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // ServiceTargetApplyConfiguration represents a declarative configuration of the ServiceTarget type for use
@@ -15,8 +16,13 @@ import (
 type ServiceTargetApplyConfiguration struct {
 	// name of the Service, in the endpoint's namespace. One of type ExternalName is refused.
 	Name *string `json:"name,omitempty"`
-	// port of the Service.
-	Port *int32 `json:"port,omitempty"`
+	// port of the Service: its number, or its name.
+	Port *intstr.IntOrString `json:"port,omitempty"`
+	// scheme of the request. HTTP or absent: without TLS. HTTPS: over TLS; the certificate must be for the Service, see tls.
+	Scheme *apiv1alpha1.ServiceScheme `json:"scheme,omitempty"`
+	// tls says how the Service's certificate is judged. Absent: it must be for <name>.<namespace>.svc, and signed by an authority of the
+	// receiver's system.
+	TLS *ServiceTLSApplyConfiguration `json:"tls,omitempty"`
 	// path of the request, with a query if need be. Absent: /
 	Path *string `json:"path,omitempty"`
 	// format of the request. Original or absent: the body byte for byte, with Cloudinary's headers, so that its signature
@@ -43,8 +49,24 @@ func (b *ServiceTargetApplyConfiguration) WithName(value string) *ServiceTargetA
 // WithPort sets the Port field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Port field is set to the value of the last call.
-func (b *ServiceTargetApplyConfiguration) WithPort(value int32) *ServiceTargetApplyConfiguration {
+func (b *ServiceTargetApplyConfiguration) WithPort(value intstr.IntOrString) *ServiceTargetApplyConfiguration {
 	b.Port = &value
+	return b
+}
+
+// WithScheme sets the Scheme field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Scheme field is set to the value of the last call.
+func (b *ServiceTargetApplyConfiguration) WithScheme(value apiv1alpha1.ServiceScheme) *ServiceTargetApplyConfiguration {
+	b.Scheme = &value
+	return b
+}
+
+// WithTLS sets the TLS field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TLS field is set to the value of the last call.
+func (b *ServiceTargetApplyConfiguration) WithTLS(value *ServiceTLSApplyConfiguration) *ServiceTargetApplyConfiguration {
+	b.TLS = value
 	return b
 }
 
