@@ -17,6 +17,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/go-logr/logr/funcr"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue/files"
 )
 
 // hangingLog is a store whose log hangs, with one caller in the middle of a write.
@@ -330,6 +332,16 @@ func TestNamesAreOnDisk(t *testing.T) {
 			t.Errorf("ended at name %d: of %d accepted %d are there", ends, notifications, got)
 		}
 		must(t, after.Close())
+	}
+}
+
+// Without the mark the loss of the end of the log is taken for a write that was cut short.
+func TestTheMarkIsOnDisk(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	mustOpen(t, Options{Dir: "/q", FS: disk})
+	exists, err := files.Exists(disk.CrashClone(vfs.CrashCloneCfg{}), "/q/"+markFile)
+	if must(t, err); !exists {
+		t.Error("a power failure takes it away")
 	}
 }
 
