@@ -271,14 +271,14 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 	a.env.verify = true
 	switch {
 	case err == nil:
-		a.env.backoff.succeed()
-		delete(a.env.bars, a.directory.fingerprints.Fingerprint(creds))
-		a.note(ctx, s, out)
+		a.succeeded(ctx, creds, s, out)
 	case cloudinary.IsUnauthorized(err):
 		logf.FromContext(ctx).Info("Cloudinary does not let the credentials change a trigger", "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "error", err.Error())
 		a.raise(a.env, creds, s, err)
 	case out.Result == plan.NotSent, out.Result == plan.Unknown:
 		a.failed(ctx, a.env, creds, err)
+	case out.Result == plan.Gone:
+		a.absent(ctx, s)
 	default:
 		if out.Limit {
 			a.full[s.URL] = out.Message

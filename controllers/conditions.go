@@ -150,6 +150,10 @@ func message(t *triggerView, f plan.Finding, use *limitUse) string {
 		}
 		return fmt.Sprintf("%s: %s already has them at the same URL and is older; remove them from one of the two", types, other)
 	case plan.AlreadyExists:
+		if f.Alien != nil {
+			return fmt.Sprintf("%s: Cloudinary has trigger %s of uri_type %s at the same URL, and takes no other one beside it; the operator never touches such triggers; "+
+				"delete that trigger, or use another URL", types, f.Alien.ID, f.Alien.URIType)
+		}
 		return fmt.Sprintf("%s: a trigger that is not the operator's exists at the same URL, and spec.adoptionPolicy is Refuse; delete that trigger, or set Adopt", types)
 	case plan.URLLimitReached:
 		return fmt.Sprintf("%s: %s", types, use.explain(t.Namespace, f.Message))
@@ -169,8 +173,15 @@ func message(t *triggerView, f plan.Finding, use *limitUse) string {
 	case plan.Pending:
 		return fmt.Sprintf("%s: to be written to Cloudinary", types)
 	case plan.DeletionRefused:
-		return fmt.Sprintf("%s: Cloudinary refuses to delete the trigger%s; see to it there, or delete it in the Console; it is tried again every 10 minutes",
-			types, quoteCloudinary(f.Message))
+		if f.Alien != nil {
+			return fmt.Sprintf("%s: Cloudinary's list shows trigger %s, which the operator has made, with uri_type %s; the operator never touches such triggers; "+
+				"delete it in the Console", types, f.Alien.ID, f.Alien.URIType)
+		}
+		return fmt.Sprintf("%s: Cloudinary refuses to delete the trigger%s; see to it there, or delete it in the Console; "+
+			"it is tried again after the next list, and then ever less often, at least every 10 minutes", types, quoteCloudinary(f.Message))
+	case plan.PlaceTaken:
+		return fmt.Sprintf("%s: Cloudinary refuses the trigger since there is one already%s, and its list shows none; nothing is wrong with the spec; "+
+			"it is tried again after the next list, and then ever less often, at least every 10 minutes", types, quoteCloudinary(f.Message))
 	case plan.Releasing:
 		return fmt.Sprintf("%s: triggers that are not wanted any more are still to be released", types)
 	default:

@@ -238,7 +238,10 @@ type environment struct {
 	mu sync.Mutex
 
 	observed []plan.Observed
-	listed   time.Time // when the last list was begun, by this process's clock; zero: never
+	listed   time.Time // when that list was begun, by this process's clock; zero: never
+	fresh    *freshList
+	doubted  []string  // what was absent from the last list, where that is in doubt; nil: it is not
+	refuted  int       // how often a call has contradicted the lists, since one showed all that it should
 	paced    time.Time // see pace
 	next     time.Time // when the next one is due
 	// blind says that nobody had credentials when a list was due: whoever comes to have some lists before anything is decided.
@@ -257,6 +260,12 @@ type environment struct {
 	bars     bars
 	// clearForms are those that Cloudinary took last for a filter and a template that are not set.
 	clearForms cloudinary.UpdateOptions
+}
+
+// freshList is a list of which it is not decided yet whether it is believed.
+type freshList struct {
+	observed []plan.Observed
+	begun    time.Time
 }
 
 // called notes a call that was made, and what the answer's headers say.

@@ -18,6 +18,9 @@ import (
 
 // note logs a change at Cloudinary, and keeps it for the Events.
 func (a *applier) note(ctx context.Context, s plan.Step, out plan.Outcome) {
+	if s.Unlisted && s.Cause == plan.CauseDrift {
+		return // it was as it is to be
+	}
 	id := s.ID
 	if s.Action == plan.Create {
 		id = out.Trigger.ID

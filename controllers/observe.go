@@ -73,8 +73,7 @@ func (r *Reconciler) list(ctx context.Context, env *environment, creds cloudinar
 		r.failed(ctx, env, creds, err)
 		return false, nil
 	}
-	env.backoff.succeed()
-	env.observed, env.listed = observedFrom(triggers), begun
+	env.fresh = &freshList{observedFrom(triggers), begun}
 	env.paced = pace(env.paced, begun, r.Options.MinListInterval)
 	env.next = begun.Add(r.jittered(env.budget.Stretch(r.Options.SyncInterval, env.clock.at(begun))))
 	env.verify, env.blind = false, false
@@ -112,8 +111,9 @@ func (r *Reconciler) failed(ctx context.Context, env *environment, creds cloudin
 // observe lists where a list is due, with the first credentials that are accepted. A member whose credentials are refused goes back
 // to a unit of its own.
 func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment) error {
+	r.weigh(ctx, g, env) // what a Secret has listed that has come
 	now := r.Now()
-	due := env.listed.IsZero() || env.blind || !now.Before(env.next) || env.verify && !env.unfinished && !now.Before(r.verifyAt(env))
+	due := env.listed.IsZero() && env.doubted == nil || env.blind || !now.Before(env.next) || env.verify && !env.unfinished && !now.Before(r.verifyAt(env))
 	if !due || env.backoff.waiting(now) || !r.mayList(env, now) {
 		return nil
 	}
@@ -125,6 +125,9 @@ func (r *Reconciler) observe(ctx context.Context, g *gathered, env *environment)
 		listed, err := r.list(ctx, env, creds)
 		if listed {
 			r.directory.setAccepted(creds, true)
+		}
+		if listed {
+			r.weigh(ctx, g, env)
 		}
 		if err != nil || listed || env.backoff.waiting(r.Now()) {
 			return err

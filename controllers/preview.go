@@ -177,7 +177,7 @@ func (p *previewer) learn(key plan.Key, s PreviewSecret) {
 }
 
 // pass plans one environment and lets every step succeed that can be taken. It says whether there was one.
-func (p *previewer) pass(env *previewEnvironment) bool {
+func (p *previewer) pass(env *previewEnvironment) (again bool) {
 	g := p.world.gather(env.name)
 	in := p.r.input(g, env.state)
 	planned := plan.Make(in)
@@ -188,11 +188,17 @@ func (p *previewer) pass(env *previewEnvironment) bool {
 		in.Objects[i].Records = planned.Verdicts[in.Objects[i].Key].Records
 	}
 	for _, s := range planned.Steps {
+		if s.Unlisted {
+			plan.Apply(&in, s, plan.Outcome{Result: plan.Gone}) // as the list says; the manager asks
+			again = true
+			continue
+		}
 		step := PreviewStep{Step: s, Differences: differencesOf(planned.Verdicts[s.Object], s), Blocked: a.cannot(s)}
 		if step.Blocked {
 			env.blocked = append(env.blocked, step)
 			continue
 		}
+		again = true
 		env.steps = append(env.steps, step)
 		p.take(&in, env.state, s)
 	}
@@ -201,7 +207,7 @@ func (p *previewer) pass(env *previewEnvironment) bool {
 		t := g.triggers[in.Objects[i].Key].CloudinaryTrigger
 		t.Status.Registrations = withRecords(t.Status.Registrations, env.name, in.Objects[i].Records)
 	}
-	return len(planned.Steps) > len(env.blocked)
+	return again
 }
 
 // take lets a step succeed.

@@ -219,6 +219,9 @@ func observedTriggers(compared []plan.Comparison) []v1alpha1.ObservedTrigger {
 // A trigger whose state is known from before keeps it.
 func (r *Reconciler) reportUnread(ctx context.Context, g *gathered, env *environment) error {
 	cause := env.backoff.problem
+	if cause == nil && env.doubted != nil {
+		cause = listInDoubt()
+	}
 	if cause == nil {
 		cause = &problem{v1alpha1.ReasonUnavailable, "the triggers of the product environment have not been read yet"}
 	}

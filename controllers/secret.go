@@ -129,8 +129,8 @@ func (r *Reconciler) tryCredentials(ctx context.Context, b *backoff, creds cloud
 	env := r.directory.environment(creds.Environment())
 	env.mu.Lock()
 	defer env.mu.Unlock()
-	if env.listed.IsZero() {
-		env.observed, env.listed, env.paced, env.next, env.clock = probe.observed, probe.listed, probe.paced, probe.next, probe.clock
+	if env.listed.IsZero() && env.fresh == nil && env.doubted == nil {
+		env.fresh, env.paced, env.next, env.clock = probe.fresh, probe.paced, probe.next, probe.clock
 		env.budget = probe.budget
 		env.backoff.succeed()
 	} else {

@@ -17,7 +17,7 @@ const (
 
 	// ConditionSynced says whether Cloudinary has exactly what the spec says.
 	//
-	// Reasons with status True: Synced. With status False: NotAccepted, Pending, Confirming, NotConverging, Drifted,
+	// Reasons with status True: Synced. With status False: NotAccepted, Pending, Confirming, PlaceTaken, NotConverging, Drifted,
 	// CredentialsRejected, Unavailable, RateLimited, Releasing, DeletionRefused, CredentialsMissing, VerificationKeysNotWritten.
 	// With status Unknown: Unavailable
 	// and RateLimited, where this manager has never read the product environment and knows nothing of the spec from before.
@@ -145,7 +145,8 @@ const (
 	ReasonInvalidPayloadTemplate = "InvalidPayloadTemplate"
 	// ReasonConflict means an older object wants the same event type at the same URL, and has it.
 	ReasonConflict = "Conflict"
-	// ReasonAlreadyExists means a trigger that is not ours exists at the same URL and event type, and spec.adoptionPolicy is Refuse.
+	// ReasonAlreadyExists means a trigger that is not ours exists at the same URL and event type, and spec.adoptionPolicy is Refuse; or it is
+	// of a uri_type other than webhook, so that it cannot be adopted, and Cloudinary takes no other one beside it.
 	ReasonAlreadyExists = "AlreadyExists"
 	// ReasonURLLimitReached means the product environment already holds as many notification URLs as Cloudinary allows.
 	// Looked at again whenever the environment's triggers change.
@@ -163,6 +164,9 @@ const (
 	ReasonPending = "Pending"
 	// ReasonConfirming means a change was sent, and the list of triggers does not show it yet. Looked at again at the next sync.
 	ReasonConfirming = "Confirming"
+	// ReasonPlaceTaken means Cloudinary refused a trigger since there is one already, and its list shows none at that place. Tried again
+	// once the next list shows none either, and then ever less often, at least every 10 minutes.
+	ReasonPlaceTaken = "PlaceTaken"
 	// ReasonNotConverging means Cloudinary, another tool or another cluster keeps a different value than was sent.
 	// Nothing is written until either side changes.
 	ReasonNotConverging = "NotConverging"
@@ -170,7 +174,8 @@ const (
 	ReasonDrifted = "Drifted"
 	// ReasonCredentialsRejected means Cloudinary answered 401 or 403. Tried again when the Secret changes, and ever less often, at least once an hour.
 	ReasonCredentialsRejected = "CredentialsRejected"
-	// ReasonUnavailable means Cloudinary could not be reached, or answered 5xx or something that is no answer. Tried again with back-off.
+	// ReasonUnavailable means Cloudinary could not be reached, or answered 5xx or something that is no answer, or a list that leaves out triggers
+	// which exist. Tried again with back-off.
 	ReasonUnavailable = "Unavailable"
 	// ReasonRateLimited means the hour's Admin API calls are used up, or the operator's share of them (--call-share). Goes on after Cloudinary's
 	// reset; status.environment.changesWaiting of the endpoint says how much is to be done.
@@ -178,7 +183,7 @@ const (
 	// ReasonReleasing means triggers at a former URL or product environment are still to be released.
 	ReasonReleasing = "Releasing"
 	// ReasonDeletionRefused means Cloudinary refuses to delete a trigger that is not wanted any more; the message has Cloudinary's word for it.
-	// Tried again every 10 minutes.
+	// Tried again after the next list, and then ever less often, at least every 10 minutes.
 	ReasonDeletionRefused = "DeletionRefused"
 	// ReasonCredentialsMissing means no Secret gives access any more to a product environment in which triggers are left.
 	// Restore one, or annotate the object with notifications.cloudinary.dev/abandon: "true".

@@ -47,8 +47,9 @@ type list struct {
 	decoder  *json.Decoder
 	window   *elementReader
 	triggers []Trigger // nil: not seen
-	null     bool      // null was seen in their place
-	rest     object    // the answer's other members
+	ids      map[string]bool
+	null     bool   // null was seen in their place
+	rest     object // the answer's other members
 }
 
 func (l *list) read() error {
@@ -94,7 +95,7 @@ func (l *list) readTriggers() error {
 	case token != json.Delim('['):
 		return errUnreadable
 	}
-	l.triggers = []Trigger{}
+	l.triggers, l.ids = []Trigger{}, map[string]bool{}
 	for l.decoder.More() {
 		raw, err := l.value()
 		if err != nil {
@@ -104,6 +105,10 @@ func (l *list) readTriggers() error {
 		if !ok {
 			return errIncompleteList
 		}
+		if l.ids[trigger.ID] {
+			continue // a trigger that moved from one page to the next while they were put together
+		}
+		l.ids[trigger.ID] = true
 		if l.triggers = append(l.triggers, trigger); len(l.triggers) > maxTriggers {
 			return errTooLarge
 		}

@@ -40,10 +40,21 @@ type Outcome struct {
 const (
 	// RefusalMemory is how long the same change is not asked for again after Cloudinary has refused it.
 	RefusalMemory = time.Hour
-	// briefRefusalMemory is the same where the state at Cloudinary was the reason, and not what was asked: a trigger that is in the
-	// way, or may not be deleted. It is longer than any list lags.
-	briefRefusalMemory = 10 * time.Minute
+	// firstStatePause and longestStatePause bound how long it is not asked for again where what is at Cloudinary was the reason, each list
+	// since has shown nothing new, and asking again was refused too.
+	firstStatePause   = 10 * time.Second
+	longestStatePause = 10 * time.Minute
 )
+
+// statePause is the least time until something is asked for again that was refused so many times in a row for what is at Cloudinary. The first
+// time a list is enough.
+func statePause(times int) time.Duration {
+	const doublings = 6 // takes it beyond the longest
+	if times <= 1 {
+		return 0
+	}
+	return min(longestStatePause, firstStatePause<<min(times-2, doublings))
+}
 
 // Intend records that a create is about to be called. It must be stored before the call is made. Where the call is not made after
 // all, Apply with NotSent takes it back.
@@ -71,8 +82,12 @@ func Apply(in *Input, s Step, out Outcome) {
 		}
 	case Replace: // applied as its halves
 	}
-	if out.Result == Refused || out.Result == Exists {
+	switch out.Result {
+	case Refused, Exists:
 		in.refuse(s, out)
+	case Done, Gone:
+		delete(in.Refusals, s.place())
+	case NotSent, Unknown:
 	}
 }
 
@@ -131,9 +146,17 @@ func (in *Input) applyUpdate(s Step, out Outcome) {
 	case Done:
 		r := o.edit(i)
 		r.URL, r.SentHash, r.SentAt, r.ConfirmedHash, r.Repair = s.URL, s.Hash, out.At, "", s.Repair
-		in.written(s)
+		if s.Unlisted {
+			in.found(s)
+		} else {
+			in.written(s)
+		}
 	case Gone:
-		in.forget(s)
+		if s.Unlisted {
+			in.lose(s)
+		} else {
+			in.forget(s)
+		}
 	case Unknown:
 		// What is there now is for a list after Settle to say; where that does not show it, it is sent again.
 		r := o.edit(i)
@@ -175,12 +198,12 @@ func (in *Input) refuse(s Step, out Outcome) {
 		in.Refusals = map[Place]Refusal{}
 	}
 	maps.DeleteFunc(in.Refusals, func(_ Place, r Refusal) bool { return !in.Now.Before(r.Until) })
-	memory := RefusalMemory
-	if out.Result == Exists || s.Action == Delete {
-		memory = briefRefusalMemory
+	times := 1
+	if last, again := in.Refusals[s.place()]; again && last.of(s) {
+		times += last.Times
 	}
 	in.Refusals[s.place()] = Refusal{
-		Action: s.Action, Hash: s.Hash, Limit: out.Limit, Message: out.Message,
-		URLs: hashOf(urlsOf(in.Observed)...), Until: in.Now.Add(memory),
+		Action: s.Action, Hash: s.Hash, Limit: out.Limit, Exists: out.Result == Exists, Message: out.Message,
+		URLs: hashOf(urlsOf(in.Observed)...), At: out.At, Times: times, Until: in.Now.Add(RefusalMemory),
 	}
 }

@@ -51,8 +51,8 @@ func TestApply(t *testing.T) {
 			refusal: Refusal{Action: Create, Hash: hash, Limit: true, Message: "limit_reached", Until: at.Add(RefusalMemory)},
 		},
 		"a create found one there": {
-			why: "the next list shows it; that is soon", step: create, outcome: Outcome{Result: Exists, Message: "record_already_exists"},
-			refusal: Refusal{Action: Create, Hash: hash, Message: "record_already_exists", Until: at.Add(briefRefusalMemory)},
+			why: "a list begun after it tells whether it still is", step: create, outcome: Outcome{Result: Exists, Message: "record_already_exists"},
+			refusal: Refusal{Action: Create, Hash: hash, Exists: true, Message: "record_already_exists", Until: at.Add(RefusalMemory)},
 		},
 		"an update is done": {
 			why: "sent, not confirmed; of what was listed id, place and type hold", step: update, outcome: Outcome{Result: Done},
@@ -79,9 +79,9 @@ func TestApply(t *testing.T) {
 		"a delete was not sent":       {why: "nothing has changed", step: remove, outcome: Outcome{Result: NotSent}, records: []Record{record}, observed: []Observed{trigger}},
 		"a delete has an unknown end": {why: "the next list tells", step: remove, outcome: Outcome{Result: Unknown}, records: []Record{record}, observed: []Observed{trigger}},
 		"a delete was refused": {
-			why: "asked again soon: an object waits for it", step: remove, outcome: Outcome{Result: Refused, Message: "no"},
+			why: "asked again after the next list: an object waits for it", step: remove, outcome: Outcome{Result: Refused, Message: "no"},
 			records: []Record{record}, observed: []Observed{trigger},
-			refusal: Refusal{Action: Delete, Hash: hashOf("1"), Message: "no", Until: at.Add(briefRefusalMemory)},
+			refusal: Refusal{Action: Delete, Hash: hashOf("1"), Message: "no", Until: at.Add(RefusalMemory)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestApply(t *testing.T) {
 					t.Errorf("refusals: %+v\nwhy: %s", in.Refusals, tc.why)
 				}
 			} else {
-				tc.refusal.URLs = inUse
+				tc.refusal.URLs, tc.refusal.At, tc.refusal.Times = inUse, at, 1
 				if diff := cmp.Diff(map[Place]Refusal{tc.step.place(): tc.refusal}, in.Refusals); diff != "" {
 					t.Errorf("refusals, without those that are over (-want +got):\n%s\nwhy: %s", diff, tc.why)
 				}
@@ -121,6 +121,29 @@ func TestApply(t *testing.T) {
 				t.Errorf("what the slices held has changed (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestASuccessEndsARefusal(t *testing.T) {
+	step := Step{Action: Create, Object: key("x"), EventType: "upload", URL: urlA, Hash: "h"}
+	in := &Input{Objects: []Object{object("x", urlA, "upload")}, Now: listed}
+	for want := range 4 {
+		Apply(in, step, Outcome{Result: Exists, At: listed})
+		if got := in.Refusals[step.place()].Times; got != want+1 {
+			t.Errorf("refused %d times in a row, want %d", got, want+1)
+		}
+	}
+	Apply(in, step, Outcome{Result: Done})
+	if len(in.Refusals) != 0 {
+		t.Errorf("after a success there is %+v", in.Refusals)
+	}
+}
+
+func TestStatePause(t *testing.T) {
+	for times, want := range map[int]time.Duration{1: 0, 2: firstStatePause, 3: 2 * firstStatePause, 7: 320 * time.Second, 8: longestStatePause, 1000: longestStatePause} {
+		if got := statePause(times); got != want {
+			t.Errorf("after %d refusals in a row: %s, want %s", times, got, want)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type chance struct {
 	lost    func() lostness
 	refuse  func() bool
 	shuffle func(n int) []int
+	distort func([]Observed) []Observed // what a list shows instead of what it ought to
 }
 
 type lostness int
@@ -41,7 +42,10 @@ type executor struct {
 	chance   chance
 	fails    func(format string, args ...any)
 
+	doubted   []string // what was absent from a list that was in doubt
+	refuted   bool     // an update has said that a trigger exists which the list does not show
 	calls     int
+	creates   int  // of them
 	trouble   bool // a call was lost or refused in this pass
 	replacing bool
 }
@@ -59,6 +63,9 @@ func newExecutor(env *environment, fails func(string, ...any)) *executor {
 
 func (x *executor) input() *Input {
 	in := &Input{URLLimit: x.env.Limit, Settle: settle, Refusals: x.refusals, ListedAt: x.env.now, Observed: x.env.list()}
+	if x.chance.distort != nil {
+		in.Observed = x.chance.distort(in.Observed)
+	}
 	for _, k := range slices.SortedFunc(maps.Keys(x.specs), Key.compare) {
 		o := x.specs[k]
 		o.Records = slices.Clone(x.stored[k])
@@ -69,15 +76,39 @@ func (x *executor) input() *Input {
 	return in
 }
 
+// secondListAfter is how long after a list that is in doubt the next one is called.
+const secondListAfter = 5 * time.Second
+
+// believed is an input with a list that is not in doubt; nil: each list contradicts the one before.
+func (x *executor) believed() *Input {
+	for range 2 {
+		in := x.input()
+		absent, held := Absent(*in)
+		if !Doubtful(absent, held, x.doubted) {
+			x.doubted = nil
+			return in
+		}
+		x.doubted = absent
+		x.env.now = x.env.now.Add(secondListAfter)
+	}
+	return nil
+}
+
 // pass is one round: list, plan, store, call. It returns the plan that was carried out, or errCrash.
 func (x *executor) pass() (Plan, error) {
-	in := x.input()
-	x.trouble = false
+	in := x.believed()
+	if in == nil {
+		return Plan{}, nil
+	}
+	x.trouble, x.refuted = false, false
 	p := x.make(*in)
 	if err := x.storeVerdicts(in, p); err != nil {
 		return p, err
 	}
 	for _, s := range p.Steps {
+		if x.refuted {
+			break // nothing more is concluded from such a list
+		}
 		if err := x.step(in, s); err != nil {
 			return p, err
 		}
@@ -262,6 +293,9 @@ func (x *executor) do(in *Input, s Step) error {
 
 func (x *executor) call(s Step) Outcome {
 	x.calls++
+	if s.Action == Create {
+		x.creates++
+	}
 	x.env.now = x.env.now.Add(700 * time.Millisecond)
 	lost := x.chance.lost()
 	if lost != arrived {
@@ -281,6 +315,9 @@ func (x *executor) call(s Step) Outcome {
 	x.checkGap(s, before)
 	if out.Result != Done {
 		x.trouble = true
+	}
+	if out.Result == Done && s.Unlisted {
+		x.trouble, x.refuted = true, true
 	}
 	if lost == lostAfter {
 		return Outcome{Result: Unknown, At: x.env.now}

@@ -15,16 +15,13 @@ const (
 //
 //	the record has     | it means
 //	-------------------+---------------------------------------------------------------------------------------------------
-//	an id              | somebody deleted the trigger
-//	goneHash           | the same, earlier: it was deleted too often to be created anew at once
-//	neither            | a create came to nothing. It may have been half of a replacement, and what was adopted stays adopted
+//	goneHash           | somebody deleted the trigger, perhaps too often for another one to be created at once
+//	something else     | a create came to nothing. It may have been half of a replacement, and what was adopted stays adopted
 func (s *subject) noteLoss(r Record) {
-	if r.ID != "" || r.Repair.ReadHash == goneHash {
+	if r.Repair.ReadHash == goneHash {
 		s.lost[r.place()] = r
 	}
-	if r.ID == "" {
-		s.origins[r.place()] = r.Origin
-	}
+	s.origins[r.place()] = r.Origin
 }
 
 // recreation says what is to be recorded with a create in place of a trigger that somebody deleted, or that it would be one too many:

@@ -10,36 +10,36 @@ import (
 )
 
 func TestMakeWhereATriggerIsGone(t *testing.T) {
-	gone := func(times int, last time.Time) func(*Record) {
-		return func(r *Record) { r.Repair = Repair{ReadHash: goneHash, Updates: times, LastAt: last} }
+	// lost is the record of a trigger of which Cloudinary has said that it is gone, after so many were created in its place.
+	lost := func(times int, last time.Time) Record {
+		return made("", urlA, "upload").with(func(r *Record) {
+			r.SentAt, r.ConfirmedHash = time.Time{}, ""
+			r.Repair = Repair{ReadHash: goneHash, Updates: times, LastAt: last}
+		})
 	}
-	tomb := func(last time.Time) Record {
-		return made("", urlA, "upload").with(gone(maxRecreations, last)).with(func(r *Record) { r.SentAt, r.ConfirmedHash = time.Time{}, "" })
-	}
+	tomb := func(last time.Time) Record { return lost(maxRecreations, last) }
 	again := said{steps: []string{"create upload " + urlA + " for x drift"}, findings: []string{"x Pending upload"}}
 	enough := said{records: []string{"x upload " + urlA + " Created"}, findings: []string{"x NotConverging upload"}}
 	runMake(t, map[string]makeCase{
 		"for the first time": {
 			why:     "drift is repaired",
-			objects: []Object{object("x", urlA, "upload").recorded(made("1", urlA, "upload"))},
+			objects: []Object{object("x", urlA, "upload").recorded(lost(0, listed))},
 			want:    again,
 		},
 		"for the third time within an hour of the last": {
 			why:     "it may still be an accident",
-			objects: []Object{object("x", urlA, "upload").recorded(made("3", urlA, "upload").with(gone(maxRecreations-1, listed.Add(-time.Minute))))},
+			objects: []Object{object("x", urlA, "upload").recorded(lost(maxRecreations-1, listed.Add(-time.Minute)))},
 			want:    again,
 		},
 		"for the fourth time": {
 			why:     "somebody wants it gone",
-			objects: []Object{object("x", urlA, "upload").recorded(made("4", urlA, "upload").with(gone(maxRecreations, listed.Add(-time.Minute))))},
+			objects: []Object{object("x", urlA, "upload").recorded(lost(maxRecreations, listed.Add(-time.Minute)))},
 			want:    enough,
 		},
 		"after many repairs of other kinds": {
-			why: "whoever changes and deletes it by turns does not want it either",
-			objects: []Object{object("x", urlA, "upload").recorded(made("4", urlA, "upload").with(func(r *Record) {
-				r.Repair = Repair{ReadHash: "other", Updates: 1, Total: maxRepairs, LastAt: listed.Add(-time.Minute)}
-			}))},
-			want: enough,
+			why:     "whoever changes and deletes it by turns does not want it either",
+			objects: []Object{object("x", urlA, "upload").recorded(lost(0, listed.Add(-time.Minute)).with(func(r *Record) { r.Repair.Total = maxRepairs }))},
+			want:    enough,
 		},
 		"and stays so, whatever was repaired before": {
 			why:     "what was given up is remembered",

@@ -350,6 +350,9 @@ func TestMakeRemembersRefusals(t *testing.T) {
 			if r.Until.IsZero() {
 				r.Until = in.Now.Add(time.Minute)
 			}
+			if r.At.IsZero() {
+				r.At = in.Now
+			}
 			in.Refusals = map[Place]Refusal{{urlA, "upload"}: r}
 		}
 	}
@@ -357,6 +360,7 @@ func TestMakeRemembersRefusals(t *testing.T) {
 	asked := said{steps: []string{"create upload " + urlA + " for x spec"}, findings: []string{"x Pending upload"}}
 	foreign := there("9", "https://foreign.example/", "upload", plain())
 	urls := hashOf(foreign.URL)
+	before := listed.Add(-time.Second)
 	released := []Object{object("x", urlA, "upload").recorded(made("1", urlA, "upload")).is(Releases)}
 	runMake(t, map[string]makeCase{
 		"the same": {
@@ -398,6 +402,42 @@ func TestMakeRemembersRefusals(t *testing.T) {
 			why: "it is waited for, and the message says why", objects: released, observed: []Observed{there("1", urlA, "upload", plain())},
 			change: refused(Refusal{Action: Delete, Hash: hashOf("1"), Message: "no"}),
 			want:   said{records: []string{"x 1 upload " + urlA + " Created"}, findings: []string{"x DeletionRefused upload no"}},
+		},
+		"a delete, and a list since": {
+			why: "what kept it from being deleted may be gone", objects: released, observed: []Observed{there("1", urlA, "upload", plain())},
+			change: refused(Refusal{Action: Delete, Hash: hashOf("1"), Message: "no", At: before, Times: 1}),
+			want: said{
+				steps:   []string{"delete 1 upload " + urlA + " for x released"},
+				records: []string{"x 1 upload " + urlA + " Created"}, findings: []string{"x Releasing upload"},
+			},
+		},
+		"a trigger that is there already": {
+			why: "only a list can tell more", objects: wants,
+			change: refused(Refusal{Action: Create, Hash: hash, Exists: true, Message: "record_already_exists"}),
+			want:   said{findings: []string{"x PlaceTaken upload record_already_exists"}},
+		},
+		"a trigger that is there already, which a list shows by now": {
+			why: "it is adopted, as any", objects: wants, observed: []Observed{there("9", urlA, "upload", plain())},
+			change: refused(Refusal{Action: Create, Hash: hash, Exists: true, Message: "record_already_exists"}),
+			want:   said{records: []string{"x 9 upload " + urlA + " Adopted"}},
+		},
+		"a trigger that is there already, and a list since that does not show it": {
+			why: "it may be gone", objects: wants, change: refused(Refusal{Action: Create, Hash: hash, Exists: true, At: before, Times: 1}), want: asked,
+		},
+		"a trigger that is there already, twice in a row, and a list a moment later": {
+			why: "each list would cost a call", objects: wants,
+			change: refused(Refusal{Action: Create, Hash: hash, Exists: true, Message: "record_already_exists", At: before, Times: 2}),
+			want:   said{findings: []string{"x PlaceTaken upload record_already_exists"}},
+		},
+		"a trigger that is there already, twice in a row, and a list a while later": {
+			why: "it may be gone", objects: wants,
+			change: refused(Refusal{Action: Create, Hash: hash, Exists: true, At: listed.Add(-firstStatePause), Times: 2}), want: asked,
+		},
+		"a trigger of another kind that is in the way": {
+			why: "as long as it is there the same would be refused, and a person is told which it is", objects: wants,
+			observed: []Observed{there("9", urlA, "upload", plain()).with(func(o *Observed) { o.URIType = "flow" })},
+			change:   refused(Refusal{Action: Create, Hash: hash, Exists: true, At: before, Times: 1}),
+			want:     said{findings: []string{"x AlreadyExists upload flow 9"}},
 		},
 		"one delete of two": {
 			why:      "the refusal is told of the one alone, and the other is made",

@@ -114,6 +114,9 @@ func say(p Plan) said {
 		for _, f := range v.Findings {
 			line := append([]string{name, string(f.Problem)}, f.EventTypes...)
 			line = append(line, f.Other.Name, f.Message)
+			if f.Alien != nil {
+				line = append(line, f.Alien.URIType, f.Alien.ID)
+			}
 			s.findings = append(s.findings, join(append(line, f.Fields...)...))
 		}
 	}
@@ -175,13 +178,20 @@ func TestMakeByPlace(t *testing.T) {
 			},
 		},
 		"nothing there, wanted and recorded": {
-			why:     "somebody deleted it, so it is created again",
+			why:     "perhaps somebody deleted it, and perhaps the list is wrong; the update tells",
 			objects: []Object{object("x", urlA, "upload").recorded(made("1", urlA, "upload"))},
-			want:    said{steps: []string{"create upload " + urlA + " for x drift"}, findings: []string{"x Pending upload"}},
+			want: said{
+				steps: []string{"update 1 upload " + urlA + " for x drift"}, records: []string{"x 1 upload " + urlA + " Created"},
+				findings: []string{"x Pending upload"},
+			},
 		},
 		"nothing there, recorded, nobody wants it": {
-			why:     "gone already",
+			why:     "perhaps it is gone already, and perhaps the list is wrong; the delete tells",
 			objects: []Object{object("x", urlA, "upload").recorded(made("1", urlA, "upload")).is(Releases)},
+			want: said{
+				steps: []string{"delete 1 upload " + urlA + " for x released"}, records: []string{"x 1 upload " + urlA + " Created"},
+				findings: []string{"x Releasing upload"},
+			},
 		},
 		"nothing there, call under way": {
 			why:     "only a list begun after the call can tell",
@@ -315,9 +325,10 @@ func TestMakeByPlace(t *testing.T) {
 			want:     said{records: []string{"x 1 upload " + urlA + " Created"}},
 		},
 		"its own, no webhook any more": {
-			why:      "flow and poll are never touched",
+			why:      "flow and poll are never touched, and a person is told",
 			objects:  []Object{object("x", urlA, "upload").recorded(made("1", urlA, "upload")).is(Releases)},
 			observed: []Observed{there("1", urlA, "upload", plain()).with(func(o *Observed) { o.URIType = "flow" })},
+			want:     said{records: []string{"x 1 upload " + urlA + " Created"}, findings: []string{"x DeletionRefused upload flow 1"}},
 		},
 		"a flow at the place": {
 			why:      "it is as if it were not there",
@@ -417,12 +428,12 @@ func TestMakeByPlace(t *testing.T) {
 			want:     said{records: []string{"b 1 upload " + urlA + " Created"}, findings: []string{"a Conflict upload b"}},
 		},
 		"another's, which has lost it and only observes": {
-			why: "there is nothing to hand over",
+			why: "perhaps there is something to hand over; the update tells",
 			objects: []Object{
 				object("a", urlA, "upload"), object("b", urlA, "upload").recorded(made("1", urlA, "upload")).is(Observes),
 			},
 			want: said{
-				steps: []string{"create upload " + urlA + " for a spec"}, records: []string{"b 1 upload " + urlA + " Created"},
+				steps: []string{"update 1 upload " + urlA + " for a drift"}, records: []string{"a 1 upload " + urlA + " Created"},
 				findings: []string{"a Pending upload", "b Drifted upload"},
 			},
 		},

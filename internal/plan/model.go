@@ -175,14 +175,22 @@ type Refusal struct {
 	Action  Action
 	Hash    string // of what was refused
 	Limit   bool   // the limit of URLs was the reason: asked again when the set of URLs changes
-	URLs    string // the set of URLs at that time, as Input.urlsHash gives it
+	Exists  bool   // a trigger at that place was the reason: asked again when a list shows none
+	URLs    string // the set of URLs at that time, as hashOf gives it
 	Message string // the server's word
+	At      time.Time
+	Times   int // how often in a row
 	Until   time.Time
 }
 
+// ofState says whether what is at Cloudinary was the reason, and not what was asked: a trigger that is in the way, or may not be deleted. The
+// next list tells whether that has changed.
+func (r Refusal) ofState() bool { return r.Exists || r.Action == Delete }
+
 // Input is all that a decision rests on.
 type Input struct {
-	Objects  []Object
+	Objects []Object
+	// Observed has each id once.
 	Observed []Observed
 
 	// ListedAt is when the call that listed Observed was begun, Now is the present, both by Cloudinary's clock.
@@ -249,6 +257,8 @@ type Step struct {
 	Hash      string // of what is sent; of a delete alone: of the trigger's id
 	Origin    Origin
 	Repair    Repair // what to record with it
+	// Unlisted means that the list does not show the trigger: the call tells whether it exists.
+	Unlisted bool
 }
 
 func (s Step) place() Place { return Place{CanonicalURL(s.URL), s.EventType} }
@@ -301,6 +311,7 @@ const (
 	NotConverging   Problem = "NotConverging"
 	Drifted         Problem = "Drifted"
 	DeletionRefused Problem = "DeletionRefused"
+	PlaceTaken      Problem = "PlaceTaken"
 	Confirming      Problem = "Confirming"
 	Pending         Problem = "Pending"
 	Releasing       Problem = "Releasing"
@@ -308,12 +319,17 @@ const (
 
 // problemOrder lists the problems by importance.
 func problemOrder() []Problem {
-	return []Problem{Conflict, AlreadyExists, URLLimitReached, Rejected, NotConverging, Drifted, DeletionRefused, Confirming, Pending, Releasing}
+	return []Problem{Conflict, AlreadyExists, URLLimitReached, Rejected, NotConverging, Drifted, DeletionRefused, PlaceTaken, Confirming, Pending, Releasing}
 }
 
 // OfSpec says whether the problem is one of the spec (condition Accepted) or of the state (condition Synced).
 func (p Problem) OfSpec() bool {
 	return slices.Index(problemOrder(), p) <= slices.Index(problemOrder(), Rejected)
+}
+
+// Alien is a trigger that is no webhook. The operator never touches those.
+type Alien struct {
+	ID, URIType string
 }
 
 // Finding is a problem with the event types it concerns.
@@ -324,8 +340,10 @@ type Finding struct {
 	Other Key
 	// Fields are those that differ (NotConverging, Drifted), or empty.
 	Fields []string
-	// Message is Cloudinary's word (Rejected, URLLimitReached, DeletionRefused), or empty.
+	// Message is Cloudinary's word (Rejected, URLLimitReached, DeletionRefused, PlaceTaken), or empty.
 	Message string
+	// Alien is a trigger of another kind that is in the way (AlreadyExists), or has the id of one of ours (DeletionRefused); else nil.
+	Alien *Alien
 	// Missing are the event types of which no trigger exists (Drifted), or which somebody keeps deleting (NotConverging).
 	Missing []string
 }

@@ -18,6 +18,7 @@ import (
 //	a trigger        | nobody            | X           | adopt it, or refuse X, by X's adoption policy
 //	a trigger        | nobody, X's moved | X           | the same; what X had there goes by its deletion policy
 //	a trigger        | X                 | X           | judge it: in sync, update, replace, or stuck
+//	nothing          | X, with an id     | X or nobody | ask by an update or a delete whether there is one, see unlisted.go
 //	a trigger        | Y                 | X           | hand it over from Y to X, then judge it
 //	a trigger        | Y, which holds    | X           | X is in conflict
 //	a trigger        | Y                 | nobody      | delete or keep it, by Y's deletion policy
@@ -49,6 +50,7 @@ type matcher struct {
 	objects []*subject // by age
 	byID    map[string]Observed
 	byPlace map[Place][]Observed // webhooks, the oldest first
+	aliens  map[string]Observed  // what is no webhook, by id
 
 	wishes  []*wish         // by the age of their objects, then event type
 	wishAt  map[Place]*wish // the same
@@ -58,7 +60,8 @@ type matcher struct {
 	at      map[Place][]*holding
 	maybe   map[Place][]*holding
 	strayed map[Place][]*holding
-	holders map[Place]*subject // objects that hold a place whatever others want
+	missing map[Place][]*holding // that the list does not show
+	holders map[Place]*subject   // objects that hold a place whatever others want
 	steps   []Step
 	gave    map[Key]bool
 }
@@ -69,7 +72,7 @@ type subject struct {
 	have     []*holding
 	giving   []Record
 	released []Record
-	lost     map[Place]Record // of triggers that somebody deleted
+	lost     map[Place]Record // of triggers that somebody deleted, as Cloudinary has said
 	origins  map[Place]Origin // of creates that came to nothing
 	findings map[Problem]*Finding
 	compared []Comparison
@@ -81,6 +84,8 @@ type holding struct {
 	owner    *subject
 	observed *Observed // nil: the list does not show it
 	pending  bool      // a call is under way, or the list may lag behind
+	unlisted bool      // the list does not show it, and ought to
+	alien    *Alien    // the list shows it as no webhook
 	taken    bool      // fulfills a wish of its owner
 	handed   bool      // fulfills a wish of another object
 	kept     bool      // stays as it is
@@ -99,13 +104,14 @@ type wish struct {
 func newMatcher(in *Input) *matcher {
 	m := &matcher{
 		in: in, list: fieldsShown(in.Observed), urls: urlsOf(in.Observed),
-		byID: map[string]Observed{}, byPlace: map[Place][]Observed{},
+		byID: map[string]Observed{}, byPlace: map[Place][]Observed{}, aliens: map[string]Observed{},
 		owned: map[string]bool{}, intents: map[Place]int{}, used: map[string]bool{}, gave: map[Key]bool{},
-		at: map[Place][]*holding{}, maybe: map[Place][]*holding{}, strayed: map[Place][]*holding{},
+		at: map[Place][]*holding{}, maybe: map[Place][]*holding{}, strayed: map[Place][]*holding{}, missing: map[Place][]*holding{},
 		holders: map[Place]*subject{}, wishAt: map[Place]*wish{},
 	}
 	for _, o := range in.Observed {
 		if !o.webhook() {
+			m.aliens[o.ID] = o
 			continue
 		}
 		place := o.place()
@@ -156,14 +162,19 @@ func (m *matcher) settleRecords() {
 //	the list shows it | and can be relied on | at    | maybe     | strayed
 //	------------------+----------------------+-------+-----------+---------
 //	no, but it may be | -                    | asked | -         | -
-//	no                | -                    | -     | -         | -
+//	no                | -                    | -     | -         | -          (missing: asked)
 //	yes               | yes                  | shown | -         | asked
 //	yes               | no                   | asked | shown     | -
 func (m *matcher) locate(h *holding) {
 	asked := h.place()
-	if h.observed == nil {
-		if h.pending {
-			m.at[asked] = append(m.at[asked], h)
+	switch {
+	case h.observed != nil:
+	case h.pending:
+		m.at[asked] = append(m.at[asked], h)
+		return
+	default:
+		if h.unlisted {
+			m.missing[asked] = append(m.missing[asked], h)
 		}
 		return
 	}
@@ -188,13 +199,10 @@ func (m *matcher) settle(s *subject, r Record) *holding {
 	if o, ok := m.byID[r.ID]; ok {
 		return &holding{Record: r, observed: &o}
 	}
-	if !m.in.settled(r) {
+	if _, isAlien := m.aliens[r.ID]; !isAlien && !m.in.settled(r) {
 		return &holding{Record: r, pending: true}
 	}
-	if s.Stance == Holds || s.Stance == Observes {
-		return &holding{Record: r, kept: true}
-	}
-	return nil
+	return m.vanished(s, r)
 }
 
 // clockSlack is how far the times of intents, which go by the header Date, may be behind created_at.
@@ -306,6 +314,8 @@ func (m *matcher) matchRecorded() {
 		{records: m.at, own: true},
 		{records: m.maybe, own: true},
 		{records: m.at},
+		{records: m.missing, own: true},
+		{records: m.missing},
 		{records: m.strayed, own: true, fetch: true},
 		{records: m.maybe},
 		{records: m.strayed, fetch: true},

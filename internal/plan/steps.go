@@ -17,6 +17,8 @@ func (m *matcher) judgeAssigned() {
 		case w.holding == nil: // closed, with a finding
 		case w.holding.pending:
 			w.subject.find(Confirming, w.place.EventType)
+		case w.holding.unlisted:
+			m.ask(w)
 		default:
 			m.judgeOne(w)
 		}
@@ -105,6 +107,9 @@ func (m *matcher) addStep(w *wish, step Step) {
 	case refusal.Limit:
 		w.subject.find(URLLimitReached, w.place.EventType).Message = refusal.Message
 		return
+	case refusal.Exists:
+		m.taken(w, refusal)
+		return
 	default:
 		w.subject.find(Rejected, w.place.EventType).Message = refusal.Message
 		return
@@ -116,13 +121,57 @@ func (m *matcher) addStep(w *wish, step Step) {
 // refusal is Cloudinary's no to that step, as long as it is to be remembered. Of a Replace either half may have been refused.
 func (m *matcher) refusal(step Step) (Refusal, bool) {
 	r, found := m.in.Refusals[step.place()]
-	sameAction := r.Action == step.Action || (step.Action == Replace && r.Action != Update)
-	return r, found && sameAction && r.Hash == step.Hash && m.remembered(r)
+	if !found || !r.of(step) {
+		return r, false
+	}
+	inTheWay := r.Exists && m.alienAt(step.place()) != nil && m.in.Now.Before(r.Until)
+	return r, inTheWay || m.remembered(r)
 }
 
-// remembered says whether Cloudinary may not be asked again yet. What was refused for the limit of URLs may be where other URLs are in use.
+// of says whether it was that step, or half of it, that was refused.
+func (r Refusal) of(step Step) bool {
+	sameAction := r.Action == step.Action || (step.Action == Replace && r.Action != Update)
+	return sameAction && r.Hash == step.Hash
+}
+
+// remembered says whether Cloudinary may not be asked again yet:
+//
+//	the reason was            | it may be asked again
+//	--------------------------+----------------------------------------------------------------------------------------------------
+//	what was asked            | after RefusalMemory
+//	the limit of URLs         | where other URLs are in use, or after RefusalMemory
+//	what is at Cloudinary     | once a list was begun after it; where that has shown nothing new, ever less often
 func (m *matcher) remembered(r Refusal) bool {
-	return m.in.Now.Before(r.Until) && (!r.Limit || r.URLs == hashOf(m.urls...))
+	switch {
+	case !m.in.Now.Before(r.Until):
+		return false
+	case r.Limit:
+		return r.URLs == hashOf(m.urls...)
+	case r.ofState():
+		return !m.in.ListedAt.After(r.At) || m.in.Now.Before(r.At.Add(statePause(r.Times)))
+	default:
+		return true
+	}
+}
+
+// taken says what has the place of a trigger that Cloudinary has refused for that: what is no webhook stays in the way until a person takes
+// it out; what no list shows may be gone any time.
+func (m *matcher) taken(w *wish, r Refusal) {
+	if alien := m.alienAt(w.place); alien != nil {
+		w.subject.find(AlreadyExists, w.place.EventType).Alien = alien
+		return
+	}
+	w.subject.find(PlaceTaken, w.place.EventType).Message = r.Message
+}
+
+// alienAt is what the list shows at a place that is no webhook; nil: nothing.
+func (m *matcher) alienAt(p Place) *Alien {
+	for _, o := range m.in.Observed {
+		if !o.webhook() && o.place() == p {
+			return &Alien{ID: o.ID, URIType: o.URIType}
+		}
+	}
+	return nil
 }
 
 // disclaimDoubles has go what an object would keep for a wish that was refused, but which is not where the object asked for it: it came to
@@ -179,6 +228,11 @@ func (m *matcher) releaseOne(s *subject, h *holding) bool {
 	case h.ID == "":
 		s.find(Releasing, h.EventType)
 		return false
+	case h.alien != nil && !s.leaves(h):
+		s.find(DeletionRefused, h.EventType).Alien = h.alien
+		return false
+	case h.unlisted && m.refusesDelete(s, h):
+		return true
 	case m.surplus(s, h):
 		return m.releaseSurplus(s, h)
 	case s.leaves(h):
@@ -214,11 +268,22 @@ func (s *subject) leaves(h *holding) bool {
 	return s.Deletion == RetainAll || s.Deletion == DeleteCreated && h.Origin == Adopted
 }
 
-func (m *matcher) delete(s *subject, h *holding) {
-	step := Step{
+func deletionOf(s *subject, h *holding) Step {
+	return Step{
 		Action: Delete, Cause: CauseReleased, Object: s.Key, Secret: h.Secret,
-		ID: h.ID, EventType: h.EventType, URL: h.URL, Hash: hashOf(h.ID), Origin: h.Origin,
+		ID: h.ID, EventType: h.EventType, URL: h.URL, Hash: hashOf(h.ID), Origin: h.Origin, Unlisted: h.unlisted,
 	}
+}
+
+// refusesDelete says whether Cloudinary has refused to delete a trigger.
+func (m *matcher) refusesDelete(s *subject, h *holding) bool {
+	step := deletionOf(s, h)
+	r, found := m.in.Refusals[step.place()]
+	return found && r.of(step) && m.in.Now.Before(r.Until)
+}
+
+func (m *matcher) delete(s *subject, h *holding) {
+	step := deletionOf(s, h)
 	if refusal, refused := m.refusal(step); refused {
 		s.find(DeletionRefused, h.EventType).Message = refusal.Message
 		return

@@ -70,7 +70,7 @@ func (m *matcher) turnAway(w *wish, message string) {
 // arrives says whether the wish brings a trigger to a URL: one that is new, or is elsewhere now.
 func (w *wish) arrives() bool {
 	if h := w.holding; h != nil {
-		return h.observed != nil && h.observed.place() != w.place
+		return h.where() != w.place
 	}
 	return !w.closed
 }
@@ -87,14 +87,19 @@ func (m *matcher) awaitPending() {
 	}
 }
 
-// movable is a trigger of that type which the object has at another URL, and which nothing else needs.
+// movable is a trigger of that type which the object has at another URL, and which nothing else needs. One that the list shows comes first.
 func (m *matcher) movable(w *wish) *holding {
+	var unlisted *holding
 	for _, h := range w.subject.have {
-		if h.EventType == w.place.EventType && h.observed != nil && !h.kept && m.free(h) {
+		switch {
+		case h.EventType != w.place.EventType || h.kept || !m.free(h):
+		case h.observed != nil:
 			return h
+		case h.unlisted && unlisted == nil:
+			unlisted = h
 		}
 	}
-	return nil
+	return unlisted
 }
 
 // arrivalURLs are those at which triggers arrive, in the order of the oldest object that wants each.
@@ -118,7 +123,7 @@ func (m *matcher) arrivalsAt(url string) []*wish {
 	return group
 }
 
-// urlUses counts the triggers at each URL, and the calls under way.
+// urlUses counts the triggers at each URL, those that are perhaps there, and the calls under way.
 func (m *matcher) urlUses() map[string]int {
 	uses := map[string]int{}
 	for place, triggers := range m.byPlace {
@@ -126,7 +131,7 @@ func (m *matcher) urlUses() map[string]int {
 	}
 	for _, s := range m.objects {
 		for _, h := range s.have {
-			if h.pending {
+			if h.pending || h.unlisted {
 				uses[h.place().URL]++
 			}
 		}
@@ -139,7 +144,7 @@ func (m *matcher) urlUses() map[string]int {
 func (m *matcher) admit(uses map[string]int, url string, moves []*wish, arrivals int) bool {
 	after := maps.Clone(uses)
 	for _, w := range moves {
-		old := w.holding.observed.place().URL
+		old := w.holding.where().URL
 		if after[old]--; after[old] <= 0 {
 			delete(after, old)
 		}

@@ -31,6 +31,8 @@ type cloud struct {
 	onCall func()
 	ids    map[string]string // ours by the simulator's
 	real   map[string]string // and back
+	// earlier is the answer to a list that was right.
+	earlier []byte
 }
 
 func newCloud(options simulator.Options, mint func() string) (*cloud, error) {
@@ -184,6 +186,9 @@ func (w wire) deliver(f fate, c *cloud, request *http.Request, effect func() rep
 		return nil, context.DeadlineExceeded
 	}
 	answer := effect()
+	if request.Method == http.MethodGet && answer.status == http.StatusOK {
+		answer.body = r.misread(c, answer.body)
+	}
 	if *traceFlag {
 		r.note("%s %s: %d at %s, fate %d", request.Method, request.URL.Path, answer.status, answer.header.Get("Date"), f)
 	}

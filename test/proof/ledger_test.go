@@ -168,7 +168,7 @@ func (l *ledger) dropped(h holding) {
 func (l *ledger) settledIntents(had, has []holding) {
 	for _, h := range had {
 		still := slices.ContainsFunc(has, func(o holding) bool { return o.cloud == h.cloud && o.EventType == h.EventType && o.url == h.url })
-		if h.ID != "" || still || !keeps(h) || l.intendedSince(h) {
+		if h.ID != "" || still || !l.hidden(h) && (!keeps(h) || l.intendedSince(h)) {
 			continue
 		}
 		c := l.run.clouds[h.cloud]
@@ -180,6 +180,12 @@ func (l *ledger) settledIntents(had, has []holding) {
 			}
 		}
 	}
+}
+
+// hidden says whether lists were wrong since an intent. An id that no answer has brought is known from lists alone, so that what they hide
+// then is not found.
+func (l *ledger) hidden(h holding) bool {
+	return h.IntendedAt != nil && l.run.lists.until.After(h.IntendedAt.Add(-time.Minute))
 }
 
 // intendedSince says whether another object has an intent at the place that is younger than one: what is there is then rather its result,

@@ -38,6 +38,7 @@ type run struct {
 	slow      bool // calls take seconds, not a part of one
 	lossy     bool // lists show values otherwise than they are
 	blind     bool // lists do not show settings, or not those that are not set
+	lists     wrongLists
 	urlLimit  int
 
 	processes int
@@ -83,10 +84,11 @@ func newRun(seed int64, breaks breakage) (*run, error) {
 	r.ownWrites, r.elects, r.slow = r.coin(), r.coin(), r.one(5)
 	r.troubled = r.pick([]int{0, 20, 60, 150})
 	r.urlLimit = r.pick([]int{2, 3, 4, 30})
+	r.lists.oneIn = r.pick([]int{0, 40, 10, 3})
 	if err := r.makeClouds(); err != nil {
 		return nil, err
 	}
-	r.note("own writes are waited for: %t, leader election: %t, of 1000 calls go wrong: %d, slow: %t", r.ownWrites, r.elects, r.troubled, r.slow)
+	r.note("own writes are waited for: %t, leader election: %t, of 1000 calls go wrong: %d, slow: %t, of so many lists one begins to be wrong: %d", r.ownWrites, r.elects, r.troubled, r.slow, r.lists.oneIn)
 	r.options = controllers.DefaultOptions()
 	r.options.CallTimeout = callTimeout
 	r.options.URLLimit = r.pick([]int{r.urlLimit, r.urlLimit, 30})

@@ -254,7 +254,7 @@ func (r *run) excused(w wish, has bool, what string, args ...any) bool {
 	switch {
 	case refused && theirs && (has || w.object.Spec.AdoptionPolicy == v1alpha1.AdoptionPolicyRefuse),
 		refused && !used && len(urls) >= min(r.urlLimit, r.options.URLLimit),
-		slices.Contains(reasons, v1alpha1.ReasonRejected) && theirs,
+		slices.Contains(reasons, v1alpha1.ReasonPlaceTaken) && theirs,
 		slices.Contains(reasons, v1alpha1.ReasonNotConverging) && (r.lossy || r.meddled >= maxMeddling):
 		return true
 	}
@@ -298,7 +298,7 @@ func (r *run) expectReason(t *v1alpha1.CloudinaryTrigger, reason string) {
 func (r *run) judgeReady(t *v1alpha1.CloudinaryTrigger, wishes []wish) {
 	c := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionReady)
 	excused := r.lossy && slices.Contains(reasonsOf(t), v1alpha1.ReasonNotConverging) ||
-		slices.Contains(reasonsOf(t), v1alpha1.ReasonRejected) && slices.ContainsFunc(wishes, r.inTheWay) ||
+		slices.Contains(reasonsOf(t), v1alpha1.ReasonPlaceTaken) && slices.ContainsFunc(wishes, r.inTheWay) ||
 		slices.Contains(reasonsOf(t), v1alpha1.ReasonURLLimitReached) && slices.ContainsFunc(wishes, r.otherwiseSpelled)
 	if c == nil || c.ObservedGeneration != t.Generation || c.Status != metav1.ConditionTrue && !excused {
 		r.violated("%s has all that it wants, and is not Ready at generation %d: %+v", t.Name, t.Generation, c)
