@@ -273,7 +273,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 	case err == nil:
 		a.succeeded(ctx, creds, s, out)
 	case cloudinary.IsUnauthorized(err):
-		logf.FromContext(ctx).Info("Cloudinary does not let the credentials change a trigger", "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "error", err.Error())
+		logf.FromContext(ctx).Info("Cloudinary does not let the credentials change a trigger", "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "error", err.Error(), "requestID", cloudinary.RequestID(err))
 		a.raise(a.env, creds, s, err)
 	case out.Result == plan.NotSent, out.Result == plan.Unknown:
 		a.failed(ctx, a.env, creds, err)
@@ -283,7 +283,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		if out.Limit {
 			a.full[s.URL] = out.Message
 		}
-		logf.FromContext(ctx).Info("Cloudinary refused a change", "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "error", err.Error())
+		logf.FromContext(ctx).Info("Cloudinary refused a change", "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "error", err.Error(), "requestID", cloudinary.RequestID(err))
 	}
 	plan.Apply(a.in, s, out)
 	return out, nil

@@ -38,15 +38,15 @@ func canonicalOrRaw(raw json.RawMessage) *string {
 }
 
 func triggerSpecFrom(s plan.Step) cloudinary.TriggerSpec {
-	spec := cloudinary.TriggerSpec{URI: s.URL, EventType: s.EventType, Additive: s.Settings.Additive}
+	spec := cloudinary.TriggerSpec{
+		URI: s.URL, EventType: s.EventType, Additive: s.Settings.Additive,
+		AuthScheme: s.Settings.AuthScheme, // also the default: there may be accounts on which what says none gets another
+	}
 	if s.Settings.Filter != "" {
 		spec.Filter = json.RawMessage(s.Settings.Filter)
 	}
 	if s.Settings.PayloadTemplate != "" {
 		spec.PayloadTemplate = json.RawMessage(s.Settings.PayloadTemplate)
-	}
-	if s.Settings.AuthScheme != plan.DefaultAuthScheme {
-		spec.AuthScheme = s.Settings.AuthScheme
 	}
 	return spec
 }

@@ -260,6 +260,8 @@ type environment struct {
 	bars     bars
 	// clearForms are those that Cloudinary took last for a filter and a template that are not set.
 	clearForms cloudinary.UpdateOptions
+	// plainFilters says that Cloudinary took a filter without filter_language last, having refused it with it.
+	plainFilters bool
 }
 
 // freshList is a list of which it is not decided yet whether it is believed.

@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"cmp"
 	"net/http"
 	"reflect"
 	"slices"
@@ -40,6 +41,12 @@ func switchValues() []switchValue {
 		{"normalize", "lossy", func(o *simOptions) { o.Normalize = simulator.NormalizeLossy }},
 		{"put-limit-check", "true", func(o *simOptions) { o.PutLimitCheck = true }},
 		{"put-fields", "ignore", func(o *simOptions) { o.PutFields = simulator.PutIgnore }},
+		{"put-url", "either", func(o *simOptions) { o.PutURL = simulator.PutEitherURI }},
+		{"put-answer", "trigger", func(o *simOptions) { o.PutAnswer = simulator.PutTrigger }},
+		{"filter-language", "echo", func(o *simOptions) { o.FilterLanguage = simulator.FilterLanguageEcho }},
+		{"filter-language", "require", func(o *simOptions) { o.FilterLanguage = simulator.FilterLanguageRequire }},
+		{"filter-language", "refuse", func(o *simOptions) { o.FilterLanguage = simulator.FilterLanguageRefuse }},
+		{"unset-auth-scheme", "legacy_hmac", func(o *simOptions) { o.UnsetAuthScheme = simulator.UnsetLegacy }},
 		{"clear-template", "empty-object", func(o *simOptions) { o.ClearTemplate = simulator.ClearEmptyObject }},
 		{"clear-template", "empty-string", func(o *simOptions) { o.ClearTemplate = simulator.ClearEmptyString }},
 		{"clear-filter", "empty-string", func(o *simOptions) { o.ClearFilter = simulator.ClearEmptyString }},
@@ -197,6 +204,7 @@ type scenario struct {
 	*fixture
 	outcome
 	foreign map[string]simulator.Trigger // never touched
+	unset   string                       // the auth_scheme of what somebody makes without one
 
 	adopting, full, plain *v1alpha1.CloudinaryTrigger
 	endpoints             []*v1alpha1.NotificationEndpoint
@@ -207,6 +215,7 @@ type scenario struct {
 func newScenario(t *testing.T, options simulator.Options) *scenario {
 	t.Helper()
 	s := &scenario{fixture: newFixture(t, options), outcome: expectedOf(options), foreign: map[string]simulator.Trigger{}}
+	s.unset = cmp.Or(string(options.UnsetAuthScheme), defaultAuth)
 	s.hasten()
 	if options.URLLimit > 0 {
 		s.options.URLLimit = options.URLLimit
@@ -248,7 +257,7 @@ func (s *scenario) manifestsAreApplied() {
 	s.create(s.secret("cloudinary"), s.endpoints[0], s.endpoints[1], s.adopting, s.full, s.plain)
 	s.start()
 
-	s.upload = s.updated(settings{Filter: rawOnly, AuthScheme: defaultAuth}, settings{Additive: true, Filter: imagesOnly, AuthScheme: defaultAuth})
+	s.upload = s.updated(settings{Filter: rawOnly, AuthScheme: s.unset}, settings{Additive: true, Filter: imagesOnly, AuthScheme: defaultAuth})
 	s.remove = settings{Additive: true, Filter: imagesOnly, Template: idAlone, AuthScheme: legacyHMAC}
 	s.other = s.remove
 	s.plainURL = canonicalB

@@ -94,7 +94,7 @@ func sizeOf(triggers []cloudinary.Trigger) int {
 
 // failed turns the failure of a call into a time to wait. Refused credentials are the Secret's matter and not the environment's.
 func (r *Reconciler) failed(ctx context.Context, env *environment, creds cloudinary.Credentials, err error) {
-	logf.FromContext(ctx).Info("A call to Cloudinary failed", "error", cloudinary.Detail(err))
+	logf.FromContext(ctx).Info("A call to Cloudinary failed", "error", cloudinary.Detail(err), "requestID", cloudinary.RequestID(err))
 	if cloudinary.IsUnauthorized(err) {
 		r.directory.setAccepted(creds, false)
 		env.refused = callProblem(err)

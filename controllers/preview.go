@@ -65,6 +65,9 @@ type PreviewStep struct {
 	plan.Step
 	// Differences are the fields that an update or a replacement would change, as far as the list shows them.
 	Differences []plan.Difference
+	// Silent are those of them of which the manifest says nothing, where a trigger that was there before is adopted: they go to Cloudinary's
+	// defaults all the same.
+	Silent []plan.Difference
 	// Blocked means no Secret gives access for it, so that it waits.
 	Blocked bool
 }
@@ -194,6 +197,9 @@ func (p *previewer) pass(env *previewEnvironment) (again bool) {
 			continue
 		}
 		step := PreviewStep{Step: s, Differences: differencesOf(planned.Verdicts[s.Object], s), Blocked: a.cannot(s)}
+		if s.Cause == plan.CauseAdoption {
+			step.Silent = silentIn(g.triggers[s.Object].Spec, step.Differences)
+		}
 		if step.Blocked {
 			env.blocked = append(env.blocked, step)
 			continue
@@ -239,6 +245,14 @@ func differencesOf(v plan.Verdict, s plan.Step) []plan.Difference {
 		}
 	}
 	return nil
+}
+
+// silentIn are the differences in fields that a spec does not set.
+func silentIn(spec v1alpha1.CloudinaryTriggerSpec, differences []plan.Difference) []plan.Difference {
+	unset := map[string]bool{
+		"additive": spec.Additive == nil, "filter": spec.Filter == nil, "payloadTemplate": spec.PayloadTemplate == nil, "authScheme": spec.AuthScheme == "",
+	}
+	return slices.DeleteFunc(slices.Clone(differences), func(d plan.Difference) bool { return !unset[d.Field] })
 }
 
 // judge keeps what the first plan says of the environment's triggers.

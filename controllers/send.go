@@ -17,7 +17,7 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 	var err error
 	switch s.Action {
 	case plan.Create:
-		created, meta, err = c.CreateTrigger(ctx, triggerSpecFrom(s))
+		created, meta, err = a.create(ctx, c, s)
 	case plan.Update:
 		meta, err = a.update(ctx, c, s)
 	case plan.Delete:
@@ -37,27 +37,97 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 	return out, err
 }
 
+// spec is what a step sends, with the language of a filter where that is taken.
+func (a *applier) spec(s plan.Step) cloudinary.TriggerSpec {
+	spec := triggerSpecFrom(s)
+	if spec.Filter != nil && !a.env.plainFilters {
+		spec.FilterLanguage = cloudinary.JSONLogic
+	}
+	return spec
+}
+
+// otherLanguage is the spec with the language of its filter, if it had none, or without it; false: it has no filter. Whether a server
+// needs to be told the language, or refuses to, is not documented.
+func otherLanguage(spec cloudinary.TriggerSpec) (cloudinary.TriggerSpec, bool) {
+	if spec.FilterLanguage == "" {
+		spec.FilterLanguage = cloudinary.JSONLogic
+	} else {
+		spec.FilterLanguage = ""
+	}
+	return spec, spec.Filter != nil
+}
+
+// again notes a call that was refused and is followed by another one for the same step.
+func (a *applier) again(s plan.Step, meta cloudinary.Meta, err error) {
+	a.Metrics.call(a.g.environment.CloudName, s.Action.String(), err)
+	a.env.called(meta, a.Now())
+}
+
+// create sends a create; where it is refused and has a filter, once more with the language of the filter told the other way.
+func (a *applier) create(ctx context.Context, c *cloudinary.Client, s plan.Step) (cloudinary.Trigger, cloudinary.Meta, error) {
+	spec := a.spec(s)
+	created, meta, err := c.CreateTrigger(ctx, spec)
+	other, hasFilter := otherLanguage(spec)
+	if !cloudinary.IsInvalid(err) || !hasFilter {
+		return created, meta, err
+	}
+	a.again(s, meta, err)
+	created, otherMeta, otherErr := c.CreateTrigger(ctx, other)
+	if cloudinary.IsInvalid(otherErr) {
+		return cloudinary.Trigger{}, otherMeta, err // as it is sent first the next time, too
+	}
+	if otherErr == nil {
+		a.env.plainFilters = other.FilterLanguage == ""
+	}
+	return created, otherMeta, otherErr
+}
+
 // update sends an update. Which forms clear a filter and a template is not documented: where those that were taken last are
 // refused, the others are tried, and remembered where they are taken.
 func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step) (cloudinary.Meta, error) {
-	spec := triggerSpecFrom(s)
+	spec := a.spec(s)
 	meta, err := c.UpdateTrigger(ctx, s.ID, spec, a.env.clearForms)
 	if !cloudinary.IsInvalid(err) {
 		return meta, err
 	}
-	for _, forms := range otherForms(spec, a.env.clearForms) {
-		a.Metrics.call(a.g.environment.CloudName, plan.Update.String(), err)
-		a.env.called(meta, a.Now())
-		otherMeta, otherErr := c.UpdateTrigger(ctx, s.ID, spec, forms)
+	for _, w := range otherWays(spec, a.env.clearForms) {
+		a.again(s, meta, err)
+		otherMeta, otherErr := c.UpdateTrigger(ctx, s.ID, w.spec, w.forms)
 		if cloudinary.IsInvalid(otherErr) {
+			meta = otherMeta
 			continue
 		}
 		if otherErr == nil {
-			a.env.clearForms = forms
+			a.env.clearForms = w.forms
+			if spec.Filter != nil {
+				a.env.plainFilters = w.spec.FilterLanguage == ""
+			}
 		}
 		return otherMeta, otherErr
 	}
 	return meta, err
+}
+
+// way is how to write an update.
+type way struct {
+	spec  cloudinary.TriggerSpec
+	forms cloudinary.UpdateOptions
+}
+
+// otherWays are all but the one that was tried: the language of a filter told otherwise, other ways to clear what is unset, and both.
+func otherWays(spec cloudinary.TriggerSpec, tried cloudinary.UpdateOptions) []way {
+	var ways []way
+	for _, forms := range otherForms(spec, tried) {
+		ways = append(ways, way{spec, forms})
+	}
+	other, hasFilter := otherLanguage(spec)
+	if !hasFilter {
+		return ways
+	}
+	for _, forms := range append([]cloudinary.UpdateOptions{tried}, otherForms(spec, tried)...) {
+		ways = append(ways, way{other, forms})
+	}
+	return ways
 }
 
 // otherForms are the other ways to clear what the spec leaves unset.

@@ -61,10 +61,11 @@ type fixture struct {
 	secretURL string
 	options   Options
 	// namespaces are watched besides the fixture's own.
-	namespaces []string
-	user       string // whom the manager is to the API server; empty: an administrator
-	registry   *prometheus.Registry
-	stop       func()
+	namespaces    []string
+	user          string // whom the manager is to the API server; empty: an administrator
+	registry      *prometheus.Registry
+	stop          func()
+	tellsLanguage bool // people name the language of their filters
 }
 
 // newFixture makes a namespace and a simulator; start starts the manager.
@@ -83,6 +84,7 @@ func newFixture(t *testing.T, simOptions simulator.Options) *fixture {
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
 	f := &fixture{T: t, namespace: api.NewNamespace(t), sim: sim, url: server.URL, cloud: simulator.DefaultCloud}
+	f.tellsLanguage = simOptions.FilterLanguage == simulator.FilterLanguageRequire
 	f.secretURL = f.credentials(simulator.DefaultAPIKey, simulator.DefaultAPISecret)
 	f.options = DefaultOptions()
 	f.options.AllowInsecureAPIBase = true
@@ -296,6 +298,9 @@ func (f *fixture) placesBecome(want ...string) {
 // admin calls the simulator's Admin API as another client of it would.
 func (f *fixture) admin(method, path, body string) (int, map[string]any) {
 	f.Helper()
+	if f.tellsLanguage {
+		body = strings.Replace(body, `"filter":{`, `"filter_language":"jsonlogic","filter":{`, 1)
+	}
 	req, err := http.NewRequestWithContext(f.Context(), method, f.url+"/v1_1/"+f.cloud+path, strings.NewReader(body))
 	f.must(err)
 	req.SetBasicAuth(simulator.DefaultAPIKey, simulator.DefaultAPISecret)

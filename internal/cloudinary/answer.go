@@ -31,7 +31,7 @@ var (
 
 // refusal turns an answer that is not 2xx into an Error.
 func (c *Client) refusal(call call, response *http.Response, meta Meta) *Error {
-	e := &Error{Operation: call.operation, StatusCode: response.StatusCode, Elsewhere: !c.trusted}
+	e := &Error{Operation: call.operation, StatusCode: response.StatusCode, Elsewhere: !c.trusted, RequestID: meta.RequestID}
 	body, readErr := readBody(response.Body, maxErrorBody)
 	message, ours := errorMessage(body)
 	ours = ours && readErr == nil
@@ -39,9 +39,9 @@ func (c *Client) refusal(call call, response *http.Response, meta Meta) *Error {
 	case response.StatusCode < 400:
 		e.Err = errRedirect
 	case ours && !c.trusted:
-		e.limited = saysLimitReached(message)
+		e.limited, e.malformed = says(message, "limit_reached"), says(message, "invalid_or_malformed_attribute")
 	case ours:
-		e.limited = saysLimitReached(message)
+		e.limited, e.malformed = says(message, "limit_reached"), says(message, "invalid_or_malformed_attribute")
 		credentials := c.credentials()
 		e.Message = sanitize(message, credentials.APISecret, credentials.OAuthToken)
 	default:
@@ -140,13 +140,26 @@ func readReset(header http.Header) time.Time {
 }
 
 func readMeta(header http.Header) Meta {
-	meta := Meta{Date: parseHTTPDate(header.Get("Date"))}
+	meta := Meta{Date: parseHTTPDate(header.Get("Date")), RequestID: requestID(header.Get("X-Request-Id"))}
 	limit, limitErr := strconv.Atoi(header.Get("X-FeatureRateLimit-Limit"))
 	remaining, remainingErr := strconv.Atoi(header.Get("X-FeatureRateLimit-Remaining"))
 	if limitErr == nil && remainingErr == nil {
 		meta.RateLimit = &RateLimit{Limit: max(limit, 0), Remaining: max(remaining, 0), Reset: readReset(header)}
 	}
 	return meta
+}
+
+const maxRequestID = 128
+
+// requestID is an id as a server sent it, fit for a log; what is not like one is none.
+func requestID(sent string) string {
+	odd := strings.ContainsFunc(sent, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:/+=", r))
+	})
+	if odd || len(sent) > maxRequestID {
+		return ""
+	}
+	return sent
 }
 
 // sanitize makes a server's words fit for a condition: one printable line, no secret, and of URLs no more than scheme

@@ -35,6 +35,7 @@ func (c *Client) CreateTrigger(ctx context.Context, spec TriggerSpec) (Trigger, 
 		Filter:          unlessUnset(spec.Filter),
 		PayloadTemplate: unlessUnset(spec.PayloadTemplate),
 		AuthScheme:      spec.AuthScheme,
+		FilterLanguage:  spec.filterLanguage(),
 	})
 	if err != nil {
 		return Trigger{}, Meta{}, &Error{Operation: OpCreate, Err: err}
@@ -86,6 +87,7 @@ func (c *Client) UpdateTrigger(ctx context.Context, id string, spec TriggerSpec,
 		Filter:          orElse(unlessUnset(spec.Filter), options.ClearFilter.raw()),
 		PayloadTemplate: orElse(unlessUnset(spec.PayloadTemplate), options.ClearTemplate.raw()),
 		AuthScheme:      cmp.Or(spec.AuthScheme, defaultAuthScheme),
+		FilterLanguage:  spec.filterLanguage(),
 	})
 	if err != nil {
 		return Meta{}, &Error{Operation: OpUpdate, Err: err}
@@ -93,7 +95,7 @@ func (c *Client) UpdateTrigger(ctx context.Context, id string, spec TriggerSpec,
 	return c.write(ctx, id, call{operation: OpUpdate, method: http.MethodPut, body: body})
 }
 
-// DeleteTrigger deletes the trigger. That it is gone already is IsNotFound.
+// DeleteTrigger deletes the trigger. That it is gone already is IsNotFound, and so is that no trigger can have such an id.
 func (c *Client) DeleteTrigger(ctx context.Context, id string) (Meta, error) {
 	return c.write(ctx, id, call{operation: OpDelete, method: http.MethodDelete})
 }
@@ -116,14 +118,14 @@ func (c *Client) write(ctx context.Context, id string, change call) (Meta, error
 }
 
 // TestTrigger asks the server whether the trigger's filter lets sample through, a JSON object that stands for a
-// notification; empty: {}. It changes nothing.
+// notification; empty: none is sent. It changes nothing.
 func (c *Client) TestTrigger(ctx context.Context, id string, sample json.RawMessage) (TestResult, Meta, error) {
 	test := call{operation: OpTest, method: http.MethodPost}
 	path, err := pathOf(id)
 	if err != nil {
 		return TestResult{}, Meta{}, &Error{Operation: OpTest, Err: err}
 	}
-	body, err := encode(testBody{SampleData: orElse(sample, json.RawMessage(`{}`))})
+	body, err := encode(testBody{SampleData: sample})
 	if err != nil {
 		return TestResult{}, Meta{}, &Error{Operation: OpTest, Err: err}
 	}
@@ -159,6 +161,7 @@ type createBody struct {
 	Filter          json.RawMessage `json:"filter,omitempty"`
 	PayloadTemplate json.RawMessage `json:"payload_template,omitempty"`
 	AuthScheme      string          `json:"auth_scheme,omitempty"`
+	FilterLanguage  string          `json:"filter_language,omitempty"`
 }
 
 type updateBody struct {
@@ -167,10 +170,19 @@ type updateBody struct {
 	Filter          json.RawMessage `json:"filter"`
 	PayloadTemplate json.RawMessage `json:"payload_template"`
 	AuthScheme      string          `json:"auth_scheme"`
+	FilterLanguage  string          `json:"filter_language,omitempty"`
+}
+
+// filterLanguage is the language to send: none without a filter.
+func (s TriggerSpec) filterLanguage() string {
+	if unlessUnset(s.Filter) == nil {
+		return ""
+	}
+	return s.FilterLanguage
 }
 
 type testBody struct {
-	SampleData json.RawMessage `json:"sample_data"`
+	SampleData json.RawMessage `json:"sample_data,omitempty"`
 }
 
 // encode writes JSON without HTML escapes, which would lengthen a template beyond what its author measured.

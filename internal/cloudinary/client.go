@@ -162,7 +162,9 @@ func (c *Client) do(ctx context.Context, call call) (answer, Meta, error) {
 	}
 	body, err := c.readBody(call, response)
 	if err != nil {
-		return answer{}, meta, c.unreadable(call, response.StatusCode, err)
+		e := c.unreadable(call, response.StatusCode, err)
+		e.RequestID = meta.RequestID
+		return answer{}, meta, e
 	}
 	return answer{status: response.StatusCode, body: body}, meta, nil
 }

@@ -168,6 +168,8 @@ func TestWhatIsSent(t *testing.T) {
 		PayloadTemplate: json.RawMessage(`{"a":"<{{b}}>"}`), AuthScheme: "legacy_hmac",
 	}
 	bare := cloudinary.TriggerSpec{URI: "https://h/", EventType: "all", Filter: json.RawMessage(` { } `), PayloadTemplate: json.RawMessage(`null`)}
+	told := cloudinary.TriggerSpec{URI: "https://h/", EventType: "all", Filter: json.RawMessage(`{"!":[1]}`), FilterLanguage: cloudinary.JSONLogic}
+	toldNothing := cloudinary.TriggerSpec{URI: "https://h/", EventType: "all", FilterLanguage: cloudinary.JSONLogic}
 	basic, bearer := "Basic MTIzOnZlcnktc2VjcmV0LXNlY3JldA==", "Bearer tok"
 	const path, agent, kind = "/v1_1/my-cloud/triggers", "cloudinary-operator/dev", "application/json"
 	tests := map[string]struct {
@@ -187,6 +189,24 @@ func TestWhatIsSent(t *testing.T) {
 			"", func(ctx context.Context, c *cloudinary.Client) { _, _, _ = c.CreateTrigger(ctx, full) },
 			sent{"POST", path, basic, agent, kind, `{"uri":"https://h/?a=b&c","event_type":"upload","additive":true,` +
 				`"filter":{"<":[1.50,2e3]},"payload_template":{"a":"<{{b}}>"},"auth_scheme":"legacy_hmac"}`},
+		},
+		"a create with the language of its filter": {
+			"", func(ctx context.Context, c *cloudinary.Client) { _, _, _ = c.CreateTrigger(ctx, told) },
+			sent{"POST", path, basic, agent, kind, `{"uri":"https://h/","event_type":"all","filter":{"!":[1]},"filter_language":"jsonlogic"}`},
+		},
+		"an update with the language of its filter": {
+			"", func(ctx context.Context, c *cloudinary.Client) {
+				_, _ = c.UpdateTrigger(ctx, "a1", told, cloudinary.UpdateOptions{})
+			},
+			sent{"PUT", path + "/a1", basic, agent, kind, `{"new_uri":"https://h/","additive":false,"filter":{"!":[1]},"payload_template":{},"auth_scheme":"default","filter_language":"jsonlogic"}`},
+		},
+		"a create with the language of no filter": {
+			"", func(ctx context.Context, c *cloudinary.Client) { _, _, _ = c.CreateTrigger(ctx, toldNothing) },
+			sent{"POST", path, basic, agent, kind, `{"uri":"https://h/","event_type":"all"}`},
+		},
+		"a test without a sample": {
+			"", func(ctx context.Context, c *cloudinary.Client) { _, _, _ = c.TestTrigger(ctx, "a1", nil) },
+			sent{"POST", path + "/a1/test", basic, agent, kind, `{}`},
 		},
 		"a create with nothing optional": {
 			"", func(ctx context.Context, c *cloudinary.Client) { _, _, _ = c.CreateTrigger(ctx, bare) },

@@ -60,7 +60,12 @@ type Error struct {
 	// same whatever was wrong but the status: whoever names a server in a Secret would look around in the network by it.
 	Elsewhere bool
 
-	limited bool // the answer says limit_reached
+	// RequestID is what Cloudinary's support finds the call by; empty where there was no answer, or it had none. It is for logs and no part
+	// of the text, which is the same each time.
+	RequestID string
+
+	limited   bool // the answer says limit_reached
+	malformed bool // the answer says invalid_or_malformed_attribute
 }
 
 // Error is the text for people: operation, then what the server said or why it could not be understood.
@@ -133,6 +138,9 @@ func (e *Error) class() class {
 		if e.limited {
 			return classLimitReached
 		}
+		if e.malformed && e.Operation == OpDelete {
+			return classNotFound // a delete has no attribute but the id, and what no trigger can have none has
+		}
 		return classInvalid
 	case http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
 		return classInvalid
@@ -140,9 +148,10 @@ func (e *Error) class() class {
 	return classUnavailable
 }
 
-func saysLimitReached(message string) bool {
+// says whether a message begins with one of the Admin API's words.
+func says(message, word string) bool {
 	first, _, _ := strings.Cut(strings.ToLower(message), " ")
-	return strings.TrimRight(first, ".:,;") == "limit_reached"
+	return strings.TrimRight(first, ".:,;") == word
 }
 
 func isClass(err error, want class) bool {
@@ -153,7 +162,8 @@ func isClass(err error, want class) bool {
 // IsUnauthorized means 401 or 403. The credentials are wrong, or may not do this. Nothing took effect.
 func IsUnauthorized(err error) bool { return isClass(err, classUnauthorized) }
 
-// IsNotFound means an update, delete or test of a trigger that does not exist, in the Admin API's own words. A 404
+// IsNotFound means an update, delete or test of a trigger that does not exist, in the Admin API's own words, or a delete by an id of which these
+// say that it is malformed. A 404
 // without them, or to a list or a create, comes from something else on the way, and is IsUnavailable.
 func IsNotFound(err error) bool { return isClass(err, classNotFound) }
 
@@ -186,6 +196,14 @@ func IsIncompleteList(err error) bool { return errors.Is(err, errIncompleteList)
 func IsAmbiguous(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Ambiguous
+}
+
+// RequestID is what Cloudinary's support finds the failed call by; empty where the answer had none, or err is of another kind.
+func RequestID(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RequestID
+	}
+	return ""
 }
 
 // RetryAt is when the server said it would answer again, by its own clock, at most a day after its answer; zero where

@@ -31,7 +31,12 @@ type TriggerSpec struct {
 	Filter          json.RawMessage // nil: none
 	PayloadTemplate json.RawMessage // nil: none
 	AuthScheme      string          // empty: Cloudinary's default
+	// FilterLanguage is sent beside a filter; empty: it is not. Whether a server needs it, or knows it, is not documented.
+	FilterLanguage string
 }
+
+// JSONLogic is the only language that filters are known to have.
+const JSONLogic = "jsonlogic"
 
 // TestResult is the answer to a test of a trigger.
 type TestResult struct {
@@ -46,6 +51,8 @@ type Meta struct {
 	Date time.Time
 	// RateLimit is the state of the hour's budget, nil where the server did not send it.
 	RateLimit *RateLimit
+	// RequestID is what Cloudinary's support finds the call by, empty where the server did not send it. At most 128 bytes.
+	RequestID string
 }
 
 // RateLimit is the state of the call budget, from the headers X-FeatureRateLimit-Limit, -Remaining and -Reset.

@@ -35,6 +35,7 @@ func (c *check) create(ctx context.Context, spec cloudinary.TriggerSpec) (shown,
 	if err != nil {
 		return shown{}, err
 	}
+	spec.FilterLanguage = c.language
 	c.ledger.intend(c.options.Now())
 	t, _, err := c.client.CreateTrigger(ctx, spec)
 	if cloudinary.IsAmbiguous(err) {
@@ -54,6 +55,7 @@ func (c *check) update(ctx context.Context, id string, spec cloudinary.TriggerSp
 	if err != nil {
 		return err
 	}
+	spec.FilterLanguage = c.language
 	_, err = c.client.UpdateTrigger(ctx, id, spec, options)
 	return err
 }
@@ -80,9 +82,11 @@ func (c *check) test(ctx context.Context, id string, sample map[string]any) (clo
 	if err != nil {
 		return cloudinary.TestResult{}, err
 	}
-	body, err := json.Marshal(sample)
-	if err != nil {
-		return cloudinary.TestResult{}, fmt.Errorf("encode the sample: %w", err)
+	var body json.RawMessage
+	if sample != nil {
+		if body, err = json.Marshal(sample); err != nil {
+			return cloudinary.TestResult{}, fmt.Errorf("encode the sample: %w", err)
+		}
 	}
 	result, _, err := c.client.TestTrigger(ctx, id, body)
 	return result, err

@@ -102,6 +102,10 @@ type check struct {
 	used int    // different URLs that others have
 
 	lag lag
+	// language is the filter_language that is sent with filters; empty: none.
+	language string
+	// scheme is the auth_scheme of a trigger that was created without one; empty: the list does not show it.
+	scheme string
 	// main is the trigger that most questions are asked of.
 	main subject
 }

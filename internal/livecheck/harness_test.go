@@ -86,6 +86,9 @@ func newWorld(t *testing.T, options simulator.Options) *world {
 		`{"uri":"https://blog.example/` + livecheck.Host + `","event_type":"sprite","additive":true}`,
 		`{"uri":"https://` + livecheck.Host + `/flow","event_type":"sprite","uri_type":"flow"}`,
 	} {
+		if options.FilterLanguage == simulator.FilterLanguageRequire {
+			body = strings.Replace(body, `"filter":{`, `"filter_language":"jsonlogic","filter":{`, 1)
+		}
 		w.post(t, body)
 	}
 	w.foreign = sim.Triggers()

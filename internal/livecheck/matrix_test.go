@@ -50,6 +50,12 @@ func switchValues() []switchValue {
 		{"normalize", "lossy", func(o *simOptions) { o.Normalize = simulator.NormalizeLossy }},
 		{"put-limit-check", "true", func(o *simOptions) { o.PutLimitCheck = true }},
 		{"put-fields", "ignore", func(o *simOptions) { o.PutFields = simulator.PutIgnore }},
+		{"put-url", "either", func(o *simOptions) { o.PutURL = simulator.PutEitherURI }},
+		{"put-answer", "trigger", func(o *simOptions) { o.PutAnswer = simulator.PutTrigger }},
+		{"filter-language", "echo", func(o *simOptions) { o.FilterLanguage = simulator.FilterLanguageEcho }},
+		{"filter-language", "require", func(o *simOptions) { o.FilterLanguage = simulator.FilterLanguageRequire }},
+		{"filter-language", "refuse", func(o *simOptions) { o.FilterLanguage = simulator.FilterLanguageRefuse }},
+		{"unset-auth-scheme", "legacy_hmac", func(o *simOptions) { o.UnsetAuthScheme = simulator.UnsetLegacy }},
 		{"clear-template", "empty-object", func(o *simOptions) { o.ClearTemplate = simulator.ClearEmptyObject }},
 		{"clear-template", "empty-string", func(o *simOptions) { o.ClearTemplate = simulator.ClearEmptyString }},
 		{"clear-filter", "empty-string", func(o *simOptions) { o.ClearFilter = simulator.ClearEmptyString }},
@@ -138,8 +144,9 @@ func expected(o simulator.Options) map[string]string {
 		"list-lag": "0s", "duplicate-key": string(o.DuplicateKey), "update-semantics": string(o.UpdateSemantics),
 		"put-fields": string(o.PutFields), "put-same-url": string(o.PutFields),
 		"clear-filter": string(o.ClearFilter), "clear-template": string(o.ClearTemplate),
-		"put-without-url": "refused", "unknown-id": "not-found",
-		"test": "evaluates", "filter-operators": "all", "bad-filter": "refused", "bad-template": "refused", "bad-auth-scheme": "refused",
+		"put-url": string(o.PutURL), "put-answer": string(o.PutAnswer), "malformed-id": "malformed", "unknown-id": "not-found",
+		"filter-language": string(o.FilterLanguage), "unset-auth-scheme": string(o.UnsetAuthScheme),
+		"test": "evaluates", "test-without-sample": "accepted", "filter-operators": "all", "bad-filter": "refused", "bad-template": "refused", "bad-auth-scheme": "refused",
 		"rate-limit": strconv.Itoa(o.RateLimit), "rate-limit-status": "not-checked",
 		"url-limit": strconv.Itoa(o.URLLimit), "move-at-limit": "allowed", "put-limit-check": strconv.FormatBool(o.PutLimitCheck),
 		"filter-limits": "not-checked", "signature-v2": "not-checked", "retry-schedule": "not-checked",
@@ -153,6 +160,10 @@ func expected(o simulator.Options) map[string]string {
 		want["normalize-template"] = "lossy"
 	}
 	if o.Echo == simulator.EchoOpenAPI {
+		want["unset-auth-scheme"] = "not-shown"
+		if o.FilterLanguage == simulator.FilterLanguageEcho {
+			want["filter-language"] = "accept"
+		}
 		want["unset-fields"], want["normalize-filter"], want["normalize-template"] = "not-shown", "not-shown", "not-shown"
 	}
 	if o.ListLag > 0 {
@@ -177,7 +188,10 @@ func visible(o simulator.Options) simulator.Options {
 	defaults := withDefaults(simulator.Options{})
 	o.RateLimitStatus, o.RateLimitWindow, o.Latency = defaults.RateLimitStatus, defaults.RateLimitWindow, 0
 	if o.Echo == simulator.EchoOpenAPI {
-		o.UnsetFields = defaults.UnsetFields
+		o.UnsetFields, o.UnsetAuthScheme = defaults.UnsetFields, defaults.UnsetAuthScheme
+		if o.FilterLanguage == simulator.FilterLanguageEcho {
+			o.FilterLanguage = defaults.FilterLanguage
+		}
 		if o.Normalize == simulator.NormalizeLossy {
 			o.Normalize = simulator.NormalizeOff
 		}

@@ -3,6 +3,7 @@
 package livecheck
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -56,6 +57,9 @@ func (c *check) probeDefaults(ctx context.Context) error {
 		c.answer("normalize-url", compareURL(odd, inList.URI), "a host in upper case, with its default port: %s", cameBack(odd, inList.URI))
 	}
 	c.answerTimestamps(inList)
+	if inList.AuthScheme != nil {
+		c.scheme = *inList.AuthScheme
+	}
 	c.main.last = inList // until the next trigger shows whether the list has these fields at all
 	return c.remove(ctx, one.ID)
 }
@@ -91,10 +95,10 @@ func (c *check) answerTimestamps(t shown) {
 func (c *check) probeFields(ctx context.Context) error {
 	unset := c.main.last
 	c.main.spec = cloudinary.TriggerSpec{
-		URI: c.newURL(), EventType: eventType, Additive: true, AuthScheme: schemeLegacy,
+		URI: c.newURL(), EventType: eventType, Additive: true, AuthScheme: c.otherScheme(),
 		Filter: json.RawMessage(imageFilter), PayloadTemplate: json.RawMessage(firstTemplate),
 	}
-	answered, err := c.create(ctx, c.main.spec)
+	answered, err := c.createFiltered(ctx, c.main.spec)
 	if err != nil {
 		return err
 	}
@@ -113,7 +117,64 @@ func (c *check) probeFields(ctx context.Context) error {
 	}
 	c.answerUnset(unset)
 	c.answerNormalized(inList)
+	if err := c.probeLanguage(ctx, inList); err != nil {
+		return err
+	}
 	return c.answerTest(ctx)
+}
+
+// createFiltered makes the first trigger with a filter: with the filter's language, as the operator does, and without where that is refused.
+func (c *check) createFiltered(ctx context.Context, spec cloudinary.TriggerSpec) (shown, error) {
+	c.language = cloudinary.JSONLogic
+	one, err := c.create(ctx, spec)
+	if !cloudinary.IsInvalid(err) {
+		return one, err
+	}
+	c.language = ""
+	c.answer("filter-language", "refuse", "filter_language beside a filter: %v", err)
+	return c.create(ctx, spec)
+}
+
+// probeLanguage looks whether the language of a filter is listed, and needed.
+func (c *check) probeLanguage(ctx context.Context, inList shown) error {
+	if c.language == "" {
+		return nil // it is refused
+	}
+	defer func() { c.language = cloudinary.JSONLogic }()
+	c.language = ""
+	one, err := c.create(ctx, cloudinary.TriggerSpec{URI: c.main.spec.URI, EventType: otherEventType, Filter: json.RawMessage(imageFilter)})
+	language := inList.raw("filter_language")
+	switch {
+	case cloudinary.IsInvalid(err):
+		c.answer("filter-language", "require", "a filter without it: %v", err)
+		return nil
+	case err != nil:
+		return err
+	case language != "":
+		c.answer("filter-language", "echo", "a filter is taken with and without, and the list shows %s", cut(language))
+	default:
+		c.answer("filter-language", "accept", "a filter is taken with and without, and the list does not show it")
+	}
+	return c.remove(ctx, one.ID)
+}
+
+// unsetScheme is the auth_scheme of a trigger that was created without one.
+func (c *check) unsetScheme() string { return cmp.Or(c.scheme, schemeDefault) }
+
+// otherScheme is one that has to be set.
+func (c *check) otherScheme() string {
+	if c.unsetScheme() == schemeLegacy {
+		return schemeDefault
+	}
+	return schemeLegacy
+}
+
+// isSet says whether a field is shown with another value than the one it has where nobody sets it.
+func (c *check) isSet(t shown, field string) bool {
+	if field == fieldAuthScheme {
+		return t.AuthScheme != nil && *t.AuthScheme != c.unsetScheme()
+	}
+	return t.isSet(field)
 }
 
 func (c *check) answerEcho(question string, t shown) {
@@ -133,6 +194,14 @@ func (c *check) isHidden(field string) bool {
 
 // answerUnset looks at the trigger that had neither.
 func (c *check) answerUnset(unset shown) {
+	switch c.scheme {
+	case "":
+		c.answer("unset-auth-scheme", NotShown, "the list hides it")
+	case schemeDefault, schemeLegacy:
+		c.answer("unset-auth-scheme", c.scheme, "a trigger that was made without one")
+	default:
+		c.answer("unset-auth-scheme", verdictOther, "%s", cut(c.scheme))
+	}
 	var forms, seen []string
 	for _, field := range []string{fieldFilter, fieldTemplate} {
 		if c.isHidden(field) {
@@ -174,6 +243,15 @@ func (c *check) answerTest(ctx context.Context) error {
 	}
 	fails, err := c.test(ctx, c.main.id, sampleOf("video"))
 	if err != nil {
+		return err
+	}
+	_, err = c.test(ctx, c.main.id, nil)
+	switch {
+	case err == nil:
+		c.answer("test-without-sample", verdictAccepted, "answered as a success")
+	case cloudinary.IsInvalid(err):
+		c.answer("test-without-sample", verdictRefused, "%v", err)
+	default:
 		return err
 	}
 	verdict := verdictOther

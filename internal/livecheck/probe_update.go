@@ -5,6 +5,7 @@ package livecheck
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ func (c *check) probeLeftOut(ctx context.Context) error {
 	if err := c.move(ctx, c.main.id, c.main.spec.URI); err != nil {
 		return err
 	}
+	c.answerPut()
 	tested, err := c.test(ctx, c.main.id, sampleOf("image"))
 	if err != nil {
 		return err
@@ -26,7 +28,7 @@ func (c *check) probeLeftOut(ctx context.Context) error {
 	}
 	kept, reset := []string{}, []string{}
 	for _, field := range optionalFields() {
-		isKept := c.main.last.isSet(field)
+		isKept := c.isSet(c.main.last, field)
 		if field == fieldFilter {
 			isKept = tested.FilterPresent // said by every server, whatever its list hides
 		} else if c.isHidden(field) {
@@ -49,6 +51,21 @@ func (c *check) probeLeftOut(ctx context.Context) error {
 	return nil
 }
 
+// answerPut looks at what the first PUT was answered.
+func (c *check) answerPut() {
+	var members map[string]json.RawMessage
+	// The client has read this answer already. Where it is no object it is no trigger.
+	_ = json.Unmarshal(c.recorder.body, &members)
+	switch {
+	case members["id"] != nil:
+		c.answer("put-answer", "trigger", "the answer is the trigger")
+	case members["message"] != nil:
+		c.answer("put-answer", "message", "the answer is %s", cut(string(c.recorder.body)))
+	default:
+		c.answer("put-answer", verdictOther, "the answer is %s", cut(string(c.recorder.body)))
+	}
+}
+
 // unseen continues a sentence about what was seen. Whether a filter is there is said by a test, so it is never unseen.
 func (c *check) unseen() string {
 	hidden := slices.DeleteFunc(slices.Clone(c.main.hidden), func(field string) bool { return field == fieldFilter })
@@ -63,11 +80,11 @@ func (c *check) probePutFields(ctx context.Context) error {
 	before := c.main.last
 	spec := cloudinary.TriggerSpec{
 		URI: c.newURL(), EventType: eventType,
-		Additive: !before.isSet(fieldAdditive), AuthScheme: schemeDefault,
+		Additive: !c.isSet(before, fieldAdditive), AuthScheme: c.unsetScheme(),
 		Filter: json.RawMessage(videoFilter), PayloadTemplate: json.RawMessage(otherTemplate),
 	}
-	if !before.isSet(fieldAuthScheme) {
-		spec.AuthScheme = schemeLegacy
+	if !c.isSet(before, fieldAuthScheme) {
+		spec.AuthScheme = c.otherScheme()
 	}
 	err := c.update(ctx, c.main.id, spec, cloudinary.UpdateOptions{})
 	if cloudinary.IsInvalid(err) {
@@ -162,9 +179,9 @@ func (c *check) probeDelete(ctx context.Context) error {
 	err := c.update(withOnly(ctx, "additive"), c.main.id, c.main.spec, cloudinary.UpdateOptions{})
 	switch {
 	case cloudinary.IsInvalid(err):
-		c.answer("put-without-url", verdictRefused, "%v", err)
+		c.answer("put-url", "new_uri", "a PUT without it: %v", err)
 	case err == nil:
-		c.answer("put-without-url", verdictAccepted, "answered as a success")
+		c.answer("put-url", "either", "a PUT without it is answered as a success")
 	default:
 		return err
 	}
@@ -177,6 +194,9 @@ func (c *check) probeDelete(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	if err := c.probeMalformed(ctx); err != nil {
+		return err
+	}
 	err = c.remove(ctx, id)
 	switch {
 	case cloudinary.IsNotFound(err):
@@ -187,6 +207,22 @@ func (c *check) probeDelete(ctx context.Context) error {
 		return err
 	default:
 		c.answer("unknown-id", verdictOther, "%v", err)
+	}
+	return nil
+}
+
+// probeMalformed deletes by what cannot be an id.
+func (c *check) probeMalformed(ctx context.Context) error {
+	err := c.remove(ctx, "no-id")
+	switch status := c.recorder.status; {
+	case cloudinary.IsAmbiguous(err):
+		return err
+	case cloudinary.IsNotFound(err) && status == http.StatusBadRequest:
+		c.answer("malformed-id", "malformed", "%v", err)
+	case cloudinary.IsNotFound(err):
+		c.answer("malformed-id", "not-found", "%v", err)
+	default:
+		c.answer("malformed-id", verdictOther, "HTTP status %d", status)
 	}
 	return nil
 }

@@ -72,6 +72,14 @@ func createQuestions() []Question {
 			ID: "unset-fields", Mark: Probable, Asks: "how an unset filter or template is listed",
 			Verdicts: []string{"empty", "absent", "null", verdictMixed, NotShown},
 		},
+		{
+			ID: "unset-auth-scheme", Mark: Unknown, Asks: "which auth_scheme a trigger has that was made without one",
+			Verdicts: []string{"default", "legacy_hmac", verdictOther, NotShown},
+		},
+		{
+			ID: "filter-language", Mark: Unknown, Asks: "whether filter_language beside a filter is needed, listed or refused",
+			Verdicts: []string{"accept", "echo", "require", "refuse"},
+		},
 		{ID: "timestamps", Mark: Known, Asks: "how instants are written", Verdicts: []string{"z", "offset", verdictOther}},
 		{
 			ID: "normalize-url", Mark: Unknown, Asks: "whether a URL is listed as it was sent",
@@ -110,7 +118,9 @@ func updateQuestions() []Question {
 		},
 		{ID: "clear-filter", Mark: Probable, Asks: "what clears a filter in a PUT", Verdicts: clears},
 		{ID: "clear-template", Mark: Unknown, Asks: "what clears a template in a PUT", Verdicts: clears},
-		{ID: "put-without-url", Mark: Known, Asks: "whether a PUT must name a URL", Verdicts: []string{verdictRefused, verdictAccepted}},
+		{ID: "put-url", Mark: Unknown, Asks: "whether a PUT must name the URL, by new_uri", Verdicts: []string{"new_uri", "either"}},
+		{ID: "put-answer", Mark: Unknown, Asks: "what a PUT answers", Verdicts: []string{"message", "trigger", verdictOther}},
+		{ID: "malformed-id", Mark: Known, Asks: "how a delete by what cannot be an id is answered", Verdicts: []string{"malformed", "not-found", verdictOther}},
 		{ID: "unknown-id", Mark: Known, Asks: "how a trigger that is gone is answered", Verdicts: []string{"not-found", verdictOther}},
 	}
 }
@@ -119,6 +129,7 @@ func filterQuestions() []Question {
 	refusals := []string{verdictRefused, verdictAccepted}
 	return []Question{
 		{ID: "test", Mark: Known, Asks: "whether a test evaluates the trigger's filter", Verdicts: []string{"evaluates", verdictOther}},
+		{ID: "test-without-sample", Mark: Known, Asks: "whether a test needs a sample", Verdicts: []string{verdictAccepted, verdictRefused}},
 		{
 			ID: "filter-operators", Mark: Probable, Asks: "whether startsWith, endsWith, contains and matches are operators",
 			Verdicts: []string{"all", "some", "none"},

@@ -109,8 +109,8 @@ func (r Report) simulatorFlags(lag time.Duration) []string {
 	flags := []string{}
 	add := func(name, value string) { flags = append(flags, "--"+name+"="+value) }
 	for _, name := range []string{
-		"create-status", "create-body", "echo", "unset-fields", "timestamps", "duplicate-key",
-		"update-semantics", "put-fields", "clear-filter", "clear-template", "put-limit-check",
+		"create-status", "create-body", "echo", "unset-fields", "unset-auth-scheme", "filter-language", "timestamps", "duplicate-key",
+		"update-semantics", "put-fields", "put-url", "put-answer", "clear-filter", "clear-template", "put-limit-check",
 	} {
 		if verdict := r.Verdict(name); simulated(verdict) {
 			add(name, verdict)

@@ -5,6 +5,8 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,6 +108,7 @@ type stepPlan struct {
 	Namespace   string           `json:"namespace"`
 	Name        string           `json:"name"`
 	Differences []differencePlan `json:"differences,omitempty"`
+	Silent      []string         `json:"silent,omitempty"` // fields that change although the manifest says nothing of them
 	Blocked     bool             `json:"blocked,omitempty"`
 }
 
@@ -232,6 +235,9 @@ func newStepPlan(step controllers.PreviewStep, showURLs bool) stepPlan {
 		}
 		p.Differences = append(p.Differences, differencePlan(d))
 	}
+	for _, d := range step.Silent {
+		p.Silent = append(p.Silent, d.Field)
+	}
 	return p
 }
 
@@ -273,6 +279,7 @@ func (c *cli) printPlan(report planReport, o planOptions) error {
 			return err
 		}
 		fmt.Fprintln(out)
+		printSilent(out, env.Steps)
 	}
 	if err := c.printPlannedObjects(report.Objects, o.output.format == outputWide); err != nil {
 		return err
@@ -280,6 +287,24 @@ func (c *cli) printPlan(report planReport, o planOptions) error {
 	s := report.Summary
 	fmt.Fprintf(out, "Plan: %d to create, %d to update, %d to replace, %d to delete.\n", s["create"], s["update"], s["replace"], s["delete"])
 	return nil
+}
+
+// printSilent warns of what an adoption changes although the manifest says nothing of it.
+func printSilent(out io.Writer, steps []stepPlan) {
+	warned := false
+	for _, s := range steps {
+		for _, d := range s.Differences {
+			if !slices.Contains(s.Silent, d.Field) {
+				continue
+			}
+			warned = true
+			fmt.Fprintln(out, printable(fmt.Sprintf("%s/%s: trigger %s exists with %s %s, of which the manifest says nothing: it is set to Cloudinary's default. To keep it, set spec.%s.",
+				s.Namespace, s.Name, s.ID, d.Field, d.Have, d.Field)))
+		}
+	}
+	if warned {
+		fmt.Fprintln(out)
+	}
 }
 
 // changed are the fields that a step changes, and what it waits for.

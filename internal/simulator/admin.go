@@ -3,11 +3,13 @@
 package simulator
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -161,7 +163,7 @@ func (s *Simulator) parseCreate(req request) (trigger, *answer) {
 	if message != "" {
 		return trigger{}, new(failure(http.StatusBadRequest, message))
 	}
-	t := trigger{id: newID(), uri: texts[0], eventType: texts[1], uriType: uriTypeWebhook, authScheme: "default"}
+	t := trigger{id: newID(), uri: texts[0], eventType: texts[1], uriType: uriTypeWebhook, authScheme: string(s.options.UnsetAuthScheme)}
 	if !slices.Contains(s.eventTypes, t.eventType) {
 		return trigger{}, new(unknownEventType(t.eventType))
 	}
@@ -169,7 +171,7 @@ func (s *Simulator) parseCreate(req request) (trigger, *answer) {
 		t.uriType, _ = value.(string)
 	}
 	// {} is what a created trigger has anyway, whatever clears it later.
-	forms := settings{clearFilter: s.options.ClearFilter, clearTemplate: s.options.ClearTemplate}
+	forms := s.settings()
 	dropEmptyObjects(given)
 	if !validURIType(t.uriType) || !validURI(t.uriType, t.uri) || !forms.apply(&t, given) {
 		return trigger{}, new(failure(http.StatusBadRequest, messageInvalid))
@@ -196,6 +198,9 @@ func (s *Simulator) update(req request) answer {
 	if !ok {
 		return failure(http.StatusBadRequest, messageInvalid)
 	}
+	if s.options.PutURL == PutEitherURI && given["new_uri"] == nil {
+		given["new_uri"] = cmp.Or(given["uri"], any(old.uri))
+	}
 	texts, message := given.required("new_uri")
 	if message != "" {
 		return failure(http.StatusBadRequest, message)
@@ -214,6 +219,9 @@ func (s *Simulator) update(req request) answer {
 	}
 	updated.updatedAt = s.now()
 	s.store.replace(s.options.Clock(), updated)
+	if s.options.PutAnswer == PutTrigger {
+		return success(http.StatusOK, s.show(updated))
+	}
 	return done()
 }
 
@@ -228,12 +236,22 @@ func (s *Simulator) applySettings(t *trigger, given attributes) bool {
 		return true
 	}
 	if s.options.UpdateSemantics == UpdateReplace {
-		t.additive, t.filter, t.template, t.authScheme = false, nil, nil, "default"
+		t.additive, t.filter, t.template, t.authScheme = false, nil, nil, string(s.options.UnsetAuthScheme)
 	}
-	return settings{clearFilter: s.options.ClearFilter, clearTemplate: s.options.ClearTemplate}.apply(t, given)
+	return s.settings().apply(t, given)
 }
 
+func (s *Simulator) settings() settings {
+	return settings{clearFilter: s.options.ClearFilter, clearTemplate: s.options.ClearTemplate, language: s.options.FilterLanguage}
+}
+
+// idPattern is what ids were seen to look like. Of which others Cloudinary says that they are malformed is not known.
+var idPattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
 func (s *Simulator) remove(req request) answer {
+	if !idPattern.MatchString(req.route.id) {
+		return failure(http.StatusBadRequest, messageInvalid)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, found := s.store.find(req.route.id); !found {

@@ -64,7 +64,8 @@ func TestTriggers(t *testing.T) {
 		},
 		"an unknown id is not found": {
 			{do: "PUT /triggers/0123", body: `{"new_uri":"https://a.example/x"}`, status: 404, want: message("record_not_found")},
-			{do: "DELETE /triggers/0123", status: 404, want: message("record_not_found")},
+			{do: "DELETE /triggers/0123", status: 400, want: message("invalid_or_malformed_attribute")},
+			{do: "DELETE /triggers/0123456789abcdef0123456789abcdef", status: 404, want: message("record_not_found")},
 			{do: "POST /triggers/0123/test", body: `{"sample_data":{}}`, status: 404, want: message("record_not_found")},
 		},
 		"an unknown path is not found": {
@@ -106,7 +107,9 @@ func TestTriggers(t *testing.T) {
 			{do: "POST /triggers/{1}/test", body: `{"sample_data":"{"}`, status: 400, want: message("invalid_sample_data_json")},
 			{do: "POST /triggers/{1}/test", body: `{"sample_data":[]}`, status: 400, want: message("invalid_sample_data_json")},
 			{do: "POST /triggers/{1}/test", body: `{`, status: 400, want: message("invalid_sample_data_json")},
-			{do: "POST /triggers/{1}/test", body: `{}`, status: 400, want: message("missing_attributes")},
+			{do: "POST /triggers/{1}/test", body: `{}`, status: 200, want: `{"trigger_id":"{1}","filter_present":true,"filter_result":false}`},
+			{do: "POST /triggers/{1}/test", body: `{"sample_data":null}`, status: 200, want: `{"trigger_id":"{1}","filter_present":true,"filter_result":false}`},
+			{do: "POST /triggers/{1}/test", status: 200, want: `{"trigger_id":"{1}","filter_present":true,"filter_result":false}`},
 		},
 		"without a filter everything passes": {
 			{do: "POST /triggers", body: upload, status: 201},

@@ -100,11 +100,29 @@ func (a attributes) required(names ...string) (texts []string, message string) {
 type settings struct {
 	clearFilter   ClearForm
 	clearTemplate ClearForm
+	language      FilterLanguage
+}
+
+// filterLanguage is the only value of filter_language.
+const filterLanguage = "jsonlogic"
+
+// fits says whether the attributes say as much of a filter's language as the server wants.
+func (l FilterLanguage) fits(a attributes) bool {
+	language, given := a["filter_language"]
+	filter, isFilter := a["filter"].(map[string]any)
+	switch {
+	case given:
+		return l != FilterLanguageRefuse && language == filterLanguage
+	case isFilter && len(filter) > 0:
+		return l != FilterLanguageRequire
+	default:
+		return true
+	}
 }
 
 // apply sets what the attributes hold and leaves the rest; false means that one of them is invalid.
 func (c settings) apply(t *trigger, a attributes) bool {
-	return applyAdditive(t, a) && applyAuthScheme(t, a) && c.applyFilter(t, a) && c.applyTemplate(t, a)
+	return c.language.fits(a) && applyAdditive(t, a) && applyAuthScheme(t, a) && c.applyFilter(t, a) && c.applyTemplate(t, a)
 }
 
 func applyAdditive(t *trigger, a attributes) bool {
@@ -190,11 +208,11 @@ func validURIType(uriType string) bool {
 	return slices.Contains([]string{uriTypeWebhook, uriTypeFlow, uriTypePoll}, uriType)
 }
 
-// sampleData is the notification to test a filter with; message is what is wrong otherwise.
+// sampleData is the notification to test a filter with, which is empty where none is given; message is what is wrong otherwise.
 func sampleData(a attributes) (data map[string]any, message string) {
 	value, given := a["sample_data"]
 	if !given {
-		return nil, messageMissing
+		return map[string]any{}, ""
 	}
 	if text, isText := value.(string); isText {
 		value, _ = decodeJSON([]byte(text))

@@ -70,6 +70,11 @@ func (o *Options) registerSwitches(flags *flag.FlagSet) {
 	enum(flags, &o.UnsetFields, "unset-fields", "how an unset filter or template is shown", UnsetEmpty, UnsetAbsent)
 	enum(flags, &o.Normalize, "normalize", "how values come back", NormalizeOff, NormalizeEquivalent, NormalizeLossy)
 	enum(flags, &o.PutFields, "put-fields", "whether PUT sets more than the URI", PutAccept, PutIgnore)
+	enum(flags, &o.PutURL, "put-url", "by which attribute PUT names the URL", PutNewURI, PutEitherURI)
+	enum(flags, &o.PutAnswer, "put-answer", "what PUT answers", PutMessage, PutTrigger)
+	enum(flags, &o.FilterLanguage, "filter-language", "what filter_language is to the server",
+		FilterLanguageAccept, FilterLanguageEcho, FilterLanguageRequire, FilterLanguageRefuse)
+	enum(flags, &o.UnsetAuthScheme, "unset-auth-scheme", "the auth_scheme of a trigger that was created without one", UnsetDefault, UnsetLegacy)
 	enum(flags, &o.ClearTemplate, "clear-template", "what clears a template in PUT", ClearEmptyObject, ClearEmptyString, ClearBoth)
 	enum(flags, &o.ClearFilter, "clear-filter", "what clears a filter in PUT", ClearEmptyObject, ClearEmptyString, ClearBoth)
 	enum(flags, &o.Timestamps, "timestamps", "how instants are written", TimestampsZ, TimestampsOffset)

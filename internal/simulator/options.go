@@ -105,6 +105,54 @@ const (
 	PutIgnore PutFields = "ignore"
 )
 
+// FilterLanguage is what the attribute filter_language of a filter is to the server.
+type FilterLanguage string
+
+// Values of FilterLanguage.
+const (
+	// FilterLanguageAccept takes it beside a filter, and does not show it. The default.
+	FilterLanguageAccept FilterLanguage = "accept"
+	// FilterLanguageEcho takes it, and shows it of each trigger that has a filter.
+	FilterLanguageEcho FilterLanguage = "echo"
+	// FilterLanguageRequire refuses a filter without it.
+	FilterLanguageRequire FilterLanguage = "require"
+	// FilterLanguageRefuse refuses it.
+	FilterLanguageRefuse FilterLanguage = "refuse"
+)
+
+// PutURL is the attribute by which a PUT names the URL.
+type PutURL string
+
+// Values of PutURL.
+const (
+	// PutNewURI is new_uri, without which a PUT is refused. The default.
+	PutNewURI PutURL = "new_uri"
+	// PutEitherURI is new_uri or uri; a PUT with neither leaves the URL.
+	PutEitherURI PutURL = "either"
+)
+
+// PutAnswer is what a successful PUT answers.
+type PutAnswer string
+
+// Values of PutAnswer.
+const (
+	// PutMessage is {"message":"ok"}. The default.
+	PutMessage PutAnswer = "message"
+	// PutTrigger is the trigger.
+	PutTrigger PutAnswer = "trigger"
+)
+
+// UnsetAuthScheme is the auth_scheme of a trigger that was created without one.
+type UnsetAuthScheme string
+
+// Values of UnsetAuthScheme.
+const (
+	// UnsetDefault is the documented default. The default.
+	UnsetDefault UnsetAuthScheme = "default"
+	// UnsetLegacy is legacy_hmac.
+	UnsetLegacy UnsetAuthScheme = "legacy_hmac"
+)
+
 // ClearForm is the value that unsets a field in a PUT.
 type ClearForm string
 
@@ -162,8 +210,14 @@ type Options struct {
 	// PutLimitCheck makes a PUT to a new URL count against the URL limit.
 	PutLimitCheck bool
 	PutFields     PutFields
-	ClearTemplate ClearForm
-	ClearFilter   ClearForm
+	PutURL        PutURL
+	PutAnswer     PutAnswer
+	// FilterLanguage says whether filter_language is needed, shown or refused.
+	FilterLanguage FilterLanguage
+	// UnsetAuthScheme is what a create without auth_scheme sets, and what a PUT that replaces resets to.
+	UnsetAuthScheme UnsetAuthScheme
+	ClearTemplate   ClearForm
+	ClearFilter     ClearForm
 	// URLLimit is how many distinct webhook URIs there may be; negative: any number.
 	URLLimit int
 	// RateLimit is how many calls a window allows; negative: any number, and no rate-limit headers.
@@ -209,6 +263,10 @@ func (o *Options) setDefaults() {
 	orDefault(&o.UnsetFields, UnsetEmpty)
 	orDefault(&o.Normalize, NormalizeOff)
 	orDefault(&o.PutFields, PutAccept)
+	orDefault(&o.PutURL, PutNewURI)
+	orDefault(&o.PutAnswer, PutMessage)
+	orDefault(&o.FilterLanguage, FilterLanguageAccept)
+	orDefault(&o.UnsetAuthScheme, UnsetDefault)
 	orDefault(&o.ClearTemplate, ClearBoth)
 	orDefault(&o.ClearFilter, ClearEmptyObject)
 	orDefault(&o.URLLimit, DefaultURLLimit)
@@ -245,6 +303,10 @@ func (o *Options) validate() error {
 		oneOf("unset-fields", o.UnsetFields, UnsetEmpty, UnsetAbsent),
 		oneOf("normalize", o.Normalize, NormalizeOff, NormalizeEquivalent, NormalizeLossy),
 		oneOf("put-fields", o.PutFields, PutAccept, PutIgnore),
+		oneOf("put-url", o.PutURL, PutNewURI, PutEitherURI),
+		oneOf("put-answer", o.PutAnswer, PutMessage, PutTrigger),
+		oneOf("filter-language", o.FilterLanguage, FilterLanguageAccept, FilterLanguageEcho, FilterLanguageRequire, FilterLanguageRefuse),
+		oneOf("unset-auth-scheme", o.UnsetAuthScheme, UnsetDefault, UnsetLegacy),
 		oneOf("clear-template", o.ClearTemplate, ClearEmptyObject, ClearEmptyString, ClearBoth),
 		oneOf("clear-filter", o.ClearFilter, ClearEmptyObject, ClearEmptyString, ClearBoth),
 		oneOf("rate-limit-status", o.RateLimitStatus, StatusEnhanceYourCalm, 429),

@@ -32,7 +32,8 @@ func TestFlags(t *testing.T) {
 		"--cloud=c", "--api-key=k", "--api-secret=s", "--additional-credentials=k2:s:2", "--additional-credentials=k3:s3",
 		"--oauth-token=t1", "--oauth-token=t2", "--extra-event-types=a,b", "--update-semantics=replace", "--create-status=200",
 		"--create-body=wrapped", "--duplicate-key=uri+event_type+filter", "--echo=openapi", "--unset-fields=absent", "--list-lag=3s",
-		"--normalize=lossy", "--put-limit-check", "--put-fields=ignore", "--clear-template=empty-string", "--clear-filter=both",
+		"--normalize=lossy", "--put-limit-check", "--put-fields=ignore", "--put-url=either", "--put-answer=trigger", "--filter-language=echo", "--unset-auth-scheme=legacy_hmac",
+		"--clear-template=empty-string", "--clear-filter=both",
 		"--url-limit=10", "--rate-limit=500", "--rate-limit-window=1m", "--rate-limit-status=429", "--timestamps=offset", "--latency=20ms",
 		"--signature-algorithm=sha256", "--ed25519-seed="+seed, "--retry-schedule=1s, 5m", "--retry-timestamp=fresh", "--delivery-timeout=2s",
 		"--delivery-concurrency=3", "--delivery-history=7", "--template-escaping=none",
@@ -48,6 +49,8 @@ func TestFlags(t *testing.T) {
 		UpdateSemantics: simulator.UpdateReplace, CreateStatus: 200, CreateBody: simulator.CreateWrapped,
 		DuplicateKey: simulator.DuplicateURIEventTypeFilter, Echo: simulator.EchoOpenAPI, UnsetFields: simulator.UnsetAbsent,
 		ListLag: 3 * time.Second, Normalize: simulator.NormalizeLossy, PutLimitCheck: true, PutFields: simulator.PutIgnore,
+		PutURL: simulator.PutEitherURI, PutAnswer: simulator.PutTrigger,
+		FilterLanguage: simulator.FilterLanguageEcho, UnsetAuthScheme: simulator.UnsetLegacy,
 		ClearTemplate: simulator.ClearEmptyString, ClearFilter: simulator.ClearBoth, URLLimit: 10, RateLimit: 500,
 		RateLimitWindow: time.Minute, RateLimitStatus: 429, Timestamps: simulator.TimestampsOffset, Latency: 20 * time.Millisecond,
 		Delivery: simulator.DeliveryOptions{

@@ -16,6 +16,10 @@ func TestSwitches(t *testing.T) {
 	fullShown := `,"additive":true,"filter":` + imageFilter + `,"payload_template":{"a":"b"},"auth_scheme":"legacy_hmac"`
 	same := `{"new_uri":"https://a.example/x"`
 	malformed := message("invalid_or_malformed_attribute")
+	withLanguage := func(language string) string {
+		return `{"uri":"https://a.example/x","event_type":"upload","filter":` + imageFilter + `,"filter_language":"` + language + `"}`
+	}
+	imagesShown := `,"additive":false,"filter":` + imageFilter + `,"payload_template":{},"auth_scheme":"default"`
 	cases := map[string]struct {
 		options simulator.Options
 		steps   []step
@@ -62,6 +66,59 @@ func TestSwitches(t *testing.T) {
 		"unset-fields absent leaves filter and template out": {
 			simulator.Options{UnsetFields: simulator.UnsetAbsent},
 			[]step{{do: "POST /triggers", body: upload, status: 201, want: shown(`,"additive":false,"auth_scheme":"default"`)}},
+		},
+		"unset-auth-scheme is what nobody set": {
+			simulator.Options{UnsetAuthScheme: simulator.UnsetLegacy, UnsetFields: simulator.UnsetAbsent, UpdateSemantics: simulator.UpdateReplace},
+			[]step{
+				{do: "POST /triggers", body: upload, status: 201, want: shown(`,"additive":false,"auth_scheme":"legacy_hmac"`)},
+				{do: "PUT /triggers/{1}", body: same + `,"auth_scheme":"default"}`, status: 200},
+				{do: "GET /triggers", status: 200, want: listed(shown(`,"additive":false,"auth_scheme":"default"`))},
+				{do: "PUT /triggers/{1}", body: same + `}`, status: 200},
+				{do: "GET /triggers", status: 200, want: listed(shown(`,"additive":false,"auth_scheme":"legacy_hmac"`))},
+			},
+		},
+		"put-url either takes both names, and none": {
+			simulator.Options{PutURL: simulator.PutEitherURI},
+			[]step{
+				{do: "POST /triggers", body: upload, status: 201},
+				{do: "PUT /triggers/{1}", body: `{"uri":"https://b.example/x","event_type":"upload"}`, status: 200},
+				{do: "PUT /triggers/{1}", body: `{"additive":true}`, status: 200},
+				{do: "PUT /triggers/{1}", body: `{"new_uri":"https://a.example/x"}`, status: 200},
+				{do: "PUT /triggers/{1}", body: `{"uri":{}}`, status: 400, want: malformed},
+			},
+		},
+		"put-answer trigger answers what it has become": {
+			simulator.Options{PutAnswer: simulator.PutTrigger},
+			[]step{
+				{do: "POST /triggers", body: upload, status: 201},
+				{do: "PUT /triggers/{1}", body: same + `,"additive":true}`, status: 200, want: shown(strings.Replace(defaults, "false", "true", 1))},
+			},
+		},
+		"filter-language accept takes it, and only jsonlogic": {
+			simulator.Options{},
+			[]step{
+				{do: "POST /triggers", body: withLanguage("jsonlogic"), status: 201, want: shown(imagesShown)},
+				{do: "POST /triggers", body: withLanguage("cel"), status: 400, want: malformed},
+			},
+		},
+		"filter-language echo shows it": {
+			simulator.Options{FilterLanguage: simulator.FilterLanguageEcho},
+			[]step{{do: "POST /triggers", body: withLanguage("jsonlogic"), status: 201, want: shown(imagesShown + `,"filter_language":"jsonlogic"`)}},
+		},
+		"filter-language require refuses a filter without": {
+			simulator.Options{FilterLanguage: simulator.FilterLanguageRequire},
+			[]step{
+				{do: "POST /triggers", body: full, status: 400, want: malformed},
+				{do: "POST /triggers", body: withLanguage("jsonlogic"), status: 201},
+				{do: "PUT /triggers/{1}", body: same + `,"filter":{}}`, status: 200},
+			},
+		},
+		"filter-language refuse knows no such attribute": {
+			simulator.Options{FilterLanguage: simulator.FilterLanguageRefuse},
+			[]step{
+				{do: "POST /triggers", body: withLanguage("jsonlogic"), status: 400, want: malformed},
+				{do: "POST /triggers", body: full, status: 201},
+			},
 		},
 		"list-lag shows creates, updates and deletes late": {
 			simulator.Options{ListLag: 10 * time.Second},

@@ -45,6 +45,7 @@ type Trigger struct {
 	Filter               *map[string]any `json:"filter,omitempty"`
 	PayloadTemplate      *map[string]any `json:"payload_template,omitempty"`
 	AuthScheme           string          `json:"auth_scheme,omitempty"`
+	FilterLanguage       string          `json:"filter_language,omitempty"`
 }
 
 // show is the trigger as LIST and a create's answer show it under the given switches.
@@ -63,7 +64,11 @@ func (s *Simulator) show(t trigger) Trigger {
 		shown.Filter = orEmpty(shown.Filter)
 		shown.PayloadTemplate = orEmpty(shown.PayloadTemplate)
 	}
+	if s.options.FilterLanguage == FilterLanguageEcho && t.filter != nil {
+		shown.FilterLanguage = filterLanguage
+	}
 	if s.options.Echo == EchoOpenAPI {
+		shown.FilterLanguage = ""
 		shown.Additive, shown.Filter, shown.PayloadTemplate, shown.AuthScheme = nil, nil, nil, ""
 	}
 	return shown

@@ -115,6 +115,12 @@ func (r *run) makeClouds() error {
 		UnsetFields:     choose(r, []simulator.UnsetFields{simulator.UnsetEmpty, simulator.UnsetAbsent}),
 		Normalize:       choose(r, []simulator.Normalize{simulator.NormalizeOff, simulator.NormalizeOff, simulator.NormalizeEquivalent, simulator.NormalizeLossy}),
 		PutFields:       choose(r, []simulator.PutFields{simulator.PutAccept, simulator.PutAccept, simulator.PutIgnore}),
+		PutURL:          choose(r, []simulator.PutURL{simulator.PutNewURI, simulator.PutEitherURI}),
+		PutAnswer:       choose(r, []simulator.PutAnswer{simulator.PutMessage, simulator.PutTrigger}),
+		FilterLanguage: choose(r, []simulator.FilterLanguage{
+			simulator.FilterLanguageAccept, simulator.FilterLanguageEcho, simulator.FilterLanguageRequire, simulator.FilterLanguageRefuse,
+		}),
+		UnsetAuthScheme: choose(r, []simulator.UnsetAuthScheme{simulator.UnsetDefault, simulator.UnsetLegacy}),
 		ClearTemplate:   choose(r, []simulator.ClearForm{simulator.ClearBoth, simulator.ClearEmptyObject, simulator.ClearEmptyString}),
 		ClearFilter:     choose(r, []simulator.ClearForm{simulator.ClearBoth, simulator.ClearEmptyObject, simulator.ClearEmptyString}),
 		ListLag:         choose(r, []time.Duration{0, 0, 2 * time.Second, longestLag}),
@@ -128,8 +134,8 @@ func (r *run) makeClouds() error {
 		options.PutFields = simulator.PutAccept
 	}
 	skew := r.between(-time.Minute, time.Minute)
-	r.note("Cloudinary: update %s, duplicates by %s, echo %s, unset %s, normalize %s, put %s, clear filter by %s, template by %s, lag %s, limit %d, by update too: %t",
-		options.UpdateSemantics, options.DuplicateKey, options.Echo, options.UnsetFields, options.Normalize, options.PutFields,
+	r.note("Cloudinary: update %s, duplicates by %s, echo %s, unset %s, normalize %s, put %s, filter language %s, unset scheme %s, clear filter by %s, template by %s, lag %s, limit %d, by update too: %t",
+		options.UpdateSemantics, options.DuplicateKey, options.Echo, options.UnsetFields, options.Normalize, options.PutFields, options.FilterLanguage, options.UnsetAuthScheme,
 		options.ClearFilter, options.ClearTemplate, options.ListLag, options.URLLimit, options.PutLimitCheck)
 	options.Clock = func() time.Time { return r.now.Add(skew) }
 	for _, name := range cloudNames {
