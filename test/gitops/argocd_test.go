@@ -137,9 +137,9 @@ func TestTheComponentAddsTheHealthChecksToAnArgoCDThatKustomizeInstalls(t *testi
 			if got.Metadata.Namespace != "argocd" || got.Data["url"] != "https://argocd.example.com" {
 				t.Errorf("got %+v: what was there is to stay", got)
 			}
-			for _, kind := range kinds {
-				if got.Data["resource.customizations.health."+v1alpha1.GroupVersion.Group+"_"+kind] != healthScript(t, kind) {
-					t.Errorf("the health check of %s is not there", kind)
+			for key, value := range ourKeys(t) {
+				if got.Data[key] != value {
+					t.Errorf("%s is not there", key)
 				}
 			}
 		})
@@ -266,9 +266,15 @@ func kubectl(t *testing.T, args ...string) []byte {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), args...)
 	command.Env = append(os.Environ(), "HOME="+t.TempDir())
+	t.Helper()
+	return kubectlWith(t, "", args...)
+}
+
+func kubectlWith(t *testing.T, stdin string, args ...string) []byte {
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()
+	command.Stdin = strings.NewReader(stdin)
 	if err != nil {
 		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
 	}

@@ -4,7 +4,6 @@ package gitops
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -51,40 +50,6 @@ func TestTheGuidesManifestsAreTaken(t *testing.T) {
 	want := map[string]int{"NotificationEndpoint": 1, "CloudinaryTrigger": 1, "Application": 1, "Kustomization": 3, "": 1}
 	if diff := cmp.Diff(want, taken); diff != "" {
 		t.Errorf("kinds in the guide (-want +got):\n%s", diff)
-	}
-}
-
-func TestTheGuidesCommandAddsTheHealthChecksToAnArgoCD(t *testing.T) {
-	argocd := cluster.NewNamespace(t)
-	before := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: "argocd-cm", Namespace: argocd, Labels: map[string]string{"app.kubernetes.io/name": "argocd-cm"}},
-		Data:       map[string]string{"url": "https://argocd.example.com", "resource.customizations.health.example.com_Thing": "return {}"},
-	}
-	if err := cluster.Client.Create(t.Context(), before); err != nil {
-		t.Fatal(err)
-	}
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(kubeconfig, cluster.Kubeconfig, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	command := inTheGuide(t, "$ kubectl -n argocd ")
-	args := strings.Fields(strings.Replace(command, "config/argocd/argocd-cm.yaml", argocdConfigMap, 1))
-	kubectl(t, append([]string{"--kubeconfig", kubeconfig, "-n", argocd}, args...)...)
-
-	var after corev1.ConfigMap
-	if err := cluster.Client.Get(t.Context(), client.ObjectKeyFromObject(before), &after); err != nil {
-		t.Fatal(err)
-	}
-	want := before.Data
-	for _, kind := range kinds {
-		want["resource.customizations.health."+v1alpha1.GroupVersion.Group+"_"+kind] = healthScript(t, kind)
-	}
-	if diff := cmp.Diff(want, after.Data); diff != "" {
-		t.Errorf("argocd-cm (-want +got):\n%s", diff)
-	}
-	labels := map[string]string{"app.kubernetes.io/name": "argocd-cm", "app.kubernetes.io/part-of": "argocd"}
-	if diff := cmp.Diff(labels, after.Labels); diff != "" {
-		t.Errorf("labels (-want +got):\n%s", diff)
 	}
 }
 
