@@ -27,8 +27,10 @@ type CloudinaryTrigger struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says what Cloudinary is to notify the endpoint of.
+	// spec says what Cloudinary is to notify the endpoint of. For server-side apply it is one value: who applies it sets
+	// all of it, and what is absent is said by that, too.
 	// +required
+	// +structType=atomic
 	Spec CloudinaryTriggerSpec `json:"spec,omitzero"`
 
 	// status is what the manager found and did.
@@ -64,6 +66,7 @@ type CloudinaryTriggerSpec struct {
 	// filter is a JSONLogic rule over the notification's top-level fields; the trigger fires only where it is true.
 	// For example {"==": [{"var": "resource_type"}, "image"]}. At most 16 KB and 32 levels. Absent or {}: every event of the type.
 	// +optional
+	// +mapType=atomic
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Filter *runtime.RawExtension `json:"filter,omitempty"`
@@ -71,6 +74,7 @@ type CloudinaryTriggerSpec struct {
 	// payloadTemplate replaces the body that is sent: a JSON object whose strings may hold Mustache placeholders, for
 	// example {"id": "{{asset.public_id}}"}. At most 16 KB as compact JSON and 32 levels. Absent or {}: Cloudinary's own body.
 	// +optional
+	// +mapType=atomic
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields
 	PayloadTemplate *runtime.RawExtension `json:"payloadTemplate,omitempty"`

@@ -29,8 +29,10 @@ type NotificationEndpoint struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says which address is notified, by which product environment.
+	// spec says which address is notified, by which product environment. For server-side apply it is one value: who applies
+	// it sets all of it, and what is absent is said by that, too.
 	// +required
+	// +structType=atomic
 	Spec NotificationEndpointSpec `json:"spec,omitzero"`
 
 	// status is what the manager found.

@@ -59,6 +59,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: spec
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.CloudinaryTriggerSpec
+        elementRelationship: atomic
     - name: status
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.CloudinaryTriggerStatus
@@ -279,6 +280,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: spec
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.NotificationEndpointSpec
+        elementRelationship: atomic
     - name: status
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.NotificationEndpointStatus

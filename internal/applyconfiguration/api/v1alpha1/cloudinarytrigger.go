@@ -22,7 +22,8 @@ type CloudinaryTriggerApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the object's metadata.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec says what Cloudinary is to notify the endpoint of.
+	// spec says what Cloudinary is to notify the endpoint of. For server-side apply it is one value: who applies it sets
+	// all of it, and what is absent is said by that, too.
 	Spec *CloudinaryTriggerSpecApplyConfiguration `json:"spec,omitempty"`
 	// status is what the manager found and did.
 	Status *CloudinaryTriggerStatusApplyConfiguration `json:"status,omitempty"`

@@ -22,7 +22,8 @@ type NotificationEndpointApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the object's metadata.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec says which address is notified, by which product environment.
+	// spec says which address is notified, by which product environment. For server-side apply it is one value: who applies
+	// it sets all of it, and what is absent is said by that, too.
 	Spec *NotificationEndpointSpecApplyConfiguration `json:"spec,omitempty"`
 	// status is what the manager found.
 	Status *NotificationEndpointStatusApplyConfiguration `json:"status,omitempty"`
