@@ -143,12 +143,19 @@ func TestPlanWarnsOfNulls(t *testing.T) {
 	const manifest = `{"apiVersion":"notifications.cloudinary.dev/v1alpha1","kind":"CloudinaryTrigger","metadata":{"name":"media"},
 		"spec":{"endpointRef":{"name":"media"},"eventTypes":["upload"],"payloadTemplate":{"a":null,"b":"{{event.type}}"}}}`
 	args := []string{"plan", "-f", "-", "--allow-insecure-api-base"}
-	if r := f.callWith(manifest, args...); r.code != 0 || !strings.Contains(r.err, f.namespace+"/media, spec.payloadTemplate.a; the plan is that of kubectl apply --server-side") {
+	const warning = "/media, spec.payloadTemplate.a; server-side apply keeps it"
+	if r := f.callWith(manifest, args...); r.code != 0 || !strings.Contains(r.err, f.namespace+warning) {
 		t.Errorf("a new trigger: %+v", r)
 	}
+	if r := f.callWith(manifest, append(args, "--applier=argocd")...); r.code != 0 || r.err != "" {
+		t.Errorf("a new trigger, applied by Argo CD: %+v", r)
+	}
 	f.kubectl(manifest, "apply", "--server-side", "-f", "-")
-	if r := f.callWith(manifest, args...); r.code != 0 || r.err != "" {
+	if r := f.callWith(manifest, args...); r.code != 0 || !strings.Contains(r.err, f.namespace+warning) {
 		t.Errorf("one that the cluster has: %+v", r)
+	}
+	if r := f.callWith(manifest, append(args, "--applier=kubectl-server-side")...); r.code != 0 || r.err != "" {
+		t.Errorf("one that the cluster has, applied as before: %+v", r)
 	}
 }
 

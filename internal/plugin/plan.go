@@ -19,9 +19,9 @@ import (
 
 const longPlan = `Show what the operator would create, change and delete at Cloudinary, and what it would say of each object, before it may.
 
-With --filename the manifests are laid over what the cluster has, as kubectl apply would; objects that are in the cluster alone stay.
-Without it, the cluster as it is. The operator's own code decides, over Cloudinary's list of triggers, which is read once for each set
-of credentials. Nothing is written, neither in the cluster nor at Cloudinary.
+With --filename the manifests are applied to what the cluster has, as the one does who will apply them: --applier names it. Objects
+that are in the cluster alone stay. Without --filename, the cluster as it is. The operator's own code decides, over Cloudinary's list of
+triggers, which is read once for each set of credentials. Nothing is written, neither in the cluster nor at Cloudinary.
 
 The credentials are those of the Secrets that endpoints name: from the manifests, else from the cluster, as far as you may read them.
 --credentials-from-env uses CLOUDINARY_URL for all of them instead. Where a Secret is missing, or you may not read something, nothing is
@@ -32,6 +32,9 @@ const examplePlan = `  # What these manifests would do
 
   # What a kustomization would do, in a pipeline: exit code 2 where there are changes
   kubectl kustomize . | kubectl cloudinary plan -f - --exit-code
+
+  # What Argo CD would do with it, with the sync option ServerSideApply=true
+  kubectl kustomize . | kubectl cloudinary plan -f - --applier=argocd
 
   # Without access to the Secrets
   CLOUDINARY_URL=cloudinary://... kubectl cloudinary plan -f triggers/ --credentials-from-env
@@ -46,6 +49,7 @@ const reasonNotRead = "NotRead"
 
 type planOptions struct {
 	files           filesOptions
+	applier         applierOptions
 	all             bool
 	exitCode        bool
 	fromEnv         bool
@@ -67,7 +71,8 @@ func (c *cli) planCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.plan(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	addFiles(cmd, &o.files, "Manifests to lay over the cluster: files, folders, or - for the standard input.")
+	addFiles(cmd, &o.files, "Manifests to apply to the cluster: files, folders, or - for the standard input.")
+	addApplier(cmd, &o.applier)
 	f.BoolVarP(&o.all, "all-namespaces", "A", false, "Show the objects of all namespaces.")
 	f.BoolVar(&o.exitCode, "exit-code", false, "Exit with 2 where there are changes, and with 1 where that is not known of all, since a Secret is missing or something may not be read.")
 	f.BoolVar(&o.fromEnv, "credentials-from-env", false, "Use CLOUDINARY_URL instead of the Secrets.")
@@ -141,6 +146,10 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 	if err != nil {
 		return err
 	}
+	applier, err := o.applier.applier()
+	if err != nil {
+		return err
+	}
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -152,7 +161,7 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 	if manifests.foreign() {
 		c.warn("%d objects are ignored, none of them the operator's", manifests.ignored)
 	}
-	s := &scene{cli: c, cluster: cl, options: o, bases: bases, manifests: manifests, namespace: cl.namespace, sight: newSight()}
+	s := &scene{cli: c, cluster: cl, options: o, applier: applier, bases: bases, manifests: manifests, namespace: cl.namespace, sight: newSight()}
 	if o.all {
 		s.namespace = ""
 	}

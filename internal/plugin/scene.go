@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -28,6 +27,7 @@ type scene struct {
 	*cli
 	cluster   *cluster
 	options   planOptions
+	applier   applier
 	bases     cloudinary.APIBases
 	manifests *manifests
 	namespace string // of the objects that are shown besides those of the manifests; empty: all
@@ -47,7 +47,9 @@ func (s *scene) gather(ctx context.Context) (controllers.PreviewInput, error) {
 	if err := s.readCluster(ctx); err != nil {
 		return controllers.PreviewInput{}, err
 	}
-	s.layOver()
+	if err := s.layOver(); err != nil {
+		return controllers.PreviewInput{}, err
+	}
 	s.follow()
 	s.standIn()
 	s.doubt()
@@ -96,44 +98,43 @@ func identity(kind string, key plan.Key) string { return kind + " " + key.String
 
 func keyOf(o metav1.Object) plan.Key { return plan.Key{Namespace: o.GetNamespace(), Name: o.GetName()} }
 
-// layOver puts the manifests over what the cluster has: their spec counts, and the cluster's status.
-func (s *scene) layOver() {
+// layOver applies the manifests to what the cluster has: the specs that come of it count, and the cluster's status.
+func (s *scene) layOver() error {
 	for i := range s.manifests.endpoints {
 		ep := &s.manifests.endpoints[i]
 		at := slices.IndexFunc(s.endpoints, func(have v1alpha1.NotificationEndpoint) bool { return keyOf(&have) == keyOf(ep) })
 		s.note(kindEndpoint, ep, at < 0)
 		if at < 0 {
-			s.endpoints = append(s.endpoints, v1alpha1.NotificationEndpoint{ObjectMeta: s.newMeta(ep), Spec: ep.Spec})
-			continue
+			at = len(s.endpoints)
+			s.endpoints = append(s.endpoints, v1alpha1.NotificationEndpoint{ObjectMeta: s.newMeta(ep)})
 		}
-		if have := &s.endpoints[at]; !equality.Semantic.DeepEqual(have.Spec, ep.Spec) {
-			have.Spec = ep.Spec
-			have.Generation++
+		if _, err := become(s, kindEndpoint, &s.endpoints[at], ep); err != nil {
+			return err
 		}
 	}
 	for i := range s.manifests.triggers {
 		t := &s.manifests.triggers[i]
 		at := slices.IndexFunc(s.triggers, func(have v1alpha1.CloudinaryTrigger) bool { return keyOf(&have) == keyOf(t) })
 		s.note(kindTrigger, t, at < 0)
-		if at < 0 || !equality.Semantic.DeepEqual(s.triggers[at].Spec, t.Spec) {
+		if at < 0 {
+			at = len(s.triggers)
+			s.triggers = append(s.triggers, v1alpha1.CloudinaryTrigger{ObjectMeta: s.newMeta(t)})
+		}
+		changed, err := become(s, kindTrigger, &s.triggers[at], t)
+		if err != nil {
+			return err
+		}
+		if changed {
 			s.warnOfNulls(t)
 		}
-		if at < 0 {
-			s.triggers = append(s.triggers, v1alpha1.CloudinaryTrigger{ObjectMeta: s.newMeta(t), Spec: t.Spec})
-			continue
-		}
-		if have := &s.triggers[at]; !equality.Semantic.DeepEqual(have.Spec, t.Spec) {
-			have.Spec = t.Spec
-			have.Generation++
-		}
 	}
+	return nil
 }
 
-// warnOfNulls says of a manifest that it means one thing here and under kubectl apply --server-side, and another without that.
+// warnOfNulls says of a manifest that it means one thing to kubectl apply, and another to server-side apply.
 func (s *scene) warnOfNulls(t *v1alpha1.CloudinaryTrigger) {
-	if nulls := nullMembers(t); len(nulls) > 0 {
-		s.warn("kubectl apply drops what is null in the manifest %s, %s; the plan is that of kubectl apply --server-side, which keeps it",
-			keyOf(t), strings.Join(nulls, ", "))
+	if nulls := nullMembers(t); len(nulls) > 0 && !s.applier.serverSide {
+		s.warn("%s drops what is null in the manifest %s, %s; server-side apply keeps it", s.applier.spoken(), keyOf(t), strings.Join(nulls, ", "))
 	}
 }
 
@@ -160,7 +161,7 @@ func (s *scene) note(kind string, o metav1.Object, added bool) {
 func (s *scene) newMeta(o metav1.Object) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: o.GetNamespace(), Name: o.GetName(), Labels: o.GetLabels(), Annotations: o.GetAnnotations(),
-		Generation: 1, CreationTimestamp: metav1.NewTime(s.Now()),
+		CreationTimestamp: metav1.NewTime(s.Now()),
 	}
 }
 
