@@ -86,11 +86,14 @@ func TestAHealthCheckBearsAnObjectWithoutStatus(t *testing.T) {
 	}
 }
 
-// argocdConfigMap has the health checks as Argo CD reads them.
+// argocdConfigMap has the health checks and actions as Argo CD reads them.
 const argocdConfigMap = "../../config/argocd/argocd-cm.yaml"
 
-func TestTheConfigMapHasTheHealthChecks(t *testing.T) {
+func TestTheConfigMapHasTheHealthChecksAndActions(t *testing.T) {
 	data := map[string]any{}
+	for key, actions := range actionKeys(t) {
+		data[key] = actions
+	}
 	for _, kind := range kinds {
 		data["resource.customizations.health."+v1alpha1.GroupVersion.Group+"_"+kind] = healthScript(t, kind)
 	}
@@ -264,17 +267,17 @@ func argoHealth(t *testing.T, object *unstructured.Unstructured) health {
 
 func kubectl(t *testing.T, args ...string) []byte {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), args...)
-	command.Env = append(os.Environ(), "HOME="+t.TempDir())
-	t.Helper()
 	return kubectlWith(t, "", args...)
 }
 
 func kubectlWith(t *testing.T, stdin string, args ...string) []byte {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), args...)
+	command.Env = append(os.Environ(), "HOME="+t.TempDir())
+	command.Stdin = strings.NewReader(stdin)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()
-	command.Stdin = strings.NewReader(stdin)
 	if err != nil {
 		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
 	}

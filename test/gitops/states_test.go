@@ -54,9 +54,14 @@ func TestTheHealthChecksAreTestedOnWhatTheOperatorWrites(t *testing.T) {
 			golden(t, filepath.Join(customizations, v1alpha1.GroupVersion.Group, c.file), s.recorded(c.make(s)))
 		})
 	}
-	files, err := filepath.Glob(filepath.Join(customizations, "*", "*", "testdata", "*.yaml"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("there is no test data: %v", err)
+	var files []string
+	for _, folder := range []string{"testdata", filepath.Join("actions", "testdata")} {
+		found, err := filepath.Glob(filepath.Join(customizations, "*", "*", folder, "*.yaml"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("there is no test data in %s: %v", folder, err)
+		}
+		// What comes of an action is no state: the action's own test holds it.
+		files = append(files, slices.DeleteFunc(found, func(name string) bool { return strings.HasSuffix(name, "_redriven.yaml") })...)
 	}
 	for _, file := range files {
 		name, err := filepath.Rel(filepath.Join(customizations, v1alpha1.GroupVersion.Group), file)
@@ -201,7 +206,10 @@ func triggerStates() map[string]state {
 }
 
 func endpointStates() map[string]state {
-	const folder = "NotificationEndpoint/testdata/"
+	const folder, actions = "NotificationEndpoint/testdata/", "NotificationEndpoint/actions/testdata/"
+	target := func(name string, waiting, dead int64) *applyv1alpha1.TargetStatusApplyConfiguration {
+		return applyv1alpha1.TargetStatus().WithName(name).WithDelivered(7).WithWaiting(waiting).WithDeadLetters(dead)
+	}
 	return map[string]state{
 		"an endpoint that no manager has seen": {file: folder + "progressing_unobserved.yaml", make: func(s *stage) client.Object {
 			media := s.endpoint()
@@ -260,6 +268,16 @@ func endpointStates() map[string]state {
 					"tried again. See them: kubectl cloudinary deadletters list media -n shop. Once the cause is gone, deliver them: kubectl cloudinary "+
 					"deadletters redrive media -n shop, or give this object the annotation "+v1alpha1.AnnotationRedrive+" with a new value.")
 		}},
+		"an endpoint that has dead letters": {file: actions + "deadLetters.yaml", make: func(s *stage) client.Object {
+			return s.received(metav1.ConditionTrue, v1alpha1.ReasonVerified, "The last notification that could be judged was verified.",
+				v1alpha1.ReasonDeadLetters, "Notifications were given up for the target catalog and are kept. Once the cause is gone, have them "+
+					"delivered again by giving this object the annotation "+v1alpha1.AnnotationRedrive+" with any new value.", target("catalog", 0, 2))
+		}},
+		"an endpoint that has dead letters of one target while another one fails": {file: actions + "deadLettersBehindAFailure.yaml", make: func(s *stage) client.Object {
+			return s.received(metav1.ConditionTrue, v1alpha1.ReasonVerified, "The last notification that could be judged was verified.",
+				v1alpha1.ReasonTargetFailing, "Deliveries fail to the target catalog: the Service answered 503. "+
+					"They are tried again, ever less often, until spec.receiver.retry.maxAge.", target("catalog", 3, 0), target("search", 0, 1))
+		}},
 		"an endpoint that waits for its triggers to go": {file: folder + "terminating.yaml", make: func(s *stage) client.Object {
 			media, images := s.endpoint(), s.trigger("images")
 			s.create(s.secret(), media, images)
@@ -291,7 +309,9 @@ func (s *stage) foreign(eventType, url string) {
 }
 
 // received is an endpoint that the manager is content with, to which the receiver's conditions are added as the receiver adds them.
-func (s *stage) received(verifying metav1.ConditionStatus, verifyingReason, verifyingMessage, deliveringReason, deliveringMessage string) client.Object {
+func (s *stage) received(verifying metav1.ConditionStatus, verifyingReason, verifyingMessage, deliveringReason, deliveringMessage string,
+	targets ...*applyv1alpha1.TargetStatusApplyConfiguration,
+) client.Object {
 	s.Helper()
 	media := s.endpoint()
 	media.Spec.URL, media.Spec.Receiver = "", &v1alpha1.ReceiverSpec{}
@@ -302,9 +322,13 @@ func (s *stage) received(verifying metav1.ConditionStatus, verifyingReason, veri
 		return metav1apply.Condition().WithType(conditionType).WithStatus(status).WithReason(reason).WithMessage(message).
 			WithLastTransitionTime(metav1.Now()).WithObservedGeneration(media.Generation)
 	}
-	ac := applyv1alpha1.NotificationEndpoint(media.Name, media.Namespace).WithStatus(applyv1alpha1.NotificationEndpointStatus().WithConditions(
+	status := applyv1alpha1.NotificationEndpointStatus().WithConditions(
 		condition(v1alpha1.ConditionVerifying, verifying, verifyingReason, verifyingMessage),
-		condition(v1alpha1.ConditionDelivering, metav1.ConditionFalse, deliveringReason, deliveringMessage)))
+		condition(v1alpha1.ConditionDelivering, metav1.ConditionFalse, deliveringReason, deliveringMessage))
+	if len(targets) > 0 {
+		status.WithReceiver(applyv1alpha1.ReceiverStatus().WithTargets(targets...))
+	}
+	ac := applyv1alpha1.NotificationEndpoint(media.Name, media.Namespace).WithStatus(status)
 	s.must(cluster.Client.Status().Apply(s.Context(), ac, client.FieldOwner("cloudinary-receiver"), client.ForceOwnership))
 	return media
 }
