@@ -3,18 +3,15 @@
 package gitops
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
@@ -73,21 +70,12 @@ func (r *repository) credentials(namespace string) *unstructured.Unstructured {
 
 func renderSamples(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(kubectl(t, "kustomize", "../../config/samples")), 4096)
-	var objects []*unstructured.Unstructured
-	for {
-		o := &unstructured.Unstructured{}
-		err := decoder.Decode(o)
-		if errors.Is(err, io.EOF) {
-			return objects
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	objects := decoded(t, kubectl(t, "kustomize", "../../config/samples"))
+	for _, o := range objects {
 		// Argo CD's mark by which it knows what is its own.
 		o.SetAnnotations(map[string]string{"argocd.argoproj.io/tracking-id": "shop:" + o.GetKind() + "/" + o.GetName()})
-		objects = append(objects, o)
 	}
+	return objects
 }
 
 // apply does what a sync does, and returns what the API server has then.
