@@ -175,5 +175,8 @@ func TestFirstStartWithoutAnAPIServerTakesNothing(t *testing.T) {
 	if healthy, ready := s.probe(s.probes, "/healthz"), s.probe(s.probes, "/readyz"); healthy != http.StatusOK || ready != http.StatusServiceUnavailable {
 		t.Errorf("/healthz answers %d, /readyz %d, want 200 and 503", healthy, ready)
 	}
+	if code := s.probe(s.address, "/healthz"); code != http.StatusServiceUnavailable {
+		t.Errorf("a load balancer is answered %d, want 503", code)
+	}
 	p.terminate()
 }
