@@ -164,8 +164,9 @@ type Queue interface { //nolint:interfacebloat // one contract, held as a whole 
 	Known(key [32]byte) (known, durable bool)
 	// Get reads an unfinished notification. The result is the caller's.
 	Get(id ID) (*Record, error)
-	// Finish notes how targets were done with notifications; when it returns nil, durably. When ctx ends first, that may come all the same. An outcome for something that is
-	// not there, or not pending any more, changes nothing, except that a dead letter can be discarded.
+	// Finish notes how targets were done with notifications; when it returns nil, durably. When ctx ends first, nothing is noted, unless it was
+	// being written. An outcome for something that is not there, or not pending any more, changes nothing, except that a dead letter can be
+	// discarded.
 	Finish(ctx context.Context, outcomes ...Outcome) error
 	// Redrive makes dead letters pending again, which their items say from then on, and returns how many, also beside an error: those
 	// durably.

@@ -373,7 +373,8 @@ func whyNotReady(key types.NamespacedName, all []discoveryv1.EndpointSlice, port
 		slice := &all[i]
 		endpoints += len(slice.Endpoints)
 		if len(slice.Endpoints) > 0 && slice.AddressType == discoveryv1.AddressTypeFQDN {
-			return unusable("EndpointSlice %s of Service %s has the addressType FQDN, which is refused, since DNS is not asked: it needs addresses, as IPv4 or IPv6", slice.Name, key)
+			return unusable("EndpointSlice %s of Service %s has the addressType FQDN, which is refused, since DNS is not asked: "+
+				"it needs addresses, as IPv4 or IPv6", slice.Name, key)
 		}
 		if _, ok := portIn(slice, port); ok {
 			reachable += len(slice.Endpoints)
@@ -392,8 +393,8 @@ func whyNotReady(key types.NamespacedName, all []discoveryv1.EndpointSlice, port
 		return unusable("Service %s has endpoints, but its EndpointSlices have no ports: no Pod has a port for port %d of the Service", key, port.Port)
 	default:
 		slices.Sort(names)
-		return unusable("Service %s has endpoints, but none for its port %d: that has the name %q, and the ports of its EndpointSlices have %s. The names must be equal",
-			key, port.Port, port.Name, firstOf(slices.Compact(names)))
+		return unusable("Service %s has endpoints, but none for its port %d: that has the name %q, and the ports of its EndpointSlices have %s. "+
+			"The names must be equal", key, port.Port, port.Name, firstOf(slices.Compact(names)))
 	}
 }
 

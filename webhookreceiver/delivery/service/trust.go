@@ -187,7 +187,8 @@ func tlsMessage(err error) string {
 	case errors.As(err, &hostname):
 		return "the certificate of the target is for another name: it must be for <name>.<namespace>.svc of the Service, or for tls.serverName"
 	case errors.As(err, &unknown):
-		return "the certificate of the target is signed by an authority that is not trusted: set tls.caConfigMapRef to a ConfigMap that has the authority's certificate"
+		return "the certificate of the target is signed by an authority that is not trusted: " +
+			"set tls.caConfigMapRef to a ConfigMap that has the authority's certificate"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "the certificate of the target has expired, or is not valid yet"
 	case errors.As(err, &verification):
