@@ -3,18 +3,15 @@
 package controllers
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -28,9 +25,11 @@ type world struct {
 	secret   func(plan.Key) (secretState, bool)
 	accepted func(cloudinary.Credentials) bool
 	options  *Options
-	views    map[plan.Key]*endpointView // nil but in a snapshot
-	inUse    map[plan.Key]bool          // see usesEndpoint; nil: not looked for yet
-	named    map[plan.Key]bool          // see namesSecret; as above
+	views    map[plan.Key]*endpointView   // nil but in a snapshot
+	inUse    map[plan.Key]bool            // see usesEndpoint; nil: not looked for yet
+	named    map[plan.Key]bool            // see namesSecret; as above
+	brought  map[plan.Key]map[string]bool // see unbrought; as above
+	partial  bool                         // there may be triggers that are not among these
 	// pathToken is the part of an endpoint's address that nobody can guess.
 	pathToken func(*v1alpha1.NotificationEndpoint) (string, *problem)
 }
@@ -51,9 +50,9 @@ type endpointView struct {
 	url         string
 	environment cloudinary.Environment // zero until the Secret can be used
 	primary     Unit
-	problem     *problem // Accepted=False
-	warnings    []string // said in Accepted=True
-	notes       []string // as well, of the endpoint alone
+	problem     *problem        // Accepted=False
+	warnings    []check.Finding // notes that concern the endpoint's triggers too
+	notes       []check.Finding // those of the endpoint alone
 }
 
 // viewEndpoint resolves an endpoint's URL and credentials.
@@ -63,56 +62,69 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 		key:                  plan.Key{Namespace: ep.Namespace, Name: ep.Name},
 	}
 	v.secret, v.environment, v.primary = w.leadsTo(ep)
-	var warning, note string
-	if v.url, warning, note, v.problem = w.endpointURL(ep); warning != "" {
-		v.warnings = append(v.warnings, warning)
+	var kept string
+	v.url, v.warnings, kept, v.problem = w.endpointURL(ep)
+	if v.notes = pathNotes(ep); kept != "" {
+		v.notes = append(v.notes, check.Finding{Why: kept})
 	}
-	if v.notes = pathNotes(ep); note != "" {
-		v.notes = append(v.notes, note)
-	}
+	own := check.Endpoint(&ep.Spec)
 	if v.problem == nil {
-		v.problem = publicKeyProblem(ep)
+		v.problem = refusal(own)
 	}
 	if v.problem == nil {
 		v.problem = w.permissionProblem(ep)
 	}
+	v.notes = slices.Concat(v.notes, check.Notes(own), w.unbrought(ep))
 	state, known := w.secret(v.secret)
 	switch {
 	case !known: // its unit will read it
 	case state.problem != nil:
 		v.problem = state.problem
 	case state.deleting && ep.DeletionTimestamp == nil:
-		v.warnings = append(v.warnings, fmt.Sprintf(
-			"Secret %s is being deleted, and is held while an endpoint names it; refer to another Secret, or delete the endpoints", v.secret))
+		v.warnings = append(v.warnings, check.Finding{
+			Why:    fmt.Sprintf("Secret %s is being deleted, and is held while an endpoint names it", v.secret),
+			Advice: "refer to another Secret, or delete the endpoints",
+		})
 	}
 	return v
 }
 
-func (w *world) endpointURL(ep *v1alpha1.NotificationEndpoint) (url, warning, note string, _ *problem) {
-	url, field := ep.Spec.URL, "spec.url"
+// refusal is why a manifest is not accepted, with all there is to correct; nil: it is.
+func refusal(found []check.Finding) *problem {
+	refused := check.Refusals(found)
+	if len(refused) == 0 {
+		return nil
+	}
+	return &problem{refused[0].Reason, check.Join(refused)}
+}
+
+// endpointURL is what Cloudinary notifies, with what there is to know of it, and of an address that is kept.
+func (w *world) endpointURL(ep *v1alpha1.NotificationEndpoint) (url string, notes []check.Finding, kept string, _ *problem) {
+	url, field := ep.Spec.URL, check.FieldURL
 	if ep.Spec.Receiver != nil {
 		base := ep.Spec.Receiver.BaseURL
-		field = "spec.receiver.baseURL"
+		field = check.FieldBaseURL
 		if base == "" {
 			base, field = w.options.ReceiverBaseURL, "the manager's --receiver-base-url"
 		}
 		if base == "" {
-			return "", "", "", &problem{
+			return "", nil, "", &problem{
 				v1alpha1.ReasonBaseURLMissing,
 				"spec.receiver.baseURL is not set, and neither is the manager's --receiver-base-url; set one to the address under which the receiver is reached from the internet",
 			}
 		}
-		path, kept, p := w.receiverPath(ep)
-		if p != nil {
-			return "", "", "", p
+		var path string
+		var p *problem
+		if path, kept, p = w.receiverPath(ep); p != nil {
+			return "", nil, "", p
 		}
-		url, note = strings.TrimRight(base, "/")+path, kept
+		url = strings.TrimRight(base, "/") + path
 	}
-	warning, err := plan.CheckURL(url)
-	if err != nil {
-		return "", "", "", &problem{v1alpha1.ReasonInvalidURL, fmt.Sprintf("%s: %v", field, err)}
+	found := check.URL(field, url)
+	if p := refusal(found); p != nil {
+		return "", nil, "", p
 	}
-	return url, warning, note, nil
+	return url, check.Notes(found), kept, nil
 }
 
 // triggerView is a trigger as its manifest and its references have it.
@@ -125,8 +137,8 @@ type triggerView struct {
 	stance      plan.Stance              // in the primary's environment
 	forsaken    []cloudinary.Environment // in which it gives up what it has, wherever its spec may lead
 	settings    plan.Settings
-	problem     *problem // Accepted=False
-	warnings    []string // said in Accepted=True
+	problem     *problem        // Accepted=False
+	notes       []check.Finding // what else there is to say of the spec
 }
 
 // viewTrigger resolves a trigger's endpoint, and finds out what may be done for it.
@@ -145,9 +157,11 @@ func (w *world) viewTrigger(t *v1alpha1.CloudinaryTrigger) triggerView {
 	if t.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		v.stance = plan.Observes
 	}
+	own := check.Trigger(&t.Spec)
+	v.notes = v.undoubted(check.Notes(own))
 	if stance, p := v.referenceProblem(w); p != nil {
 		v.stance, v.problem = stance, p
-	} else if p := v.checkSpec(); p != nil {
+	} else if p := v.checkSpec(own); p != nil {
 		v.stance, v.problem = plan.Holds, p
 	}
 	if t.DeletionTimestamp != nil {
@@ -217,8 +231,23 @@ func (v *triggerView) referenceProblem(w *world) (plan.Stance, *problem) {
 	}
 }
 
-// checkSpec judges what CEL in the CRD cannot, and gathers the settings.
-func (v *triggerView) checkSpec() *problem {
+// undoubted makes notes of doubts that Cloudinary has settled: it has a trigger for each of the event types.
+func (v *triggerView) undoubted(notes []check.Finding) []check.Finding {
+	if v.primary.Kind != EnvironmentUnit || !v.arrivedIn(v.primary.Environment) {
+		return notes
+	}
+	settled := slices.Clone(notes)
+	for i := range settled {
+		settled[i].Severity = check.Note
+	}
+	return settled
+}
+
+// checkSpec judges a trigger together with its endpoint, and gathers the settings.
+func (v *triggerView) checkSpec(own []check.Finding) *problem {
+	if p := refusal(own); p != nil {
+		return p
+	}
 	s := plan.Settings{AuthScheme: string(v.Spec.AuthScheme)}
 	if s.AuthScheme == "" {
 		s.AuthScheme = plan.DefaultAuthScheme
@@ -227,52 +256,20 @@ func (v *triggerView) checkSpec() *problem {
 		s.Additive = *v.Spec.Additive
 	}
 	if f := v.Spec.Filter; f != nil {
-		if err := plan.CheckFilter(f.Raw); err != nil {
-			return &problem{v1alpha1.ReasonInvalidFilter, fmt.Sprintf("spec.%v", err)}
-		}
-		s.Filter, _ = plan.CanonicalJSON(f.Raw) // CheckFilter has read it
+		s.Filter, _ = plan.CanonicalJSON(f.Raw) // the check has read it
 	}
 	if t := v.Spec.PayloadTemplate; t != nil {
-		if err := plan.CheckTemplate(t.Raw); err != nil {
-			return &problem{v1alpha1.ReasonInvalidPayloadTemplate, fmt.Sprintf("spec.%v", err)}
-		}
-		s.PayloadTemplate, _ = plan.CanonicalJSON(t.Raw) // CheckTemplate has read it
+		s.PayloadTemplate, _ = plan.CanonicalJSON(t.Raw) // as above
 	}
 	if p := v.signatureProblem(); p != nil {
 		return p
 	}
 	v.settings = s
-	v.warnings = slices.Concat(eventTypeWarnings(v.Spec.EventTypes), contentWarnings(&v.Spec))
+	v.notes = append(v.notes, check.Untaken(v.endpointKey.String(), &v.endpoint.Spec, v.Spec.EventTypes)...)
 	for _, w := range v.endpoint.warnings {
-		v.warnings = append(v.warnings, fmt.Sprintf("NotificationEndpoint %s: %s", v.endpointKey, w))
+		v.notes = append(v.notes, check.Finding{Severity: w.Severity, Why: fmt.Sprintf("NotificationEndpoint %s: %s", v.endpointKey, w)})
 	}
 	return nil
-}
-
-func eventTypeWarnings(eventTypes []string) []string {
-	var warnings []string
-	for _, t := range eventTypes {
-		if doubt := notification.EventTypeDoubt(t); doubt != "" {
-			warnings = append(warnings, doubt+"; it is tried as it is")
-		}
-	}
-	return warnings
-}
-
-// contentWarnings are what the filter and the template read in vain.
-func contentWarnings(spec *v1alpha1.CloudinaryTriggerSpec) []string {
-	var warnings []string
-	for _, doubt := range eventbody.Doubts(rawOf(spec.Filter), rawOf(spec.PayloadTemplate), spec.EventTypes) {
-		warnings = append(warnings, doubt.String())
-	}
-	return warnings
-}
-
-func rawOf(extension *runtime.RawExtension) json.RawMessage {
-	if extension == nil {
-		return nil
-	}
-	return extension.Raw
 }
 
 // object is the trigger as the plan of one environment sees it.

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -18,10 +19,12 @@ import (
 type assessment struct {
 	accepted *problem
 	synced   *problem
-	unknown  bool   // Synced is Unknown and not False
-	note     string // the message of Accepted=True
-	done     string // the message of Synced=True
+	unknown  bool            // Synced is Unknown and not False
+	notes    []check.Finding // what else there is to say, whatever is accepted: in Accepted, and in Ready, which is what people list
+	done     string          // the message of Synced=True
 }
+
+const specAccepted = "the spec is valid and its references are allowed"
 
 // needsPerson are the reasons that do not go away by themselves: Stalled is True with them, and Reconciling with all others.
 func needsPerson(reason string) bool {
@@ -50,9 +53,9 @@ func (a assessment) conditions(existing []metav1.Condition, generation int64, no
 		synced = &problem{v1alpha1.ReasonNotAccepted, "not all of the spec is accepted, see the condition Accepted"}
 	}
 	if a.accepted == nil {
-		set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, a.note)
+		set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, check.Annotate(specAccepted, a.notes))
 	} else {
-		set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, a.accepted.reason, a.accepted.message)
+		set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, a.accepted.reason, check.Annotate(a.accepted.message, a.notes))
 	}
 	switch {
 	case synced == nil:
@@ -88,14 +91,14 @@ func (a assessment) setReady(ours *[]metav1.Condition, synced *problem, set func
 	if cause == nil {
 		meta.RemoveStatusCondition(ours, v1alpha1.ConditionReconciling)
 		meta.RemoveStatusCondition(ours, v1alpha1.ConditionStalled)
-		set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "accepted and synced")
+		set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, check.Annotate("accepted and synced", a.notes))
 		return
 	}
 	status := metav1.ConditionFalse
 	if a.accepted == nil && a.unknown {
 		status = metav1.ConditionUnknown
 	}
-	set(v1alpha1.ConditionReady, status, cause.reason, cause.message)
+	set(v1alpha1.ConditionReady, status, cause.reason, check.Annotate(cause.message, a.notes))
 	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
 	if !needsPerson(cause.reason) && synced != nil && needsPerson(synced.reason) {
 		cause = synced // the spec may come right by itself, and the state still not

@@ -103,6 +103,7 @@ func (r *Reconciler) gather(ctx context.Context, env cloudinary.Environment) (*g
 // them in memory.
 func (w *world) forgetTriggers(g *gathered) {
 	w.usesEndpoint(plan.Key{}) // which is to know by now
+	w.broughtTo(plan.Key{})    // as above
 	w.triggers = nil
 	for _, t := range g.triggers {
 		own := *t.CloudinaryTrigger // it stands in one array with all others

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
@@ -202,12 +203,12 @@ func (v *keyView) awaited(keys []verification.Key) bool {
 }
 
 // keyNotes are what a person should know of the keys for an endpoint.
-func (r *Reconciler) keyNotes(g *gathered, ep *endpointView) []string {
+func (r *Reconciler) keyNotes(g *gathered, ep *endpointView) []check.Finding {
 	if _, member := r.directory.member(ep.secret, g.environment); !member || ep.Spec.Receiver == nil || g.keys == nil {
 		return nil
 	}
 	if r.Options.VerificationNamespace == "" {
-		return []string{"the manager knows no namespace for the receiver's verification keys, so that the receiver gets none; start it with --verification-namespace"}
+		return []check.Finding{{Why: "the manager knows no namespace for the receiver's verification keys, so that the receiver gets none; start it with --verification-namespace"}}
 	}
 	endpoint := verifier(ep.NotificationEndpoint)
 	keys := g.keys.All(endpoint)
@@ -216,14 +217,14 @@ func (r *Reconciler) keyNotes(g *gathered, ep *endpointView) []string {
 	})
 	switch {
 	case len(unknown) > 0:
-		return []string{fmt.Sprintf("spec.receiver.verification.apiKeys names %s, of which no secret is known: it is not in Secret %s, and no other Secret of the product "+
-			"environment makes calls with it; put it into %s as signing.<API_KEY>, or take it out of apiKeys", strings.Join(unknown, ", "), ep.secret, ep.secret)}
+		return []check.Finding{{Why: fmt.Sprintf("spec.receiver.verification.apiKeys names %s, of which no secret is known: it is not in Secret %s, and no other Secret of the product "+
+			"environment makes calls with it; put it into %s as signing.<API_KEY>, or take it out of apiKeys", strings.Join(unknown, ", "), ep.secret, ep.secret)}}
 	case len(keys) == 0 && len(publicKeys(ep.NotificationEndpoint)) == 0:
-		return []string{fmt.Sprintf("Secret %s has no key to verify notifications with: beside an OAuth token set api_key and api_secret, or signing.<API_KEY>; "+
-			"or name another Secret's API key in spec.receiver.verification.apiKeys", ep.secret)}
+		return []check.Finding{{Why: fmt.Sprintf("Secret %s has no key to verify notifications with: beside an OAuth token set api_key and api_secret, or signing.<API_KEY>; "+
+			"or name another Secret's API key in spec.receiver.verification.apiKeys", ep.secret)}}
 	case len(keys) > notification.MaxKeys:
-		return []string{fmt.Sprintf("Secret %s has more keys to verify notifications with than the %d that count: its own API key first, then signing.<API_KEY> in the order "+
-			"of the API keys; remove those that Cloudinary does not sign with any more, or name those that count in spec.receiver.verification.apiKeys", ep.secret, notification.MaxKeys)}
+		return []check.Finding{{Why: fmt.Sprintf("Secret %s has more keys to verify notifications with than the %d that count: its own API key first, then signing.<API_KEY> in the order "+
+			"of the API keys; remove those that Cloudinary does not sign with any more, or name those that count in spec.receiver.verification.apiKeys", ep.secret, notification.MaxKeys)}}
 	default:
 		return nil
 	}

@@ -206,7 +206,7 @@ func TestKeysOfAnotherTeamNeitherCountNorDisplace(t *testing.T) {
 	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { naming(ep, simulator.DefaultAPIKey, second.APIKey) })
 	f.eventually(func() error { return f.countsFor(ep, ownKey, "222222222222222 second-secret") })
 	f.eventually(func() error {
-		if message := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); message != sentence(acceptedNote(nil)) {
+		if message := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); message != sentence(specAccepted) {
 			return fmt.Errorf("message is %q", message)
 		}
 		return nil
@@ -417,7 +417,7 @@ func TestWhatKeepsKeysFromCountingIsSaid(t *testing.T) {
 	})
 	f.put(secret, "signing.8", "")
 	f.eventually(func() error {
-		if got := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); got != sentence(acceptedNote(nil)) {
+		if got := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); got != sentence(specAccepted) {
 			return fmt.Errorf("message is %q", got)
 		}
 		return nil

@@ -56,9 +56,6 @@ func (u *limitUse) explain(namespace, word string) string {
 // describe tells the owner of a namespace who fills the limit: that namespace's endpoints by name, other namespaces' by number, and of
 // URLs that are nobody's here scheme and host, since the rest may be a token.
 func (u *limitUse) describe(namespace string) string {
-	if u.said == nil { // a preview, which knows of no use
-		return u.describeAnew(namespace)
-	}
 	if text, known := u.said.Load(namespace); known {
 		return fmt.Sprint(text)
 	}

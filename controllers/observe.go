@@ -12,23 +12,25 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
 // callProblem says in a condition's words why a call failed.
-func callProblem(err error) *problem {
+func callProblem(creds cloudinary.Credentials, err error) *problem {
 	switch {
 	case cloudinary.IsUnauthorized(err):
 		return &problem{
 			v1alpha1.ReasonCredentialsRejected,
-			fmt.Sprintf("Cloudinary refuses the credentials (%v); correct the key and the secret, or enable the key in the Console", err),
+			fmt.Sprintf("Cloudinary refuses the credentials (%v); correct the cloud name, the key and the secret in the Secret, or enable the key in the Console", err),
 		}
 	case cloudinary.IsRateLimited(err):
 		return budgetSpent()
 	default:
 		return &problem{
 			v1alpha1.ReasonUnavailable,
-			fmt.Sprintf("Cloudinary cannot be reached or does not answer as it should (%v); it is tried again with back-off, what exists stays as it is", err),
+			fmt.Sprintf("Cloudinary cannot be reached at %s, or does not answer as it should (%v); it is tried again with back-off, what exists stays as it is",
+				excerpt.Shorten(creds.APIHost(), maxShownHost), err),
 		}
 	}
 }
@@ -97,14 +99,14 @@ func (r *Reconciler) failed(ctx context.Context, env *environment, creds cloudin
 	logf.FromContext(ctx).Info("A call to Cloudinary failed", "error", cloudinary.Detail(err), "requestID", cloudinary.RequestID(err))
 	if cloudinary.IsUnauthorized(err) {
 		r.directory.setAccepted(creds, false)
-		env.refused = callProblem(err)
+		env.refused = callProblem(creds, err)
 		return
 	}
 	retryAt := cloudinary.RetryAt(err)
 	if !retryAt.IsZero() {
 		retryAt = env.clock.local(retryAt)
 	}
-	r.fail(&env.backoff, r.Now(), retryAt, callProblem(err), maxBackoff)
+	r.fail(&env.backoff, r.Now(), retryAt, callProblem(creds, err), maxBackoff)
 	env.verify = true // whatever failed, a list shows where we stand
 }
 

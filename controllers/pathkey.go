@@ -17,6 +17,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
@@ -188,12 +189,14 @@ func (w *world) receiverPath(ep *v1alpha1.NotificationEndpoint) (path, note stri
 }
 
 // pathNotes are what the owner of an endpoint should know of its address.
-func pathNotes(ep *v1alpha1.NotificationEndpoint) []string {
+func pathNotes(ep *v1alpha1.NotificationEndpoint) []check.Finding {
 	if ep.Spec.Receiver == nil || ep.Spec.Receiver.Path != "" || !hasPlainURL(ep) {
 		return nil
 	}
-	return []string{"the address can be guessed, and is kept since the endpoint has had it before; set spec.receiver.path: Unguessable for one that cannot, " +
-		"to which the triggers move by themselves, or Plain to keep this one for good"}
+	return []check.Finding{{
+		Why:    "the address can be guessed, and is kept since the endpoint has had it before",
+		Advice: "set spec.receiver.path: Unguessable for one that cannot, to which the triggers move by themselves, or Plain to keep this one for good",
+	}}
 }
 
 // keepURL is the URL to show while there is a problem with that of the spec: Cloudinary goes on notifying the one before, and the receiver

@@ -13,8 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
 // PreviewInput is what a preview rests on: objects as they are, or as they would be once applied, and what was read at Cloudinary.
@@ -23,6 +25,8 @@ type PreviewInput struct {
 	Triggers  []v1alpha1.CloudinaryTrigger
 	// Namespaces are the labels of all namespaces, for endpoints that go by them; nil: they are not known.
 	Namespaces map[string]labels.Set
+	// Partial says that there may be objects which are not among these, since they could not be read.
+	Partial bool
 	// Secrets are those that are known. One that is not here could not be read: nothing is concluded for the objects that need it.
 	Secrets map[plan.Key]PreviewSecret
 	// Now is this process's clock.
@@ -76,6 +80,8 @@ type PreviewStep struct {
 type PreviewObject struct {
 	Key        plan.Key
 	Conditions []metav1.Condition
+	// Notes are what the conditions have beside their verdict. One of them may be in doubt.
+	Notes []check.Finding
 }
 
 // Preview runs the manager's own resolution and planning over objects that need not exist yet, and lets each step succeed, until
@@ -112,8 +118,9 @@ type previewer struct {
 	world        *world
 	lists        map[plan.Key]*PreviewList
 	environments []*previewEnvironment
-	judged       bool // the first round has given its verdicts
-	conditions   map[plan.Key][]metav1.Condition
+	judged       bool                       // the first round has given its verdicts
+	triggers     map[plan.Key]PreviewObject // those of which the environments' first plans say something
+	endpoints    map[plan.Key]PreviewObject // as above
 	created      int
 }
 
@@ -128,13 +135,14 @@ type previewEnvironment struct {
 
 func newPreviewer(in PreviewInput) *previewer {
 	now := in.Now
+	in.Options.VerificationNamespace = cmp.Or(in.Options.VerificationNamespace, "not known here")
 	p := &previewer{
 		r:     &Reconciler{Options: in.Options, Now: func() time.Time { return now }, directory: newDirectory(cloudinary.Budget{})},
-		lists: map[plan.Key]*PreviewList{}, conditions: map[plan.Key][]metav1.Condition{},
+		lists: map[plan.Key]*PreviewList{}, triggers: map[plan.Key]PreviewObject{}, endpoints: map[plan.Key]PreviewObject{},
 	}
 	p.world = &world{
 		endpoints: map[plan.Key]*v1alpha1.NotificationEndpoint{}, namespaces: in.Namespaces,
-		secret: p.r.directory.secret, accepted: p.r.directory.isAccepted, options: &p.r.Options, pathToken: previewToken,
+		secret: p.r.directory.secret, accepted: p.r.directory.isAccepted, options: &p.r.Options, pathToken: previewToken, partial: in.Partial,
 	}
 	for i := range in.Endpoints {
 		p.world.endpoints[keyOf(&in.Endpoints[i])] = in.Endpoints[i].DeepCopy()
@@ -262,15 +270,35 @@ func (p *previewer) judge(g *gathered, env *previewEnvironment, planned plan.Pla
 		return
 	}
 	env.before = len(planned.URLs)
+	g.use = limitUseOf(g, p.r.Options.URLLimit, planned)
 	for _, key := range g.order {
 		if t := g.triggers[key]; t.isPrimary {
-			p.conditions[key] = p.say(t.Status.Conditions, t.Generation, p.r.assess(g, env.state, t, planned.Verdicts[key]))
+			p.triggers[key] = p.say(t, t.Status.Conditions, p.r.assess(g, env.state, t, planned.Verdicts[key]))
 		}
+	}
+	g.keys = p.keys(g)
+	for i := range g.endpoints {
+		ep := &g.endpoints[i]
+		p.endpoints[ep.key] = p.say(ep, ep.Status.Conditions, p.r.assessEndpoint(g, ep, len(planned.URLs)))
 	}
 }
 
-func (p *previewer) say(existing []metav1.Condition, generation int64, a assessment) []metav1.Condition {
-	return a.conditions(existing, generation, metav1.NewTime(p.r.Now()))
+// keys are the verification keys that can count here; nil: that is not known, since a Secret could not be read, or matters to nobody.
+func (p *previewer) keys(g *gathered) *verification.Pool {
+	view := p.r.viewKeys(g)
+	for _, s := range view.secrets {
+		if !s.known {
+			return nil
+		}
+	}
+	if !view.accepted {
+		return nil
+	}
+	return verification.NewPool(view.known())
+}
+
+func (p *previewer) say(o metav1.Object, existing []metav1.Condition, a assessment) PreviewObject {
+	return PreviewObject{keyOf(o), a.conditions(existing, o.GetGeneration(), metav1.NewTime(p.r.Now())), a.notes}
 }
 
 func (p *previewer) result() PreviewResult {
@@ -281,17 +309,21 @@ func (p *previewer) result() PreviewResult {
 		})
 	}
 	for key, ep := range p.world.endpoints {
-		view := p.world.viewEndpoint(ep)
-		a := assessment{accepted: view.problem, note: acceptedNote(slices.Concat(view.warnings, view.notes)), done: endpointDone, synced: p.waiting(view)}
-		result.Endpoints = append(result.Endpoints, PreviewObject{key, p.say(ep.Status.Conditions, ep.Generation, a)})
+		said, ok := p.endpoints[key]
+		if !ok {
+			view := p.world.viewEndpoint(ep)
+			a := view.assessment()
+			a.synced = p.waiting(view)
+			said = p.say(ep, ep.Status.Conditions, a)
+		}
+		result.Endpoints = append(result.Endpoints, said)
 	}
 	for _, t := range p.world.triggers {
-		key := keyOf(t)
-		said, ok := p.conditions[key]
+		said, ok := p.triggers[keyOf(t)]
 		if !ok {
 			said = p.unresolved(t)
 		}
-		result.Triggers = append(result.Triggers, PreviewObject{key, said})
+		result.Triggers = append(result.Triggers, said)
 	}
 	byKey := func(a, b PreviewObject) int { return compareKeys(a.Key, b.Key) }
 	slices.SortFunc(result.Endpoints, byKey)
@@ -300,23 +332,24 @@ func (p *previewer) result() PreviewResult {
 }
 
 // unresolved is what is said of a trigger that leads to no environment.
-func (p *previewer) unresolved(t *v1alpha1.CloudinaryTrigger) []metav1.Condition {
+func (p *previewer) unresolved(t *v1alpha1.CloudinaryTrigger) PreviewObject {
 	view := p.world.viewTrigger(t)
-	a := assessment{accepted: view.problem, note: acceptedNote(view.warnings), done: triggerDone}
+	a := assessment{accepted: view.problem, notes: view.notes, done: triggerDone}
 	if view.endpoint != nil {
 		a.synced = p.waiting(*view.endpoint)
 	}
-	return p.say(t.Status.Conditions, t.Generation, a)
+	return p.say(t, t.Status.Conditions, a)
 }
 
 // waiting is why nothing can be said of what an endpoint's credentials lead to; nil: they were accepted.
 func (p *previewer) waiting(ep endpointView) *problem {
 	list := p.lists[ep.secret]
+	state, _ := p.world.secret(ep.secret)
 	switch {
 	case ep.primary.Kind == EnvironmentUnit:
 		return nil
 	case list != nil && list.Err != nil:
-		return callProblem(list.Err)
+		return callProblem(state.credentials, list.Err)
 	default:
 		return &problem{v1alpha1.ReasonPending, "the credentials have not been tried yet"}
 	}

@@ -277,7 +277,8 @@ func TestAcceptedNotesWhatIsReadInVain(t *testing.T) {
 		"right": "The spec is valid and its references are allowed.",
 		"empty": "The spec is valid and its references are allowed; note: spec.payloadTemplate: {{asset.public_id}} is likely to stay empty for rename " +
 			"(they have {{raw.from_public_id}}, {{raw.to_public_id}}).",
-		"typo": `the spec is valid and its references are allowed; note: event type "uplod" is not one this operator knows (did you mean "upload"?); it is tried as it is.`,
+		"typo": `The spec is valid and its references are allowed; note: spec.eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?); ` +
+			"Cloudinary most likely refuses it; it is tried as it is.",
 	}
 	for _, object := range Preview(s.PreviewInput).Triggers {
 		accepted := meta.FindStatusCondition(object.Conditions, v1alpha1.ConditionAccepted)

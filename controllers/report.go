@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
@@ -63,7 +64,7 @@ func (r *Reconciler) reportTrigger(ctx context.Context, g *gathered, env *enviro
 
 // assess turns a plan's verdict into what the conditions of a trigger say.
 func (r *Reconciler) assess(g *gathered, env *environment, t *triggerState, v plan.Verdict) assessment {
-	a := assessment{accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone}
+	a := assessment{accepted: t.problem, notes: t.notes, done: triggerDone}
 	accepted, synced := verdictProblems(&t.triggerView, v.Findings, &g.use)
 	if a.accepted == nil {
 		a.accepted = accepted
@@ -140,13 +141,6 @@ const (
 	triggerDone  = "Cloudinary has what the spec says"
 	endpointDone = "the product environment's triggers are read with the endpoint's credentials"
 )
-
-func acceptedNote(warnings []string) string {
-	if len(warnings) == 0 {
-		return "the spec is valid and its references are allowed"
-	}
-	return "the spec is valid and its references are allowed; note: " + strings.Join(warnings, "; ")
-}
 
 // finishTrigger writes a trigger's status, and lets an object go that is being deleted and holds nothing any more.
 func (r *Reconciler) finishTrigger(ctx context.Context, t *triggerState, a assessment, registrations []v1alpha1.Registration, observed []plan.Comparison) error {
@@ -231,7 +225,7 @@ func (r *Reconciler) reportUnread(ctx context.Context, g *gathered, env *environ
 			return nil
 		}
 		a := assessment{
-			accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone,
+			accepted: t.problem, notes: t.notes, done: triggerDone,
 			synced: cause, unknown: t.DeletionTimestamp == nil,
 		}
 		return r.finishTrigger(ctx, t, a, t.Status.Registrations, nil)
@@ -244,8 +238,8 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 	var errs []error
 	for i := range g.endpoints {
 		ep := &g.endpoints[i]
-		note := acceptedNote(slices.Concat(ep.warnings, ep.notes, r.keyNotes(g, ep), r.limitNotes(len(urls))))
-		a := assessment{accepted: ep.problem, note: note, done: endpointDone, synced: env.backoff.problem, unknown: env.listed.IsZero()}
+		a := r.assessEndpoint(g, ep, len(urls))
+		a.synced, a.unknown = env.backoff.problem, env.listed.IsZero()
 		if creds, ok := r.directory.member(ep.secret, g.environment); ok && a.synced == nil {
 			a.synced = r.barred(env, creds)
 		}
@@ -260,6 +254,18 @@ func (r *Reconciler) reportEndpoints(ctx context.Context, g *gathered, env *envi
 		errs = append(errs, r.finishEndpoint(ctx, g.world, ep, a, use))
 	}
 	return errors.Join(errs...)
+}
+
+// assessEndpoint is what the conditions of an endpoint of the environment say of its spec. A preview goes by it too.
+func (r *Reconciler) assessEndpoint(g *gathered, ep *endpointView, urls int) assessment {
+	a := ep.assessment()
+	a.notes = slices.Concat(a.notes, r.keyNotes(g, ep), r.limitNotes(urls))
+	return a
+}
+
+// assessment is what there is to say of an endpoint without its environment.
+func (v *endpointView) assessment() assessment {
+	return assessment{accepted: v.problem, notes: slices.Concat(v.warnings, v.notes), done: endpointDone}
 }
 
 // maxURLs bounds the numbers that status.environment shows.
@@ -345,11 +351,11 @@ func (r *Reconciler) environmentStatus(e cloudinary.Environment, use usage) *v1a
 const nearLimit = 0.9
 
 // limitNotes warns before the limit of URLs is reached.
-func (r *Reconciler) limitNotes(urls int) []string {
+func (r *Reconciler) limitNotes(urls int) []check.Finding {
 	if float64(urls) < nearLimit*float64(r.Options.URLLimit) {
 		return nil
 	}
-	return []string{"nearly all notification URLs that the product environment may hold are in use, see status.environment.urls; further ones will be refused"}
+	return []check.Finding{{Why: "nearly all notification URLs that the product environment may hold are in use, see status.environment.urls; further ones will be refused"}}
 }
 
 // usesEndpoint says whether a trigger that refers to the endpoint still holds something at Cloudinary.

@@ -319,7 +319,8 @@ func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, caus
 	for _, key := range slices.SortedFunc(maps.Keys(w.endpoints), compareKeys) {
 		if _, _, primary := w.leadsTo(w.endpoints[key]); primary == unit {
 			view := w.viewEndpoint(w.endpoints[key])
-			a := assessment{accepted: view.problem, note: acceptedNote(slices.Concat(view.warnings, view.notes)), done: endpointDone, synced: cause, unknown: passing(cause)}
+			a := view.assessment()
+			a.synced, a.unknown = cause, passing(cause)
 			errs = append(errs, r.finishEndpoint(ctx, w, &view, a, usage{}))
 		}
 	}

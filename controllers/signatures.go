@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
 // publicKeys are the keys that the endpoint's receiver checks X-Cld-Signature_v2 with.
@@ -16,16 +15,6 @@ func publicKeys(ep *v1alpha1.NotificationEndpoint) []string {
 		return nil
 	}
 	return ep.Spec.Receiver.Verification.Ed25519PublicKeys
-}
-
-func publicKeyProblem(ep *v1alpha1.NotificationEndpoint) *problem {
-	for i, text := range publicKeys(ep) {
-		if _, err := notification.ParseEd25519PublicKey(text); err != nil {
-			return &problem{v1alpha1.ReasonInvalidPublicKey, fmt.Sprintf(
-				"spec.receiver.verification.ed25519PublicKeys[%d]: %v; put an Ed25519 public key there, as PEM or as its 32 bytes in base64 or hex, or remove it", i, err)}
-		}
-	}
-	return nil
 }
 
 // signatureProblem says that the endpoint's receiver would refuse all that this trigger has sent:

@@ -18,7 +18,7 @@ func (r *Reconciler) reportUnresolved(ctx context.Context, t *triggerState, caus
 		return nil
 	}
 	a := assessment{
-		accepted: t.problem, note: acceptedNote(t.warnings), done: triggerDone,
+		accepted: t.problem, notes: t.notes, done: triggerDone,
 		synced: cause, unknown: passing(cause) && t.DeletionTimestamp == nil,
 	}
 	var own cloudinary.Environment

@@ -59,7 +59,8 @@ type NotificationEndpointSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[hH][tT][tT][pP][sS]?://[^/?#]')",message="url must be an http or https address, for example https://hooks.example.com/cloudinary"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="url must not carry credentials (the part before @): Cloudinary shows URLs to everybody who may list triggers; put a token in the path or query if you must"
 	// +kubebuilder:validation:XValidation:rule="!self.contains('#')",message="url must not have a fragment (the part from # on): it is never sent"
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^[!-~]+$') && !self.matches('%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)')",message="url is not a valid URL, for example because of a space, a character that is not ASCII or a malformed percent-encoding; percent-encode such characters"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^[!-~]+$') && !self.matches('%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)')",message="url is not a valid URL, for example because of a space, a character that is not ASCII or a malformed percent-encoding; percent-encode such characters, and write an international host name in punycode (xn--...)"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*%')",message="url must not have a percent-encoded character in its host name, which no server can have; write an international host name in punycode (xn--...)"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//(:|[^/?#]*:(0+|[0-9]{6,})?([/?#]|$))')",message="url must have a host name, and where there is a colon after it a port from 1 to 65535"
 	URL string `json:"url,omitempty"`
 
@@ -94,7 +95,8 @@ type ReceiverSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[hH][tT][tT][pP][sS]?://[^/?#]')",message="baseURL must be an http or https address, for example https://hooks.example.com"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="baseURL must not carry credentials (the part before @)"
 	// +kubebuilder:validation:XValidation:rule="!self.contains('#') && !self.contains('?')",message="baseURL must have neither a query nor a fragment: the path of the endpoint is appended to it"
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^[!-~]+$') && !self.matches('%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)')",message="baseURL is not a valid URL, for example because of a space, a character that is not ASCII or a malformed percent-encoding; percent-encode such characters"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^[!-~]+$') && !self.matches('%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)')",message="baseURL is not a valid URL, for example because of a space, a character that is not ASCII or a malformed percent-encoding; percent-encode such characters, and write an international host name in punycode (xn--...)"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*%')",message="baseURL must not have a percent-encoded character in its host name, which no server can have; write an international host name in punycode (xn--...)"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//(:|[^/?#]*:(0+|[0-9]{6,})?([/?#]|$))')",message="baseURL must have a host name, and where there is a colon after it a port from 1 to 65535"
 	BaseURL string `json:"baseURL,omitempty"`
 

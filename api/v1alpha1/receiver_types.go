@@ -84,7 +84,7 @@ type DeliveryTarget struct {
 	Event *EventTarget `json:"event,omitempty"`
 
 	// eventTypes are the only ones that the target gets, in Cloudinary's words; unknown stands for notifications that
-	// do not say. Absent: all.
+	// do not say. Absent, or all: every one.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

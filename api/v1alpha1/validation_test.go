@@ -204,6 +204,8 @@ func urlCases() map[string]validationCase {
 		"url may have an @ in the query":            {endpoint, "spec.url", "https://hooks.example.com/x?to=ops@example.com", ""},
 		"url may have an @ after two slashes":       {endpoint, "spec.url", "https://hooks.example.com//a@b", ""},
 		"url may have percent-encoding":             {endpoint, "spec.url", "https://hooks.example.com/a%20b", ""},
+		"url has no percent-encoding in its host":   {endpoint, "spec.url", "https://m%C3%BCnchen.example/a", "write an international host name in punycode"},
+		"url may have a punycode host":              {endpoint, "spec.url", "https://xn--mnchen-3ya.example/a", ""},
 		"url may be 2048 bytes":                     {endpoint, "spec.url", host + text(2048-len(host)), ""},
 		"url is not 2049 bytes":                     {endpoint, "spec.url", host + text(2049-len(host)), "spec.url: Too long: may not be more than 2048"},
 		"url is not empty":                          {endpoint, "spec.url", "", "spec.url"},

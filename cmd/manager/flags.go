@@ -12,9 +12,9 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/metricsserver"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 )
 
@@ -102,7 +102,7 @@ func (o *options) Check() error {
 		problems = append(problems, fmt.Errorf("--allowed-api-bases: %w", err))
 	}
 	if o.ReceiverBaseURL != "" {
-		if _, err := plan.CheckURL(o.ReceiverBaseURL); err != nil {
+		if err := check.Notifiable(o.ReceiverBaseURL); err != nil {
 			problems = append(problems, fmt.Errorf("--receiver-base-url: %w", err))
 		}
 		if strings.ContainsAny(o.ReceiverBaseURL, "?#") {

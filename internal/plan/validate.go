@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -18,9 +16,6 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/bound"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/jsonlogic"
 )
-
-// maxURLBytes is how long a notification URL may be.
-const maxURLBytes = 2048
 
 // What a message repeats of the user's input, in bytes.
 const (
@@ -50,44 +45,6 @@ func CheckTemplate(raw []byte) error {
 		return err
 	}
 	return checkTexts(path{fieldPayloadTemplate}, template)
-}
-
-// CheckURL says what is wrong with a notification URL, or what there is to know about one that is not wrong. It repeats nothing
-// of the URL, which may carry a token.
-func CheckURL(raw string) (warning string, err error) {
-	if len(raw) > maxURLBytes {
-		return "", fmt.Errorf("has %d bytes, and may have %d at most", len(raw), maxURLBytes)
-	}
-	if strings.ContainsFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return "", errors.New("contains a space or a control character; percent-encode it (a space is %20)")
-	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		// The parser's own error repeats the URL.
-		return "", errors.New("is not a URL; look for a % that starts no escape, and for a port that is no number")
-	}
-	return checkURLParts(u, strings.Contains(raw, "#"))
-}
-
-func checkURLParts(u *url.URL, fragment bool) (warning string, err error) {
-	port := u.Port()
-	number, portErr := strconv.ParseUint(port, 10, 16)
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "", errors.New("must begin with https:// or http://")
-	case u.Hostname() == "":
-		return "", errors.New("names no host")
-	case u.User != nil:
-		return "", errors.New("must not carry credentials (user:password@); put a token into the path or the query if the receiver needs one")
-	case fragment:
-		return "", errors.New("must not have a fragment (#...): it never reaches a server")
-	case port != "" && (portErr != nil || number == 0):
-		return "", errors.New("has a port that is not between 1 and 65535")
-	case u.Scheme == "http":
-		return "is http: notifications travel unencrypted, and whoever reads them on the way learns any token in the URL; use https if you can", nil
-	default:
-		return "", nil
-	}
 }
 
 // path leads to a value inside a JSON value. Its length is the level of nesting at which the value stands.

@@ -135,52 +135,6 @@ func TestCheckTemplate(t *testing.T) {
 	})
 }
 
-func TestCheckURL(t *testing.T) {
-	for name, tc := range map[string]struct {
-		raw, warning, err string
-	}{
-		"https":                        {"https://hooks.example.com/x?token=a", "", ""},
-		"a port":                       {"https://h:8443", "", ""},
-		"an IPv6 address":              {"https://[::1]:8443/", "", ""},
-		"upper case":                   {"HTTPS://H/", "", ""},
-		"http":                         {"http://h/x", "unencrypted", ""},
-		"another scheme":               {"ftp://h/x", "", "must begin with https:// or http://"},
-		"no scheme":                    {"hooks.example.com/x", "", "must begin with https:// or http://"},
-		"no host":                      {"https:///x", "", "names no host"},
-		"a port alone":                 {"https://:443/x", "", "names no host"},
-		"credentials":                  {"https://user:hunter2@h/x", "", "credentials"},
-		"a user":                       {"https://hunter2@h/x", "", "credentials"},
-		"a password that is no port":   {"https://user:hunter2/x@h/", "", "is not a URL"},
-		"a fragment":                   {"https://h/x#y", "", "fragment"},
-		"an empty fragment":            {"https://h/x#", "", "fragment"},
-		"an escape that is none":       {"https://h/hunter2%zz", "", "is not a URL"},
-		"a space":                      {"https://h/a b", "", "%20"},
-		"a line feed":                  {"https://h/a\nb", "", "control character"},
-		"a port too large":             {"https://h:65536/", "", "between 1 and 65535"},
-		"port zero":                    {"https://h:0/", "", "between 1 and 65535"},
-		"nothing":                      {"", "", "must begin with"},
-		"2048 bytes":                   {"https://h/" + strings.Repeat("x", 2038), "", ""},
-		"2049 bytes":                   {"https://h/" + strings.Repeat("x", 2039), "", "has 2049 bytes, and may have 2048 at most"},
-		"a URL with something opaque":  {"https:h/x", "", "names no host"},
-		"an empty port is the default": {"https://h:/x", "", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			warning, err := CheckURL(tc.raw)
-			if tc.warning == "" && warning != "" || !strings.Contains(warning, tc.warning) {
-				t.Errorf("warning %q, want %q", warning, tc.warning)
-			}
-			switch {
-			case tc.err == "" && err != nil:
-				t.Errorf("refused: %v", err)
-			case tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)):
-				t.Errorf("error %v, want %q", err, tc.err)
-			case err != nil && strings.Contains(err.Error(), "hunter2"):
-				t.Errorf("the message repeats a secret: %v", err)
-			}
-		})
-	}
-}
-
 func FuzzCheckFilter(f *testing.F) {
 	for _, seed := range []string{"", "null", "{}", `{"==":[{"var":"resource_type"},"image"]}`, `{"and":[{"regex":1}]}`, `{"a":1,"b":[{}]}`, `[`, `"{}"`, `{"!":1e999999999}`} {
 		f.Add([]byte(seed))

@@ -17,7 +17,7 @@ func TestOnlyServersThatAreAllowedAreCalled(t *testing.T) {
 	f.fails([]string{"export", "--secret", "cloudinary", insecure, none}, "the host of upload_prefix, "+strings.TrimPrefix(f.url, "http://"), "--allowed-api-bases="+f.url)
 	f.fails([]string{"export", "--secret", "cloudinary", insecure, none + "ftp://x"}, `--allowed-api-bases: "ftp://x"`)
 	f.fails([]string{"plan", insecure, none + "ftp://x"}, `--allowed-api-bases: "ftp://x"`)
-	if r := f.callWith(planned, "plan", "-f", "-", insecure, none, "--exit-code"); r.code != 1 || !strings.Contains(r.out, "APIBaseNotAllowed") {
+	if r := f.callWith(desk, "plan", "-f", "-", insecure, none, "--exit-code"); r.code != 1 || !strings.Contains(r.out, "APIBaseNotAllowed") {
 		t.Errorf("plan: %+v, want code 1 and APIBaseNotAllowed", r)
 	}
 	if calls := f.sim.Calls().Calls; len(calls) != 0 {

@@ -24,11 +24,11 @@ func TestSecretsThatAreNotPlain(t *testing.T) {
 	for name, form := range forms {
 		t.Run(name, func(t *testing.T) {
 			args := []string{"plan", "-f", "-", "--allow-insecure-api-base", "--exit-code"}
-			other := strings.Replace(form.secret, "NAME", "other", 1) + "---\n" + planned
+			other := strings.Replace(form.secret, "NAME", "other", 1) + "---\n" + desk
 			if r := f.callWith(other, args...); r.code != 2 || r.err != "" {
 				t.Errorf("one that nothing needs: %+v", r)
 			}
-			own := strings.Replace(form.secret, "NAME", "cloudinary", 1) + "---\n" + planned
+			own := strings.Replace(form.secret, "NAME", "cloudinary", 1) + "---\n" + desk
 			r := f.callWith(own, args...)
 			want := "warning: Secret " + f.namespace + "/cloudinary of the manifests " + form.want
 			if r.code != 1 || !strings.Contains(r.err, want) || !strings.Contains(r.err, "nothing is known of what needs Secret "+f.namespace+"/cloudinary\n") ||
@@ -41,7 +41,7 @@ func TestSecretsThatAreNotPlain(t *testing.T) {
 		})
 	}
 	f.env["CLOUDINARY_URL"] = f.secretURL
-	encrypted := strings.Replace(forms["encrypted by SOPS"].secret, "NAME", "cloudinary", 1) + "---\n" + planned
+	encrypted := strings.Replace(forms["encrypted by SOPS"].secret, "NAME", "cloudinary", 1) + "---\n" + desk
 	if got := f.plan(encrypted, "-f", "-", "--credentials-from-env").Summary["create"]; got != 2 {
 		t.Errorf("with credentials from the environment: %d to create, want 2", got)
 	}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
@@ -148,7 +149,7 @@ func orNull(text string) json.RawMessage { return json.RawMessage(cmp.Or(text, "
 
 // checkURL refuses what the CRD refuses. It repeats nothing of the URL.
 func checkURL(raw string) error {
-	if _, err := plan.CheckURL(raw); err != nil {
+	if err := check.Notifiable(raw); err != nil {
 		return err
 	}
 	u, err := url.Parse(raw)

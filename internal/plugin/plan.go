@@ -4,6 +4,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -25,12 +28,19 @@ triggers, which is read once for each set of credentials. Nothing is written, ne
 
 The credentials are those of the Secrets that endpoints name: from the manifests, else from the cluster, as far as you may read them.
 --credentials-from-env uses CLOUDINARY_URL for all of them instead. Where a Secret is missing, or you may not read something, nothing is
-concluded for what needs it. What the CRDs' own validation says is not part of this, see kubectl apply --dry-run=server.`
+concluded for what needs it.
+
+With --exit-code the plan exits with
+
+  0  where nothing would change
+  1  where something went wrong, or not all is known: a Secret is missing, or something may not be read
+  2  where there are changes
+  3  where an object would not be accepted, or most likely has a mistake, such as a misspelt event type`
 
 const examplePlan = `  # What these manifests would do
   kubectl cloudinary plan -f triggers/ -R
 
-  # What a kustomization would do, in a pipeline: exit code 2 where there are changes
+  # What a kustomization would do, in a pipeline: exit code 2 where there are changes, 3 where an object would be refused
   kubectl kustomize . | kubectl cloudinary plan -f - --exit-code
 
   # What Argo CD would do with it, with the sync option ServerSideApply=true
@@ -42,7 +52,11 @@ const examplePlan = `  # What these manifests would do
   # What the operator is about to do with what is in the cluster
   kubectl cloudinary plan -A`
 
-const errChanges = exitError(2)
+// How plan --exit-code ends where nothing else went wrong.
+const (
+	errChanges = exitError(2)
+	errRefused = exitError(3)
+)
 
 // reasonNotRead is no reason of the operator's: the plugin's user may not see what a verdict needs.
 const reasonNotRead = "NotRead"
@@ -74,7 +88,7 @@ func (c *cli) planCommand() *cobra.Command {
 	addFiles(cmd, &o.files, "Manifests to apply to the cluster: files, folders, or - for the standard input.")
 	addApplier(cmd, &o.applier)
 	f.BoolVarP(&o.all, "all-namespaces", "A", false, "Show the objects of all namespaces.")
-	f.BoolVar(&o.exitCode, "exit-code", false, "Exit with 2 where there are changes, and with 1 where that is not known of all, since a Secret is missing or something may not be read.")
+	f.BoolVar(&o.exitCode, "exit-code", false, "Exit with 3 where an object would not be accepted, or most likely has a mistake; else with 1 where not all is known, since a Secret is missing or something may not be read; else with 2 where there are changes.")
 	f.BoolVar(&o.fromEnv, "credentials-from-env", false, "Use CLOUDINARY_URL instead of the Secrets.")
 	f.BoolVar(&o.showURLs, "show-urls", false, "Show URLs whole, with the tokens that they may carry.")
 	f.IntVar(&o.urlLimit, "url-limit", 0, "The manager's --url-limit. Default: what an endpoint's status says, else 30.")
@@ -91,6 +105,8 @@ type planReport struct {
 	Environments []environmentPlan `json:"environments"`
 	Objects      []objectPlan      `json:"objects"`
 	Summary      map[string]int    `json:"summary"`
+	// Refused is how many of the objects would not be accepted, or most likely have a mistake. Where there are some, --exit-code exits with 3.
+	Refused int `json:"refused"`
 	// Unknown is what nothing was concluded for want of. Where there is something, --exit-code exits with 1.
 	Unknown []string `json:"unknown,omitempty"`
 }
@@ -136,6 +152,18 @@ type objectPlan struct {
 	Synced          string `json:"synced"`
 	SyncedReason    string `json:"syncedReason"`
 	SyncedMessage   string `json:"syncedMessage,omitempty"`
+
+	// Notes are what there is to say of the object beside that. The messages have them too.
+	Notes []notePlan `json:"notes,omitempty"`
+	// Refused is whether the object would not be accepted, or most likely has a mistake.
+	Refused bool `json:"refused,omitempty"`
+}
+
+// notePlan is a note, and whether it is about what most likely is a mistake.
+type notePlan struct {
+	Field   string `json:"field,omitempty"`
+	Message string `json:"message"`
+	Doubt   bool   `json:"doubt,omitempty"`
 }
 
 func (c *cli) plan(ctx context.Context, o planOptions) error {
@@ -177,12 +205,22 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 	switch {
 	case err != nil || !o.exitCode:
 		return err
+	case report.Refused > 0:
+		if len(s.unknown) > 0 {
+			c.warn("%s", s.notWhole())
+		}
+		return errRefused
 	case len(s.unknown) > 0:
-		return fmt.Errorf("the plan is not whole: nothing is known of what needs %s", strings.Join(s.unknown, "; "))
+		return errors.New(s.notWhole())
 	case report.changes() > 0:
 		return errChanges
 	}
 	return nil
+}
+
+// notWhole says what nothing was concluded for want of.
+func (s *sight) notWhole() string {
+	return "the plan is not whole: nothing is known of what needs " + strings.Join(s.unknown, "; ")
 }
 
 func (r planReport) changes() int {
@@ -222,7 +260,43 @@ func newPlanReport(result controllers.PreviewResult, urlLimit int, s *scene, sho
 			report.Objects = append(report.Objects, newObjectPlan(kindTrigger, t, s))
 		}
 	}
+	s.addInvalid(&report)
+	for i := range report.Objects {
+		if report.Objects[i].Refused {
+			report.Refused++
+		}
+	}
 	return report
+}
+
+// addInvalid puts what the API server would refuse among the objects. What the cluster has of them stays as it is, and so does what the
+// operator says of that; it is not what the manifests are about.
+func (s *scene) addInvalid(report *planReport) {
+	for i := range s.manifests.endpoints {
+		s.addRefused(report, kindEndpoint, keyOf(&s.manifests.endpoints[i]))
+	}
+	for i := range s.manifests.triggers {
+		s.addRefused(report, kindTrigger, keyOf(&s.manifests.triggers[i]))
+	}
+}
+
+func (s *scene) addRefused(report *planReport, kind string, key plan.Key) {
+	why := s.invalid[identity(kind, key)]
+	if why == "" {
+		return
+	}
+	refused := objectPlan{
+		Kind: kind, Namespace: key.Namespace, Name: key.Name, New: s.isNew(kind, key), NotRead: s.notRead(kind, key), Refused: true,
+		Accepted: string(metav1.ConditionFalse), AcceptedReason: reasonInvalid, AcceptedMessage: "The API server refuses the manifest: " + why,
+		Synced: string(metav1.ConditionFalse), SyncedReason: v1alpha1.ReasonNotAccepted,
+	}
+	refused.New = refused.New && !refused.NotRead
+	at := slices.IndexFunc(report.Objects, func(o objectPlan) bool { return o.Kind == kind && o.Namespace == key.Namespace && o.Name == key.Name })
+	if at < 0 {
+		report.Objects = append(report.Objects, refused)
+		return
+	}
+	report.Objects[at] = refused
 }
 
 func actions() []plan.Action {
@@ -269,7 +343,21 @@ func newObjectPlan(kind string, o controllers.PreviewObject, s *scene) objectPla
 			p.Synced, p.SyncedReason, p.SyncedMessage = string(c.Status), c.Reason, c.Message
 		}
 	}
+	p.Refused = p.Accepted == string(metav1.ConditionFalse) && !waitsForSecret(p.AcceptedReason)
+	for _, note := range o.Notes {
+		p.Notes = append(p.Notes, notePlan{note.Field, note.String(), note.Severity == check.Doubt})
+		p.Refused = p.Refused || note.Severity == check.Doubt
+	}
 	return p
+}
+
+// waitsForSecret says of a reason that it is about a Secret, which is not there, or of which the plugin may not see what the manager sees: the
+// report's Unknown has what is not known for want of it.
+func waitsForSecret(reason string) bool {
+	return slices.Contains([]string{
+		v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretForbidden, v1alpha1.ReasonSecretInvalid,
+		v1alpha1.ReasonInsecureAPIBase, v1alpha1.ReasonAPIBaseNotAllowed, v1alpha1.ReasonEndpointWaiting,
+	}, reason)
 }
 
 func (c *cli) printPlan(report planReport, o planOptions) error {
@@ -295,6 +383,9 @@ func (c *cli) printPlan(report planReport, o planOptions) error {
 	}
 	s := report.Summary
 	fmt.Fprintf(out, "Plan: %d to create, %d to update, %d to replace, %d to delete.\n", s["create"], s["update"], s["replace"], s["delete"])
+	if report.Refused > 0 {
+		fmt.Fprintf(out, "Refused: %d of %d objects would not be accepted, or most likely have a mistake; see above.\n", report.Refused, len(report.Objects))
+	}
 	return nil
 }
 
@@ -346,6 +437,10 @@ func (c *cli) printPlannedObjects(objects []objectPlan, wide bool) error {
 		rows = append(rows, []string{o.Namespace, name, state, o.Accepted, o.AcceptedReason, o.Synced, o.SyncedReason})
 		if o.Accepted != "True" || wide {
 			notes = append(notes, fmt.Sprintf("%s/%s: Accepted: %s", o.Namespace, name, o.AcceptedMessage))
+		} else {
+			for _, note := range o.Notes {
+				notes = append(notes, fmt.Sprintf("%s/%s: Note: %s", o.Namespace, name, note.Message))
+			}
 		}
 		if o.Accepted == "True" && o.SyncedReason != "Pending" && o.Synced != "True" || wide {
 			notes = append(notes, fmt.Sprintf("%s/%s: Synced: %s", o.Namespace, name, o.SyncedMessage))

@@ -22,7 +22,17 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-const planned = `apiVersion: notifications.cloudinary.dev/v1alpha1
+// planned has a trigger whose endpoint is not among them; desk are the others.
+const (
+	planned = deskAlone + `---
+apiVersion: notifications.cloudinary.dev/v1alpha1
+kind: CloudinaryTrigger
+metadata: {name: media}
+spec: {endpointRef: {name: media}, eventTypes: [upload], additive: true, adoptionPolicy: Adopt}
+` + unrelated
+	desk = deskAlone + unrelated
+
+	deskAlone = `apiVersion: notifications.cloudinary.dev/v1alpha1
 kind: NotificationEndpoint
 metadata: {name: desk}
 spec: {credentialsSecretRef: {name: cloudinary}, url: "https://desk.example.com/hook?token=s3cr3t"}
@@ -31,16 +41,13 @@ apiVersion: notifications.cloudinary.dev/v1alpha1
 kind: CloudinaryTrigger
 metadata: {name: desk}
 spec: {endpointRef: {name: desk}, eventTypes: [upload, delete]}
----
-apiVersion: notifications.cloudinary.dev/v1alpha1
-kind: CloudinaryTrigger
-metadata: {name: media}
-spec: {endpointRef: {name: media}, eventTypes: [upload], additive: true, adoptionPolicy: Adopt}
----
+`
+	unrelated = `---
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: unrelated}
 `
+)
 
 const mediaURL = "https://media.example.com/hook"
 
@@ -91,8 +98,8 @@ func TestPlanPrintsATable(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	f.create(f.secret())
 	r := f.callWith(planned, "plan", "-f", "-", "--allow-insecure-api-base", "--exit-code")
-	if r.code != 2 || r.err != "" {
-		t.Fatalf("code %d, errors %q; want 2 and none", r.code, r.err)
+	if r.code != 3 || r.err != "" { // one of the triggers names an endpoint that is not there
+		t.Fatalf("code %d, errors %q; want 3 and none", r.code, r.err)
 	}
 	_, out, _ := strings.Cut(r.out, "\n") // the first line has the simulator's port
 	f.golden("plan.txt", out)
@@ -260,7 +267,7 @@ func TestPlanWithFewRights(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.out, "Plan: 0 to create") {
 		t.Errorf("code %d:\n%s", r.code, r.out)
 	}
-	r = f.callWith(planned, "plan", "-f", "-", "--as", user, "--allow-insecure-api-base", "--exit-code")
+	r = f.callWith(desk, "plan", "-f", "-", "--as", user, "--allow-insecure-api-base", "--exit-code")
 	if want := "error: the plan is not whole: nothing is known of what needs Secret " + f.namespace + "/cloudinary\n"; r.code != 1 || !strings.HasSuffix(r.err, want) {
 		t.Errorf("with --exit-code: code %d, errors %q, want 1 and %q", r.code, r.err, want)
 	}
@@ -297,7 +304,7 @@ func TestPlanWhereCloudinaryDoesNotAnswer(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	f.create(f.secret())
 	f.must(f.sim.AddFault(simulator.Fault{Count: 1, Status: http.StatusServiceUnavailable}))
-	r := f.callWith(planned, "plan", "-f", "-", "--allow-insecure-api-base", "--exit-code")
+	r := f.callWith(desk, "plan", "-f", "-", "--allow-insecure-api-base", "--exit-code")
 	if r.code != 1 || !strings.Contains(r.err, "warning: nothing is planned for what needs Secret") || !strings.Contains(r.out, "Unavailable") {
 		t.Errorf("got %+v", r)
 	}

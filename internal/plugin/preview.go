@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
@@ -28,7 +29,8 @@ The spec is judged as the API server and the operator do. Filters are evaluated 
 as the bundled simulator does. Where Cloudinary's documentation is silent, for example on how a list prints in a template, Cloudinary
 itself may do otherwise.
 
-No cluster is needed, unless --secret names a Secret to sign with.`
+No cluster is needed, unless --secret names a Secret to sign with. The exit code is 1 where a trigger would not be accepted, or
+where there is no sample of an event type, since it is misspelt perhaps; else it is 0, whether the trigger fires or not.`
 
 const examplePreview = `  # With a sample of each of the manifest's event types
   kubectl cloudinary preview -f trigger.yaml
@@ -224,8 +226,7 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 	if r.Sample && len(r.Problems) == 0 && notification.ClosestEventType(eventType) != "" && !notification.KnownEventType(eventType) {
 		r.Problems = append(r.Problems, "spec.eventTypes: "+notification.EventTypeDoubt(eventType)+"; if Cloudinary has it, give one of its notifications with --notification")
 	}
-	problems, isFilter := rawProblems(&t.Spec)
-	r.Problems = append(r.Problems, problems...)
+	isFilter := r.judge(&t.Spec)
 	switch {
 	case isFilter:
 		r.Filter = filterInvalid
@@ -252,6 +253,15 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 		r.Headers = c.headers(r.sent, t.Spec.AuthScheme, o, credentials)
 	}
 	return r
+}
+
+// judge takes over for what the operator refuses the manifest, and says whether its filter is among that.
+func (r *rehearsal) judge(spec *v1alpha1.CloudinaryTriggerSpec) (isFilter bool) {
+	for _, f := range check.Refusals(check.Trigger(spec)) {
+		isFilter = isFilter || f.Reason == v1alpha1.ReasonInvalidFilter
+		r.Problems = append(r.Problems, f.String())
+	}
+	return isFilter
 }
 
 // isSet says whether there is a filter: an empty object is none.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
 var (
@@ -63,19 +62,4 @@ func eventTypeProblems(eventTypes []string) []string {
 		}
 	}
 	return problems
-}
-
-// rawProblems is what the operator would refuse in the filter and the template, and whether that is the filter.
-func rawProblems(spec *v1alpha1.CloudinaryTriggerSpec) (problems []string, isFilter bool) {
-	if f := spec.Filter; f != nil {
-		if err := plan.CheckFilter(f.Raw); err != nil {
-			problems, isFilter = append(problems, "spec."+err.Error()), true
-		}
-	}
-	if template := spec.PayloadTemplate; template != nil {
-		if err := plan.CheckTemplate(template.Raw); err != nil {
-			problems = append(problems, "spec."+err.Error())
-		}
-	}
-	return problems, isFilter
 }

@@ -34,20 +34,21 @@ type scene struct {
 
 	endpoints []v1alpha1.NotificationEndpoint
 	triggers  []v1alpha1.CloudinaryTrigger
-	added     map[string]bool // kind and key of what only the manifests have
-	given     map[string]bool // kind and key of all that they have, and of the triggers of their endpoints
+	added     map[string]bool   // kind and key of what only the manifests have
+	given     map[string]bool   // kind and key of all that they have, and of the triggers of their endpoints
+	invalid   map[string]string // kind and key of what the API server would refuse, and why
 	secrets   map[plan.Key]controllers.PreviewSecret
 	lists     map[cloudinary.Credentials]*controllers.PreviewList
 	sight
 }
 
 func (s *scene) gather(ctx context.Context) (controllers.PreviewInput, error) {
-	s.added, s.given = map[string]bool{}, map[string]bool{}
+	s.added, s.given, s.invalid = map[string]bool{}, map[string]bool{}, map[string]string{}
 	s.secrets, s.lists = map[plan.Key]controllers.PreviewSecret{}, map[cloudinary.Credentials]*controllers.PreviewList{}
 	if err := s.readCluster(ctx); err != nil {
 		return controllers.PreviewInput{}, err
 	}
-	if err := s.layOver(); err != nil {
+	if err := s.layOver(ctx); err != nil {
 		return controllers.PreviewInput{}, err
 	}
 	s.follow()
@@ -68,7 +69,7 @@ func (s *scene) gather(ctx context.Context) (controllers.PreviewInput, error) {
 	options.URLLimit = s.urlLimit(options.URLLimit)
 	options.ReceiverBaseURL = s.receiverBaseURL()
 	return controllers.PreviewInput{
-		Endpoints: s.endpoints, Triggers: s.triggers, Namespaces: namespaces, Secrets: s.secrets, Now: s.Now(), Options: options,
+		Endpoints: s.endpoints, Triggers: s.triggers, Namespaces: namespaces, Partial: s.partial, Secrets: s.secrets, Now: s.Now(), Options: options,
 	}, nil
 }
 
@@ -99,28 +100,16 @@ func identity(kind string, key plan.Key) string { return kind + " " + key.String
 func keyOf(o metav1.Object) plan.Key { return plan.Key{Namespace: o.GetNamespace(), Name: o.GetName()} }
 
 // layOver applies the manifests to what the cluster has: the specs that come of it count, and the cluster's status.
-func (s *scene) layOver() error {
+func (s *scene) layOver(ctx context.Context) error {
 	for i := range s.manifests.endpoints {
 		ep := &s.manifests.endpoints[i]
-		at := slices.IndexFunc(s.endpoints, func(have v1alpha1.NotificationEndpoint) bool { return keyOf(&have) == keyOf(ep) })
-		s.note(kindEndpoint, ep, at < 0)
-		if at < 0 {
-			at = len(s.endpoints)
-			s.endpoints = append(s.endpoints, v1alpha1.NotificationEndpoint{ObjectMeta: s.newMeta(ep)})
-		}
-		if _, err := become(s, kindEndpoint, &s.endpoints[at], ep); err != nil {
+		if _, err := layOne(ctx, s, kindEndpoint, &s.endpoints, ep, &v1alpha1.NotificationEndpoint{ObjectMeta: s.newMeta(ep)}, nil); err != nil {
 			return err
 		}
 	}
 	for i := range s.manifests.triggers {
 		t := &s.manifests.triggers[i]
-		at := slices.IndexFunc(s.triggers, func(have v1alpha1.CloudinaryTrigger) bool { return keyOf(&have) == keyOf(t) })
-		s.note(kindTrigger, t, at < 0)
-		if at < 0 {
-			at = len(s.triggers)
-			s.triggers = append(s.triggers, v1alpha1.CloudinaryTrigger{ObjectMeta: s.newMeta(t)})
-		}
-		changed, err := become(s, kindTrigger, &s.triggers[at], t)
+		changed, err := layOne(ctx, s, kindTrigger, &s.triggers, t, &v1alpha1.CloudinaryTrigger{ObjectMeta: s.newMeta(t)}, specProblems(&t.Spec))
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 
 // sight is what of a scene the user's rights, or the state of Secrets, keep from view.
 type sight struct {
+	partial  bool              // there are namespaces that were not read
 	blind    map[string]bool   // kind and namespace of what cannot be listed
 	standIns map[plan.Key]bool // endpoints of which nothing but the name is known
 	refused  map[plan.Key]bool // Secrets that were not read, or with which nothing was listed
@@ -47,6 +48,7 @@ func (s *scene) readCluster(ctx context.Context) error {
 	if !apierrors.IsForbidden(refused) || s.options.all {
 		return refused
 	}
+	s.partial = true
 	var seen, read []string
 	waiting := s.namespacesOfManifests()
 	for len(waiting) > 0 {

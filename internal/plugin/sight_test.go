@@ -85,7 +85,7 @@ func TestPlanForAnotherNamespaceThanTheContexts(t *testing.T) {
 	f.create(f.secret())
 	user := "shop-" + f.namespace
 	f.grant(f.namespace, user, viewObjects, viewSecrets)
-	r := runWith(t.Context(), f.now, f.env, inNamespace(planned, f.namespace),
+	r := runWith(t.Context(), f.now, f.env, inNamespace(desk, f.namespace),
 		"plan", "-f", "-", "--allow-insecure-api-base", f.basesFlag(), "--exit-code", "--kubeconfig", f.kubeconfig, "--namespace", "default", "--as", user)
 	if want := "warning: objects of other namespaces than " + f.namespace + " cannot be read"; r.code != 2 || !strings.Contains(r.err, want) || !strings.Contains(r.out, "Plan: 2 to create") {
 		t.Errorf("%+v, want code 2 and %q", r, want)
@@ -102,12 +102,17 @@ func TestPlanOfWhichNothingIsKnownIsNoSuccess(t *testing.T) {
 		}
 	}
 	secret := "Secret " + f.namespace + "/cloudinary, "
-	check("no Secret", planned, secret+"which does not exist", "--allow-insecure-api-base")
-	if got := f.plan(planned, "-f", "-").Unknown; len(got) != 1 || got[0] != secret+"which does not exist" {
+	check("no Secret", desk, secret+"which does not exist", "--allow-insecure-api-base")
+	if got := f.plan(desk, "-f", "-").Unknown; len(got) != 1 || got[0] != secret+"which does not exist" {
 		t.Errorf("as JSON: unknown %q", got)
 	}
+	// What is refused for certain is told by the code, and the rest by a warning.
+	r := f.callWith(planned, "plan", "-f", "-", "--exit-code", "--allow-insecure-api-base")
+	if want := "warning: the plan is not whole: nothing is known of what needs " + secret + "which does not exist\n"; r.code != 3 || r.err != want {
+		t.Errorf("refused, and not whole: %+v, want 3 and %q", r, want)
+	}
 	f.create(f.secret())
-	check("no flag for http", planned, secret+"of which the credentials cannot be used")
+	check("no flag for http", desk, secret+"of which the credentials cannot be used")
 	ignored := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n"
 	if r := f.callWith(ignored, "plan", "-f", "-", "--exit-code"); r.code != 0 || r.err != "warning: 2 objects are ignored, none of them the operator's\n" {
 		t.Errorf("nothing of the operator's: %+v", r)

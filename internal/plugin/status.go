@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 )
 
 const exampleStatus = `  # How endpoints and triggers of the current namespace fare
@@ -60,6 +61,7 @@ type endpointStatus struct {
 	Ready     string `json:"ready,omitempty"`
 	Reason    string `json:"reason,omitempty"`
 	Message   string `json:"message,omitempty"`
+	Notes     string `json:"notes,omitempty"` // part of the message
 
 	Environment *v1alpha1.EnvironmentStatus `json:"environment,omitempty"`
 	URL         string                      `json:"url,omitempty"`
@@ -82,6 +84,7 @@ type triggerStatus struct {
 	Ready      string       `json:"ready,omitempty"`
 	Reason     string       `json:"reason,omitempty"`
 	Message    string       `json:"message,omitempty"`
+	Notes      string       `json:"notes,omitempty"` // part of the message
 	LastFired  *metav1.Time `json:"lastFiredAt,omitempty"`
 }
 
@@ -140,6 +143,7 @@ func newStatusReport(endpoints []v1alpha1.NotificationEndpoint, triggers []v1alp
 func statusOfEndpoint(ep *v1alpha1.NotificationEndpoint) endpointStatus {
 	s := endpointStatus{Namespace: ep.Namespace, Name: ep.Name, URL: ep.Status.URL, Environment: ep.Status.Environment}
 	s.Ready, s.Reason, s.Message = readiness(ep.Status.Conditions)
+	s.Notes = check.NotesIn(s.Message)
 	s.Verifying = reasonOf(ep.Status.Conditions, v1alpha1.ConditionVerifying)
 	s.Delivering = reasonOf(ep.Status.Conditions, v1alpha1.ConditionDelivering)
 	r := ep.Status.Receiver
@@ -176,6 +180,7 @@ func statusOfTrigger(t *v1alpha1.CloudinaryTrigger) triggerStatus {
 		s.Endpoint = ns + "/" + s.Endpoint
 	}
 	s.Ready, s.Reason, s.Message = readiness(t.Status.Conditions)
+	s.Notes = check.NotesIn(s.Message)
 	if t.Status.LastNotification != nil {
 		s.LastFired = t.Status.LastNotification.ReceivedAt
 	}
@@ -230,7 +235,32 @@ func (c *cli) printStatus(report statusReport, o statusOptions) error {
 			delete(triggers, key)
 		}
 	}
-	return table(c.Streams.Out, extended(statusHeader(), o.all, "NAMESPACE", wide, "URL", "MESSAGE"), rows)
+	if err := table(c.Streams.Out, extended(statusHeader(), o.all, "NAMESPACE", wide, "URL", "MESSAGE"), rows); err != nil || wide {
+		return err // the messages have the notes
+	}
+	c.printNotes(report)
+	return nil
+}
+
+// printNotes prints what there is to say of objects beside how they fare.
+func (c *cli) printNotes(report statusReport) {
+	first := true
+	show := func(kind, namespace, name, notes string) {
+		if notes == "" {
+			return
+		}
+		if first {
+			fmt.Fprintln(c.Streams.Out)
+			first = false
+		}
+		fmt.Fprintln(c.Streams.Out, printable(fmt.Sprintf("%s/%s/%s: Note: %s", namespace, strings.ToLower(kind), name, notes)))
+	}
+	for _, e := range report.Endpoints {
+		show(kindEndpoint, e.Namespace, e.Name, e.Notes)
+	}
+	for _, t := range report.Triggers {
+		show(kindTrigger, t.Namespace, t.Name, t.Notes)
+	}
 }
 
 func (c *cli) endpointRow(e *endpointStatus) []string {

@@ -152,13 +152,13 @@ type Target struct {
 	Name    string
 	Service *Service
 	Event   bool
-	// EventTypes are the only ones it takes; none: all.
+	// EventTypes are the only ones it takes; none, and Cloudinary's word for all: all.
 	EventTypes []string
 }
 
 // Takes says whether the target gets notifications of an event type.
 func (t *Target) Takes(eventType string) bool {
-	return len(t.EventTypes) == 0 || slices.Contains(t.EventTypes, eventType)
+	return len(t.EventTypes) == 0 || slices.Contains(t.EventTypes, eventType) || slices.Contains(t.EventTypes, allEventTypes)
 }
 
 // Service is a Service in the endpoint's namespace.

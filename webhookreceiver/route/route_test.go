@@ -348,3 +348,21 @@ func TestWithoutItsOnlyPublicKeyAnEndpointAcceptsNothingElse(t *testing.T) {
 		}
 	}
 }
+
+func TestTargetTakes(t *testing.T) {
+	for name, test := range map[string]struct {
+		eventTypes []string
+		want       bool
+	}{
+		"all where none is named":      {nil, true},
+		"what is named":                {[]string{"delete", "upload"}, true},
+		"not what is not named":        {[]string{"delete"}, false},
+		"all, by Cloudinary's word":    {[]string{"all"}, true},
+		"not a name that is only like": {[]string{"uploads"}, false},
+	} {
+		target := Target{Name: "catalog", EventTypes: test.eventTypes}
+		if got := target.Takes("upload"); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

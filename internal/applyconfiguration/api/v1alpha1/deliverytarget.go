@@ -21,7 +21,7 @@ type DeliveryTargetApplyConfiguration struct {
 	// More than 25 at once, or one in 15 seconds, are counted and left out.
 	Event *apiv1alpha1.EventTarget `json:"event,omitempty"`
 	// eventTypes are the only ones that the target gets, in Cloudinary's words; unknown stands for notifications that
-	// do not say. Absent: all.
+	// do not say. Absent, or all: every one.
 	EventTypes []string `json:"eventTypes,omitempty"`
 }
 

@@ -11,7 +11,7 @@ package v1alpha1
 type NotificationEndpointSpecApplyConfiguration struct {
 	// credentialsSecretRef names a Secret in the same namespace with the product environment's credentials: either the key
 	// CLOUDINARY_URL (cloudinary://API_KEY:API_SECRET@CLOUD_NAME), or the keys cloud_name, api_key and api_secret, or
-	// cloud_name and oauth_token; upload_prefix, where the Admin API is not at https://api.cloudinary.com.
+	// CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY and CLOUDINARY_API_SECRET, or cloud_name and oauth_token; upload_prefix, where the Admin API is not at https://api.cloudinary.com.
 	CredentialsSecretRef *LocalSecretReferenceApplyConfiguration `json:"credentialsSecretRef,omitempty"`
 	// url is the address to notify, where it is not the bundled receiver's. http and https; http is not encrypted.
 	// It must not carry credentials or a fragment. It may change: the triggers are moved.

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
+)
+
+const (
+	maxURLBytes  = 2048 // of a notification URL
+	maxHostBytes = 253  // of a host name
+	maxQuoted    = 64   // of what a message repeats of the user's input
+)
+
+// URL judges a notification URL, or the base of one, that stands in a field. Of the URL a finding repeats the host name at most, since the
+// rest may be a token.
+func URL(field, raw string) []Finding {
+	u, err := parseURL(raw)
+	if err != nil {
+		return []Finding{{Severity: Refusal, Reason: v1alpha1.ReasonInvalidURL, Field: field, Why: err.Error()}}
+	}
+	var notes []Finding
+	if u.Scheme == "http" {
+		notes = append(notes, Finding{
+			Field: field, Why: "notifications travel unencrypted over http, and whoever reads them on the way learns any token in the URL", Advice: "use https if you can",
+		})
+	}
+	if what := unreachable(u.Hostname()); what != "" {
+		notes = append(notes, Finding{Field: field, Why: "the host is " + what + ", and Cloudinary calls from the internet: it cannot reach it, and notifications are lost", Advice: wayOut(field)})
+	}
+	return notes
+}
+
+// wayOut is what to do about an address that Cloudinary cannot reach.
+func wayOut(field string) string {
+	if field == FieldURL {
+		return "use a public address or, for a Service of the cluster, the bundled receiver: spec.receiver with deliverTo instead of spec.url"
+	}
+	return "use the address under which the receiver is reached from the internet"
+}
+
+// Notifiable says why a URL cannot be notified; nil: it can.
+func Notifiable(raw string) error {
+	_, err := parseURL(raw)
+	return err
+}
+
+func parseURL(raw string) (*url.URL, error) {
+	if len(raw) > maxURLBytes {
+		return nil, fmt.Errorf("has %d bytes, and may have %d at most", len(raw), maxURLBytes)
+	}
+	if strings.ContainsFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return nil, errors.New("contains a space or a control character; percent-encode it (a space is %20)")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		// The parser's own error repeats the URL.
+		return nil, errors.New("is not a URL; look for a % that starts no escape, for a port that is no number, and for a character that no host name has")
+	}
+	if err := checkURLParts(u, strings.Contains(raw, "#")); err != nil {
+		return nil, err
+	}
+	return u, checkHost(u, raw)
+}
+
+func checkURLParts(u *url.URL, fragment bool) error {
+	port := u.Port()
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("must begin with https:// or http://")
+	case u.Hostname() == "":
+		return errors.New("names no host")
+	case u.User != nil:
+		return errors.New("must not carry credentials (user:password@); put a token into the path or the query if the receiver needs one")
+	case fragment:
+		return errors.New("must not have a fragment (#...): it never reaches a server")
+	case port != "" && (portErr != nil || number == 0):
+		return errors.New("has a port that is not between 1 and 65535")
+	default:
+		return nil
+	}
+}
+
+// What RFC 1123 allows in a host name, and the underscore, which some resolvers take.
+var hostPattern = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?$`)
+
+// checkHost refuses a host that no server can have.
+func checkHost(u *url.URL, raw string) error {
+	host := u.Hostname()
+	_, authority, _ := strings.Cut(raw, "//")
+	authority, _, _ = strings.Cut(authority, "/")
+	authority, _, _ = strings.Cut(authority, "?")
+	switch {
+	case strings.HasPrefix(authority, "["):
+		return checkAddress(host)
+	case strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }):
+		return international(host)
+	case strings.Contains(authority, "%"):
+		return errors.New("has a percent-encoded character in its host name, which no host name has; write the name as DNS has it")
+	case !hostPattern.MatchString(host) || len(strings.TrimSuffix(host, ".")) > maxHostBytes:
+		return fmt.Errorf("has the host name %q, which no server can have: a host name is made of letters, digits and hyphens, in parts of 1 to 63 that dots separate; "+
+			"look for a placeholder that was not replaced", excerpt.Shorten(host, maxQuoted))
+	case endsInNumber(host):
+		return checkAddress(host)
+	default:
+		return nil
+	}
+}
+
+// international refuses a host name with letters that are not ASCII, however they are written, and says how DNS has it.
+func international(host string) error {
+	name := "for example xn--mnchen-3ya.example"
+	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+		name = excerpt.Shorten(ascii, maxQuoted)
+	}
+	return fmt.Errorf("has an international host name, which the part of a URL before the path cannot have, percent-encoded or not; write it in punycode: %s", name)
+}
+
+// endsInNumber says whether a host's last part is a number, so that it can only be meant as an IPv4 address: no top-level domain is one.
+func endsInNumber(host string) bool {
+	parts := strings.Split(strings.TrimSuffix(host, "."), ".")
+	_, err := strconv.ParseUint(parts[len(parts)-1], 0, 64)
+	return err == nil
+}
+
+func checkAddress(host string) error {
+	ip, err := netip.ParseAddr(host)
+	if err != nil || ip.Zone() != "" {
+		return fmt.Errorf("has the host %q, which is neither a host name nor an IP address; an IPv4 address has four numbers, an IPv6 address stands in brackets", excerpt.Shorten(host, maxQuoted))
+	}
+	if ip = ip.Unmap(); ip.IsUnspecified() || ip.IsMulticast() || reserved.Contains(ip) {
+		return fmt.Errorf("has the IP address %s, which is no server's; use the address under which it is reached from the internet", ip)
+	}
+	return nil
+}
+
+// reserved are addresses that nobody has, the limited broadcast among them (RFC 1112, RFC 919).
+var reserved = netip.MustParsePrefix("240.0.0.0/4")
+
+// unreachable says what makes a host one that Cloudinary cannot reach, as far as its name or address tells; empty: nothing. Such a host may
+// be meant where Cloudinary is simulated, so that it is no reason to refuse.
+func unreachable(host string) string {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return privateAddress(ip.Unmap())
+	}
+	return privateName(host)
+}
+
+// shared are address ranges that the internet does not route, besides those that netip knows: carriers' (RFC 6598), and those for
+// documentation (RFC 5737, RFC 3849).
+func shared() map[netip.Prefix]string {
+	const documentation = "an address for documentation"
+	return map[netip.Prefix]string{
+		netip.MustParsePrefix("100.64.0.0/10"):   "a private address",
+		netip.MustParsePrefix("192.0.2.0/24"):    documentation,
+		netip.MustParsePrefix("198.51.100.0/24"): documentation,
+		netip.MustParsePrefix("203.0.113.0/24"):  documentation,
+		netip.MustParsePrefix("2001:db8::/32"):   documentation,
+	}
+}
+
+func privateAddress(ip netip.Addr) string {
+	switch {
+	case ip.IsLoopback():
+		return loopback
+	case ip.IsPrivate(), ip.IsLinkLocalUnicast():
+		return "a private address"
+	}
+	for prefix, what := range shared() {
+		if prefix.Contains(ip) {
+			return what
+		}
+	}
+	return ""
+}
+
+// loopback is what leads the caller back to itself.
+const loopback = "the caller's own machine (loopback)"
+
+// privateNames are the top-level domains that are not on the internet: RFC 6761, 6762 (also its appendix G), 7686, 8375, and ICANN's
+// decision on .internal.
+func privateNames() []string {
+	return []string{"corp", "home", "home.arpa", "internal", "intranet", "invalid", "lan", "local", "localdomain", "onion", "private", "test"}
+}
+
+func privateName(host string) string {
+	within := func(domain string) bool { return host == domain || strings.HasSuffix(host, "."+domain) }
+	switch {
+	case within("localhost"), host == "localhost.localdomain":
+		return loopback
+	case within("svc"), within("cluster.local"):
+		return "a name that only the cluster knows"
+	case !strings.Contains(host, "."):
+		return "a name without a domain, which only a private network knows"
+	case slices.ContainsFunc(privateNames(), within):
+		return "a name that only a private network knows"
+	default:
+		return ""
+	}
+}
