@@ -85,6 +85,8 @@ func (w *world) viewEndpoint(ep *v1alpha1.NotificationEndpoint) endpointView {
 			Why:    fmt.Sprintf("Secret %s is being deleted, and is held while an endpoint names it", v.secret),
 			Advice: "refer to another Secret, or delete the endpoints",
 		})
+	case state.contested != "":
+		v.warnings = append(v.warnings, check.Finding{Why: fmt.Sprintf("Secret %s: %s", v.secret, state.contested)})
 	}
 	return v
 }

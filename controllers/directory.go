@@ -22,6 +22,7 @@ type secretState struct {
 	signing              []cloudinary.SigningKey
 	refused              bool // Cloudinary's last answer to the credentials was 401 or 403
 	deleting             bool
+	contested            string   // that somebody keeps taking the finalizer off; empty: nobody does
 	foreign              bool     // of a type that credentials do not have; there is a problem then
 	problem              *problem // missing, malformed or insecure; the credentials are empty then
 }
@@ -36,6 +37,7 @@ type directory struct {
 	accepted     map[string]bool          // by fingerprint: equal credentials are accepted together
 	trying       map[string]map[Unit]bool // by fingerprint: a call that shows it is under way, for whose outcome these wait
 	probes       map[plan.Key]*backoff
+	holds        map[plan.Key]*hold
 	environments map[cloudinary.Environment]*environment
 	large        map[cloudinary.Environment]int // bytes of the last lists that were large
 	budget       cloudinary.Budget              // what an environment begins with
@@ -48,7 +50,7 @@ func newDirectory(budget cloudinary.Budget) *directory {
 		budget:       budget,
 		fingerprints: cloudinary.NewFingerprinter(),
 		secrets:      map[plan.Key]secretState{}, names: newNames(), accepted: map[string]bool{}, trying: map[string]map[Unit]bool{},
-		probes: map[plan.Key]*backoff{}, environments: map[cloudinary.Environment]*environment{},
+		probes: map[plan.Key]*backoff{}, holds: map[plan.Key]*hold{}, environments: map[cloudinary.Environment]*environment{},
 		large: map[cloudinary.Environment]int{},
 	}
 }
@@ -79,6 +81,7 @@ func (d *directory) forgetSecret(k plan.Key) {
 	old := d.secrets[k]
 	delete(d.secrets, k)
 	delete(d.probes, k)
+	delete(d.holds, k)
 	d.disuse(k, old.credentials)
 }
 

@@ -37,6 +37,7 @@ func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, 
 		return 0, err
 	}
 	after, err := r.passNeeded(ctx, w, unit, state)
+	after = soonerOf(after, r.nextHold(unit.Key, state.uid))
 	if state.deleting || !named {
 		// It is held for what was written with it. That this has been rewritten with another one, or is gone, is a change of status,
 		// which wakes nothing.
@@ -47,8 +48,8 @@ func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, 
 
 // soonerOf is the shorter of two waits, of which zero is none.
 func soonerOf(a, b time.Duration) time.Duration {
-	if a == 0 {
-		return b
+	if a == 0 || b == 0 {
+		return a + b
 	}
 	return min(a, b)
 }
@@ -200,17 +201,29 @@ func (r *Reconciler) readSecret(ctx context.Context, w *world, key plan.Key) (se
 		return secretState{}, r.removeFinalizer(ctx, seen)
 	}
 	state, known := r.directory.secret(key)
+	hold := r.directory.holdOf(key, string(seen.UID))
+	writer := ""
 	if !known || state.resourceVersion != seen.ResourceVersion {
 		var secret corev1.Secret
 		if err := r.Live.Get(ctx, name, &secret); err != nil { // NotFound: the cache lags behind, and is looked at again
 			return r.secretRefused(key, fmt.Errorf("read secret %s: %w", key, err))
 		}
 		r.reach(AtSecretRead)
+		contested := state.contested
 		state = r.parseSecret(&secret)
+		state.contested = contested
 		seen.ObjectMeta = secret.ObjectMeta
+		writer = lastWriter(secret.ManagedFields)
 	}
-	if state.resourceVersion, err = r.holdSecret(ctx, w, seen.DeepCopy(), state); err != nil {
+	if state.resourceVersion, err = r.holdSecret(ctx, w, seen.DeepCopy(), state, hold); err != nil {
 		return r.secretRefused(key, err)
+	}
+	r.tellWaiting(w, seen, hold)
+	switch _, contested := hold.contested(r.Now()); {
+	case !contested:
+		state.contested = ""
+	case writer != "" || state.contested == "":
+		state.contested = contestedNote(writer)
 	}
 	r.directory.setSecret(key, state)
 	return state, nil
@@ -220,15 +233,16 @@ func (r *Reconciler) readSecret(ctx context.Context, w *world, key plan.Key) (se
 // So what is no credentials of Cloudinary's is not held, unless it was, and triggers that were written with it are still there: their
 // owner is to notice, and to repair it, before it goes. What cannot be credentials, by its type, is let go in any case. It returns the
 // Secret's version.
-func (r *Reconciler) holdSecret(ctx context.Context, w *world, secret *metav1.PartialObjectMetadata, state secretState) (string, error) {
+func (r *Reconciler) holdSecret(ctx context.Context, w *world, secret *metav1.PartialObjectMetadata, state secretState, h *hold) (string, error) {
 	key := keyOf(secret)
 	switch {
 	case state.problem == nil:
-		err := r.addFinalizer(ctx, secret)
+		err := r.putFinalizer(ctx, secret, h)
 		return secret.ResourceVersion, err
 	case !state.foreign && w.wroteWith(key):
 		return secret.ResourceVersion, nil
 	default:
+		h.held = false
 		return secret.ResourceVersion, r.removeFinalizer(ctx, secret)
 	}
 }
