@@ -34,6 +34,8 @@ func failureMessage(err error, timeout time.Duration) string {
 		return fmt.Sprintf("no connection within %s", maxDial)
 	case isTimeout(err):
 		return fmt.Sprintf("no answer within %s", timeout)
+	case errors.Is(err, errHandshake):
+		return fmt.Sprintf("sent more than %d KiB for its certificate and what proves it", maxHandshake>>10)
 	case tlsMessage(err) != "":
 		return tlsMessage(err)
 	case errors.Is(err, context.Canceled):

@@ -40,7 +40,7 @@ const (
 )
 
 // AttemptBytes is what an attempt takes at most beside the body that it sends, with a target that answers with as much as is read of it.
-const AttemptBytes = 256 << 10
+const AttemptBytes = 320 << 10
 
 // Options say how a Sender reaches Services. Resolver is needed.
 type Options struct {
@@ -126,10 +126,12 @@ func (d *checkedDialer) dialTLS(ctx context.Context, network, _ string) (net.Con
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxDial)
 	defer cancel()
-	over := tls.Client(conn, to.config)
+	beneath := newHandshake(conn)
+	over := tls.Client(beneath, to.config)
 	if err := over.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	beneath.over()
 	return over, nil
 }
 
