@@ -81,13 +81,13 @@ func TestAListWithoutRoomIsAFailure(t *testing.T) {
 	}
 	other := cloudinary.Environment{APIBase: "https://api.example.com", CloudName: "other"}
 	r.directory.large[other] = maxLargeLists
-	if listed() || env.observed != nil {
+	if listed() || env.fresh != nil {
 		t.Error("a list without room was kept")
 	}
 	f.contains(env.backoff.problem.message, "larger than the manager has room for")
 	r.directory.forgetEnvironment(other)
-	if !listed() || len(env.observed) != 150 {
-		t.Errorf("%d triggers are kept once there is room, want 150", len(env.observed))
+	if !listed() || env.fresh == nil || len(env.fresh.observed) != 150 {
+		t.Errorf("kept once there is room: %+v, want 150 triggers", env.fresh)
 	}
 }
 
@@ -117,8 +117,8 @@ func TestCredentialsAreAcceptedWhenTheirListIsKept(t *testing.T) {
 	}
 	env.mu.Unlock()
 	f.must(<-done)
-	if !r.directory.isAccepted(creds) || env.listed.IsZero() {
-		t.Errorf("accepted: %t, listed at %v; want both", r.directory.isAccepted(creds), env.listed)
+	if !r.directory.isAccepted(creds) || env.fresh == nil {
+		t.Errorf("accepted: %t, list: %+v; want both", r.directory.isAccepted(creds), env.fresh)
 	}
 }
 
