@@ -54,9 +54,12 @@ func addApplier(cmd *cobra.Command, o *applierOptions) {
 	f := cmd.Flags()
 	f.StringVar(&o.name, "applier", applierKubectl, "Who will apply the manifests: kubectl (also for Argo CD without the sync option "+
 		"ServerSideApply=true), kubectl-server-side, argocd (with that option) or flux.")
-	f.StringVar(&o.fieldManager, "field-manager", "", "The name by which the applier owns fields under server-side apply, where it is not its usual one.")
-	f.BoolVar(&o.forceConflicts, "force-conflicts", false, "Have kubectl-server-side take over what others own. Argo CD and Flux always do.")
-	_ = cmd.RegisterFlagCompletionFunc("applier", cobra.FixedCompletions(appliers(), cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that does not exist
+	f.StringVar(&o.fieldManager, "field-manager", "",
+		"The name by which the applier owns fields under server-side apply, where it is not its usual one.")
+	f.BoolVar(&o.forceConflicts, "force-conflicts", false,
+		"Have kubectl-server-side take over what others own. Argo CD and Flux always do.")
+	// Fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("applier", cobra.FixedCompletions(appliers(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 // applier knows what an applier makes of an object.
@@ -72,7 +75,8 @@ var errFieldManager = errors.New("--field-manager and --force-conflicts are for 
 
 func (o applierOptions) applier() (applier, error) {
 	serverSide := func(manager string, force bool) (applier, error) {
-		return applier{name: o.name, serverSide: true, manager: cmp.Or(o.fieldManager, manager), force: force || o.forceConflicts}, nil
+		manager = cmp.Or(o.fieldManager, manager)
+		return applier{name: o.name, serverSide: true, manager: manager, force: force || o.forceConflicts}, nil
 	}
 	switch o.name {
 	case applierKubectl:
@@ -109,8 +113,8 @@ func (a applier) spoken() string {
 	}
 }
 
-// apply returns what becomes of a live object. It changes neither argument. An error that is a conflict, by apierrors.IsConflict, means that the
-// applier is refused, and that the object stays as it is.
+// apply returns what becomes of a live object. It changes neither argument. An error that is a conflict, by
+// apierrors.IsConflict, means that the applier is refused, and that the object stays as it is.
 func (a applier) apply(live, manifest *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if a.serverSide {
 		return a.applyServerSide(live.DeepCopy(), manifest.DeepCopy())
@@ -156,12 +160,13 @@ func (a applier) applyServerSide(live, manifest *unstructured.Unstructured) (*un
 	if err != nil {
 		return nil, err
 	}
-	fields, err := metaOf(applied)
+	fields, err := asUnstructured(applied)
 	if err != nil {
 		return nil, err
 	}
 	before := sets.New[string]()
-	for _, entry := range csaupgrade.FindFieldsOwners(fields.GetManagedFields(), metav1.ManagedFieldsOperationUpdate, lastAppliedPath) {
+	owners := csaupgrade.FindFieldsOwners(fields.GetManagedFields(), metav1.ManagedFieldsOperationUpdate, lastAppliedPath())
+	for _, entry := range owners {
 		before.Insert(entry.Manager)
 	}
 	if err := csaupgrade.UpgradeManagedFields(applied, before, a.manager); err != nil {
@@ -170,12 +175,15 @@ func (a applier) applyServerSide(live, manifest *unstructured.Unstructured) (*un
 	if applied, err = api.Apply(applied, manifest, a.manager, a.force); err != nil {
 		return nil, err
 	}
-	return metaOf(applied)
+	return asUnstructured(applied)
 }
 
-var lastAppliedPath = fieldpath.NewSet(fieldpath.MakePathOrDie("metadata", "annotations", corev1.LastAppliedConfigAnnotation))
+// lastAppliedPath is the annotation by which kubectl apply is known.
+func lastAppliedPath() *fieldpath.Set {
+	return fieldpath.NewSet(fieldpath.MakePathOrDie("metadata", "annotations", corev1.LastAppliedConfigAnnotation))
+}
 
-func metaOf(o runtime.Object) (*unstructured.Unstructured, error) {
+func asUnstructured(o runtime.Object) (*unstructured.Unstructured, error) {
 	u, ok := o.(*unstructured.Unstructured)
 	if !ok {
 		return nil, fmt.Errorf("server-side apply returned a %T", o)
@@ -189,8 +197,8 @@ func newFieldManager(kind schema.GroupVersionKind) (*managedfields.FieldManager,
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return nil, fmt.Errorf("register the operator's kinds: %w", err)
 	}
-	one := oneVersion{}
-	manager, err := managedfields.NewDefaultCRDFieldManager(applyconfiguration.NewTypeConverter(scheme), one, one, one, kind, kind.GroupVersion(), "", nil)
+	one, types := oneVersion{}, applyconfiguration.NewTypeConverter(scheme)
+	manager, err := managedfields.NewDefaultCRDFieldManager(types, one, one, one, kind, kind.GroupVersion(), "", nil)
 	if err != nil {
 		return nil, fmt.Errorf("prepare server-side apply: %w", err)
 	}
