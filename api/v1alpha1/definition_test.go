@@ -46,6 +46,7 @@ func TestKubectlFindsTheKindsAndShowsWhatMatters(t *testing.T) {
 				"Age date .metadata.creationTimestamp",
 			},
 			WideColumns: []string{
+				`Verifying string .status.conditions[?(@.type=="Verifying")].reason`,
 				`Delivering string .status.conditions[?(@.type=="Delivering")].reason`,
 				`Message string .status.conditions[?(@.type=="Ready")].message`,
 			},
