@@ -83,13 +83,13 @@ func TestNotesAreInReadyAndAccepted(t *testing.T) {
 			func(s *staged) { s.endpoint("ep", "one", "").receives(catalog).trigger("t", "delete", "upload") },
 			"", "no target of NotificationEndpoint shop/ep takes upload",
 		},
-		"a misspelt event type": {func(s *staged) { s.endpoint("ep", "one", hook).trigger("t", "uplod") }, "", `did you mean "upload"?`},
-		"a misspelt event type beside a filter that is refused": {
+		"a misspelled event type": {func(s *staged) { s.endpoint("ep", "one", hook).trigger("t", "uplod") }, "", `did you mean "upload"?`},
+		"a misspelled event type beside a filter that is refused": {
 			func(s *staged) {
 				s.endpoint("ep", "one", hook).trigger("t", "uplod").Spec.Filter = rawJSON(`{"bogus":1}`)
 			}, "", `did you mean "upload"?`,
 		},
-		"a misspelt event type beside an endpoint that is not there": {func(s *staged) { s.trigger("t", "uplod") }, "", `did you mean "upload"?`},
+		"a misspelled event type beside an endpoint that is not there": {func(s *staged) { s.trigger("t", "uplod") }, "", `did you mean "upload"?`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := stage().secret("one", "cloud", listing())

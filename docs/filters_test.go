@@ -238,7 +238,7 @@ func TestTriggersFire(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range names {
-			raw, err := os.ReadFile(name) //nolint:gosec // of this repository
+			raw, err := os.ReadFile(name)
 			if err != nil {
 				t.Fatal(err)
 			}

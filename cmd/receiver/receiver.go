@@ -44,7 +44,7 @@ type receiver struct {
 
 	client     *kube.Client
 	store      *queue.Store
-	failed     context.Context // the store, with the cause
+	failed     context.Context //nolint:containedctx // of the store, with the cause; it lasts as long as the receiver
 	fails      context.CancelCauseFunc
 	watcher    *watch.Watcher
 	handler    *webhookreceiver.Handler

@@ -49,7 +49,7 @@ func (r *receiver) serve(ctx context.Context) error {
 		return errors.Join(err, listener.Close(), r.store.Close())
 	}
 	r.watcher.Restore()
-	return endingWith(r.failed, func() error { return r.work(ctx, listener, deadLetters) })
+	return endingWith(r.failed, func() error { return r.work(ctx, listener, deadLetters) }) //nolint:contextcheck // the store's, not the caller's
 }
 
 // lastAnswers is how long requests have to be answered that the store's failure finds under way, and everything else to end. What is
@@ -125,12 +125,12 @@ func (r *receiver) wait(ctx context.Context, served <-chan error) error {
 		r.drain()
 		return nil
 	case <-r.failed.Done():
-		return storeError(r.failed)
+		return storeError(r.failed) //nolint:contextcheck // the store's, not the caller's
 	case err := <-served:
 		return fmt.Errorf("serve notifications: %w", err)
 	case <-r.broken:
 		if r.failed.Err() != nil {
-			return storeError(r.failed) // which is why
+			return storeError(r.failed) //nolint:contextcheck // which is why
 		}
 		return nil // its group has the error
 	}

@@ -75,7 +75,7 @@ func TestTrigger(t *testing.T) {
 		want []string
 	}{
 		"nothing to say": {v1alpha1.CloudinaryTriggerSpec{EventTypes: []string{"upload", "all"}, Filter: raw(`{"==":[1,1]}`), PayloadTemplate: raw(`{"a":"{{event.type}}"}`)}, []string{}},
-		"misspelt": {
+		"misspelled": {
 			v1alpha1.CloudinaryTriggerSpec{EventTypes: []string{"upload", "uplod", "delet"}},
 			[]string{
 				`doubt : spec.eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?); Cloudinary most likely refuses it; it is tried as it is`,
@@ -90,7 +90,7 @@ func TestTrigger(t *testing.T) {
 			v1alpha1.CloudinaryTriggerSpec{EventTypes: []string{"upload", "delete"}, Filter: raw(`{"==":[{"var":"resource_type"},"image"]}`)},
 			[]string{`note : spec.filter is never true for delete`},
 		},
-		"both wrong, and misspelt": {
+		"both wrong, and misspelled": {
 			v1alpha1.CloudinaryTriggerSpec{EventTypes: []string{"uplod"}, Filter: raw(`{"equals":[1,1]}`), PayloadTemplate: raw(`{"a":"{{b"}`)},
 			[]string{
 				`refusal InvalidFilter: spec.filter: "equals" is not a JSONLogic operator`,
@@ -127,7 +127,7 @@ func TestTargetsEventTypes(t *testing.T) {
 		"what does not say":       {[]string{"unknown", "upload"}, []string{"upload"}, []string{}},
 		"one is not brought":      {[]string{"delete", "upload"}, []string{"upload"}, []string{"note : spec.receiver.deliverTo[catalog].eventTypes: no CloudinaryTrigger that uses this endpoint has delete, so that the target gets none"}},
 		"no trigger brings a one": {[]string{"delete"}, nil, []string{"note : spec.receiver.deliverTo[catalog].eventTypes: no CloudinaryTrigger that uses this endpoint has delete, so that the target gets none"}},
-		"misspelt":                {[]string{"uplod"}, []string{"upload"}, []string{`doubt : spec.receiver.deliverTo[catalog].eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?); the target gets nothing for it`}},
+		"misspelled":              {[]string{"uplod"}, []string{"upload"}, []string{`doubt : spec.receiver.deliverTo[catalog].eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?); the target gets nothing for it`}},
 		"not known":               {[]string{"captions"}, []string{"upload"}, []string{`note : spec.receiver.deliverTo[catalog].eventTypes: event type "captions" is not one this operator knows; the target gets nothing for it, unless`}},
 	} {
 		t.Run(name, func(t *testing.T) {

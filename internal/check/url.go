@@ -142,14 +142,14 @@ func checkAddress(host string) error {
 	if err != nil || ip.Zone() != "" {
 		return fmt.Errorf("has the host %q, which is neither a host name nor an IP address; an IPv4 address has four numbers, an IPv6 address stands in brackets", excerpt.Shorten(host, maxQuoted))
 	}
-	if ip = ip.Unmap(); ip.IsUnspecified() || ip.IsMulticast() || reserved.Contains(ip) {
+	if ip = ip.Unmap(); ip.IsUnspecified() || ip.IsMulticast() || reserved().Contains(ip) {
 		return fmt.Errorf("has the IP address %s, which is no server's; use the address under which it is reached from the internet", ip)
 	}
 	return nil
 }
 
 // reserved are addresses that nobody has, the limited broadcast among them (RFC 1112, RFC 919).
-var reserved = netip.MustParsePrefix("240.0.0.0/4")
+func reserved() netip.Prefix { return netip.MustParsePrefix("240.0.0.0/4") }
 
 // unreachable says what makes a host one that Cloudinary cannot reach, as far as its name or address tells; empty: nothing. Such a host may
 // be meant where Cloudinary is simulated, so that it is no reason to refuse.

@@ -154,7 +154,7 @@ const maxRequestID = 128
 // requestID is an id as a server sent it, fit for a log; what is not like one is none.
 func requestID(sent string) string {
 	odd := strings.ContainsFunc(sent, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:/+=", r))
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.:/+=", r)
 	})
 	if odd || len(sent) > maxRequestID {
 		return ""

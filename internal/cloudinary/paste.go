@@ -5,6 +5,7 @@ package cloudinary
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,10 +33,8 @@ func unassigned(text string, names []string) string {
 	if found == nil {
 		return text
 	}
-	for _, name := range names {
-		if text[found[2]:found[3]] == name {
-			return text[found[1]:]
-		}
+	if slices.Contains(names, text[found[2]:found[3]]) {
+		return text[found[1]:]
 	}
 	return text
 }

@@ -27,7 +27,7 @@ const (
 	KeyUploadPrefix  = "upload_prefix"
 
 	KeyEnvCloudName = "CLOUDINARY_CLOUD_NAME"
-	KeyEnvAPIKey    = "CLOUDINARY_API_KEY"
+	KeyEnvAPIKey    = "CLOUDINARY_API_KEY"    //nolint:gosec // the name of a key, not a secret
 	KeyEnvAPISecret = "CLOUDINARY_API_SECRET" //nolint:gosec // the name of a key, not a secret
 )
 

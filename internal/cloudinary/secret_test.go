@@ -202,8 +202,11 @@ func TestParseSecretRefuses(t *testing.T) {
 			map[string]string{"apiKey": "s3cr3t", "cloudName": "c"}, "CLOUDINARY_URL", "the Secret has the keys apiKey, cloudName",
 		},
 		"a name with a slip": {map[string]string{"CLOUDINARY_UR": "s3cr3t"}, "CLOUDINARY_URL", "the Secret has the keys CLOUDINARY_UR"},
-		"no secret, and what there is": {map[string]string{"CLOUDINARY_CLOUD_NAME": "c", "api_key": "1", "apiSecret": "s3cr3t"}, "api_secret",
-			"is missing: set it, or set CLOUDINARY_URL instead; the Secret has the keys CLOUDINARY_CLOUD_NAME, apiSecret, api_key"},
+		"no secret, and what there is": {
+			map[string]string{"CLOUDINARY_CLOUD_NAME": "c", "api_key": "1", "apiSecret": "s3cr3t"},
+			"api_secret",
+			"is missing: set it, or set CLOUDINARY_URL instead; the Secret has the keys CLOUDINARY_CLOUD_NAME, apiSecret, api_key",
+		},
 		"a Secret without keys":                {map[string]string{}, "CLOUDINARY_URL", "the Secret has no keys"},
 		"half a pair of quotes":                {keys("api_secret", `"s3cr3t`), "api_secret", `begins or ends with "`},
 		"half a pair of backticks":             {keys("api_key", "123`"), "api_key", "begins or ends with `"},

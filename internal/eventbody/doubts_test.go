@@ -58,10 +58,10 @@ func TestFilterDoubts(t *testing.T) {
 		"nor of what an add-on found":            {`{">":[{"var":"info_data.data.0.confidence"},0.5]}`, "info", nil},
 		"nor of a derived image":                 {`{"some":[{"var":"eager"},{"==":[{"var":"anything"},1]}]}`, "eager", nil},
 		"nor of what Cloudinary may add":         {`{"==":[{"var":"brand_new_analysis"},1]}`, "upload", nil},
-		"a typo":                                 {`{"==":[{"var":"resouce_type"},"image"]}`, "upload", []string{lacks("never", "upload", "resouce_type (did you mean resource_type?)")}},
+		"a typo":                                 {`{"==":[{"var":"resource_typ"},"image"]}`, "upload", []string{lacks("never", "upload", "resource_typ (did you mean resource_type?)")}},
 		"a typo in camel case":                   {`{"==":[{"var":"resourceType"},"image"]}`, "upload", []string{lacks("never", "upload", "resourceType (did you mean resource_type?)")}},
-		"a typo with every event type":           {`{"==":[{"var":"resouce_type"},"image"]}`, "all", []string{lacks("never", "all", "resouce_type (did you mean resource_type?)")}},
-		"a typo in part of it":                   {`{"or":[{"==":[{"var":"resouce_type"},"image"]},{"in":["x",{"var":"tags"}]}]}`, "upload", []string{"spec.filter reads resouce_type, which notifications of upload are not known to have (did you mean resource_type?)"}},
+		"a typo with every event type":           {`{"==":[{"var":"resource_typ"},"image"]}`, "all", []string{lacks("never", "all", "resource_typ (did you mean resource_type?)")}},
+		"a typo in part of it":                   {`{"or":[{"==":[{"var":"resource_typ"},"image"]},{"in":["x",{"var":"tags"}]}]}`, "upload", []string{"spec.filter reads resource_typ, which notifications of upload are not known to have (did you mean resource_type?)"}},
 		"every event type":                       {image, "all", nil},
 		"what only others have":                  {`{"==":[{"var":"moderation_status"},"approved"]}`, "upload", []string{lacks("never", "upload", "moderation_status")}},
 		"a namespace of templates":               {`{"==":[{"var":"asset.resource_type"},"image"]}`, "upload", []string{lacks("never", "upload", "asset.resource_type (asset is a name of templates; a filter reads the notification's own members)")}},
@@ -201,7 +201,7 @@ func TestDoubtsAreBounded(t *testing.T) {
 func BenchmarkDoubts(b *testing.B) {
 	var rules []string
 	for len(rules) < 600 {
-		rules = append(rules, `{"==":[{"var":"resouce_typ`+strconv.Itoa(len(rules))+`"},1]}`)
+		rules = append(rules, `{"==":[{"var":"resource_tip`+strconv.Itoa(len(rules))+`"},1]}`)
 	}
 	for name, filter := range map[string]string{"usual": someImage, "hostile": `{"or":[` + strings.Join(rules, ",") + `]}`} {
 		b.Run(name, func(b *testing.B) {

@@ -162,7 +162,7 @@ func (j *judge) operation(operator string, rules []any, s scope) value {
 	compared(operator, values)
 	constants, lacking, all := constantsOf(values)
 	switch {
-	case all && !(operator == "matches" && isText(constants)): // a pattern may take long, and is not worth it
+	case all && (operator != "matches" || !isText(constants)): // a pattern may take long, and is not worth it
 		if result, err := jsonlogic.Compute(operator, constants); err == nil {
 			return fixed(result, lacking)
 		}
@@ -219,7 +219,7 @@ func (j *judge) choose(rules []any, s scope) value {
 	for ; i < len(rules)-1; i += 2 {
 		condition := j.value(rules[i], s)
 		asked(&condition)
-		switch condition.holds() {
+		switch condition.holds() { //nolint:exhaustive // the rest is open
 		case truthy:
 			return oneOf(append(possible, j.value(rules[i+1], s)), append(lacking, condition.lacking...))
 		case falsy:
@@ -259,7 +259,7 @@ func (j *judge) until(rules []any, s scope, wanted outcome) value {
 	for _, rule := range rules {
 		v := j.value(rule, s)
 		asked(&v)
-		switch v.holds() {
+		switch v.holds() { //nolint:exhaustive // whichever is not wanted, decides nothing
 		case wanted: // or one before it counts as wanted, too
 			if undecided {
 				return value{outcome: wanted, lacking: v.lacking}
@@ -326,7 +326,7 @@ func entries(over *value) (entry shape, path string, empty bool) {
 	if at != nil {
 		path = at.path
 	}
-	switch over.shape.kind {
+	switch over.shape.kind { //nolint:exhaustive // the rest has no entries
 	case unknown:
 		return shape{}, path, false
 	case list, either:

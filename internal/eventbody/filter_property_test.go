@@ -16,7 +16,7 @@ import (
 func TestConclusionsHoldForEveryNotification(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // for a test
+	random := rand.New(rand.NewPCG(seed, 0))
 	concluded := map[outcome]int{}
 	for range 6000 {
 		body := Known(notification.EventTypes()[random.IntN(len(notification.EventTypes()))])

@@ -115,7 +115,7 @@ func (b *Body) walk(from shape, path string) (to shape, there bool) {
 }
 
 func (b *Body) step(from shape, name string) (to shape, there bool) {
-	switch from.kind {
+	switch from.kind { //nolint:exhaustive // the rest has no members
 	case object:
 		if m, found := find(from.members, name); found {
 			return m.shape, true
@@ -137,7 +137,7 @@ func (b *Body) step(from shape, name string) (to shape, there bool) {
 }
 
 // foreign says whether a name that is not known of an open body is most probably no member of it: a namespace of templates, a member that
-// only other event types have, or one that is misspelt.
+// only other event types have, or one that is misspelled.
 func foreign(name string) bool {
 	names := memberNames()
 	if _, found := slices.BinarySearch(names, name); found {

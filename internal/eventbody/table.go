@@ -17,7 +17,7 @@ func known(eventType string, v Values) Body {
 		b.Source, b.Members = Captured, v.eager()
 	case "delete":
 		entry := append(v.entry(), has("version", v.version()), has("asset_folder", "").from(Documented))
-		b.Source, b.Members = Captured, []Member{listOf("resources", append(entry, may("version_id", "display_name", "folder")...)...)}
+		b.Source, b.Members = Captured, []Member{resources(append(entry, may("version_id", "display_name", "folder")...)...)}
 	case "moderation":
 		b.Source, b.Members = Captured, v.moderation()
 	case "info":
@@ -30,7 +30,7 @@ func known(eventType string, v Values) Body {
 		b.Source, b.Members = Documented, v.rename()
 	case "access_control_changed":
 		access := has("access_control", []any{Fields{{"access_type", "anonymous"}}})
-		b.Source, b.Members = Documented, []Member{listOf("resources", append(v.entry(), access)...).loosely()}
+		b.Source, b.Members = Documented, []Member{resources(append(v.entry(), access)...).loosely()}
 	case "create_folder", "delete_folder":
 		b.Source, b.Members = Documented, []Member{has("folder_name", "shoes"), has("folder_path", "shop/shoes")}
 	case "move_or_rename_asset_folder":
@@ -53,15 +53,15 @@ func (b *Body) change(v Values) {
 	switch b.EventType {
 	case "resource_tags_changed":
 		tags := append(entry, has("added", []any{"new"}), has("removed", []any{}))
-		b.Source, b.Members = Consumed, []Member{source, listOf("resources", append(tags, may("updated")...)...).loosely()}
+		b.Source, b.Members = Consumed, []Member{source, resources(append(tags, may("updated")...)...).loosely()}
 	case "resource_context_changed":
 		b.Source, b.Members = Consumed, []Member{keyedBy("resources", v.PublicID, append(unkeyed, attributes...)...).loosely(), source}
 	case "resource_metadata_changed":
 		// Programs read a list; the documentation of some years before has an object.
-		b.Source, b.Members = Consumed, []Member{eitherOf(listOf("resources", append(entry, attributes...)...).loosely()), source}
+		b.Source, b.Members = Consumed, []Member{eitherOf(resources(append(entry, attributes...)...).loosely()), source}
 	case "resource_display_name_changed":
 		names := append(entry, has("previous_display_name", "old"), has("new_display_name", "new"))
-		b.Source, b.Members = Consumed, []Member{eitherOf(listOf("resources", names...).loosely()), source}
+		b.Source, b.Members = Consumed, []Member{eitherOf(resources(names...).loosely()), source}
 	case "move":
 		folders := append(unkeyed, has("from_asset_folder", ""), has("to_asset_folder", "shop"), has("display_name", v.PublicID))
 		b.Source, b.Members = Consumed, []Member{keyedBy("resources", v.PublicID, folders...).loosely(), source}
@@ -231,9 +231,9 @@ func nested(name string, members ...Member) Member {
 	return Member{Name: name, value: fieldsOf(members), shape: shape{kind: object, members: members}}
 }
 
-// listOf is a list of objects, of which a sample has one.
-func listOf(name string, entry ...Member) Member {
-	return Member{Name: name, value: []any{fieldsOf(entry)}, shape: shape{kind: list, members: entry}}
+// resources is a list of objects under that name, of which a sample has one.
+func resources(entry ...Member) Member {
+	return Member{Name: "resources", value: []any{fieldsOf(entry)}, shape: shape{kind: list, members: entry}}
 }
 
 // keyedBy is an object of objects by public ID, of which a sample has one.

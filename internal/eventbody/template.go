@@ -75,7 +75,7 @@ func (j *templateJudge) tags(tags []mustache.Tag, contexts []shape) {
 
 // inside is what a section's content is rendered with.
 func inside(s shape) shape {
-	switch s.kind {
+	switch s.kind { //nolint:exhaustive // the rest is rendered once
 	case list:
 		return s.of()
 	case either:

@@ -330,10 +330,21 @@ func (d *decoder) found() Notification {
 		to   *string
 		text []byte
 	}{
-		{&n.Type, d.notificationType}, {&n.RequestID, d.requestID}, {&n.Folder, d.folder}, {&n.Moderation, d.moderation},
-		{&n.ModerationKind, d.moderationKind}, {&n.AddOn, d.addOn}, {&n.AddOnStatus, d.addOnStatus}, {&n.Failure, d.failure},
-		{&n.AssetID, asset.assetID}, {&n.ResourceType, asset.resourceType}, {&n.DeliveryType, asset.deliveryType},
-		{&n.PublicID, asset.publicID}, {&n.PreviousID, asset.renamedFrom}, {&n.Format, asset.format}, {&n.PreviousFolder, nil},
+		{&n.Type, d.notificationType},
+		{&n.RequestID, d.requestID},
+		{&n.Folder, d.folder},
+		{&n.Moderation, d.moderation},
+		{&n.ModerationKind, d.moderationKind},
+		{&n.AddOn, d.addOn},
+		{&n.AddOnStatus, d.addOnStatus},
+		{&n.Failure, d.failure},
+		{&n.AssetID, asset.assetID},
+		{&n.ResourceType, asset.resourceType},
+		{&n.DeliveryType, asset.deliveryType},
+		{&n.PublicID, asset.publicID},
+		{&n.PreviousID, asset.renamedFrom},
+		{&n.Format, asset.format},
+		{&n.PreviousFolder, nil},
 	}
 	from, to := asset.movedFrom, asset.movedTo
 	if from == nil || to == nil {

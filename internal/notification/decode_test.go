@@ -195,8 +195,8 @@ func TestSizeCountsEachText(t *testing.T) {
 	var n Notification
 	texts := 0
 	for _, value := range []reflect.Value{reflect.ValueOf(&n).Elem(), reflect.ValueOf(&n.Asset).Elem()} {
-		for i := range value.NumField() {
-			if field := value.Field(i); field.Kind() == reflect.String {
+		for _, field := range value.Fields() {
+			if field.Kind() == reflect.String {
 				field.SetString("x")
 				texts++
 			}

@@ -98,12 +98,7 @@ func (in *Input) found(s Step) {
 // sorted; held is how many such triggers the list should show. A call that was to create a trigger counts as one. A trigger of which
 // it is known that it exists in spite of the lists does not count.
 func Absent(in Input) (absent []string, held int) {
-	ids, places := map[string]bool{}, map[Place]bool{}
-	for _, o := range in.Observed {
-		if o.webhook() {
-			ids[o.ID], places[o.place()] = true, true
-		}
-	}
+	ids, places := in.listed()
 	seen := map[string]bool{}
 	for _, o := range in.Objects {
 		for _, r := range o.Records {
@@ -123,6 +118,17 @@ func Absent(in Input) (absent []string, held int) {
 	}
 	slices.Sort(absent)
 	return absent, held
+}
+
+// listed are the ids and places that the list shows.
+func (in *Input) listed() (ids map[string]bool, places map[Place]bool) {
+	ids, places = map[string]bool{}, map[Place]bool{}
+	for _, o := range in.Observed {
+		if o.webhook() {
+			ids[o.ID], places[o.place()] = true, true
+		}
+	}
+	return ids, places
 }
 
 // expected says whether the list ought to show what a record stands for.

@@ -34,7 +34,7 @@ func TestPlanAsAGate(t *testing.T) {
 		"a conflict":           {trigger(`{endpointRef: {name: media}, eventTypes: [upload]}`), 3, []string{"Conflict"}},
 		"a change":             {trigger(`{endpointRef: {name: media}, eventTypes: [delete]}`), 2, []string{"Plan: 1 to create"}},
 		"a filter that is not": {trigger(`{endpointRef: {name: media}, eventTypes: [delete], filter: {equals: [1, 1]}}`), 3, []string{"InvalidFilter", "Refused: 1 of 1 objects"}},
-		"a misspelt event type": {
+		"a misspelled event type": {
 			trigger(`{endpointRef: {name: media}, eventTypes: [uplod]}`), 3,
 			[]string{`Note: spec.eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?)`, "Refused: 1 of 1 objects", "Plan: 1 to create"},
 		},
@@ -51,7 +51,7 @@ func TestPlanAsAGate(t *testing.T) {
 		},
 		"a host with a variable":     {endpoint(`url: "https://$(HOST)/hook"`), 3, []string{"InvalidURL", "placeholder"}},
 		"an address of this machine": {endpoint(`url: "https://localhost:8080/hook"`), 0, []string{"Note: spec.url: the host is the caller's own machine", "spec.receiver with deliverTo"}},
-		"a target's misspelt event type": {
+		"a target's misspelled event type": {
 			endpoint(`receiver: {baseURL: "https://hooks.example.com", deliverTo: [{name: catalog, event: {}, eventTypes: [uplod]}]}`), 3, []string{`did you mean "upload"?`},
 		},
 		"a target's event type that nothing brings": {

@@ -35,7 +35,7 @@ With --exit-code the plan exits with
   0  where nothing would change
   1  where something went wrong, or not all is known: a Secret is missing, or something may not be read
   2  where there are changes
-  3  where an object would not be accepted, or most likely has a mistake, such as a misspelt event type`
+  3  where an object would not be accepted, or most likely has a mistake, such as a misspelled event type`
 
 const examplePlan = `  # What these manifests would do
   kubectl cloudinary plan -f triggers/ -R
@@ -419,6 +419,22 @@ func changed(s stepPlan) string {
 	return strings.Join(fields, ",")
 }
 
+// remarks are what to say of an object beside its row.
+func (o *objectPlan) remarks(wide bool) []string {
+	var remarks []string
+	if o.Accepted != "True" || wide {
+		remarks = append(remarks, "Accepted: "+o.AcceptedMessage)
+	} else {
+		for _, note := range o.Notes {
+			remarks = append(remarks, "Note: "+note.Message)
+		}
+	}
+	if o.Accepted == "True" && o.SyncedReason != "Pending" && o.Synced != "True" || wide {
+		remarks = append(remarks, "Synced: "+o.SyncedMessage)
+	}
+	return remarks
+}
+
 func (c *cli) printPlannedObjects(objects []objectPlan, wide bool) error {
 	if len(objects) == 0 {
 		return nil
@@ -435,15 +451,8 @@ func (c *cli) printPlannedObjects(objects []objectPlan, wide bool) error {
 			state = "not read"
 		}
 		rows = append(rows, []string{o.Namespace, name, state, o.Accepted, o.AcceptedReason, o.Synced, o.SyncedReason})
-		if o.Accepted != "True" || wide {
-			notes = append(notes, fmt.Sprintf("%s/%s: Accepted: %s", o.Namespace, name, o.AcceptedMessage))
-		} else {
-			for _, note := range o.Notes {
-				notes = append(notes, fmt.Sprintf("%s/%s: Note: %s", o.Namespace, name, note.Message))
-			}
-		}
-		if o.Accepted == "True" && o.SyncedReason != "Pending" && o.Synced != "True" || wide {
-			notes = append(notes, fmt.Sprintf("%s/%s: Synced: %s", o.Namespace, name, o.SyncedMessage))
+		for _, remark := range o.remarks(wide) {
+			notes = append(notes, o.Namespace+"/"+name+": "+remark)
 		}
 	}
 	header := []string{"NAMESPACE", "OBJECT", "STATE", "ACCEPTED", "REASON", "SYNCED", "REASON"}

@@ -15,7 +15,7 @@ func TestPlanSaysWhatAnAdoptionChangesUnasked(t *testing.T) {
 	f := newFixture(t, simulator.Options{UnsetAuthScheme: simulator.UnsetLegacy})
 	f.have(`{"uri":"https://desk.example.com/hook?token=s3cr3t","event_type":"upload","filter":{"==":[{"var":"type"},"upload"]}}`)
 	f.create(f.secret())
-	manifests := strings.Split(planned, "---\napiVersion: v1\n")[0]
+	manifests, _, _ := strings.Cut(planned, "---\napiVersion: v1\n")
 	report := f.plan(manifests, "-f", "-")
 	steps := report.Environments[0].Steps
 	i := slices.IndexFunc(steps, func(s stepPlan) bool { return s.Action == "update" && s.Cause == "adoption" })

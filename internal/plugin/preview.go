@@ -30,7 +30,7 @@ as the bundled simulator does. Where Cloudinary's documentation is silent, for e
 itself may do otherwise.
 
 No cluster is needed, unless --secret names a Secret to sign with. The exit code is 1 where a trigger would not be accepted, or
-where there is no sample of an event type, since it is misspelt perhaps; else it is 0, whether the trigger fires or not.`
+where there is no sample of an event type, since it is misspelled perhaps; else it is 0, whether the trigger fires or not.`
 
 const examplePreview = `  # With a sample of each of the manifest's event types
   kubectl cloudinary preview -f trigger.yaml

@@ -136,10 +136,7 @@ func (c *cli) send(ctx context.Context, name string, o sendOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.wait && ep.Spec.Receiver == nil {
-		return fmt.Errorf("--wait is for endpoints with spec.receiver: nobody knows what becomes of a notification at the url of endpoint %s", ep.Name)
-	}
-	target, err := targetURL(ep, o.url)
+	target, err := o.target(ep)
 	if err != nil {
 		return err
 	}
@@ -169,11 +166,24 @@ func (c *cli) send(ctx context.Context, name string, o sendOptions) error {
 	result.Next = nextAfter(result, ep)
 	var lost error
 	if o.wait && result.follows() {
-		if result.Targets, lost = admin.follow(ctx, ep, result.Stored, o.timeout); lost == nil {
-			lost = verdict(result.Targets, o.timeout)
-		}
+		lost = admin.await(ctx, ep, result, o.timeout)
 	}
 	return errors.Join(c.printSent(result, ep, o), lost)
+}
+
+// await waits for the targets of what was sent, and says what they lack in the end.
+func (a *adminClient) await(ctx context.Context, ep *v1alpha1.NotificationEndpoint, result *sent, timeout time.Duration) (err error) {
+	if result.Targets, err = a.follow(ctx, ep, result.Stored, timeout); err != nil {
+		return err
+	}
+	return verdict(result.Targets, timeout)
+}
+
+func (o *sendOptions) target(ep *v1alpha1.NotificationEndpoint) (string, error) {
+	if o.wait && ep.Spec.Receiver == nil {
+		return "", fmt.Errorf("--wait is for endpoints with spec.receiver: nobody knows what becomes of a notification at the url of endpoint %s", ep.Name)
+	}
+	return targetURL(ep, o.url)
 }
 
 func (o *sendOptions) check() error {

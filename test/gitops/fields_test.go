@@ -103,11 +103,14 @@ func fields() map[string][]field {
 			}},
 			{path: "additive", base: trigger, value: true, others: []any{false}},
 			{path: "filter", base: trigger, value: images, others: []any{
-				spec{"==": images["=="], "in": []any{"shoe", spec{"var": "tags"}}}, spec{"==": []any{spec{"var": "resource_type"}, "video"}},
-				spec{"!=": images["=="]}, spec{},
+				spec{"==": images["=="], "in": []any{"shoe", spec{"var": "tags"}}},
+				spec{"==": []any{spec{"var": "resource_type"}, "video"}},
+				spec{"!=": images["=="]},
+				spec{},
 			}},
 			{path: "payloadTemplate", base: trigger, value: spec{"id": "{{public_id}}", "asset": spec{"url": "{{url}}"}}, others: []any{
-				spec{"id": "{{public_id}}", "asset": spec{"url": "{{url}}"}, "debug": "{{raw}}"}, spec{"id": "{{public_id}}"},
+				spec{"id": "{{public_id}}", "asset": spec{"url": "{{url}}"}, "debug": "{{raw}}"},
+				spec{"id": "{{public_id}}"},
 				spec{"id": "{{asset_id}}", "asset": spec{"url": "{{url}}", "more": "{{raw}}"}},
 			}},
 			{path: "authScheme", base: trigger, value: "legacy_hmac", others: []any{"eddsa_v2"}},
@@ -140,8 +143,10 @@ func fields() map[string][]field {
 			{path: "allowedTriggers.namespaces.selector.matchLabels", base: selected, required: true, others: []any{
 				spec{"media": "yes", "more": "yes"}, spec{"media": "no"}, spec{"other": "yes"},
 			}},
-			{path: "allowedTriggers.namespaces.selector.matchExpressions", base: selected,
-				value: []any{spec{"key": "media", "operator": "Exists"}}, others: []any{[]any{spec{"key": "media", "operator": "DoesNotExist"}}}},
+			{
+				path: "allowedTriggers.namespaces.selector.matchExpressions", base: selected,
+				value: []any{spec{"key": "media", "operator": "Exists"}}, others: []any{[]any{spec{"key": "media", "operator": "DoesNotExist"}}},
+			},
 		},
 	}
 }

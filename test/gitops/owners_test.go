@@ -162,7 +162,9 @@ func TestWhatASyncLeavesWithAnySchema(t *testing.T) {
 func TestTheGuidesApplicationComparesAsItApplies(t *testing.T) {
 	var application struct {
 		Metadata struct{ Annotations map[string]string }
-		Spec     struct{ SyncPolicy struct{ SyncOptions []string } }
+		Spec     struct {
+			SyncPolicy struct{ SyncOptions []string }
+		}
 	}
 	if err := yaml.Unmarshal([]byte(blockInTheGuide(t, "kind: Application")), &application); err != nil {
 		t.Fatal(err)
@@ -262,7 +264,7 @@ func fieldByField(c change) []metav1.ManagedFieldsEntry {
 	}
 	return []metav1.ManagedFieldsEntry{{
 		Manager: "kubectl", Operation: metav1.ManagedFieldsOperationApply, APIVersion: v1alpha1.GroupVersion.String(), Time: new(metav1.Now()),
-		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec": {` + strings.Join(members, ", ") + "}}")},
+		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:spec": {` + strings.Join(members, ", ") + "}}"),
 	}}
 }
 

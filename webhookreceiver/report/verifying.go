@@ -175,7 +175,7 @@ func explain(cause string, never, guessed bool) string {
 	if never {
 		lead = "No notification has verified yet, and requests are refused"
 	}
-	text := ""
+	var text string
 	switch cause {
 	case v1alpha1.ReasonTimestampsRefused:
 		text = "Notifications arrive that are too old, or from the future, and no others: " +
