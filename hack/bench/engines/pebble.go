@@ -11,11 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
-
-	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 )
 
 func openDB(dir string) (*pebble.DB, error) {
