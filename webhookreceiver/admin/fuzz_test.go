@@ -84,7 +84,7 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, target, header, host, body string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil {
-			t.Skip("net/http would refuse it") // as it would other methods than tokens
+			return // as it would other methods than tokens
 		}
 		a := &asked{}
 		r := &http.Request{
