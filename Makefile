@@ -86,7 +86,7 @@ clean: demo-down ## Remove what was built or left in the checkout (not the cache
 .PHONY: test
 test: ## Run all tests; builds a control plane the first time (8 minutes).
 	@assets=$$(hack/kubernetes/build.sh); export KUBEBUILDER_ASSETS=$$assets; failed=0; \
-	run() { $(call tool,gotestsum) --format pkgname-and-test-fails -- -timeout 20m $(TESTFLAGS) "$$@" || failed=1; }; \
+	run() { $(call tool,gotestsum) --format pkgname-and-test-fails -- -timeout 40m $(TESTFLAGS) "$$@" || failed=1; }; \
 	packages=$$(go list $(PKG)); measured=$$(grep -x '$(MEASURED)' <<<"$$packages" || true); others=$$(grep -vx '$(MEASURED)' <<<"$$packages" || true); \
 	[ -z "$$others" ] || run $(RACE) $$others; \
 	[ -z "$$measured" ] || run $$measured; \
