@@ -116,7 +116,7 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 	@hack/fuzz.sh $(FUZZTIME) $(PKG)
 
 .PHONY: test-live
-test-live: ## Ask the Cloudinary of CLOUDINARY_URL what is not known of it; cleans up. See docs/live-check.md.
+test-live: ## Ask the Cloudinary of CLOUDINARY_URL, or LIVEFLAGS=--claim, what is not known of it; cleans up. See docs/live-check.md.
 	@mkdir -p bin && go build -trimpath -o bin/live-check ./hack/live && exec bin/live-check $(LIVEFLAGS)
 
 .PHONY: lint

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command live checks, against the product environment of CLOUDINARY_URL, what is not known of Cloudinary's triggers. It makes
+// Command live checks, against the product environment of CLOUDINARY_URL or a new one, what is not known of Cloudinary's triggers. It makes
 // triggers at URLs of its own, deletes them again, and prints a table. See docs/live-check.md.
 package main
 
@@ -55,10 +55,13 @@ type options struct {
 	force     bool
 	patience  time.Duration
 	timeout   time.Duration
+	// claim makes an environment at claimFrom, an API base.
+	claim     bool
+	claimFrom string
 }
 
 func parseFlags(args []string, usage io.Writer) (*options, error) {
-	o := &options{}
+	o := &options{claimFrom: cloudinary.DefaultAPIBase}
 	flags := flag.NewFlagSet("live-check", flag.ContinueOnError)
 	flags.SetOutput(usage)
 	flags.StringVar(&o.output, "o", "table", "how to print what was found out: table or json")
@@ -68,12 +71,17 @@ func parseFlags(args []string, usage io.Writer) (*options, error) {
 	flags.BoolVar(&o.force, "force", false, "start even if the calls left in this hour may not suffice, also to clean up")
 	flags.DurationVar(&o.patience, "patience", livecheck.DefaultPatience, "how long a write may take to show in the list before the check fails")
 	flags.DurationVar(&o.timeout, "timeout", cloudinary.DefaultTimeout, "how long one call may take")
+	flags.BoolVar(&o.claim, "claim", false,
+		"check an environment that Cloudinary gives anybody for a day, without an account, in place of that of CLOUDINARY_URL")
+	flags.Func("claim-from", "`address` of the API that --claim asks; of a simulator, for example (default "+cloudinary.DefaultAPIBase+")", o.setClaimFrom)
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	switch {
 	case flags.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q: all options are flags, see --help", flags.Arg(0))
+	case o.claimFrom != cloudinary.DefaultAPIBase && !o.claim:
+		return nil, errors.New("--claim-from has no meaning without --claim")
 	case o.output != "table" && o.output != "json":
 		return nil, fmt.Errorf("-o is %q, must be table or json", o.output)
 	case o.urlLimit < 1:
@@ -89,16 +97,12 @@ func run(ctx context.Context, args []string, cloudinaryURL string, out, progress
 	if err != nil {
 		return err
 	}
-	if cloudinaryURL == "" {
-		fmt.Fprintln(progress, "live check: CLOUDINARY_URL is not set, so nothing was checked; set it to cloudinary://API_KEY:API_SECRET@CLOUD_NAME")
+	credentials, err := o.environment(ctx, cloudinaryURL, progress)
+	if errors.Is(err, errNoEnvironment) {
 		return nil
 	}
-	credentials, err := cloudinary.ParseSecret(map[string][]byte{cloudinary.KeyCloudinaryURL: []byte(cloudinaryURL)})
 	if err != nil {
 		return err
-	}
-	if credentials.Insecure() && !isLoopback(credentials.Environment().APIBase) {
-		return errors.New("CLOUDINARY_URL has an upload_prefix that is http: the secret would travel in the clear, which is allowed to this machine only")
 	}
 	report, err := livecheck.Run(ctx, credentials, livecheck.Options{
 		UserAgent: userAgent, Timeout: o.timeout, Now: time.Now, Sleep: sleep, Patience: o.patience,

@@ -211,6 +211,9 @@ func TestWhatIsRefusedBeforeAnyCall(t *testing.T) {
 		"an unknown form of output":    {[]string{"-o", "yaml"}, "", "-o is \"yaml\", must be table or json"},
 		"a limit that leaves no room":  {[]string{"--url-limit=0"}, "", "--url-limit is 0, must be at least 1"},
 		"no patience":                  {[]string{"--patience=0s"}, "", "must be above 0"},
+		"an API without a claim":       {[]string{"--claim-from=http://127.0.0.1:1"}, "", "--claim-from has no meaning without --claim"},
+		"an API that is no address":    {[]string{"--claim", "--claim-from=example"}, "", "is not an address such as"},
+		"an environment in the clear":  {[]string{"--claim", "--claim-from=http://api.example.com"}, "", "the secret would travel in the clear"},
 		"something that is not a flag": {[]string{"now"}, "", "unexpected argument \"now\""},
 	}
 	for name, c := range cases {

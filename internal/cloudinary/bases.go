@@ -3,6 +3,7 @@
 package cloudinary
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -52,6 +53,15 @@ func ParseAPIBases(text string) (APIBases, error) {
 		bases.added = append(bases.added, b)
 	}
 	return bases, nil
+}
+
+// NormalizeAPIBase brings an address, such as https://api-eu.cloudinary.com, to the form that Credentials.APIBase has.
+func NormalizeAPIBase(address string) (string, error) {
+	base, problem := normalizePrefix(address)
+	if problem != "" {
+		return "", errors.New(problem)
+	}
+	return base, nil
 }
 
 var numericPattern = regexp.MustCompile(`^[0-9]+$`)

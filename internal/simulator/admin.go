@@ -20,6 +20,12 @@ func (s *Simulator) carryOut(req request) answer {
 	if !strings.HasPrefix(req.path, "/v1_1/") {
 		return failure(http.StatusNotFound, messageNotFound)
 	}
+	if req.route.pattern == routeClouds {
+		return s.claim(req)
+	}
+	if environment := s.environmentOf(req.route.cloud); environment != s {
+		return environment.carryOut(req)
+	}
 	if req.route.pattern == routeUploadTags {
 		return s.uploadTags(req)
 	}

@@ -36,13 +36,18 @@ const (
 	routeAsset    = "/v1_1/{cloud}/resources/{resource_type}/{type}/{public_id}"
 	// routeUploadTags is a call of the Upload API.
 	routeUploadTags = "/v1_1/{cloud}/{resource_type}/tags"
-	routeUnknown    = "(unknown)"
+	// routeClouds is a call of the Provisioning API. It belongs to no environment.
+	routeClouds  = "/v1_1/provisioning/clouds"
+	routeUnknown = "(unknown)"
 )
 
 func matchRoute(path string) route {
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	if len(parts) < 2 || parts[0] != "v1_1" || parts[1] == "" {
 		return route{pattern: routeUnknown}
+	}
+	if path == routeClouds {
+		return route{pattern: routeClouds}
 	}
 	matched := route{pattern: routeUnknown, cloud: parts[1]}
 	switch rest := parts[2:]; {

@@ -90,6 +90,7 @@ func (s *Simulator) control(req request) answer {
 	handlers := map[string]map[string]func(request) answer{
 		"/_sim/calls":    {http.MethodGet: s.controlCalls},
 		"/_sim/triggers": {http.MethodGet: s.controlTriggers},
+		"/_sim/clouds":   {http.MethodGet: s.controlClouds},
 		"/_sim/reset":    {http.MethodPost: s.controlReset},
 		"/_sim/faults": {
 			http.MethodGet:    s.controlFaults,

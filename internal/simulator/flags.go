@@ -78,6 +78,7 @@ func (o *Options) registerSwitches(flags *flag.FlagSet) {
 	enum(flags, &o.ClearTemplate, "clear-template", "what clears a template in PUT", ClearEmptyObject, ClearEmptyString, ClearBoth)
 	enum(flags, &o.ClearFilter, "clear-filter", "what clears a filter in PUT", ClearEmptyObject, ClearEmptyString, ClearBoth)
 	enum(flags, &o.Timestamps, "timestamps", "how instants are written", TimestampsZ, TimestampsOffset)
+	enum(flags, &o.ClaimAnswer, "claim-answer", "how a claimable environment is described", ClaimFlat, ClaimNested)
 	flags.Var(parsedValue[time.Duration]{&o.ListLag, notBelowZero}, "list-lag", "LIST shows the triggers as they were this long ago")
 	flags.BoolVar(&o.PutLimitCheck, "put-limit-check", o.PutLimitCheck, "a PUT to a new URL counts against the URL limit")
 }
@@ -86,6 +87,7 @@ func (o *Options) registerLimits(flags *flag.FlagSet) {
 	flags.Var(parsedValue[int]{&o.URLLimit, limit}, "url-limit", "distinct webhook URIs allowed; negative: any number")
 	flags.Var(parsedValue[int]{&o.RateLimit, limit}, "rate-limit", "calls allowed in a window; negative: any number, and no headers")
 	flags.Var(parsedValue[time.Duration]{&o.RateLimitWindow, positive}, "rate-limit-window", "how often the call budget starts anew")
+	flags.Var(parsedValue[int]{&o.ClaimLimit, parseBetween(1, maxClaimLimit)}, "claim-limit", "claimable environments at once")
 	enumInt(flags, &o.RateLimitStatus, "rate-limit-status", "status of a call beyond the budget", StatusEnhanceYourCalm, 429)
 	flags.Var(parsedValue[time.Duration]{&o.Latency, notBelowZero}, "latency", "added to every Admin API call")
 }

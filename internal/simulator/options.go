@@ -20,6 +20,9 @@ const (
 	DefaultURLLimit        = 30
 	DefaultRateLimit       = 2000
 	DefaultRateLimitWindow = time.Hour
+	DefaultClaimLimit      = 10
+
+	maxClaimLimit = 1000
 
 	DefaultDeliveryTimeout     = 20 * time.Second
 	DefaultDeliveryConcurrency = 32
@@ -177,6 +180,17 @@ const (
 	TimestampsOffset Timestamps = "offset"
 )
 
+// ClaimAnswer is the form of the answer to whoever asks for a claimable environment.
+type ClaimAnswer string
+
+// Values of ClaimAnswer.
+const (
+	// ClaimFlat has the credentials beside the rest. The default.
+	ClaimFlat ClaimAnswer = "flat"
+	// ClaimNested has them in product_environments.
+	ClaimNested ClaimAnswer = "nested"
+)
+
 // Credentials is an API key and its secret.
 type Credentials struct {
 	APIKey    string
@@ -227,6 +241,10 @@ type Options struct {
 	// RateLimitStatus is 420 (the default) or 429.
 	RateLimitStatus int
 	Timestamps      Timestamps
+	// ClaimAnswer is how a claimable environment is described.
+	ClaimAnswer ClaimAnswer
+	// ClaimLimit is how many claimable environments there may be at once, from 1 to 1000.
+	ClaimLimit int
 	// Latency is added to every Admin API call.
 	Latency time.Duration
 
@@ -274,6 +292,8 @@ func (o *Options) setDefaults() {
 	orDefault(&o.RateLimitWindow, DefaultRateLimitWindow)
 	orDefault(&o.RateLimitStatus, StatusEnhanceYourCalm)
 	orDefault(&o.Timestamps, TimestampsZ)
+	orDefault(&o.ClaimAnswer, ClaimFlat)
+	orDefault(&o.ClaimLimit, DefaultClaimLimit)
 	o.Delivery.setDefaults()
 	if o.Clock == nil {
 		o.Clock = time.Now //nolint:forbidigo // the one place where the injected clock gets its default
@@ -311,6 +331,8 @@ func (o *Options) validate() error {
 		oneOf("clear-filter", o.ClearFilter, ClearEmptyObject, ClearEmptyString, ClearBoth),
 		oneOf("rate-limit-status", o.RateLimitStatus, StatusEnhanceYourCalm, 429),
 		oneOf("timestamps", o.Timestamps, TimestampsZ, TimestampsOffset),
+		oneOf("claim-answer", o.ClaimAnswer, ClaimFlat, ClaimNested),
+		named("claim-limit", o.ClaimLimit, between(1, maxClaimLimit)),
 		notNegative("list-lag", o.ListLag),
 		notNegative("latency", o.Latency),
 		notNegative("rate-limit-window", o.RateLimitWindow),

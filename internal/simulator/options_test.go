@@ -35,6 +35,7 @@ func TestFlags(t *testing.T) {
 		"--normalize=lossy", "--put-limit-check", "--put-fields=ignore", "--put-url=either", "--put-answer=trigger", "--filter-language=echo", "--unset-auth-scheme=legacy_hmac",
 		"--clear-template=empty-string", "--clear-filter=both",
 		"--url-limit=10", "--rate-limit=500", "--rate-limit-window=1m", "--rate-limit-status=429", "--timestamps=offset", "--latency=20ms",
+		"--claim-answer=nested", "--claim-limit=2",
 		"--signature-algorithm=sha256", "--ed25519-seed="+seed, "--retry-schedule=1s, 5m", "--retry-timestamp=fresh", "--delivery-timeout=2s",
 		"--delivery-concurrency=3", "--delivery-history=7", "--template-escaping=none",
 		"--forward=https://hooks.example.com/=http://127.0.0.1:8080",
@@ -53,6 +54,7 @@ func TestFlags(t *testing.T) {
 		FilterLanguage: simulator.FilterLanguageEcho, UnsetAuthScheme: simulator.UnsetLegacy,
 		ClearTemplate: simulator.ClearEmptyString, ClearFilter: simulator.ClearBoth, URLLimit: 10, RateLimit: 500,
 		RateLimitWindow: time.Minute, RateLimitStatus: 429, Timestamps: simulator.TimestampsOffset, Latency: 20 * time.Millisecond,
+		ClaimAnswer: simulator.ClaimNested, ClaimLimit: 2,
 		Delivery: simulator.DeliveryOptions{
 			SignatureAlgorithm: simulator.SignatureSHA256, Ed25519Seed: seed, RetrySchedule: simulator.Schedule{time.Second, 5 * time.Minute},
 			RetryTimestamp: simulator.RetryFresh, Timeout: 2 * time.Second, Concurrency: 3, History: 7, TemplateEscaping: simulator.EscapeNone,
@@ -137,6 +139,7 @@ func TestRefusedFlags(t *testing.T) {
 		"no time to deliver":                       {"--delivery-timeout=0s", "above 0"},
 		"a forward to nowhere":                     {"--forward=https://hooks.example.com", "two addresses without a path"},
 		"a forward with a path":                    {"--forward=https://a=http://b/c", "two addresses without a path"},
+		"no claimable environment":                 {"--claim-limit=0", "from 1 to 1000"},
 		"nothing at once":                          {"--delivery-concurrency=0", "from 1 to 1000"},
 		"too much history":                         {"--delivery-history=1000000", "from 1 to 100000"},
 	}
@@ -165,7 +168,7 @@ func TestScheduleNone(t *testing.T) {
 
 func TestRefusedOptions(t *testing.T) {
 	_, err := simulator.New(simulator.Options{
-		Echo: "half", CreateStatus: 204, Latency: -1, Cloud: "a/b",
+		Echo: "half", CreateStatus: 204, Latency: -1, Cloud: "a/b", ClaimAnswer: "deep", ClaimLimit: -1,
 		Delivery: simulator.DeliveryOptions{
 			SignatureAlgorithm: "md5", Ed25519Seed: "1", RetrySchedule: simulator.Schedule{0}, RetryTimestamp: "old", Timeout: -1,
 			Concurrency: -1, History: -1, TemplateEscaping: "json",
@@ -176,6 +179,7 @@ func TestRefusedOptions(t *testing.T) {
 	}
 	for _, want := range []string{
 		"echo: half is not one of full, openapi", "create-status: 204 is not one of 200, 201", "latency:", "cloud:",
+		"claim-answer: deep is not one of flat, nested", "claim-limit: must be",
 		"signature-algorithm: md5 is not one of sha1, sha256", "ed25519-seed: must be", "retry-schedule: must be", "retry-timestamp: old is not",
 		"delivery-timeout: -1ns must not", "delivery-concurrency: must be", "delivery-history: must be", "template-escaping: json is not",
 	} {

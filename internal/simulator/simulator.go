@@ -42,6 +42,8 @@ type Simulator struct {
 	// signing is how notifications are signed from now on.
 	signing Signing
 	assets  *assets
+	// claimed are the claimable environments by their cloud names.
+	claimed map[string]claimedCloud
 }
 
 // New makes an empty product environment. An error names every option that is wrong by its flag.
@@ -66,8 +68,8 @@ func New(options Options) (*Simulator, error) {
 	return s, nil
 }
 
-// Reset forgets the triggers, the assets, the calls, the faults, the deliveries, another way of signing, and what of the call budget
-// was used.
+// Reset forgets the triggers, the assets, the claimable environments, the calls, the faults, the deliveries, another way of signing,
+// and what of the call budget was used.
 func (s *Simulator) Reset() {
 	s.courier.forgetAll()
 	s.mu.Lock()
@@ -78,11 +80,13 @@ func (s *Simulator) Reset() {
 	s.faults = nil
 	s.signing = s.options.signing()
 	s.assets = newAssets()
+	s.claimed = map[string]claimedCloud{}
 }
 
 // Close ends the deliveries: those under way may finish until the context ends, those that wait for a retry are not sent any more.
 // Nothing is delivered afterwards.
 func (s *Simulator) Close(ctx context.Context) {
+	s.closeClouds(ctx)
 	s.courier.close(ctx)
 }
 
@@ -141,8 +145,8 @@ func (s *Simulator) serveAdmin(ctx context.Context, w http.ResponseWriter, req r
 	case !f.afterEffect():
 		reply = s.carryOut(req)
 	}
-	if req.route.pattern != routeUploadTags {
-		s.addRateLimit(&reply)
+	if pattern := req.route.pattern; pattern != routeUploadTags && pattern != routeClouds {
+		s.environmentOf(req.route.cloud).addRateLimit(&reply)
 	}
 	s.record(req, reply.status)
 	s.write(w, reply)
