@@ -86,6 +86,8 @@ func fields() map[string][]field {
 	trigger, endpoint := triggerBase(), endpointBase()
 	byURL := spec{"credentialsSecretRef": spec{"name": "cloudinary"}, "url": hook}
 	selected := with(endpoint, "allowedTriggers.namespaces", spec{"from": "Selector", "selector": spec{"matchLabels": spec{"media": "yes"}}})
+	trusting := with(with(endpoint, "receiver.deliverTo[].service.scheme", "HTTPS"), "receiver.deliverTo[].service.tls",
+		spec{"caConfigMapRef": spec{"name": "cloudinary-target-ca"}})
 	target := func(more spec) []any {
 		one := spec{"name": "catalog", "service": spec{"name": "catalog", "port": int64(80)}}
 		if more == nil {
@@ -135,6 +137,10 @@ func fields() map[string][]field {
 			{path: "receiver.deliverTo[].eventTypes", base: endpoint, value: []any{"upload"}, others: []any{[]any{"upload", "delete"}, []any{"rename"}}},
 			{path: "receiver.deliverTo[].service.name", base: endpoint, others: []any{"other"}, required: true},
 			{path: "receiver.deliverTo[].service.port", base: endpoint, others: []any{int64(8080)}, required: true},
+			{path: "receiver.deliverTo[].service.scheme", base: endpoint, value: "HTTP", others: []any{"HTTPS"}},
+			{path: "receiver.deliverTo[].service.tls.caConfigMapRef.name", base: trusting, others: []any{"kube-root-ca.crt"}, required: true},
+			{path: "receiver.deliverTo[].service.tls.caConfigMapRef.key", base: trusting, value: "ca.crt", others: []any{"other.crt"}},
+			{path: "receiver.deliverTo[].service.tls.serverName", base: trusting, value: "catalog.shop.svc", others: []any{"other.shop.svc"}},
 			{path: "receiver.deliverTo[].service.path", base: endpoint, value: "/hook", others: []any{"/spy"}},
 			{path: "receiver.deliverTo[].service.format", base: endpoint, value: "Original", others: []any{"CloudEvents"}},
 			{path: "receiver.deliverTo[].service.timeout", base: endpoint, value: "15s", others: []any{"60s"}},
