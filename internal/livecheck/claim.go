@@ -182,28 +182,9 @@ func readClaimed(body []byte, base string) (Claimed, error) {
 
 // credentials are those for calls to the API at a base.
 func (e environment) credentials(base string) (cloudinary.Credentials, error) {
-	given := map[string][]byte{}
-	set := func(name, value string) {
-		if value != "" {
-			given[name] = []byte(value)
-		}
-	}
-	set(cloudinary.KeyCloudName, e.CloudName)
-	if e.Variable != "" {
-		set(cloudinary.KeyCloudinaryURL, e.Variable)
-	} else {
-		key, secret := e.key()
-		set(cloudinary.KeyAPIKey, key)
-		set(cloudinary.KeyAPISecret, secret)
-		var missing []string
-		for _, name := range []string{cloudinary.KeyCloudName, cloudinary.KeyAPIKey, cloudinary.KeyAPISecret} {
-			if given[name] == nil {
-				missing = append(missing, name)
-			}
-		}
-		if len(missing) > 0 {
-			return cloudinary.Credentials{}, fmt.Errorf("lacks %s, at the top and in product_environments", strings.Join(missing, ", "))
-		}
+	given, err := e.given()
+	if err != nil {
+		return cloudinary.Credentials{}, err
 	}
 	credentials, err := cloudinary.ParseSecret(given)
 	if err != nil {
@@ -216,6 +197,34 @@ func (e environment) credentials(base string) (cloudinary.Credentials, error) {
 		return cloudinary.Credentials{}, errors.New("names an API that is neither one of Cloudinary's by https nor the one that was asked")
 	}
 	return credentials, nil
+}
+
+// given is the answer as a Secret would have it.
+func (e environment) given() (map[string][]byte, error) {
+	given := map[string][]byte{}
+	set := func(name, value string) {
+		if value != "" {
+			given[name] = []byte(value)
+		}
+	}
+	set(cloudinary.KeyCloudName, e.CloudName)
+	if e.Variable != "" {
+		set(cloudinary.KeyCloudinaryURL, e.Variable)
+		return given, nil
+	}
+	key, secret := e.key()
+	set(cloudinary.KeyAPIKey, key)
+	set(cloudinary.KeyAPISecret, secret)
+	var missing []string
+	for _, name := range []string{cloudinary.KeyCloudName, cloudinary.KeyAPIKey, cloudinary.KeyAPISecret} {
+		if given[name] == nil {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("lacks %s, at the top and in product_environments", strings.Join(missing, ", "))
+	}
+	return given, nil
 }
 
 // key is the one to use: of a list, the first that is enabled.

@@ -73,7 +73,7 @@ type claimAnswer struct {
 	Guidance            string             `json:"guidance"`
 	CloudName           string             `json:"cloud_name,omitempty"`
 	APIKey              string             `json:"api_key,omitempty"`
-	APISecret           string             `json:"api_secret,omitempty"` //nolint:gosec // a simulated secret is to be answered
+	APISecret           string             `json:"api_secret,omitempty"`
 	Variable            string             `json:"api_environment_variable,omitempty"`
 	ProductEnvironments []claimEnvironment `json:"product_environments,omitempty"`
 }
@@ -88,7 +88,7 @@ type claimEnvironment struct {
 
 type claimKey struct {
 	Key     string `json:"key"`
-	Secret  string `json:"secret"` //nolint:gosec // a simulated secret is to be answered
+	Secret  string `json:"secret"`
 	Enabled bool   `json:"enabled"`
 }
 
