@@ -28,8 +28,8 @@ func TestThePreviewNeedsNoMoreThanTheRoleView(t *testing.T) {
 
 	before := s.sim.Calls().Total - s.calls("GET")
 	out, code := s.cloudinary(manifests, append(strings.Fields(command), "--as", "pipeline"))
-	if code != 0 || !strings.Contains(out, "Plan: 2 to create") {
-		t.Errorf("exit code %d, want 0 and a create for each of two event types:\n%s", code, out)
+	if code != 0 || !strings.Contains(out, "Plan: 1 to create") {
+		t.Errorf("exit code %d, want 0 and a create for the one event type:\n%s", code, out)
 	}
 	if out, code := s.cloudinary(manifests, append(strings.Fields(command), "--as", "pipeline", "--exit-code")); code != 2 {
 		t.Errorf("with --exit-code: exit code %d, want 2, there are changes:\n%s", code, out)

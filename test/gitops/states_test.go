@@ -351,7 +351,7 @@ func (s *stage) recorded(o client.Object) []byte {
 	live.SetResourceVersion("1")
 	raw, err := yaml.Marshal(live.Object)
 	s.must(err)
-	text := strings.NewReplacer(s.namespaces[0], "shop", s.url, "https://api.cloudinary.com").Replace(string(raw))
+	text := strings.NewReplacer(s.namespaces[0], "shop", s.url, "https://api.cloudinary.com", strings.TrimPrefix(s.url, "http://"), "api.cloudinary.com").Replace(string(raw))
 	text = anInstant.ReplaceAllString(text, "2026-01-01T00:00:00Z")
 	text = aUID.ReplaceAllString(text, "00000000-0000-4000-8000-000000000001")
 	return []byte(anID.ReplaceAllString(text, strings.Repeat("0", 32)))
