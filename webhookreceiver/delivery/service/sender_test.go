@@ -187,7 +187,7 @@ func TestAnswers(t *testing.T) {
 		"101 to nothing":        {hold("HTTP/1.1 101 Go\r\n\r\n"), failed(101, "answered 101"), ""},
 		"100 that nobody asked": {write("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), ok, "is allowed"},
 		"nothing but 100":       {drip("", "HTTP/1.1 100 Continue\r\n\r\n", time.Millisecond), failed(0, "no answer within 300ms"), "does not go on for ever"},
-		"a flood of 100":        {drip("", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 1000), 0), failed(0, "answered with more than 64 KiB of headers"), "nor as fast as it can"},
+		"a flood of 100":        {drip("", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 1000), 0), failed(0, "answered with more than 8 KiB of headers"), "nor as fast as it can"},
 		"hanging":               {func(net.Conn) { time.Sleep(2 * timeout) }, failed(0, "no answer within 300ms"), ""},
 		"hanging in the header": {drip("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", 20*time.Millisecond), failed(0, "no answer within 300ms"), ""},
 		"dripping":              {drip("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", ".", 20*time.Millisecond), failed(200, "answered 200, but the answer did not end within 300ms"), "the timeout is for all of it"},
@@ -199,7 +199,7 @@ func TestAnswers(t *testing.T) {
 		"cut off in a chunk":    {write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"), failed(200, "answered 200, but the connection was closed in the middle of the answer"), ""},
 		"cut off after 500":     {write("HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\nabc"), failed(500, "answered 500"), ""},
 		"an answer without end": {drip("HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("x", 32<<10), 0), ok, "nobody wants to know the rest"},
-		"headers without end":   {drip("HTTP/1.1 200 OK\r\n", "X-A: "+strings.Repeat("b", 4<<10)+"\r\n", 0), failed(0, "answered with more than 64 KiB of headers"), ""},
+		"headers without end":   {drip("HTTP/1.1 200 OK\r\n", "X-A: "+strings.Repeat("b", 4<<10)+"\r\n", 0), failed(0, "answered with more than 8 KiB of headers"), ""},
 		"another protocol":      {write("SSH-2.0-OpenSSH_9.2p1 secret\r\n"), failed(0, "the target gave no complete answer in HTTP/1.1"), ""},
 		"HTTP/2":                {write("\x00\x00\x12\x04\x00\x00\x00\x00\x00"), failed(0, "the target gave no complete answer in HTTP/1.1"), ""},
 	}
