@@ -65,6 +65,7 @@ func switchValues() []switchValue {
 func TestEverySwitchOfTheSimulatorIsInTheMatrix(t *testing.T) {
 	notUnknown := []string{
 		"Cloud", "APIKey", "APISecret", "AdditionalCredentials", "OAuthTokens", "ExtraEventTypes", // what an environment is called and has
+		"ClaimAnswer", "ClaimLimit", // how an environment comes to be
 		"Delivery",       // of notifications, of which the manager sees nothing
 		"Clock", "Sleep", // for tests
 	}

@@ -329,7 +329,7 @@ func (l *lane) end(e entry, lastFailure string, t *terms) step {
 			reason += ": " + lastFailure
 		}
 	}
-	return step{ended: &e, kind: t.end(&e), reason: excerpt.Head(reason, maxMessage)}
+	return step{ended: &e, kind: t.end(&e), reason: excerpt.Shorten(reason, maxMessage)}
 }
 
 // wake is when next should be asked again though nothing happens meanwhile; 0: never.

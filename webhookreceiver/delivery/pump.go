@@ -188,7 +188,7 @@ func (d *Dispatcher) send(p place, delivery *Delivery) (r Result) {
 
 // settle has the lane and the queue know what came of an attempt.
 func (d *Dispatcher) settle(t *track, f *flight, a Attempt, r Result) {
-	a.Message = excerpt.Head(r.Message, maxMessage)
+	a.Message = excerpt.Shorten(r.Message, maxMessage)
 	outcome := queue.Outcome{ID: f.id, Target: t.target, Reason: a.Message}
 	switch r.Verdict {
 	case Delivered:

@@ -20,9 +20,8 @@ const (
 	failingAttempts = 3
 	failingFor      = 15 * time.Second
 
-	// maxNamed is how many targets a message names, and maxCauseBytes how long its cause may be.
-	maxNamed      = 4
-	maxCauseBytes = 128
+	// maxNamed is how many targets a message names.
+	maxNamed = 4
 )
 
 // health is what Delivering is judged by, for one target.
@@ -102,7 +101,7 @@ type failed struct {
 
 func (f *failed) add(name, cause string) {
 	if f.names = append(f.names, name); len(f.names) == 1 {
-		f.cause = excerpt.Head(strings.TrimRight(cause, ". "), maxCauseBytes)
+		f.cause = excerpt.Shorten(strings.TrimRight(cause, ". "), maxMessageBytes)
 	}
 }
 

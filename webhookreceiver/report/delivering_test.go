@@ -125,7 +125,7 @@ func TestTheMessageOfDeliveringHasABound(t *testing.T) {
 		many = append(many, h)
 	}
 	got := delivering(of, many, judgment{}, noon).message
-	if len(got) > 2560 || strings.Count(got, " and others") != 3 {
+	if len(got) > 3072 || strings.Count(got, " and others") != 3 {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }

@@ -209,7 +209,7 @@ func (t *target) ended(a *delivery.Attempt) {
 	case delivery.OutcomeDiscarded:
 		t.discarded++
 	case delivery.OutcomeRetried, delivery.OutcomeDead:
-		t.failure = &failure{at: a.EndedAt, statusCode: a.StatusCode, message: excerpt.Head(a.Message, maxMessageBytes)}
+		t.failure = &failure{at: a.EndedAt, statusCode: a.StatusCode, message: excerpt.Shorten(a.Message, maxMessageBytes)}
 		switch {
 		case !a.Tried:
 		case a.Outcome == delivery.OutcomeDead:

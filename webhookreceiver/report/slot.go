@@ -103,7 +103,7 @@ func (s *slot) ended(a *delivery.Attempt) {
 		s.deliveries = append(s.deliveries, outcome{target: a.Target})
 		d = &s.deliveries[len(s.deliveries)-1]
 	}
-	d.state, d.message = stateOf(a.Outcome), excerpt.Head(a.Message, maxMessageBytes)
+	d.state, d.message = stateOf(a.Outcome), excerpt.Shorten(a.Message, maxMessageBytes)
 	if a.Number > 0 { // it is not known of a dead letter that is discarded by hand
 		d.attempts = min(a.Number, maxAttempts)
 	}

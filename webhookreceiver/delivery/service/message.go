@@ -66,17 +66,17 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || (errors.As(err, &timeout) && timeout.Timeout())
 }
 
-// resolveMessage says why there is no address.
-func resolveMessage(err error, namespace, name string) string {
+// resolveMessage says why there is no address. The namespace is that of the endpoint, which everybody who reads it knows.
+func resolveMessage(err error, name string) string {
 	var known *ResolveError
 	switch {
 	case errors.As(err, &known):
 		return known.Error()
 	case isTimeout(err):
-		return fmt.Sprintf("the API server did not say in time where Service %s/%s is", namespace, name)
+		return fmt.Sprintf("the API server did not say in time where Service %s is", name)
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return fmt.Sprintf("the receiver may not read Service %s/%s or its EndpointSlices: grant it get of services and list of endpointslices", namespace, name)
+		return fmt.Sprintf("the receiver may not read Service %s or its EndpointSlices: grant it get of services and list of endpointslices", name)
 	default:
-		return fmt.Sprintf("the API server did not say where Service %s/%s is", namespace, name)
+		return fmt.Sprintf("the API server did not say where Service %s is", name)
 	}
 }

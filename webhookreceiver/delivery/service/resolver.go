@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 )
 
@@ -240,7 +240,7 @@ func (r *ClusterResolver) addresses(ctx context.Context, key types.NamespacedNam
 	var s corev1.Service
 	if err := r.o.Reader.Get(ctx, key, &s); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, 0, unusable("Service %s does not exist", key)
+			return nil, 0, unusable("Service %s does not exist", key.Name)
 		}
 		return nil, 0, fmt.Errorf("get Service %s: %w", key, err)
 	}
@@ -260,7 +260,7 @@ func (r *ClusterResolver) addresses(ctx context.Context, key types.NamespacedNam
 		found, err := readyAddresses(key, list.Items, at)
 		return found, at.Port, err
 	case s.Spec.ClusterIP == "":
-		return nil, 0, unusable("Service %s has no cluster IP yet", key)
+		return nil, 0, unusable("Service %s has no cluster IP yet", key.Name)
 	default:
 		return []string{net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(at.Port)))}, at.Port, nil
 	}
@@ -268,13 +268,12 @@ func (r *ClusterResolver) addresses(ctx context.Context, key types.NamespacedNam
 
 // portOf is the port of a Service that can be a target.
 func (r *ClusterResolver) portOf(s *corev1.Service, port intstr.IntOrString) (*corev1.ServicePort, error) {
-	key := types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
 	switch {
 	case s.Spec.Type == corev1.ServiceTypeExternalName:
-		return nil, unusable("Service %s has the type ExternalName, which is refused: name a Service that selects Pods", key)
+		return nil, unusable("Service %s has the type ExternalName, which is refused: name a Service that selects Pods", s.Name)
 	case len(s.Spec.Selector) == 0 && !r.o.AllowSelectorless:
 		return nil, unusable("Service %s has no selector, which is refused: name a Service that selects Pods, or have the receiver started with %s",
-			key, flagSelectorless)
+			s.Name, flagSelectorless)
 	}
 	i := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
 		is := p.Port == port.IntVal
@@ -284,7 +283,7 @@ func (r *ClusterResolver) portOf(s *corev1.Service, port intstr.IntOrString) (*c
 		return is && overTCP(&p.Protocol)
 	})
 	if i < 0 {
-		return nil, noSuchPort(key, s.Spec.Ports, port)
+		return nil, noSuchPort(s.Name, s.Spec.Ports, port)
 	}
 	return &s.Spec.Ports[i], nil
 }
@@ -294,7 +293,7 @@ func overTCP(protocol *corev1.Protocol) bool {
 }
 
 // noSuchPort names the ports that there are, as far as a message has room.
-func noSuchPort(key types.NamespacedName, ports []corev1.ServicePort, port intstr.IntOrString) error {
+func noSuchPort(service string, ports []corev1.ServicePort, port intstr.IntOrString) error {
 	wanted := port.String()
 	if port.Type == intstr.String {
 		wanted = strconv.Quote(port.StrVal)
@@ -307,23 +306,34 @@ func noSuchPort(key types.NamespacedName, ports []corev1.ServicePort, port intst
 		}
 		text := strconv.Itoa(int(p.Port))
 		if p.Name != "" {
-			text += " (" + p.Name + ")"
+			text += " (" + short(p.Name) + ")"
 		}
 		has = append(has, text)
 	}
 	if len(has) == 0 {
-		return unusable("Service %s has no TCP port %s, nor any other", key, wanted)
+		return unusable("Service %s has no TCP port %s, nor any other", service, wanted)
 	}
-	return unusable("Service %s has no TCP port %s: it has %s", key, wanted, firstOf(has))
+	return unusable("Service %s has no TCP port %s: it has %s", service, wanted, firstOf(has))
 }
 
-// firstOf lists as many as fit into a message.
+// A message has room for so many bytes of a name that is not the Service's, and of a list of names: the advice comes after them.
+const (
+	maxNameBytes  = 24
+	maxNamesBytes = 48
+)
+
+func short(name string) string { return excerpt.Shorten(name, maxNameBytes) }
+
+// firstOf lists as many as fit into a message, and at least one.
 func firstOf(names []string) string {
-	const most = 3
-	if len(names) <= most {
-		return strings.Join(names, ", ")
+	list := names[0]
+	for _, name := range names[1:] {
+		if len(list)+len(name) > maxNamesBytes {
+			return list + " and more"
+		}
+		list += ", " + name
 	}
-	return strings.Join(names[:most], ", ") + " and more"
+	return list
 }
 
 const flagSelectorless = "--allow-selectorless-services"
@@ -337,14 +347,14 @@ func (r *ClusterResolver) leadsToPods(key types.NamespacedName, all []discoveryv
 	for i := range all {
 		slice := &all[i]
 		if len(slice.Endpoints) > 0 && slice.Labels[discoveryv1.LabelManagedBy] != managedByKubernetes && !r.o.AllowSelectorless {
-			return unusable("Service %s has the EndpointSlice %s, which somebody else than Kubernetes manages and which is refused: delete it, or have the receiver started with %s",
-				key, slice.Name, flagSelectorless)
+			return unusable("Service %s has the EndpointSlice %s, which Kubernetes does not manage, which is refused: delete it, or have the receiver started with %s",
+				key.Name, short(slice.Name), flagSelectorless)
 		}
 		for j := range slice.Endpoints {
 			for _, text := range slice.Endpoints[j].Addresses {
 				a, err := netip.ParseAddr(text)
 				if err == nil && !r.judge.allows(a) { // a name is never asked for
-					return unusable("Service %s leads to an address that is refused: %s", key, addressesRefused)
+					return unusable("Service %s leads to an address that is refused: %s", key.Name, addressesRefused)
 				}
 			}
 		}
@@ -374,27 +384,27 @@ func whyNotReady(key types.NamespacedName, all []discoveryv1.EndpointSlice, port
 		endpoints += len(slice.Endpoints)
 		if len(slice.Endpoints) > 0 && slice.AddressType == discoveryv1.AddressTypeFQDN {
 			return unusable("EndpointSlice %s of Service %s has the addressType FQDN, which is refused, since DNS is not asked: "+
-				"it needs addresses, as IPv4 or IPv6", slice.Name, key)
+				"it needs addresses, as IPv4 or IPv6", short(slice.Name), key.Name)
 		}
 		if _, ok := portIn(slice, port); ok {
 			reachable += len(slice.Endpoints)
 			continue
 		}
 		for j := range slice.Ports {
-			names = append(names, strconv.Quote(ptr.Deref(slice.Ports[j].Name, "")))
+			names = append(names, strconv.Quote(short(ptr.Deref(slice.Ports[j].Name, ""))))
 		}
 	}
 	switch {
 	case endpoints == 0:
-		return unusable("Service %s has no endpoints: no Pod has the labels of its selector", key)
+		return unusable("Service %s has no endpoints: no Pod has the labels of its selector", key.Name)
 	case reachable > 0:
-		return unusable("Service %s has no ready endpoints: none of its %d is ready", key, reachable)
+		return unusable("Service %s has no ready endpoints: none of its %d is ready", key.Name, reachable)
 	case len(names) == 0:
-		return unusable("Service %s has endpoints, but its EndpointSlices have no ports: no Pod has a port for port %d of the Service", key, port.Port)
+		return unusable("Service %s has endpoints, but its EndpointSlices have no ports: no Pod has a port for port %d of the Service", key.Name, port.Port)
 	default:
 		slices.Sort(names)
-		return unusable("Service %s has endpoints, but none for its port %d: that has the name %q, and the ports of its EndpointSlices have %s. "+
-			"The names must be equal", key, port.Port, port.Name, firstOf(slices.Compact(names)))
+		return unusable("Service %s has endpoints, but none for its port %d: the port's name is %q, and those in its EndpointSlices are %s. "+
+			"They must be equal", key.Name, port.Port, short(port.Name), firstOf(slices.Compact(names)))
 	}
 }
 

@@ -3,10 +3,12 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 )
@@ -29,6 +32,7 @@ type reader struct {
 	slices  []discoveryv1.EndpointSlice
 	err     error
 	hang    bool
+	name    string // of the Service, "" for catalog
 
 	mu   sync.Mutex
 	gets int
@@ -45,7 +49,7 @@ func (r *reader) Get(ctx context.Context, key types.NamespacedName, into kube.Ob
 	if r.err != nil {
 		return r.err
 	}
-	if r.service == nil || key.Namespace != "shop" || key.Name != "catalog" {
+	if r.service == nil || key.Namespace != "shop" || key.Name != cmp.Or(r.name, "catalog") {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: "services"}, key.Name)
 	}
 	r.service.DeepCopyInto(into.(*corev1.Service))
@@ -53,7 +57,7 @@ func (r *reader) Get(ctx context.Context, key types.NamespacedName, into kube.Ob
 }
 
 func (r *reader) List(_ context.Context, namespace, labels string, into runtime.Object) error {
-	if namespace != "shop" || labels != "kubernetes.io/service-name=catalog" {
+	if namespace != "shop" || labels != "kubernetes.io/service-name="+cmp.Or(r.name, "catalog") {
 		return fmt.Errorf("listed %s in %s", labels, namespace)
 	}
 	into.(*discoveryv1.EndpointSliceList).Items = r.slices
@@ -107,9 +111,9 @@ func handmade(by string, endpoints ...discoveryv1.Endpoint) []discoveryv1.Endpoi
 func withoutSelector(s *corev1.ServiceSpec) { s.Selector = nil }
 
 const (
-	wantNoSelector = "Service shop/catalog has no selector, which is refused: name a Service that selects Pods, or have the receiver started with --allow-selectorless-services"
-	wantHandmade   = "Service shop/catalog has the EndpointSlice mine, which somebody else than Kubernetes manages and which is refused: delete it, or have the receiver started with --allow-selectorless-services"
-	wantAddress    = "Service shop/catalog leads to an address that is refused: it must not be loopback, link-local, multicast, of a metadata service, or in --deny-target-cidrs"
+	wantNoSelector = "Service catalog has no selector, which is refused: name a Service that selects Pods, or have the receiver started with --allow-selectorless-services"
+	wantHandmade   = "Service catalog has the EndpointSlice mine, which Kubernetes does not manage, which is refused: delete it, or have the receiver started with --allow-selectorless-services"
+	wantAddress    = "Service catalog leads to an address that is refused: it must not be loopback, link-local, multicast, of a metadata service, or in --deny-target-cidrs"
 )
 
 func number(n int32) intstr.IntOrString { return intstr.FromInt32(n) }
@@ -164,36 +168,36 @@ func TestResolve(t *testing.T) {
 		},
 		"a name that no port has": {
 			reader: &reader{service: aService(nil)}, port: intstr.FromString("web"),
-			message: `Service shop/catalog has no TCP port "web": it has 80 (http), 8080 (admin)`,
+			message: `Service catalog has no TCP port "web": it has 80 (http), 8080 (admin)`,
 		},
 		"a name that a UDP port has": {
 			reader: &reader{service: aService(nil)}, port: intstr.FromString("dns"),
-			message: `Service shop/catalog has no TCP port "dns": it has 80 (http), 8080 (admin)`,
+			message: `Service catalog has no TCP port "dns": it has 80 (http), 8080 (admin)`,
 		},
 		"no TCP port": {
 			reader: &reader{service: aService(func(s *corev1.ServiceSpec) { s.Ports = s.Ports[:1] })}, port: number(80),
-			message: "Service shop/catalog has no TCP port 80, nor any other",
+			message: "Service catalog has no TCP port 80, nor any other",
 		},
 		"no Pods": {
 			reader: &reader{service: aService(headless)}, port: number(80),
-			message: "Service shop/catalog has no endpoints: no Pod has the labels of its selector",
+			message: "Service catalog has no endpoints: no Pod has the labels of its selector",
 		},
 		"slices whose port has another name": {
 			reader: &reader{service: aService(headless), slices: changed(pods(pod("10.244.0.1", nil)), func(s *discoveryv1.EndpointSlice) {
 				s.Ports = []discoveryv1.EndpointPort{{Name: new("web"), Port: new(int32(8081))}}
 			})}, port: number(80),
-			message: `Service shop/catalog has endpoints, but none for its port 80: that has the name "http", and the ports of its EndpointSlices have "web". The names must be equal`,
+			message: `Service catalog has endpoints, but none for its port 80: the port's name is "http", and those in its EndpointSlices are "web". They must be equal`,
 		},
 		"slices without ports": {
 			reader:  &reader{service: aService(headless), slices: changed(pods(pod("10.244.0.1", nil)), func(s *discoveryv1.EndpointSlice) { s.Ports = nil })},
 			port:    number(80),
-			message: "Service shop/catalog has endpoints, but its EndpointSlices have no ports: no Pod has a port for port 80 of the Service",
+			message: "Service catalog has endpoints, but its EndpointSlices have no ports: no Pod has a port for port 80 of the Service",
 		},
 		"slices of names": {
 			reader: &reader{service: aService(headless), slices: changed(pods(pod("catalog.example.com", nil)), func(s *discoveryv1.EndpointSlice) {
 				s.AddressType = discoveryv1.AddressTypeFQDN
 			})}, port: number(80),
-			message: "EndpointSlice catalog-abcde of Service shop/catalog has the addressType FQDN, which is refused, since DNS is not asked: it needs addresses, as IPv4 or IPv6",
+			message: "EndpointSlice catalog-abcde of Service catalog has the addressType FQDN, which is refused, since DNS is not asked: it needs addresses, as IPv4 or IPv6",
 		},
 		"no selector": {reader: &reader{service: aService(withoutSelector), slices: pods(pod("10.244.0.1", nil))}, port: number(80), message: wantNoSelector},
 		"no selector, headless": {
@@ -240,32 +244,32 @@ func TestResolve(t *testing.T) {
 			reader:  &reader{service: aService(nil), slices: pods(pod("10.244.0.1", nil))},
 			options: ResolverOptions{Addresses: Addresses{Deny: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}}}, port: number(80), message: wantAddress,
 		},
-		"no Service": {reader: &reader{}, port: number(80), message: "Service shop/catalog does not exist"},
+		"no Service": {reader: &reader{}, port: number(80), message: "Service catalog does not exist"},
 		"ExternalName": {
 			reader: &reader{service: aService(func(s *corev1.ServiceSpec) {
 				s.Type, s.ExternalName = corev1.ServiceTypeExternalName, "169.254.169.254"
 			})}, port: number(80),
-			message: "Service shop/catalog has the type ExternalName, which is refused: name a Service that selects Pods",
+			message: "Service catalog has the type ExternalName, which is refused: name a Service that selects Pods",
 		},
-		"a port that it does not have": {reader: &reader{service: aService(nil)}, port: number(443), message: "Service shop/catalog has no TCP port 443: it has 80 (http), 8080 (admin)"},
+		"a port that it does not have": {reader: &reader{service: aService(nil)}, port: number(443), message: "Service catalog has no TCP port 443: it has 80 (http), 8080 (admin)"},
 		"no cluster IP yet": {
-			reader: &reader{service: aService(func(s *corev1.ServiceSpec) { s.ClusterIP = "" })}, port: number(80), message: "Service shop/catalog has no cluster IP yet",
+			reader: &reader{service: aService(func(s *corev1.ServiceSpec) { s.ClusterIP = "" })}, port: number(80), message: "Service catalog has no cluster IP yet",
 		},
 		"no Pod that is ready": {
-			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", new(false)))}, port: number(80), message: "Service shop/catalog has no ready endpoints: none of its 1 is ready",
+			reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", new(false)))}, port: number(80), message: "Service catalog has no ready endpoints: none of its 1 is ready",
 		},
 		"endpoints that are names": {
-			reader: &reader{service: aService(headless), slices: pods(pod("metadata.example", nil))}, port: number(80), message: "Service shop/catalog has no ready endpoints: none of its 1 is ready",
+			reader: &reader{service: aService(headless), slices: pods(pod("metadata.example", nil))}, port: number(80), message: "Service catalog has no ready endpoints: none of its 1 is ready",
 		},
 		"not allowed": {
 			reader: &reader{err: apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "catalog", errors.New("no"))}, port: number(80),
-			message: "the receiver may not read Service shop/catalog or its EndpointSlices: grant it get of services and list of endpointslices",
+			message: "the receiver may not read Service catalog or its EndpointSlices: grant it get of services and list of endpointslices",
 		},
 		"an API server that fails": {
-			reader: &reader{err: errors.New("dial tcp 10.0.0.1:443: secret")}, port: number(80), message: "the API server did not say where Service shop/catalog is",
+			reader: &reader{err: errors.New("dial tcp 10.0.0.1:443: secret")}, port: number(80), message: "the API server did not say where Service catalog is",
 		},
 		"an API server that hangs": {
-			reader: &reader{hang: true}, port: number(80), message: "the API server did not say in time where Service shop/catalog is",
+			reader: &reader{hang: true}, port: number(80), message: "the API server did not say in time where Service catalog is",
 		},
 	}
 	for name, c := range cases {
@@ -280,14 +284,50 @@ func TestResolve(t *testing.T) {
 			got, err := NewResolver(c.options).Resolve(ctx, "shop", "catalog", c.port)
 			message := ""
 			if err != nil {
-				message = resolveMessage(err, "shop", "catalog")
+				message = resolveMessage(err, "catalog")
 			}
 			if got != c.want || message != c.message {
 				t.Errorf("%+v, %q, want %+v, %q", got, message, c.want, c.message)
 			}
+			fitsAStatus(t, c.reader, c.options, c.port)
 		})
 	}
 }
+
+// fitsAStatus resolves once more, with names as long as Kubernetes takes them: what to do about an error stands last, where a message that
+// is too long is cut off.
+func fitsAStatus(t *testing.T, r *reader, o ResolverOptions, port intstr.IntOrString) {
+	t.Helper()
+	if r.hang {
+		return
+	}
+	r.name = strings.Repeat("n", validation.DNS1035LabelMaxLength)
+	for i := range r.slices {
+		r.slices[i].Name = strings.Repeat("s", validation.DNS1123SubdomainMaxLength)
+		for j := range r.slices[i].Ports {
+			r.slices[i].Ports[j].Name = new(longest("s" + *r.slices[i].Ports[j].Name))
+		}
+	}
+	if r.service != nil {
+		r.service.Name = r.name
+		for i := range r.service.Spec.Ports {
+			r.service.Spec.Ports[i].Name = longest(r.service.Spec.Ports[i].Name)
+		}
+	}
+	if _, err := NewResolver(o).Resolve(t.Context(), "shop", r.name, port); err != nil {
+		if message := resolveMessage(err, r.name); len(message) > maxMessage {
+			t.Errorf("%d bytes, and a status has room for %d: %s", len(message), maxMessage, message)
+		}
+	}
+}
+
+// longest makes a name as long as that of a port may be.
+func longest(name string) string {
+	return name + strings.Repeat("p", validation.DNS1123LabelMaxLength-len(name))
+}
+
+// maxMessage is up to how many bytes a status takes of an error of a delivery.
+const maxMessage = 256
 
 func TestResolverSpreadsOverPods(t *testing.T) {
 	r := NewResolver(ResolverOptions{Reader: &reader{service: aService(headless), slices: pods(pod("10.244.0.1", nil), pod("10.244.0.2", nil))}})

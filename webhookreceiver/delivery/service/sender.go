@@ -166,7 +166,7 @@ func (s *Sender) attempt(ctx context.Context, d *delivery.Delivery) delivery.Res
 
 	address, err := s.resolver.Resolve(ctx, d.Endpoint.Key.Namespace, target.Name, target.Port)
 	if err != nil {
-		return delivery.Result{Message: resolveMessage(err, d.Endpoint.Key.Namespace, target.Name)}
+		return delivery.Result{Message: resolveMessage(err, target.Name)}
 	}
 	to := service{namespace: d.Endpoint.Key.Namespace, name: target.Name, port: target.Port}
 	ctx = context.WithValue(ctx, serviceKey{}, to)
@@ -212,7 +212,7 @@ func (s *Sender) noAnswer(ctx context.Context, err error, target *route.Service,
 	to, _ := ctx.Value(serviceKey{}).(service)
 	s.resolver.Forget(to.namespace, to.name, to.port)
 	if check := (*checkError)(nil); errors.As(err, &check) {
-		return resolveMessage(check.cause, to.namespace, to.name)
+		return resolveMessage(check.cause, to.name)
 	}
 	if target.TLS == nil && mayBeTLS(0, err) && s.prober.speaksTLS(ctx, address.HostPort) {
 		return speaksTLS

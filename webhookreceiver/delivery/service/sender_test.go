@@ -267,14 +267,14 @@ func TestNoConnection(t *testing.T) {
 		"a name of loopback": {
 			&fixed{address: "localhost:80"}, false, addressRefused,
 		},
-		"unknown": {&fixed{err: &ResolveError{Message: "Service shop/catalog does not exist"}}, true, "Service shop/catalog does not exist"},
+		"unknown": {&fixed{err: &ResolveError{Message: "Service catalog does not exist"}}, true, "Service catalog does not exist"},
 		"not any more": {
-			&fixed{address: closed, check: &ResolveError{Message: "Service shop/catalog has no selector"}}, true, "Service shop/catalog has no selector",
+			&fixed{address: closed, check: &ResolveError{Message: "Service catalog has no selector"}}, true, "Service catalog has no selector",
 		},
 		"the API is silent at the second question": {
-			&fixed{address: closed, check: errors.New("token=s3cret")}, true, "the API server did not say where Service shop/catalog is",
+			&fixed{address: closed, check: errors.New("token=s3cret")}, true, "the API server did not say where Service catalog is",
 		},
-		"the API is silent": {&fixed{err: errors.New("token=s3cret")}, true, "the API server did not say where Service shop/catalog is"},
+		"the API is silent": {&fixed{err: errors.New("token=s3cret")}, true, "the API server did not say where Service catalog is"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
