@@ -60,6 +60,7 @@ func (o *options) memory() []membudget.Part {
 			Name:  "requests to targets and their answers",
 			Bytes: membudget.Times(delivery.DefaultFirstInFlight+delivery.DefaultSharedInFlight, service.AttemptBytes),
 		},
+		{Name: "what is remembered of targets", Bytes: service.RememberedBytes},
 		{
 			Name: "notifications that wait", Flag: "store-max-notifications", Value: int64(o.store.MaxNotifications),
 			Bytes: membudget.Times(o.store.MaxNotifications, queue.NotificationBytes+delivery.WaitingBytes),

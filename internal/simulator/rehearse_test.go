@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
 func TestRehearsals(t *testing.T) {
@@ -88,7 +90,7 @@ func TestRefusedRehearsals(t *testing.T) {
 
 func TestSamplesForOthers(t *testing.T) {
 	at := time.Date(2026, 3, 1, 13, 0, 0, 0, time.FixedZone("", 3600))
-	for _, eventType := range knownEventTypes() {
+	for _, eventType := range notification.EventTypes() {
 		if eventType == eventTypeAll {
 			continue // nothing is notified as that
 		}

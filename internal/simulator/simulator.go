@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
 const (
@@ -61,7 +63,7 @@ func New(options Options) (*Simulator, error) {
 		ed25519:       key,
 		options:       options,
 		environmentID: hex.EncodeToString(id[:16]),
-		eventTypes:    append(knownEventTypes(), options.ExtraEventTypes...),
+		eventTypes:    append(notification.EventTypes(), options.ExtraEventTypes...),
 	}
 	s.courier = newCourier(options, s.sign)
 	s.Reset()

@@ -17,7 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
 )
 
 // An attempt takes no more than is reckoned with, however a target answers.
@@ -149,6 +151,42 @@ func TestAHandshakeThatDoesNotEnd(t *testing.T) {
 	if got := s.Send(t.Context(), overTLS(nil)); got.Verdict != delivery.Failed || !strings.Contains(got.Message, "more than 32 KiB for its certificate") {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// What is remembered of targets is no more than is reckoned with, however many there are, and whatever they have as certificates.
+func TestNoMoreIsRememberedThanIsReckoned(t *testing.T) {
+	text := newAuthority(t).pem()
+	bundle := strings.Repeat(text, maxBundle/len(text))
+	maps := map[string]map[string]string{}
+	for i := range 2 * maxBundles / maxBundle {
+		maps[fmt.Sprintf("ca-%d", i)] = map[string]string{"ca.crt": bundle}
+	}
+	name := func(i int) string { return fmt.Sprintf("%s-%06d", strings.Repeat("n", 56), i) }
+	before := inUse()
+	trusting := newTrust(&configMaps{have: maps}, time.Now)
+	for of := range maps {
+		if _, err := trusting.of(t.Context(), "shop", &route.TLS{CAConfigMap: of, CAKey: "ca.crt"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resolver := NewResolver(ResolverOptions{Reader: &reader{}})
+	for i := range 2 * maxResolved {
+		resolver.remember("shop/"+name(i), resolved{addresses: []string{"10.244.100.100:8080"}, err: unusable("%s", strings.Repeat("x", maxMessage))})
+	}
+	patient := newPatience()
+	for i := range 2 * maxPatience {
+		d := aDelivery(nil)
+		d.ID = queue.ID(i)
+		patient.ends(d, time.Now())
+	}
+	taken := inUse() - before
+	t.Logf("%d bytes are remembered, %d are reckoned with", taken, RememberedBytes)
+	if taken > RememberedBytes {
+		t.Errorf("%d bytes are remembered, and %d are reckoned with", taken, RememberedBytes)
+	}
+	runtime.KeepAlive(trusting)
+	runtime.KeepAlive(resolver)
+	runtime.KeepAlive(patient)
 }
 
 // inUse is what the process has in use: heap and stacks.

@@ -42,6 +42,10 @@ const (
 // AttemptBytes is what an attempt takes at most beside the body that it sends, with a target that answers with as much as is read of it.
 const AttemptBytes = 320 << 10
 
+// RememberedBytes is what is remembered between attempts at most: certificates of authorities, where Services are, and since when targets are
+// being rolled out.
+const RememberedBytes = 16 << 20
+
 // Options say how a Sender reaches Services. Resolver is needed.
 type Options struct {
 	Resolver Resolver
@@ -174,7 +178,7 @@ func (s *Sender) attempt(ctx context.Context, d *delivery.Delivery) delivery.Res
 	if target.TLS != nil {
 		scheme, usual = "https://", 443
 		if ctx, host, err = s.encrypt(ctx, to.namespace, target, &address); err != nil {
-			return delivery.Result{Message: trustMessage(err, to.namespace, target.TLS.CAConfigMap)}
+			return delivery.Result{Message: trustMessage(err, target.TLS.CAConfigMap)}
 		}
 	}
 	req, err := newRequest(ctx, d, scheme+host, address.header(usual))

@@ -176,20 +176,20 @@ func TestOverTLS(t *testing.T) {
 			want:    "it may ask for a certificate of the client",
 		},
 		"no ConfigMap": {
-			change: func(t *route.TLS) { t.CAConfigMap = "none" }, want: "ConfigMap shop/none does not exist, which tls.caConfigMapRef of the target names",
+			change: func(t *route.TLS) { t.CAConfigMap = "none" }, want: "ConfigMap none does not exist, which tls.caConfigMapRef of the target names",
 		},
 		"no such key": {
-			change: func(t *route.TLS) { t.CAKey = "tls.crt" }, want: "ConfigMap shop/ca has no key tls.crt: it has ca.crt, none, other",
+			change: func(t *route.TLS) { t.CAKey = "tls.crt" }, want: "ConfigMap ca has no key tls.crt: it has ca.crt, none, other",
 		},
-		"no certificate": {change: func(t *route.TLS) { t.CAKey = "none" }, want: "none of ConfigMap shop/ca has no certificate in PEM"},
+		"no certificate": {change: func(t *route.TLS) { t.CAKey = "none" }, want: "none of ConfigMap ca has no certificate in PEM"},
 		"it may not be read": {
 			api:  &configMaps{err: apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "ca", errors.New("no"))},
-			want: "the receiver may not read ConfigMap shop/ca: name it cloudinary-target-ca, or grant the receiver get of it",
+			want: "the receiver may not read ConfigMap ca: name it cloudinary-target-ca, or grant the receiver get of it",
 		},
-		"the API server does not answer": {api: &configMaps{err: errors.New("secret")}, want: "the API server did not give ConfigMap shop/ca"},
+		"the API server does not answer": {api: &configMaps{err: errors.New("secret")}, want: "the API server did not give ConfigMap ca"},
 		"too much": {
 			api:  &configMaps{have: map[string]map[string]string{"ca": {"ca.crt": strings.Repeat("x", maxBundle+1)}}},
-			want: "ca.crt of ConfigMap shop/ca has 512 KiB",
+			want: "ca.crt of ConfigMap ca has 512 KiB",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

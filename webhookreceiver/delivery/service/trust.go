@@ -120,9 +120,9 @@ func (t *trust) read(ctx context.Context, at types.NamespacedName, key string) (
 	var m corev1.ConfigMap
 	switch err := t.reader.Get(ctx, at, &m); {
 	case apierrors.IsNotFound(err):
-		return authorities{}, unusable("ConfigMap %s does not exist, which tls.caConfigMapRef of the target names", at)
+		return authorities{}, unusable("ConfigMap %s does not exist, which tls.caConfigMapRef of the target names", short(at.Name))
 	case apierrors.IsForbidden(err):
-		return authorities{}, unusable("the receiver may not read ConfigMap %s: name it %s, or grant the receiver get of it", at, TargetCAName)
+		return authorities{}, unusable("the receiver may not read ConfigMap %s: name it %s, or grant the receiver get of it", short(at.Name), TargetCAName)
 	case err != nil:
 		return authorities{}, fmt.Errorf("get ConfigMap %s: %w", at, err)
 	}
@@ -133,30 +133,33 @@ func (t *trust) read(ctx context.Context, at types.NamespacedName, key string) (
 		}
 	}
 	if len(text) > maxBundle {
-		return authorities{}, unusable("%s of ConfigMap %s has %d KiB, and certificates may have %d KiB", key, at, len(text)>>10, maxBundle>>10)
+		return authorities{}, unusable("%s of ConfigMap %s has %d KiB, and certificates may have %d KiB", short(key), short(at.Name), len(text)>>10, maxBundle>>10)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(text)) {
-		return authorities{}, unusable("%s of ConfigMap %s has no certificate in PEM", key, at)
+		return authorities{}, unusable("%s of ConfigMap %s has no certificate in PEM", short(key), short(at.Name))
 	}
 	sum := sha256.Sum256([]byte(text))
 	return authorities{pool: pool, id: string(sum[:]), size: len(text)}, nil
 }
 
 // trustMessage says why it is not known whom to trust.
-func trustMessage(err error, namespace, name string) string {
+func trustMessage(err error, name string) string {
 	if known := (*ResolveError)(nil); errors.As(err, &known) {
 		return known.Error()
 	}
-	return fmt.Sprintf("the API server did not give ConfigMap %s/%s", namespace, name)
+	return fmt.Sprintf("the API server did not give ConfigMap %s", short(name))
 }
 
 func noSuchKey(m *corev1.ConfigMap, at types.NamespacedName, key string) error {
 	has := slices.Sorted(maps.Keys(m.Data))
 	if len(has) == 0 {
-		return unusable("ConfigMap %s has no key %s, nor any other", at, key)
+		return unusable("ConfigMap %s has no key %s, nor any other", short(at.Name), short(key))
 	}
-	return unusable("ConfigMap %s has no key %s: it has %s", at, key, firstOf(has))
+	for i, name := range has {
+		has[i] = short(name)
+	}
+	return unusable("ConfigMap %s has no key %s: it has %s", short(at.Name), short(key), firstOf(has))
 }
 
 // encrypted is how a connection over TLS is made, in the context of a request over it.
