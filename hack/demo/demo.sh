@@ -247,6 +247,9 @@ remove() {
   show 'curl -s "$CLOUDINARY_SIM_URL/_sim/triggers" | bin/show-triggers'
   expect_triggers "something is left at Cloudinary" "$none"
   check 'curl -s "$CLOUDINARY_SIM_URL/_sim/calls"'
+  # The demo has no kube-controller-manager; a namespace goes nevertheless, with what is in it.
+  check 'kubectl create namespace demo-empty && kubectl create configmap -n demo-empty something'
+  check 'kubectl delete --timeout=60s namespace demo-empty'
 }
 
 none="no triggers"

@@ -27,7 +27,7 @@ localcluster() { bin/localcluster --dir "$demo_dir" "$@"; }
 # build_programs LABEL builds the demo's programs into bin/; Go does nothing where nothing has changed.
 build_programs() {
   compile "$1" bin '' ./cmd/cloudinary-sim ./cmd/kubectl-cloudinary ./cmd/manager ./cmd/receiver \
-    ./hack/localcluster ./hack/demo/show-deliveries ./hack/demo/show-triggers ./hack/demo/target
+    ./hack/localcluster ./hack/demo/namespaces ./hack/demo/show-deliveries ./hack/demo/show-triggers ./hack/demo/target
 }
 
 # kubernetes_programs prints a folder with etcd and kube-apiserver, and says where they are from: KUBEBUILDER_ASSETS, what was built or

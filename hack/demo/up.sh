@@ -18,6 +18,7 @@ cluster() {
 
 start_cluster() {
   cluster up --assets "$assets" --controller-manager=false # Its build takes minutes, and no Pod runs here.
+  cluster run --name namespaces -- bin/namespaces "--kubeconfig=$KUBECONFIG"
   # What the manager needs before it starts. A kind is served only some moments after it was applied.
   kubectl apply --server-side --force-conflicts -k hack/demo/cluster >/dev/null
   kubectl wait --for=condition=Established --timeout=60s -f config/crd/bases >/dev/null
