@@ -26,7 +26,7 @@ localcluster() { bin/localcluster --dir "$demo_dir" "$@"; }
 
 # build_programs LABEL builds the demo's programs into bin/; Go does nothing where nothing has changed.
 build_programs() {
-  compile "$1" bin '' ./cmd/cloudinary-sim ./cmd/kubectl-cloudinary ./cmd/manager ./cmd/receiver \
+  compile "$1" bin '-s -w' ./cmd/cloudinary-sim ./cmd/kubectl-cloudinary ./cmd/manager ./cmd/receiver \
     ./hack/localcluster ./hack/demo/namespaces ./hack/demo/show-deliveries ./hack/demo/show-triggers ./hack/demo/target
 }
 
