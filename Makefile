@@ -53,6 +53,10 @@ help: ## Show this list.
 demo: ## Walk through the main job on a cluster and a Cloudinary made for it, and check each step.
 	@hack/demo/demo.sh
 
+.PHONY: demo-recording
+demo-recording: ## Run the demo, and make the picture in the README of what it printed: docs/images/demo.svg.
+	@mkdir -p .local && hack/demo/demo.sh >.local/recording.txt && go run ./hack/demo/recording <.local/recording.txt
+
 .PHONY: demo-up
 demo-up: ## Start the demo's cluster, simulator and manager in the background; writes .local/demo.env to source.
 	@hack/demo/up.sh

@@ -9,6 +9,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 # Without any state nothing was started here, and there is nothing to build a program for.
 [ -e "$demo_dir/pids" ] || exit 0
-build localcluster ./hack/localcluster
+[ -x bin/localcluster ] || build_programs 'Build what stops them'
 localcluster down
 rm -f "$demo_dir/demo.env"

@@ -9,8 +9,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=hack/demo/lib.sh
 . hack/demo/lib.sh
 
+# cluster is localcluster with its messages in a file, and on the screen where it fails.
+cluster() {
+  localcluster "$@" 2>"$state/localcluster.log" && return 0
+  cat "$state/localcluster.log" >&2
+  return 1
+}
+
 start_cluster() {
-  localcluster up --assets "$assets"
+  cluster up --assets "$assets" --controller-manager=false # Its build takes minutes, and no Pod runs here.
+  cluster run --name namespaces -- bin/namespaces "--kubeconfig=$KUBECONFIG"
   # What the manager needs before it starts. A kind is served only some moments after it was applied.
   kubectl apply --server-side --force-conflicts -k hack/demo/cluster >/dev/null
   kubectl wait --for=condition=Established --timeout=60s -f config/crd/bases >/dev/null
@@ -21,18 +29,22 @@ start_simulator() {
   port=$(localcluster port cloudinary-sim)
   sim_url="http://127.0.0.1:$port"
   cloudinary_url="cloudinary://$sim_key:$sim_secret@demo?upload_prefix=$sim_url"
-  localcluster run --name cloudinary-sim --ready "$sim_url/_sim/calls" -- \
+  cluster run --name cloudinary-sim --ready "$sim_url/_sim/calls" -- \
     bin/cloudinary-sim "--listen=127.0.0.1:$port" --cloud=demo "--api-key=$sim_key" "--api-secret=$sim_secret" \
     "--forward=https://hooks.example.com=$receiver_url" `# The load balancer in front of the receiver.` \
     ${sim_flags[@]+"${sim_flags[@]}"} # an empty array is unset to bash 3
 }
 
-# The namespace and the Secret that config/samples expects.
+# The namespaces and the Secret that config/samples expects.
 write_credentials() {
   kubectl apply --server-side --force-conflicts -f - >/dev/null <<YAML
 apiVersion: v1
 kind: Namespace
 metadata: {name: shop}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: catalog}
 ---
 apiVersion: v1
 kind: Secret
@@ -47,7 +59,7 @@ start_manager() {
   metrics=$(localcluster port manager/metrics)
   health=$(localcluster port manager/health)
   localcluster kubeconfig --as system:serviceaccount:cloudinary-operator-system:cloudinary-operator-manager >"$kubeconfig"
-  localcluster run --name manager --ready "http://127.0.0.1:$health/readyz" -- \
+  cluster run --name manager --ready "http://127.0.0.1:$health/readyz" -- \
     bin/manager "--kubeconfig=$kubeconfig" \
     --leader-elect --leader-election-namespace=cloudinary-operator-system \
     "--metrics-bind-address=127.0.0.1:$metrics" "--health-probe-bind-address=127.0.0.1:$health" \
@@ -61,7 +73,7 @@ start_receiver() {
   local health kubeconfig="$state/receiver.kubeconfig"
   health=$(localcluster port receiver/health)
   localcluster kubeconfig --as system:serviceaccount:cloudinary-operator-system:cloudinary-operator-receiver >"$kubeconfig"
-  localcluster run --name receiver --ready "http://127.0.0.1:$health/readyz" -- \
+  cluster run --name receiver --ready "http://127.0.0.1:$health/readyz" -- \
     bin/receiver "--kubeconfig=$kubeconfig" --namespace=cloudinary-operator-system \
     "--store-dir=$state/receiver" "--notifications-bind-address=${receiver_url#http://}" \
     "--metrics-bind-address=127.0.0.1:$(localcluster port receiver/metrics)" --metrics-secure=false \
@@ -78,7 +90,7 @@ start_target() {
   port=$(localcluster port target)
   address=$(bin/target -print-address) || die "the demo's target needs an address that a Service can lead to"
   target_url="http://$address:$port"
-  localcluster run --name target --ready "$target_url/received" -- \
+  cluster run --name target --ready "$target_url/received" -- \
     bin/target "-listen=$address:$port" "-secret=$sim_secret"
   kubectl apply --server-side --force-conflicts -f - >/dev/null <<YAML
 apiVersion: discovery.k8s.io/v1
@@ -111,29 +123,25 @@ read -r -a sim_flags <<<"${SIM_FLAGS:-}"
 
 begin=$SECONDS
 umask 077 # Kubeconfigs and demo.env hold keys.
-assets=$(kubernetes_programs)
-build localcluster ./hack/localcluster
-build show-triggers ./hack/demo/show-triggers
-build cloudinary-sim ./cmd/cloudinary-sim
-build manager ./cmd/manager
-build receiver ./cmd/receiver
-build show-deliveries ./hack/demo/show-deliveries
-build target ./hack/demo/target
-build kubectl-cloudinary ./cmd/kubectl-cloudinary
-
 mkdir -p "$demo_dir"
 state=$(cd "$demo_dir" && pwd)
+assets=$(STEP='[1/4] ' kubernetes_programs)
+build_programs '[2/4] Build manager, receiver, plugin and simulator'
 export KUBECONFIG="$state/kubeconfig" PATH="$PWD/bin:$assets:$PATH"
 receiver_url="http://127.0.0.1:$(localcluster port receiver)"
 admin_url="http://127.0.0.1:$(localcluster port receiver/admin)"
+say '[3/4] Start Kubernetes'
 start_cluster
+say '[4/4] Start the simulated Cloudinary, the manager, the receiver and a Service'
 start_simulator
 write_credentials
 start_manager
 start_receiver
 start_target
 write_env
-say "The demo runs (after $((SECONDS - begin)) s). To look around:"
+say "The demo runs (after $(took $((SECONDS - begin))))."
+[ -z "${DEMO_QUIET:-}" ] || exit 0 # demo.sh goes on by itself.
+say "To look around:"
 say "  . $demo_dir/demo.env"
 say "  kubectl apply --server-side -k config/samples"
 say "  kubectl get cldt,nep --all-namespaces"

@@ -32,7 +32,9 @@ type cluster struct {
 	state  *state
 	assets string
 	node   string // its address; empty: there is none
-	pki    pki
+	// controllers says whether kube-controller-manager is part of it.
+	controllers bool
+	pki         pki
 }
 
 // component is one process of the control plane.
@@ -49,12 +51,17 @@ func up(ctx context.Context, c *cluster, messages io.Writer) error {
 	if c.pki, err = ensurePKI(c.state.path("pki"), c.node); err != nil {
 		return err
 	}
-	anew := false
-	for _, component := range []component{
+	components := []component{
 		{etcd, c.etcdArguments, c.etcdReady},
 		{apiServer, c.apiServerArguments, c.apiServerReady},
-		{controllerManager, c.controllerManagerArguments, c.controllerManagerReady},
-	} {
+	}
+	if c.controllers {
+		components = append(components, component{controllerManager, c.controllerManagerArguments, c.controllerManagerReady})
+	} else if err := stopNamed(ctx, c.state, controllerManager, messages); err != nil {
+		return err
+	}
+	anew := false
+	for _, component := range components {
 		if anew, err = c.ensure(ctx, component, anew, messages); err != nil {
 			return err
 		}

@@ -23,9 +23,10 @@ import (
 const usage = `Usage: localcluster [--dir FOLDER] COMMAND
 
 Commands
-  up [--assets FOLDER] [--node ADDRESS]
+  up [--assets FOLDER] [--node ADDRESS] [--controller-manager=false]
         start the control plane, or what is missing of it, and wait until it is ready. With --node it is made
-        for a node of that address, which is for others to start: keys, kubeconfigs and rights of one are there
+        for a node of that address, which is for others to start: keys, kubeconfigs and rights of one are there.
+        With --controller-manager=false nothing empties deleted namespaces or collects what has lost its owner
   down  end everything that up and run started, and wait until it has ended
   status
         print what runs; exit code 1 unless all of it does
@@ -122,6 +123,7 @@ func upCommand(ctx context.Context, s *state, args []string, messages io.Writer)
 	assets := flags.String("assets", os.Getenv("KUBEBUILDER_ASSETS"),
 		"folder with etcd, kube-apiserver and kube-controller-manager; hack/kubernetes/build.sh prints one (default $KUBEBUILDER_ASSETS)")
 	node := flags.String("node", "", "address of the node that the control plane is for, which is the same each time; absent: there is none")
+	controllers := flags.Bool("controller-manager", true, "start kube-controller-manager")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -135,7 +137,7 @@ func upCommand(ctx context.Context, s *state, args []string, messages io.Writer)
 	if err != nil {
 		return err
 	}
-	return up(ctx, &cluster{state: s, assets: folder, node: *node}, messages)
+	return up(ctx, &cluster{state: s, assets: folder, node: *node, controllers: *controllers}, messages)
 }
 
 func kubeconfigCommand(ctx context.Context, s *state, args []string, out, messages io.Writer) error {

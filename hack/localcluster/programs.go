@@ -106,6 +106,7 @@ func status(ctx context.Context, s *state, out io.Writer) error {
 		case noted:
 			fmt.Fprintf(table, "%s\t-\tended by itself\t%s\n", name, s.logFile(name))
 			result = errNotRunning
+		case name == controllerManager: // Not every cluster has one.
 		default:
 			fmt.Fprintf(table, "%s\t-\tnot started\t-\n", name)
 			result = errNotRunning

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -30,14 +31,15 @@ type trigger struct {
 
 func main() {
 	withoutIDs := flag.Bool("without-ids", false, "leave out the ids, which are others each time")
+	short := flag.Bool("short", false, "print event types, ids, and whether there is a filter; the part of an address that nobody can guess is left out")
 	flag.Parse()
-	if err := run(os.Stdin, os.Stdout, *withoutIDs); err != nil {
+	if err := run(os.Stdin, os.Stdout, *withoutIDs, *short); err != nil {
 		fmt.Fprintln(os.Stderr, "show-triggers:", err)
 		os.Exit(1)
 	}
 }
 
-func run(in io.Reader, out io.Writer, withoutIDs bool) error {
+func run(in io.Reader, out io.Writer, withoutIDs, short bool) error {
 	triggers, err := read(in)
 	if err != nil {
 		return err
@@ -55,7 +57,11 @@ func run(in io.Reader, out io.Writer, withoutIDs bool) error {
 	for _, t := range triggers {
 		if t.URI != uri {
 			uri = t.URI
-			fmt.Fprintf(&table, "%s\n", uri)
+			fmt.Fprintln(&table, title(uri, short))
+		}
+		if short {
+			fmt.Fprintf(&table, "  %s\t%s%s\n", t.EventType, t.ID, filtered(t.Filter))
+			continue
 		}
 		cells := []string{"  " + t.EventType, "additive " + additive(t.Additive), t.AuthScheme, "filter " + compact(t.Filter), "template " + compact(t.PayloadTemplate)}
 		if !withoutIDs {
@@ -85,6 +91,23 @@ func read(in io.Reader) ([]trigger, error) {
 		return nil, errors.New("no list of triggers: " + string(bytes.TrimSpace(text)))
 	}
 	return *list.Triggers, nil
+}
+
+// unguessable is the last part of a receiver's address.
+var unguessable = regexp.MustCompile(`(/v1/notifications/[^/]+/[^/]+)/[0-9a-f]{32}$`)
+
+func title(uri string, short bool) string {
+	if !short {
+		return uri
+	}
+	return unguessable.ReplaceAllString(uri, "$1/...")
+}
+
+func filtered(filter json.RawMessage) string {
+	if compact(filter) == "-" {
+		return ""
+	}
+	return "  with a filter"
 }
 
 func additive(value *bool) string {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command target is somebody's Service in the demo: it takes what the receiver forwards, verifies it again from the bytes it got, and
-// shows what it has at GET /received. It keeps everything in memory.
+// shows what it has at GET /received, a line each. It keeps everything in memory, until DELETE /received.
 package main
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"crypto/subtle"
 	"encoding/hex"
@@ -35,9 +36,10 @@ func run(listen, secret string, address bool) error {
 	if address {
 		return printAddress()
 	}
-	t := &target{secret: secret, received: []received{}}
+	t := &target{secret: secret}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /received", t.show)
+	mux.HandleFunc("DELETE /received", t.forget)
 	mux.HandleFunc("POST /", t.take)
 	server := &http.Server{Addr: listen, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	return server.ListenAndServe()
@@ -60,11 +62,20 @@ func printAddress() error {
 
 // received is one notification as GET /received shows it.
 type received struct {
-	EventType      string `json:"event_type"`
-	PublicID       string `json:"public_id,omitempty"`
-	IdempotencyKey string `json:"idempotency_key"`
-	Bytes          int    `json:"bytes"`
-	Verified       bool   `json:"verified"`
+	eventType      string
+	publicID       string
+	version        json.Number
+	idempotencyKey string
+	verified       bool
+}
+
+func (r received) String() string {
+	signature := "signature NOT verified"
+	if r.verified {
+		signature = "signature verified"
+	}
+	// The start of the idempotency key is enough to tell one from another.
+	return fmt.Sprintf("%s %s version %s, %s, key %.8s...", r.eventType, r.publicID, cmp.Or(r.version, "-"), signature, r.idempotencyKey)
 }
 
 type target struct {
@@ -82,13 +93,14 @@ func (t *target) take(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var fields struct {
-		NotificationType string `json:"notification_type"`
-		PublicID         string `json:"public_id"`
+		NotificationType string      `json:"notification_type"`
+		PublicID         string      `json:"public_id"`
+		Version          json.Number `json:"version"`
 	}
 	_ = json.Unmarshal(body, &fields) // what it does not say stays empty
 	got := received{
-		EventType: fields.NotificationType, PublicID: fields.PublicID, IdempotencyKey: r.Header.Get("Idempotency-Key"),
-		Bytes: len(body), Verified: t.verified(body, r.Header),
+		eventType: fields.NotificationType, publicID: fields.PublicID, version: fields.Version,
+		idempotencyKey: r.Header.Get("Idempotency-Key"), verified: t.verified(body, r.Header),
 	}
 	t.mu.Lock()
 	t.received = append(t.received, got)
@@ -109,8 +121,13 @@ func (t *target) verified(body []byte, header http.Header) bool {
 func (t *target) show(w http.ResponseWriter, _ *http.Request) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	encoder := json.NewEncoder(w)
 	for _, one := range t.received {
-		_ = encoder.Encode(one) // a client that goes away misses it
+		fmt.Fprintln(w, one) // a client that goes away misses it
 	}
+}
+
+func (t *target) forget(http.ResponseWriter, *http.Request) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.received = nil
 }
