@@ -18,11 +18,11 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 )
 
-// version and commit are set by the build.
-var (
-	version = "dev"
-	commit  = ""
-)
+// version is set by the build.
+var version = "dev"
+
+// commit is, too. Where it is not, Go may have noted it: see release.Of.
+var commit string //nolint:gochecknoglobals // the linker sets it
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -32,7 +32,7 @@ func main() {
 		Commit:   commit,
 		Now:      time.Now,
 		Getenv:   os.Getenv,
-		Terminal: term.IsTerminal(int(os.Stdout.Fd())), //nolint:gosec // a file descriptor is small
+		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 	}, os.Args[1:])
 	stop()
 	os.Exit(code)

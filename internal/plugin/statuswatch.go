@@ -102,27 +102,41 @@ func (c *cli) watchStatus(ctx context.Context, cl *cluster, o statusOptions) err
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	for before := (*statusReport)(nil); ; {
+	shown := shownStatus{cli: c, cluster: cl, options: o}
+	for ctx.Err() == nil {
 		view, err := cl.readStatus(ctx, o)
-		if ctx.Err() != nil {
-			return nil
+		if err == nil {
+			err = shown.show(view.report)
 		}
-		if err != nil {
+		if err == nil {
+			err = explained(untilChanged(ctx, watching, cl.namespace, view, o))
+		}
+		if err != nil && ctx.Err() == nil { // else it is what ends calls
 			return err
 		}
-		if before == nil || !reflect.DeepEqual(*before, view.report) {
-			if before != nil {
-				fmt.Fprint(c.Streams.Out, betweenPrints(o.output.format))
-			}
-			if err := c.showStatus(view.report, cl, o); err != nil {
-				return err
-			}
-			before = &view.report
-		}
-		if err := untilChanged(ctx, watching, cl.namespace, view, o); err != nil && ctx.Err() == nil {
-			return explained(err)
-		}
 	}
+	return nil
+}
+
+// shownStatus is what was printed last.
+type shownStatus struct {
+	*cli
+	cluster *cluster
+	options statusOptions
+	last    *statusReport
+}
+
+// show prints a report, unless it is what was printed last.
+func (s *shownStatus) show(report statusReport) error {
+	switch {
+	case s.last == nil:
+	case reflect.DeepEqual(*s.last, report):
+		return nil
+	default:
+		fmt.Fprint(s.Streams.Out, betweenPrints(s.options.output.format))
+	}
+	s.last = &report
+	return s.showStatus(report, s.cluster, s.options)
 }
 
 // betweenPrints keeps one print from the next.

@@ -4,8 +4,8 @@ package plugin
 
 import "strconv"
 
-// style is how a person gets to see something: with colours and symbols on a terminal, and bare in a pipe.
-type style struct{ coloured bool }
+// style is how a person gets to see something: with colors and symbols on a terminal, and bare in a pipe.
+type style struct{ colored bool }
 
 const (
 	red    = "31"
@@ -13,25 +13,25 @@ const (
 	yellow = "33"
 )
 
-// style heeds NO_COLOR (https://no-color.org), and terminals that know no colours.
+// style heeds NO_COLOR (https://no-color.org), and terminals that know no colors.
 func (c *cli) style() style {
-	return style{coloured: c.Terminal && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb"}
+	return style{colored: c.Terminal && c.Getenv("NO_COLOR") == "" && c.Getenv("TERM") != "dumb"}
 }
 
 func (s style) bold() string { return "1" }
 
-// paint gives a text a colour, where there are colours.
-func (s style) paint(colour, text string) string {
-	if !s.coloured || colour == "" {
+// paint gives a text a color, where there are colors.
+func (s style) paint(color, text string) string {
+	if !s.colored || color == "" {
 		return text
 	}
-	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
 // mark is the symbol, and a blank, of what is well or not. There is none in a pipe.
 func (s style) mark(well bool) string {
 	switch {
-	case !s.coloured:
+	case !s.colored:
 		return ""
 	case well:
 		return s.paint(green, "✔") + " "
@@ -45,7 +45,7 @@ func (s style) cell(column, text string) shown {
 	if text == "" {
 		text = "-"
 	}
-	if !s.coloured {
+	if !s.colored {
 		return shown{text: text}
 	}
 	switch column {

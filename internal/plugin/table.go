@@ -35,8 +35,8 @@ func (t *table) add(row []string, below ...string) {
 	t.rows = append(t.rows, row)
 }
 
-// shown is a cell as it is printed, and its colour.
-type shown struct{ text, colour string }
+// shown is a cell as it is printed, and its color.
+type shown struct{ text, color string }
 
 func (t *table) print(w io.Writer, s style) error {
 	lines := make([][]shown, 0, len(t.rows)+1)
@@ -56,7 +56,7 @@ func (t *table) print(w io.Writer, s style) error {
 	var b strings.Builder
 	for n, cells := range lines {
 		for i, cell := range cells {
-			b.WriteString(s.paint(cell.colour, shortened(cell.text, widths[i])))
+			b.WriteString(s.paint(cell.color, shortened(cell.text, widths[i])))
 			if i < len(cells)-1 {
 				b.WriteString(strings.Repeat(" ", max(minColumn, widths[i]+columnGap)-utf8.RuneCountInString(shortened(cell.text, widths[i]))))
 			}

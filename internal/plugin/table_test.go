@@ -43,7 +43,7 @@ func TestATableIsShortenedOnlyWhereItMayBe(t *testing.T) {
 	}
 }
 
-func TestColoursAreForTerminals(t *testing.T) {
+func TestColorsAreForTerminals(t *testing.T) {
 	for name, test := range map[string]struct {
 		terminal bool
 		env      map[string]string
@@ -52,11 +52,11 @@ func TestColoursAreForTerminals(t *testing.T) {
 		"a pipe":                                {false, nil, false},
 		"a terminal":                            {true, nil, true},
 		"a terminal with NO_COLOR":              {true, map[string]string{"NO_COLOR": "1"}, false},
-		"a terminal that knows no colours":      {true, map[string]string{"TERM": "dumb"}, false},
+		"a terminal that knows no colors":       {true, map[string]string{"TERM": "dumb"}, false},
 		"a terminal with NO_COLOR that is void": {true, map[string]string{"NO_COLOR": ""}, true},
 	} {
 		c := &cli{Config: Config{Terminal: test.terminal, Getenv: func(name string) string { return test.env[name] }}}
-		if got := c.style().coloured; got != test.want {
+		if got := c.style().colored; got != test.want {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
