@@ -8,12 +8,16 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/turn"
 )
 
 // note logs a change at Cloudinary, and keeps it for the Events.
@@ -59,6 +63,33 @@ func (a *applier) tell() {
 
 // maxNote leaves room for the sentence around it in an Event's note of at most 1024 bytes.
 const maxNote = 900
+
+// ReportingController is who the manager's Events are from: kubectl describe shows it under From. The receiver's have the same form.
+const ReportingController = "notifications.cloudinary.dev/manager"
+
+// tellTurn leaves an Event on an object that a person has to see to from now on, and on one that is well again.
+func (r *Reconciler) tellTurn(o client.Object, before, after []metav1.Condition) {
+	if r.Events == nil || o.GetDeletionTimestamp() != nil { // what keeps an object from going has an Event of its own
+		return
+	}
+	of := turn.Subject{UID: o.GetUID(), Condition: v1alpha1.ConditionStalled}
+	switch r.turns.Turn(of, stateOf(before), stateOf(after), r.Now()) {
+	case turn.Nothing:
+	case turn.Trouble:
+		stalled := meta.FindStatusCondition(after, v1alpha1.ConditionStalled)
+		r.Events.Eventf(o, nil, corev1.EventTypeWarning, stalled.Reason, "Reconcile", "%s", excerpt.Shorten(stalled.Message, maxNote))
+	case turn.WellAgain:
+		r.Events.Eventf(o, nil, corev1.EventTypeNormal, v1alpha1.ReasonReady, "Reconcile", "Well again: accepted and synced.")
+	}
+}
+
+// stateOf is how an object fares by its conditions.
+func stateOf(conditions []metav1.Condition) turn.State {
+	if c := meta.FindStatusCondition(conditions, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue {
+		return turn.State{Trouble: c.Reason}
+	}
+	return turn.State{Well: meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReady)}
+}
 
 func (r *Reconciler) event(t *v1alpha1.CloudinaryTrigger, kind, reason, note string, args ...any) {
 	if r.Events != nil {

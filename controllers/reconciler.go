@@ -19,6 +19,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/fairqueue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/turn"
 )
 
 // Options are what a user can set about the manager's work.
@@ -98,6 +99,7 @@ type Reconciler struct {
 	// largeObjects bounds how many are in memory as a whole, see whole.
 	largeObjects turns
 	queue        workqueue.TypedRateLimitingInterface[Unit]
+	turns        turn.Teller
 	shares       *fairqueue.Queue[Unit] // nil where somebody else makes the passes, one at a time
 }
 

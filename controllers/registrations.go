@@ -8,7 +8,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
@@ -81,51 +80,15 @@ func toRecord(r v1alpha1.Registration, t v1alpha1.RegisteredTrigger) plan.Record
 		EventType: t.EventType, URL: r.URL, Secret: secretOf(r), ID: t.ID, Origin: plan.Origin(t.Origin),
 		IntendedAt: timeOf(t.IntendedAt),
 	}
-	if b := t.Bookkeeping; b != nil {
-		rec.SentHash, rec.SentAt, rec.ConfirmedHash, rec.Echoed = b.SentHash, timeOf(b.SentAt), b.ConfirmedHash, b.EchoedFields
-		rec.Repair = toRepair(b.Repair)
-	}
+	recall(t.Remembered, &rec)
 	return rec
 }
 
-func toRepair(r *v1alpha1.Repair) plan.Repair {
-	if r == nil {
-		return plan.Repair{}
-	}
-	return plan.Repair{
-		ReadHash: r.ReadHash, LastAt: r.LastAt.UTC(),
-		Updates: int(ptr.Deref(r.Updates, 0)), Replacements: int(ptr.Deref(r.Replacements, 0)), Total: int(ptr.Deref(r.Total, 0)),
-	}
-}
-
 func fromRecord(rec plan.Record, limit int) v1alpha1.RegisteredTrigger {
-	t := v1alpha1.RegisteredTrigger{
+	return v1alpha1.RegisteredTrigger{
 		EventType: rec.EventType, ID: rec.ID, Origin: v1alpha1.Origin(rec.Origin),
-		IntendedAt: microTime(rec.IntendedAt), Differences: fieldDifferences(rec.Differences, limit),
+		IntendedAt: microTime(rec.IntendedAt), Differences: fieldDifferences(rec.Differences, limit), Remembered: remember(&rec),
 	}
-	b := v1alpha1.TriggerBookkeeping{
-		SentHash: rec.SentHash, SentAt: microTime(rec.SentAt), ConfirmedHash: rec.ConfirmedHash, EchoedFields: rec.Echoed,
-	}
-	if rec.Repair.ReadHash != "" {
-		b.Repair = &v1alpha1.Repair{
-			ReadHash: rec.Repair.ReadHash, LastAt: storable(rec.Repair.LastAt),
-			Updates: positive(rec.Repair.Updates), Replacements: positive(rec.Repair.Replacements), Total: positive(rec.Repair.Total),
-		}
-	}
-	if b.SentHash != "" || b.SentAt != nil || len(b.EchoedFields) > 0 || b.Repair != nil {
-		t.Bookkeeping = &b
-	}
-	return t
-}
-
-const maxCount = 1000
-
-func positive(n int) *int32 {
-	if n <= 0 {
-		return nil
-	}
-	n32 := int32(min(n, maxCount))
-	return &n32
 }
 
 func timeOf(t *metav1.MicroTime) time.Time {

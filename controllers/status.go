@@ -78,6 +78,7 @@ func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, st
 	if !ok {
 		return fmt.Errorf("%T is no trigger", read)
 	}
+	r.tellTurn(read, t.Status.Conditions, next.Conditions)
 	written.Status, written.ResourceVersion = next, version
 	t.CloudinaryTrigger = written
 	return nil
@@ -102,6 +103,7 @@ func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *endpointView, 
 	if err != nil {
 		return fmt.Errorf("write status of endpoint %s: %w", ep.key, err)
 	}
+	r.tellTurn(ep.NotificationEndpoint, ep.Status.Conditions, next.Conditions)
 	return nil
 }
 

@@ -67,7 +67,7 @@ func collect(schema apiextensionsv1.JSONSchemaProps, names map[string]bool) {
 	}
 	for name, property := range schema.Properties {
 		names[name] = true
-		if !slices.Contains([]string{"conditions", "selector", "bookkeeping"}, name) {
+		if !slices.Contains([]string{"conditions", "selector"}, name) {
 			collect(property, names)
 		}
 	}

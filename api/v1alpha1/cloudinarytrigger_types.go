@@ -282,72 +282,12 @@ type RegisteredTrigger struct {
 	// +kubebuilder:validation:MaxItems=8
 	Differences []FieldDifference `json:"differences,omitempty"`
 
-	// bookkeeping is what the operator needs to tell its own writes from somebody else's.
-	// +optional
-	Bookkeeping *TriggerBookkeeping `json:"bookkeeping,omitempty"`
-}
-
-// TriggerBookkeeping is what the operator remembers of its writes to one trigger.
-// +kubebuilder:validation:MinProperties=1
-type TriggerBookkeeping struct {
-	// sentHash is a hash of the fields that were last sent.
+	// remembered is what the operator needs to tell its own writes from somebody else's. Its form is the operator's own, and may change:
+	// where it cannot be read, nothing is remembered.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	SentHash string `json:"sentHash,omitempty"`
-
-	// sentAt is the time of that write, by Cloudinary's clock.
-	// +optional
-	SentAt *metav1.MicroTime `json:"sentAt,omitempty"`
-
-	// confirmedHash is the sentHash that Cloudinary's list has shown as sent.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	ConfirmedHash string `json:"confirmedHash,omitempty"`
-
-	// echoedFields are the fields that Cloudinary's list has shown for this trigger; one of them that is absent later was cleared.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=8
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=32
-	EchoedFields []string `json:"echoedFields,omitempty"`
-
-	// repair is the last difference that was written over, so that a difference that comes back ends in a condition and not in a tug-of-war.
-	// +optional
-	Repair *Repair `json:"repair,omitempty"`
-}
-
-// Repair is a difference that was written over.
-type Repair struct {
-	// readHash is a hash of what Cloudinary had instead of what was sent.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	ReadHash string `json:"readHash,omitempty"`
-
-	// updates is how often the same difference was written over in place.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=1000
-	Updates *int32 `json:"updates,omitempty"`
-
-	// replacements is how often the trigger was deleted and created for it.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=1000
-	Replacements *int32 `json:"replacements,omitempty"`
-
-	// total is how often the trigger was repaired, whatever differed, as long as no two repairs are an hour apart.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=1000
-	Total *int32 `json:"total,omitempty"`
-
-	// lastAt is when it was last written over, by Cloudinary's clock.
-	// +required
-	LastAt metav1.MicroTime `json:"lastAt,omitzero"`
+	// +kubebuilder:validation:MaxLength=1024
+	Remembered string `json:"remembered,omitempty"`
 }
 
 // FieldDifference is a field in which Cloudinary differs from the spec. Values are cut to 256 bytes.

@@ -17,32 +17,26 @@ import (
 func TestStatusValidation(t *testing.T) {
 	namespace := env.NewNamespace(t)
 	cases := map[string]validationCase{
-		"observedGeneration may be 0":            {trigger, "status.observedGeneration", int64(0), ""},
-		"observedGeneration is not below -1":     {trigger, "status.observedGeneration", int64(-2), "observedGeneration in body should be greater than or equal to -1"},
-		"conditions may be 16":                   {trigger, "status.conditions", conditions(16), ""},
-		"conditions are not 17":                  {trigger, "status.conditions", conditions(17), "status.conditions: Too many: 17: must have at most 16 items"},
-		"conditions differ in their type":        {trigger, "status.conditions", append(conditions(1), conditions(1)...), "status.conditions[1]: Duplicate value"},
-		"registrations may be 32":                {trigger, "status.registrations", repeat(32, registration()), ""},
-		"registrations are not 33":               {trigger, "status.registrations", repeat(33, registration()), "status.registrations: Too many: 33: must have at most 32 items"},
-		"a registration is kept whole":           {trigger, "status.registrations", []any{registration()}, ""},
-		"a registration has triggers":            {trigger, "status.registrations", []any{registration("triggers", []any{})}, "registrations[0].triggers in body should have at least 1 items"},
-		"a registration may have 256 triggers":   {trigger, "status.registrations", []any{registration("triggers", repeat(256, registered()))}, ""},
-		"a registration does not have 257":       {trigger, "status.registrations", []any{registration("triggers", repeat(257, registered()))}, "status.registrations[0].triggers: Too many: 257"},
-		"a registration's url may be 2500 bytes": {trigger, "status.registrations", []any{registration("url", text(2500))}, ""},
-		"a registration's url is not 2501 bytes": {trigger, "status.registrations", []any{registration("url", text(2501))}, "status.registrations[0].url: Too long: may not be more than 2500"},
-		"an origin is Created or Adopted":        {trigger, "status.registrations", []any{registration("triggers", []any{registered("origin", "Found")})}, `supported values: "Created", "Adopted"`},
-		"an id may be absent, with an intent":    {trigger, "status.registrations", []any{registration("triggers", []any{registered("id", absent)})}, ""},
-		"an id may be 128 bytes":                 {trigger, "status.registrations", []any{registration("triggers", []any{registered("id", text(128))})}, ""},
-		"an id is not 129 bytes":                 {trigger, "status.registrations", []any{registration("triggers", []any{registered("id", text(129))})}, "id: Too long: may not be more than 128"},
-		"bookkeeping is not empty": {
-			trigger, "status.registrations", []any{registration("triggers", []any{registered("bookkeeping", map[string]any{})})}, "bookkeeping in body should have at least 1 properties",
-		},
-		"a hash is not 65 bytes": {
-			trigger, "status.registrations", []any{registration("triggers", []any{registered("bookkeeping", bookkeeping("sentHash", text(65)))})}, "sentHash: Too long: may not be more than 64",
-		},
-		"echoed fields are a set": {
-			trigger, "status.registrations", []any{registration("triggers", []any{registered("bookkeeping", bookkeeping("echoedFields", []any{"filter", "filter"}))})}, `Duplicate value: "filter"`,
-		},
+		"observedGeneration may be 0":             {trigger, "status.observedGeneration", int64(0), ""},
+		"observedGeneration is not below -1":      {trigger, "status.observedGeneration", int64(-2), "observedGeneration in body should be greater than or equal to -1"},
+		"conditions may be 16":                    {trigger, "status.conditions", conditions(16), ""},
+		"conditions are not 17":                   {trigger, "status.conditions", conditions(17), "status.conditions: Too many: 17: must have at most 16 items"},
+		"conditions differ in their type":         {trigger, "status.conditions", append(conditions(1), conditions(1)...), "status.conditions[1]: Duplicate value"},
+		"registrations may be 32":                 {trigger, "status.registrations", repeat(32, registration()), ""},
+		"registrations are not 33":                {trigger, "status.registrations", repeat(33, registration()), "status.registrations: Too many: 33: must have at most 32 items"},
+		"a registration is kept whole":            {trigger, "status.registrations", []any{registration()}, ""},
+		"a registration has triggers":             {trigger, "status.registrations", []any{registration("triggers", []any{})}, "registrations[0].triggers in body should have at least 1 items"},
+		"a registration may have 256 triggers":    {trigger, "status.registrations", []any{registration("triggers", repeat(256, registered()))}, ""},
+		"a registration does not have 257":        {trigger, "status.registrations", []any{registration("triggers", repeat(257, registered()))}, "status.registrations[0].triggers: Too many: 257"},
+		"a registration's url may be 2500 bytes":  {trigger, "status.registrations", []any{registration("url", text(2500))}, ""},
+		"a registration's url is not 2501 bytes":  {trigger, "status.registrations", []any{registration("url", text(2501))}, "status.registrations[0].url: Too long: may not be more than 2500"},
+		"an origin is Created or Adopted":         {trigger, "status.registrations", []any{registration("triggers", []any{registered("origin", "Found")})}, `supported values: "Created", "Adopted"`},
+		"an id may be absent, with an intent":     {trigger, "status.registrations", []any{registration("triggers", []any{registered("id", absent)})}, ""},
+		"an id may be 128 bytes":                  {trigger, "status.registrations", []any{registration("triggers", []any{registered("id", text(128))})}, ""},
+		"an id is not 129 bytes":                  {trigger, "status.registrations", []any{registration("triggers", []any{registered("id", text(129))})}, "id: Too long: may not be more than 128"},
+		"what is remembered is not empty":         {trigger, "status.registrations", []any{registration("triggers", []any{registered("remembered", "")})}, "remembered in body should be at least 1 chars long"},
+		"what is remembered may be 1024 bytes":    {trigger, "status.registrations", []any{registration("triggers", []any{registered("remembered", text(1024))})}, ""},
+		"what is remembered is not 1025 bytes":    {trigger, "status.registrations", []any{registration("triggers", []any{registered("remembered", text(1025))})}, "remembered: Too long: may not be more than 1024"},
 		"a differing value may be empty":          {trigger, "status.observed", []any{observed("want", "")}, ""},
 		"a differing value may be 256 characters": {trigger, "status.observed", []any{observed("have", text(256))}, ""},
 		"a differing value is not 257 characters": {trigger, "status.observed", []any{observed("have", text(257))}, "have: Too long: may not be more than 256"},
@@ -86,23 +80,11 @@ func registration(changes ...any) map[string]any {
 
 func registered(changes ...any) map[string]any {
 	return changed(map[string]any{
-		"eventType":   "upload",
-		"id":          strings.Repeat("0a", 16),
-		"origin":      "Created",
-		"intendedAt":  "2026-01-02T03:04:05.000006Z",
-		"bookkeeping": bookkeeping(),
-	}, changes)
-}
-
-func bookkeeping(changes ...any) map[string]any {
-	return changed(map[string]any{
-		"sentHash":      text(64),
-		"sentAt":        "2026-01-02T03:04:05.000006Z",
-		"confirmedHash": text(64),
-		"echoedFields":  []any{"additive", "filter"},
-		"repair": map[string]any{
-			"readHash": text(64), "updates": int64(1), "replacements": int64(0), "lastAt": "2026-01-02T03:04:05.000006Z",
-		},
+		"eventType":  "upload",
+		"id":         strings.Repeat("0a", 16),
+		"origin":     "Created",
+		"intendedAt": "2026-01-02T03:04:05.000006Z",
+		"remembered": text(200),
 	}, changes)
 }
 

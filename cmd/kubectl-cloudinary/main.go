@@ -11,21 +11,28 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plugin"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 )
 
 // version is set by the build.
 var version = "dev"
 
+// commit is, too. Where it is not, Go may have noted it: see release.Of.
+var commit string //nolint:gochecknoglobals // the linker sets it
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := plugin.Run(ctx, plugin.Config{
-		Streams: genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
-		Version: version,
-		Now:     time.Now,
-		Getenv:  os.Getenv,
+		Streams:  genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
+		Version:  release.Version(version),
+		Commit:   commit,
+		Now:      time.Now,
+		Getenv:   os.Getenv,
+		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 	}, os.Args[1:])
 	stop()
 	os.Exit(code)

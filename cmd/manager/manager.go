@@ -123,7 +123,7 @@ func addController(mgr ctrl.Manager, o *options, fence controllers.Fence) error 
 	o.UserAgent = userAgent()
 	r := &controllers.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(),
-		Events: mgr.GetEventRecorder("cloudinary-operator"), Metrics: m, Fence: fence,
+		Events: mgr.GetEventRecorder(controllers.ReportingController), Metrics: m, Fence: fence,
 		Transport: cloudinary.NewTransport(), Now: time.Now, Options: o.Options,
 	}
 	return r.SetupWithManager(mgr)

@@ -66,8 +66,6 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RegistrationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RejectionStatus"):
 		return &apiv1alpha1.RejectionStatusApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("Repair"):
-		return &apiv1alpha1.RepairApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RetryPolicy"):
 		return &apiv1alpha1.RetryPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceTarget"):
@@ -76,8 +74,6 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ServiceTLSApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TargetStatus"):
 		return &apiv1alpha1.TargetStatusApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("TriggerBookkeeping"):
-		return &apiv1alpha1.TriggerBookkeepingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Verification"):
 		return &apiv1alpha1.VerificationApplyConfiguration{}
 

@@ -4,13 +4,17 @@ package plugin
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
@@ -49,6 +53,65 @@ func (c *cli) matching(ctx context.Context, prefix string, names func(context.Co
 	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeFlag completes the value of a flag.
+func (c *cli) completeFlag(names func(context.Context, *cluster) ([]string, error)) completer {
+	return func(cmd *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		return c.matching(cmd.Context(), prefix, names)
+	}
+}
+
+// completeTargets completes --target by the targets of the endpoint that is named, else of all.
+func (c *cli) completeTargets(cmd *cobra.Command) {
+	_ = cmd.RegisterFlagCompletionFunc("target", func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) { // fails only for a flag that does not exist
+		return c.matching(cmd.Context(), prefix, func(ctx context.Context, cl *cluster) ([]string, error) {
+			endpoints, err := cl.endpoints(ctx, cl.namespace)
+			return targetNames(endpoints, first(args)), err
+		})
+	})
+}
+
+// targetNames are those that endpoints have, and those that they had and of which something is kept.
+func targetNames(endpoints []v1alpha1.NotificationEndpoint, endpoint string) []string {
+	var names []string
+	for i := range endpoints {
+		ep := &endpoints[i]
+		if endpoint != "" && ep.Name != endpoint {
+			continue
+		}
+		if ep.Spec.Receiver != nil {
+			names = append(names, namesOf("", ep.Spec.Receiver.DeliverTo, func(i int) string { return ep.Spec.Receiver.DeliverTo[i].Name })...)
+		}
+		if ep.Status.Receiver != nil {
+			names = append(names, namesOf("", ep.Status.Receiver.Targets, func(i int) string { return ep.Status.Receiver.Targets[i].Name })...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// statusNames are those of endpoints and triggers, with the kind before a name that both have.
+func statusNames(ctx context.Context, cl *cluster) ([]string, error) {
+	endpoints, err := endpointNames(ctx, cl)
+	if err != nil {
+		return nil, err
+	}
+	triggers, err := triggerNames(ctx, cl)
+	var names []string
+	for _, name := range endpoints {
+		if slices.Contains(triggers, name) {
+			names = append(names, "endpoint/"+name, "trigger/"+name)
+			continue
+		}
+		names = append(names, name)
+	}
+	for _, name := range triggers {
+		if !slices.Contains(endpoints, name) {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
 func endpointNames(ctx context.Context, cl *cluster) ([]string, error) {
 	endpoints, err := cl.endpoints(ctx, cl.namespace)
 	return namesOf("", endpoints, func(i int) string { return endpoints[i].Name }), err
@@ -59,7 +122,31 @@ func triggerNames(ctx context.Context, cl *cluster) ([]string, error) {
 	return namesOf("", triggers, func(i int) string { return triggers[i].Name }), err
 }
 
-// secretNames are those that an endpoint refers to: the names of all Secrets are nobody's business here.
+// allSecretNames are those that endpoints refer to, and those of all others that may be listed: what is still to be exported has no
+// endpoint yet. What is in the Secrets is not read.
+func allSecretNames(ctx context.Context, cl *cluster) ([]string, error) {
+	names, _ := secretNames(ctx, cl) // a cluster without the operator's kinds has Secrets all the same
+	var secrets metav1.PartialObjectMetadataList
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kindSecret + "List"))
+	if err := cl.List(ctx, &secrets, client.InNamespace(cl.namespace), client.Limit(maxCompletions)); err != nil {
+		return names, client.IgnoreNotFound(ignoreForbidden(err))
+	}
+	for i := range secrets.Items {
+		if name := secrets.Items[i].Name; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func ignoreForbidden(err error) error {
+	if apierrors.IsForbidden(err) {
+		return nil
+	}
+	return err
+}
+
+// secretNames are those that an endpoint refers to.
 func secretNames(ctx context.Context, cl *cluster) ([]string, error) {
 	endpoints, err := cl.endpoints(ctx, cl.namespace)
 	seen := map[string]bool{}
@@ -81,15 +168,17 @@ func namesOf[T any](prefix string, items []T, name func(int) string) []string {
 	return names
 }
 
+// maxCompletions is how many names are asked for at most.
+const maxCompletions = 500
+
+func namespaceNames(ctx context.Context, cl *cluster) ([]string, error) {
+	var list corev1.NamespaceList
+	err := cl.List(ctx, &list, client.Limit(maxCompletions))
+	return namesOf("", list.Items, func(i int) string { return list.Items[i].Name }), err
+}
+
 func (c *cli) completeNamespaces(root *cobra.Command) {
-	namespaces := func(ctx context.Context, cl *cluster) ([]string, error) {
-		var list corev1.NamespaceList
-		err := cl.List(ctx, &list, client.Limit(500))
-		return namesOf("", list.Items, func(i int) string { return list.Items[i].Name }), err
-	}
-	_ = root.RegisterFlagCompletionFunc("namespace", func(cmd *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) { // fails only for a flag that does not exist
-		return c.matching(cmd.Context(), prefix, namespaces)
-	})
+	_ = root.RegisterFlagCompletionFunc("namespace", c.completeFlag(namespaceNames)) // fails only for a flag that does not exist
 }
 
 func completeEventTypes(cmd *cobra.Command) {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 )
 
@@ -28,6 +30,9 @@ func (cl *cluster) secretCredentials(ctx context.Context, namespace, name string
 // secretKeys reads credentials from a Secret, and what stands beside them for signatures.
 func (cl *cluster) secretKeys(ctx context.Context, namespace, name string) (cloudinary.Credentials, []cloudinary.SigningKey, error) {
 	secret, err := cl.secret(ctx, namespace, name)
+	if apierrors.IsNotFound(err) {
+		return cloudinary.Credentials{}, nil, fmt.Errorf("there is no Secret %s in namespace %s; if it is in another one, name that with --namespace", name, namespace)
+	}
 	if err != nil {
 		return cloudinary.Credentials{}, nil, fmt.Errorf("read Secret %s/%s: %w", namespace, name, err)
 	}

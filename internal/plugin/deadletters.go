@@ -38,7 +38,7 @@ const exampleDeadLetters = `  # Those of all endpoints of a namespace
   # One of them once more, for one target
   kubectl cloudinary deadletters redrive --id 42 --target catalog
 
-  # Throw one away
+  # Discard one for good
   kubectl cloudinary deadletters discard --id 42`
 
 func (c *cli) deadLettersCommand() *cobra.Command {
@@ -48,8 +48,10 @@ func (c *cli) deadLettersCommand() *cobra.Command {
 		Long: longDeadLetters, Example: exampleDeadLetters, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	addReceiver(cmd.PersistentFlags(), &o.receiver)
-	cmd.AddCommand(c.listDeadLettersCommand(&o), c.showDeadLetterCommand(&o), c.redriveCommand(&o), c.discardCommand(&o))
+	for _, sub := range []*cobra.Command{c.listDeadLettersCommand(&o), c.showDeadLetterCommand(&o), c.redriveCommand(&o), c.discardCommand(&o)} {
+		c.addReceiver(sub, &o.receiver)
+		cmd.AddCommand(sub)
+	}
 	return cmd
 }
 
@@ -63,6 +65,7 @@ type deadLetterOptions struct {
 	yes      bool
 	raw      bool
 	output   output
+	shown    output // of one dead letter
 }
 
 func (c *cli) listDeadLettersCommand(o *deadLetterOptions) *cobra.Command {
@@ -74,7 +77,8 @@ func (c *cli) listDeadLettersCommand(o *deadLetterOptions) *cobra.Command {
 	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "All namespaces instead of one.")
 	cmd.Flags().StringVar(&o.target, "target", "", "Those of one target.")
 	cmd.Flags().IntVar(&o.limit, "limit", maxAdminPage, "How many at most.")
-	addOutput(cmd, &o.output, outputJSON, outputYAML)
+	c.completeTargets(cmd)
+	addOutput(cmd, &o.output, outputWide, outputJSON, outputYAML)
 	return cmd
 }
 
@@ -85,7 +89,7 @@ func (c *cli) showDeadLetterCommand(o *deadLetterOptions) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.showDeadLetter(cmd.Context(), args[0], o) },
 	}
 	cmd.Flags().BoolVar(&o.raw, "raw", false, "Print the body alone, byte for byte.")
-	addOutput(cmd, &o.output, outputJSON, outputYAML)
+	addOutput(cmd, &o.shown, outputJSON, outputYAML)
 	return cmd
 }
 
@@ -99,18 +103,20 @@ func (c *cli) redriveCommand(o *deadLetterOptions) *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&o.ids, "id", nil, "Those with these ids.")
 	cmd.Flags().StringVar(&o.target, "target", "", "For one target.")
+	c.completeTargets(cmd)
 	return cmd
 }
 
 func (c *cli) discardCommand(o *deadLetterOptions) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "discard ([ENDPOINT] --id ID) | (ENDPOINT --all)", Short: "Throw dead letters away", Args: atMostOne("ENDPOINT"), ValidArgsFunction: c.completeNames(endpointNames),
+		Use: "discard ([ENDPOINT] --id ID) | (ENDPOINT --all)", Short: "Discard dead letters for good", Args: atMostOne("ENDPOINT"), ValidArgsFunction: c.completeNames(endpointNames),
 		Example: "  kubectl cloudinary deadletters discard --id 42\n\n  kubectl cloudinary deadletters discard media -n shop --all --target catalog",
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.discard(cmd.Context(), first(args), o) },
 	}
 	cmd.Flags().StringSliceVar(&o.ids, "id", nil, "Those with these ids.")
 	cmd.Flags().BoolVar(&o.every, "all", false, "All of the endpoint's, or of its --target.")
 	cmd.Flags().StringVar(&o.target, "target", "", "For one target.")
+	c.completeTargets(cmd)
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "Do not ask.")
 	return cmd
 }
@@ -148,7 +154,7 @@ func (c *cli) listDeadLetters(ctx context.Context, endpoint string, o *deadLette
 	}
 	items, more, err := c.fetchDeadLetters(ctx, cl, f, o)
 	var unreachable *unreachableError
-	if errors.As(err, &unreachable) && o.output.format == outputTable && o.receiver.url == "" {
+	if errors.As(err, &unreachable) && o.output.people() && o.receiver.url == "" {
 		c.warn("%v; these are the numbers in the endpoints' status", err)
 		return c.countDeadLetters(ctx, cl, f)
 	}
@@ -162,16 +168,34 @@ func (c *cli) listDeadLetters(ctx context.Context, endpoint string, o *deadLette
 		fmt.Fprintln(c.Streams.ErrOut, "No dead letters found.")
 		return nil
 	}
-	var rows [][]string
-	for _, d := range items {
-		row := []string{d.ID, d.Endpoint, d.Target, d.EventType, d.Asset, age(c.Now(), d.ReceivedAt), strconv.FormatInt(d.Size, 10), d.Reason}
-		rows = append(rows, extended(row, o.all, d.Namespace, false))
-	}
-	err = table(c.Streams.Out, extended([]string{"ID", "ENDPOINT", "TARGET", "EVENT TYPE", "ASSET", "AGE", "BYTES", "REASON"}, o.all, "NAMESPACE", false), rows)
+	err = c.printDeadLetters(items, o)
 	if more {
 		c.warn("there are more; raise --limit, or narrow by ENDPOINT and --target")
 	}
 	return err
+}
+
+// printDeadLetters has the namespace before the endpoint where all are shown.
+func (c *cli) printDeadLetters(items []deadLetter, o *deadLetterOptions) error {
+	t := table{header: []string{"ID", "ENDPOINT", "TARGET", "EVENT TYPE", "AGE", "REASON"}, shorten: []string{"REASON", "EVENT TYPE"}}
+	if o.output.format == outputWide {
+		t = table{header: []string{"ID", "ENDPOINT", "TARGET", "EVENT TYPE", "ASSET", "AGE", "BYTES", "REASON"}}
+	}
+	if o.all {
+		t.header = slices.Insert(t.header, 1, "NAMESPACE")
+	}
+	for _, d := range items {
+		row := map[string]string{
+			"ID": d.ID, "NAMESPACE": d.Namespace, "ENDPOINT": d.Endpoint, "TARGET": d.Target, "EVENT TYPE": d.EventType, "ASSET": d.Asset,
+			"AGE": age(c.Now(), d.ReceivedAt), "BYTES": strconv.FormatInt(d.Size, 10), "REASON": d.Reason,
+		}
+		cells := make([]string, len(t.header))
+		for i, column := range t.header {
+			cells[i] = row[column]
+		}
+		t.add(cells)
+	}
+	return t.print(c.Streams.Out, c.style())
 }
 
 func (c *cli) fetchDeadLetters(ctx context.Context, cl *cluster, f deadLetterFilter, o *deadLetterOptions) ([]deadLetter, bool, error) {
@@ -189,7 +213,7 @@ func (c *cli) countDeadLetters(ctx context.Context, cl *cluster, f deadLetterFil
 	if err != nil {
 		return err
 	}
-	var rows [][]string
+	counts := table{header: []string{"NAMESPACE", "ENDPOINT", "TARGET", "DEAD LETTERS", "LAST FAILURE"}, shorten: []string{"LAST FAILURE"}}
 	for i := range endpoints {
 		ep := &endpoints[i]
 		if ep.Status.Receiver == nil || f.Endpoint != "" && ep.Name != f.Endpoint {
@@ -197,15 +221,15 @@ func (c *cli) countDeadLetters(ctx context.Context, cl *cluster, f deadLetterFil
 		}
 		for _, t := range ep.Status.Receiver.Targets {
 			if n := ptr.Deref(t.DeadLetters, 0); n > 0 && (f.Target == "" || t.Name == f.Target) {
-				rows = append(rows, []string{ep.Namespace, ep.Name, t.Name, strconv.FormatInt(n, 10), lastFailure(t, c.Now())})
+				counts.add([]string{ep.Namespace, ep.Name, t.Name, strconv.FormatInt(n, 10), lastFailure(t, c.Now())})
 			}
 		}
 	}
-	if len(rows) == 0 {
-		fmt.Fprintln(c.Streams.ErrOut, "No dead letters are counted.")
+	if len(counts.rows) == 0 {
+		fmt.Fprintln(c.Streams.ErrOut, "The endpoints' status counts no dead letters.")
 		return nil
 	}
-	return table(c.Streams.Out, []string{"NAMESPACE", "ENDPOINT", "TARGET", "DEAD LETTERS", "LAST FAILURE"}, rows)
+	return counts.print(c.Streams.Out, c.style())
 }
 
 func lastFailure(t v1alpha1.TargetStatus, now time.Time) string {
@@ -216,7 +240,7 @@ func lastFailure(t v1alpha1.TargetStatus, now time.Time) string {
 }
 
 func (c *cli) showDeadLetter(ctx context.Context, id string, o *deadLetterOptions) error {
-	if err := o.output.check(); err != nil {
+	if err := o.shown.check(); err != nil {
 		return err
 	}
 	var n storedNotification
@@ -232,7 +256,7 @@ func (c *cli) showDeadLetter(ctx context.Context, id string, o *deadLetterOption
 		_, err := out.Write(n.Body)
 		return err
 	}
-	if done, err := o.output.structured(out, n); done {
+	if done, err := o.shown.structured(out, n); done {
 		return err
 	}
 	fmt.Fprintf(out, "ID:          %s\nEndpoint:    %s/%s\nEvent type:  %s\n", n.ID, n.Namespace, n.Endpoint, printable(n.EventType))
@@ -285,7 +309,7 @@ func (c *cli) redrive(ctx context.Context, endpoint string, o *deadLetterOptions
 	if len(o.ids) == 0 && o.target == "" {
 		return c.annotateRedrive(ctx, endpoint)
 	}
-	return c.act(ctx, endpoint, "redrive", "redriven", o)
+	return c.act(ctx, endpoint, "redrive", "queued for delivery", o)
 }
 
 // annotateRedrive leaves the rest to the receiver.
@@ -309,7 +333,7 @@ func (c *cli) annotateRedrive(ctx context.Context, endpoint string) error {
 	if err := cl.Patch(ctx, ep, client.MergeFrom(base)); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Streams.Out, "nep/%s annotated; the receiver redrives all dead letters of the targets that it has, and notes it in status.receiver.lastHandledRedrive\n", endpoint)
+	fmt.Fprintf(c.Streams.Out, "nep/%s annotated; the receiver delivers the dead letters of all its current targets again, and then copies the annotation to status.receiver.lastHandledRedrive\n", endpoint)
 	return nil
 }
 
@@ -320,11 +344,11 @@ func (c *cli) discard(ctx context.Context, endpoint string, o *deadLetterOptions
 	case o.every && endpoint == "":
 		return errors.New("--all needs an ENDPOINT")
 	}
-	what := fmt.Sprintf("%d dead letters", len(o.ids))
+	what := counted(len(o.ids), "dead letter")
 	if o.every {
 		what = "all dead letters of endpoint " + endpoint
 	}
-	if err := c.confirm(o.yes, "Throw away "+what+"? They cannot be had again."); err != nil {
+	if err := c.confirm(o.yes, "Discard "+what+"? This cannot be undone."); err != nil {
 		return err
 	}
 	return c.act(ctx, endpoint, "discard", "discarded", o)
@@ -345,7 +369,7 @@ func (c *cli) act(ctx context.Context, endpoint, action, done string, o *deadLet
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.Streams.Out, "%d %s of endpoint %s/%s\n", n, done, f.Namespace, f.Endpoint)
+			fmt.Fprintf(c.Streams.Out, "%s of endpoint %s/%s %s\n", counted(n, "dead letter"), f.Namespace, f.Endpoint, done)
 			if message != "" {
 				c.warn("%s", message)
 			}

@@ -90,11 +90,14 @@ func TestListOfDeadLetters(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	f.now = noon
 	l := f.adminListener(2)
-	f.golden("deadletters-list.txt", f.succeeds("deadletters", "list", "media", "--receiver-admin-url", l.URL))
+	f.env[envReceiverAdminURL] = l.URL // the flag is read from it
+	f.golden("deadletters-list.txt", f.succeeds("deadletters", "list", "media"))
+	delete(f.env, envReceiverAdminURL)
 	want := []string{"endpoint=media&limit=500&namespace=" + f.namespace, "continue=2&endpoint=media&limit=498&namespace=" + f.namespace}
 	if diff := cmp.Diff(want, l.asked); diff != "" {
 		t.Errorf("asked for (-want +got):\n%s", diff)
 	}
+	f.golden("deadletters-list-wide.txt", f.succeeds("deadletters", "list", "media", "-o", "wide", "--receiver-admin-url", l.URL))
 	f.golden("deadletters-list-all.txt", f.succeeds("deadletters", "list", "-A", "--receiver-admin-url", l.URL))
 	r := f.call("deadletters", "list", "--limit", "2", "--target", "catalog", "--receiver-admin-url", l.URL)
 	if r.code != 0 || !strings.Contains(r.err, "there are more") || strings.Count(r.out, "\n") != 3 {
@@ -127,7 +130,7 @@ func TestRedriveTellsOfWhatIsKept(t *testing.T) {
 	l := f.adminListener(500)
 	l.answer = `{"count":1,"kept":2,"message":"dead letters that are kept: 2"}`
 	r := f.call("deadletters", "redrive", "--id", "41", "--receiver-admin-url", l.URL)
-	if want := "1 redriven of endpoint " + f.namespace + "/media\n"; r.code != 0 || r.out != want || r.err != "warning: dead letters that are kept: 2\n" {
+	if want := "1 dead letter of endpoint " + f.namespace + "/media queued for delivery\n"; r.code != 0 || r.out != want || r.err != "warning: dead letters that are kept: 2\n" {
 		t.Errorf("code %d, output %q, errors %q; want output %q and a warning", r.code, r.out, r.err, want)
 	}
 }
@@ -159,6 +162,9 @@ func TestRedriveAndDiscard(t *testing.T) {
 		})
 	}
 	l.asked = nil
+	if r := f.call("deadletters", "discard", "--id", "41", url[0], url[1]); !strings.HasPrefix(r.err, "Discard 1 dead letter? This cannot be undone. [y/N]") {
+		t.Errorf("asks %q", r.err)
+	}
 	f.fails([]string{"deadletters", "discard", "--id", "41", url[0], url[1]}, "--yes")
 	f.fails([]string{"deadletters", "discard", "media", url[0], url[1]}, "--id", "--all")
 	f.fails([]string{"deadletters", "discard", "--all", "--yes", url[0], url[1]}, "--all needs an ENDPOINT")

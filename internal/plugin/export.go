@@ -68,7 +68,7 @@ func (c *cli) exportCommand() *cobra.Command {
 	f.StringVar(&o.apiBases, flagAPIBases, "", "Admin APIs that a Secret may name besides Cloudinary's own, as the manager's flag of this name. CLOUDINARY_URL may name any.")
 	f.DurationVar(&o.timeout, "call-timeout", controllers.DefaultOptions().CallTimeout, "How long the Admin API call may take.")
 	addOutput(cmd, &o.output, outputYAML, outputJSON)
-	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeNames(secretNames)) // fails only for a flag that does not exist
+	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeFlag(allSecretNames)) // fails only for a flag that does not exist
 	return cmd
 }
 
@@ -140,7 +140,7 @@ func (c *cli) exportCredentials(ctx context.Context, o exportOptions) (string, c
 // presentIn reads the names that a namespace has given away. Where it cannot, a manifest may turn out to be another object's.
 func (c *cli) presentIn(ctx context.Context, namespace string, o exportOptions) present {
 	if o.secret == "" {
-		c.warn("without --secret, names are not compared with those in namespace %s: applied there, a manifest changes what has its name", namespace)
+		c.warn("without --secret, names are not compared with those in namespace %s: a manifest that shares its name with an existing object there will overwrite that object", namespace)
 		return present{}
 	}
 	cl, err := c.connect()
@@ -150,7 +150,7 @@ func (c *cli) presentIn(ctx context.Context, namespace string, o exportOptions) 
 			return p
 		}
 	}
-	c.warn("names are not compared with those in namespace %s, where a manifest changes what has its name: %v", namespace, err)
+	c.warn("names are not compared with those in namespace %s: %v; a manifest that shares its name with an existing object there will overwrite that object", namespace, err)
 	return present{}
 }
 
@@ -174,7 +174,7 @@ func (c *cli) warnOfHolders(ctx context.Context, triggers []cloudinary.Trigger, 
 		}
 		n := holds(&objects[i], there)
 		if n > 0 {
-			c.warn("%d of the triggers have a manifest in this cluster, CloudinaryTrigger %s: beside it, what is exported for them is in conflict", n, keyOf(&objects[i]))
+			c.warn("CloudinaryTrigger %s of this cluster already manages %s of those exported; applied beside it, the exported manifests are in conflict with it", keyOf(&objects[i]), counted(n, "trigger"))
 		}
 	}
 }
@@ -258,7 +258,7 @@ func asSecret(key plan.Key, c cloudinary.Credentials) *corev1.Secret {
 }
 
 const exportHeader = `# The notification triggers of the product environment %s, as manifests:
-# %d CloudinaryTriggers for %d URLs; %d triggers at Cloudinary are left out.
+# %s for %s; left out: %s at Cloudinary.
 #
 # Applied, the operator takes the triggers over as they are. What is adopted stays at Cloudinary when its manifest is deleted;
 # deletionPolicy: Delete would delete it. URLs may carry tokens.
@@ -276,7 +276,7 @@ const exportHeader = `# The notification triggers of the product environment %s,
 
 func (e *exported) print(w io.Writer, o output, to target) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, exportHeader, to.environment, len(e.triggers), len(e.endpoints), len(e.skipped), to.secret, to.namespace, to.environment.CloudName)
+	fmt.Fprintf(&b, exportHeader, to.environment, counted(len(e.triggers), kindTrigger), counted(len(e.endpoints), "URL"), counted(len(e.skipped), "trigger"), to.secret, to.namespace, to.environment.CloudName)
 	items := []json.RawMessage{} // not null where there are none
 	for _, object := range e.objects() {
 		raw, err := manifest(object)

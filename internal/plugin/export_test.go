@@ -141,7 +141,7 @@ func TestExportAsAList(t *testing.T) {
 func TestExportRefuses(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	f.fails([]string{"export"}, "CLOUDINARY_URL")
-	f.fails([]string{"export", "--secret", "nosuch"}, "nosuch", "not found")
+	f.fails([]string{"export", "--secret", "nosuch"}, "there is no Secret nosuch in namespace "+f.namespace)
 	f.env["CLOUDINARY_URL"] = f.secretURL
 	f.fails([]string{"export"}, "not https", "--allow-insecure-api-base")
 	f.env["CLOUDINARY_URL"] = strings.Replace(f.secretURL, simulator.DefaultAPISecret, "wr0ng", 1)
@@ -223,7 +223,7 @@ func TestExportOfWhatHasAManifest(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	f.settled()
 	r := f.call("export", "--secret", "cloudinary", "--allow-insecure-api-base")
-	if want := "warning: 2 of the triggers have a manifest in this cluster, CloudinaryTrigger " + f.namespace + "/media"; !strings.HasPrefix(r.err, want) || r.code != 0 {
+	if want := "warning: CloudinaryTrigger " + f.namespace + "/media of this cluster already manages 2 triggers of those exported"; !strings.HasPrefix(r.err, want) || r.code != 0 {
 		t.Errorf("code %d, errors %q, want %q", r.code, r.err, want)
 	}
 }

@@ -78,8 +78,38 @@ func TestErrorsAreOneLine(t *testing.T) {
 	}
 }
 
-func TestVersion(t *testing.T) {
-	if r := runWith(t.Context(), time.Time{}, nil, "", "version"); r.out != "v1.2.3\n" || r.code != 0 {
+func TestTheOptionsOfEveryCommandAreInOnePlace(t *testing.T) {
+	r := runWith(t.Context(), time.Time{}, nil, "", "options")
+	if r.code != 0 || !strings.Contains(r.out, "--context string") || !strings.Contains(r.out, "-n, --namespace string") {
 		t.Errorf("got %+v", r)
 	}
+	if help := runWith(t.Context(), time.Time{}, nil, "", "deadletters", "list", "--help"); strings.Contains(help.out, "--context string") || !strings.Contains(help.out, "--receiver-admin-url") {
+		t.Errorf("the help of a command has not its own options alone:\n%s", help.out)
+	}
+}
+
+func TestFlagsAreReadFromTheEnvironment(t *testing.T) {
+	for name, want := range map[string]string{
+		"127.0.0.1": "--receiver-admin-url must be", // read
+		"":          "read the kubeconfig",          // not set
+	} {
+		env := map[string]string{envReceiverAdminURL: name}
+		r := runWith(t.Context(), time.Time{}, env, "", "deadletters", "show", "1", "--kubeconfig", kubeconfigFor(t, name))
+		if !strings.Contains(r.err, want) {
+			t.Errorf("with %q: %q, want %q", name, r.err, want)
+		}
+	}
+}
+
+// kubeconfigFor is one that can be read, or where there is no name one that is not there.
+func kubeconfigFor(t *testing.T, name string) string {
+	t.Helper()
+	if name == "" {
+		return "/nonexistent"
+	}
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, api.Kubeconfig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

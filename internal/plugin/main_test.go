@@ -57,6 +57,7 @@ type fixture struct {
 	url        string // the simulator's
 	secretURL  string
 	env        map[string]string
+	terminal   bool // whether the plugin prints to one
 	now        time.Time
 }
 
@@ -104,7 +105,7 @@ func (f *fixture) callWith(stdin string, args ...string) result {
 	if f.kubeconfig != "" {
 		args = append(args, "--kubeconfig", f.kubeconfig, "--namespace", f.namespace)
 	}
-	return runWith(f.Context(), f.now, f.env, stdin, args...)
+	return runOn(f.Context(), f.terminal, f.now, f.env, stdin, args...)
 }
 
 // basesFlag allows the simulators, of which there may be several: that of the fixture by its name, so that its words are shown.
@@ -113,6 +114,10 @@ func (f *fixture) basesFlag() string { return "--" + flagAPIBases + "=*," + f.ur
 func isBases(arg string) bool { return strings.HasPrefix(arg, "--"+flagAPIBases) }
 
 func runWith(ctx context.Context, now time.Time, env map[string]string, stdin string, args ...string) result {
+	return runOn(ctx, false, now, env, stdin, args...)
+}
+
+func runOn(ctx context.Context, terminal bool, now time.Time, env map[string]string, stdin string, args ...string) result {
 	var out, errOut bytes.Buffer
 	clock := time.Now
 	if !now.IsZero() {
@@ -120,7 +125,7 @@ func runWith(ctx context.Context, now time.Time, env map[string]string, stdin st
 	}
 	code := Run(ctx, Config{
 		Streams: genericiooptions.IOStreams{In: strings.NewReader(stdin), Out: &out, ErrOut: &errOut},
-		Version: "v1.2.3", Now: clock, Getenv: func(name string) string { return env[name] },
+		Version: "v1.2.3", Now: clock, Getenv: func(name string) string { return env[name] }, Terminal: terminal,
 	}, args)
 	return result{out.String(), errOut.String(), code}
 }

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -49,6 +48,9 @@ func (o *output) check() error {
 	return fmt.Errorf("--output %q is not one of %s", o.format, strings.Join(o.allowed, ", "))
 }
 
+// people says whether the output is a table, which people read.
+func (o *output) people() bool { return o.format == outputTable || o.format == outputWide }
+
 // structured prints a value as JSON or YAML, if that was asked for.
 func (o *output) structured(w io.Writer, value any) (bool, error) {
 	switch o.format {
@@ -67,22 +69,6 @@ func (o *output) structured(w io.Writer, value any) (bool, error) {
 	default:
 		return false, nil
 	}
-}
-
-// table prints rows as kubectl does, with a dash for what is empty.
-func table(w io.Writer, header []string, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 6, 4, 3, ' ', 0)
-	fmt.Fprintln(t, strings.Join(header, "\t"))
-	for _, row := range rows {
-		cells := make([]string, len(row))
-		for i, cell := range row {
-			if cells[i] = printable(cell); cell == "" {
-				cells[i] = "-"
-			}
-		}
-		fmt.Fprintln(t, strings.Join(cells, "\t"))
-	}
-	return t.Flush()
 }
 
 // printable keeps what a server or a body says from moving the cursor, from breaking a line, and from showing it in another order.

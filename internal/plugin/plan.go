@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -93,6 +92,7 @@ func (c *cli) planCommand() *cobra.Command {
 	f.BoolVar(&o.showURLs, "show-urls", false, "Show URLs whole, with the tokens that they may carry.")
 	f.IntVar(&o.urlLimit, "url-limit", 0, "The manager's --url-limit. Default: what an endpoint's status says, else 30.")
 	f.StringVar(&o.receiverBaseURL, "receiver-base-url", "", "The manager's --receiver-base-url. Default: what an endpoint's status tells of it.")
+	orEnv(f, "receiver-base-url", envReceiverBaseURL)
 	f.BoolVar(&o.insecure, "allow-insecure-api-base", false, "Call Admin APIs that are not https, as the manager's flag of this name.")
 	f.StringVar(&o.apiBases, flagAPIBases, "", "The manager's --allowed-api-bases: Admin APIs that are called besides Cloudinary's own.")
 	f.DurationVar(&o.timeout, "call-timeout", defaults.CallTimeout, "How long one Admin API call may take.")
@@ -137,6 +137,8 @@ type differencePlan struct {
 	Field string `json:"field"`
 	Want  string `json:"want"`
 	Have  string `json:"have"`
+	// Hidden is whether the two differ in a part of a URL that is not shown.
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 type objectPlan struct {
@@ -187,7 +189,7 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 		return err
 	}
 	if manifests.foreign() {
-		c.warn("%d objects are ignored, none of them the operator's", manifests.ignored)
+		c.warn("none of the manifests is for the operator: %s ignored", counted(manifests.ignored, "object"))
 	}
 	s := &scene{cli: c, cluster: cl, options: o, applier: applier, bases: bases, manifests: manifests, namespace: cl.namespace, sight: newSight()}
 	if o.all {
@@ -313,10 +315,12 @@ func newStepPlan(step controllers.PreviewStep, showURLs bool) stepPlan {
 		Namespace: step.Object.Namespace, Name: step.Object.Name, Blocked: step.Blocked,
 	}
 	for _, d := range step.Differences {
-		if d.Field == "url" {
-			d.Want, d.Have = show(d.Want), show(d.Have)
+		shown := differencePlan{Field: d.Field, Want: d.Want, Have: d.Have}
+		if d.Field == fieldURL {
+			shown.Want, shown.Have = show(d.Want), show(d.Have)
+			shown.Hidden = shown.Want == shown.Have
 		}
-		p.Differences = append(p.Differences, differencePlan(d))
+		p.Differences = append(p.Differences, shown)
 	}
 	for _, d := range step.Silent {
 		p.Silent = append(p.Silent, d.Field)
@@ -358,113 +362,4 @@ func waitsForSecret(reason string) bool {
 		v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretForbidden, v1alpha1.ReasonSecretInvalid,
 		v1alpha1.ReasonInsecureAPIBase, v1alpha1.ReasonAPIBaseNotAllowed, v1alpha1.ReasonEndpointWaiting,
 	}, reason)
-}
-
-func (c *cli) printPlan(report planReport, o planOptions) error {
-	out := c.Streams.Out
-	for _, env := range report.Environments {
-		fmt.Fprintf(out, "Product environment %s at %s: %d of %d URLs in use, %d afterwards\n", env.CloudName, env.APIBase, env.URLsBefore, env.URLLimit, env.URLsAfter)
-		if len(env.Steps) == 0 {
-			fmt.Fprint(out, "No changes.\n\n")
-			continue
-		}
-		var rows [][]string
-		for _, s := range env.Steps {
-			rows = append(rows, []string{s.Action, s.EventType, s.URL, s.Namespace + "/" + s.Name, s.Cause, changed(s), s.ID})
-		}
-		if err := table(out, []string{"ACTION", "EVENT TYPE", "URL", "TRIGGER", "CAUSE", "CHANGES", "ID"}, rows); err != nil {
-			return err
-		}
-		fmt.Fprintln(out)
-		printSilent(out, env.Steps)
-	}
-	if err := c.printPlannedObjects(report.Objects, o.output.format == outputWide); err != nil {
-		return err
-	}
-	s := report.Summary
-	fmt.Fprintf(out, "Plan: %d to create, %d to update, %d to replace, %d to delete.\n", s["create"], s["update"], s["replace"], s["delete"])
-	if report.Refused > 0 {
-		fmt.Fprintf(out, "Refused: %d of %d objects would not be accepted, or most likely have a mistake; see above.\n", report.Refused, len(report.Objects))
-	}
-	return nil
-}
-
-// printSilent warns of what an adoption changes although the manifest says nothing of it.
-func printSilent(out io.Writer, steps []stepPlan) {
-	warned := false
-	for _, s := range steps {
-		for _, d := range s.Differences {
-			if !slices.Contains(s.Silent, d.Field) {
-				continue
-			}
-			warned = true
-			fmt.Fprintln(out, printable(fmt.Sprintf("%s/%s: trigger %s exists with %s %s, of which the manifest says nothing: it is set to Cloudinary's default. To keep it, set spec.%s.",
-				s.Namespace, s.Name, s.ID, d.Field, d.Have, d.Field)))
-		}
-	}
-	if warned {
-		fmt.Fprintln(out)
-	}
-}
-
-// changed are the fields that a step changes, and what it waits for.
-func changed(s stepPlan) string {
-	var fields []string
-	for _, d := range s.Differences {
-		fields = append(fields, d.Field)
-	}
-	if s.Blocked {
-		fields = append(fields, "(waits for credentials)")
-	}
-	return strings.Join(fields, ",")
-}
-
-// remarks are what to say of an object beside its row.
-func (o *objectPlan) remarks(wide bool) []string {
-	var remarks []string
-	if o.Accepted != "True" || wide {
-		remarks = append(remarks, "Accepted: "+o.AcceptedMessage)
-	} else {
-		for _, note := range o.Notes {
-			remarks = append(remarks, "Note: "+note.Message)
-		}
-	}
-	if o.Accepted == "True" && o.SyncedReason != "Pending" && o.Synced != "True" || wide {
-		remarks = append(remarks, "Synced: "+o.SyncedMessage)
-	}
-	return remarks
-}
-
-func (c *cli) printPlannedObjects(objects []objectPlan, wide bool) error {
-	if len(objects) == 0 {
-		return nil
-	}
-	var rows [][]string
-	var notes []string
-	for _, o := range objects {
-		name := strings.ToLower(o.Kind) + "/" + o.Name
-		state := "in cluster"
-		switch {
-		case o.New:
-			state = "new"
-		case o.NotRead:
-			state = "not read"
-		}
-		rows = append(rows, []string{o.Namespace, name, state, o.Accepted, o.AcceptedReason, o.Synced, o.SyncedReason})
-		for _, remark := range o.remarks(wide) {
-			notes = append(notes, o.Namespace+"/"+name+": "+remark)
-		}
-	}
-	header := []string{"NAMESPACE", "OBJECT", "STATE", "ACCEPTED", "REASON", "SYNCED", "REASON"}
-	if err := table(c.Streams.Out, header, rows); err != nil {
-		return err
-	}
-	fmt.Fprintln(c.Streams.Out)
-	for _, note := range notes {
-		fmt.Fprintln(c.Streams.Out, printable(note))
-	}
-	if len(notes) > 0 {
-		fmt.Fprintln(c.Streams.Out)
-	}
-	return nil
 }

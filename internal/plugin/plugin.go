@@ -20,8 +20,11 @@ import (
 type Config struct {
 	Streams genericiooptions.IOStreams
 	Version string
+	Commit  string // empty: what Go noted when it built the program
 	Now     func() time.Time
 	Getenv  func(string) string
+	// Terminal is whether Streams.Out is one.
+	Terminal bool
 }
 
 // cli is what all commands share.
@@ -69,7 +72,10 @@ func New(config Config) *cobra.Command {
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.readEnvironment(cmd) },
 	}
+	root.SetUsageTemplate(usageTemplate)
 	root.SetIn(config.Streams.In)
 	root.SetOut(config.Streams.Out)
 	root.SetErr(config.Streams.ErrOut)
@@ -81,23 +87,9 @@ func New(config Config) *cobra.Command {
 	c.completeNamespaces(root)
 	root.AddCommand(
 		c.statusCommand(), c.planCommand(), c.exportCommand(), c.previewCommand(), c.sendCommand(),
-		c.deadLettersCommand(), c.releaseCommand(), c.versionCommand(),
+		c.deadLettersCommand(), c.releaseCommand(), c.versionCommand(), optionsCommand(root),
 	)
 	return root
-}
-
-func (c *cli) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "version",
-		Short:             "Print the plugin's version",
-		Example:           "  kubectl cloudinary version",
-		Args:              cobra.NoArgs,
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(c.Streams.Out, c.Version)
-			return err
-		},
-	}
 }
 
 // warn tells the user something that is not the answer.

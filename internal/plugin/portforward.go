@@ -16,7 +16,7 @@ import (
 	"strconv"
 
 	"github.com/go-logr/logr"
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
@@ -33,10 +33,19 @@ type receiverOptions struct {
 }
 
 // addReceiver adds the flags that say where the receiver is.
-func addReceiver(f *pflag.FlagSet, o *receiverOptions) {
-	f.StringVar(&o.namespace, "operator-namespace", "cloudinary-operator-system", "The namespace of the receiver's Pod.")
+func (c *cli) addReceiver(cmd *cobra.Command, o *receiverOptions) {
+	f := cmd.Flags()
+	c.addOperatorNamespace(cmd, &o.namespace, "The namespace of the receiver's Pod.")
 	f.StringVar(&o.address, "admin-bind-address", "127.0.0.1:8082", "The receiver's flag of this name.")
 	f.StringVar(&o.url, "receiver-admin-url", "", "The receiver's admin listener, instead of a port-forward to its Pod.")
+	orEnv(f, "receiver-admin-url", envReceiverAdminURL)
+}
+
+func (c *cli) addOperatorNamespace(cmd *cobra.Command, namespace *string, usage string) {
+	const name = "operator-namespace"
+	cmd.Flags().StringVar(namespace, name, "cloudinary-operator-system", usage)
+	orEnv(cmd.Flags(), name, envOperatorNamespace)
+	_ = cmd.RegisterFlagCompletionFunc(name, c.completeFlag(namespaceNames)) // fails only for a flag that does not exist
 }
 
 // reach returns a client of the receiver's admin listener, by a port-forward unless its URL was named.

@@ -67,7 +67,7 @@ func (c *cli) previewCommand() *cobra.Command {
 	f.StringVar(&o.algorithm, "algorithm", string(simulator.SignatureSHA1), "How to sign: sha1, Cloudinary's default, or sha256.")
 	addOutput(cmd, &o.output, outputJSON, outputYAML)
 	completeEventTypes(cmd)
-	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeNames(secretNames)) // fails only for a flag that does not exist
+	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeFlag(allSecretNames)) // fails only for a flag that does not exist
 	_ = cmd.RegisterFlagCompletionFunc("algorithm", cobra.FixedCompletions(algorithms(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

@@ -266,7 +266,7 @@ func TestPreviewRefuses(t *testing.T) {
 	f.fails([]string{"preview", "-f", f.file("none.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n")}, "no CloudinaryTrigger")
 	f.fails([]string{"preview", "-f", manifest, "--notification", f.file("list.json", "[1]")}, "one JSON object")
 	f.fails([]string{"preview", "-f", manifest, "--notification", "/nonexistent"}, "--notification")
-	f.fails([]string{"preview", "-f", manifest, "--secret", "nosuch"}, "not found")
+	f.fails([]string{"preview", "-f", manifest, "--secret", "nosuch"}, "there is no Secret nosuch")
 	f.fails([]string{"preview", "-f", manifest, "--event-type", "all"}, "all is for triggers")
 	f.fails([]string{"preview", "-f", "-", "--notification", "-"}, "standard input")
 }

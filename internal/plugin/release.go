@@ -143,7 +143,7 @@ func (c *cli) release(ctx context.Context, args []string, o releaseOptions) erro
 		_, err := o.output.structured(c.Streams.Out, o.report(found, nil))
 		return err
 	}
-	if err := c.confirm(o.yes, fmt.Sprintf("Release %d objects in namespace %s?", len(found), cl.namespace)); err != nil {
+	if err := c.confirm(o.yes, fmt.Sprintf("Release %s in namespace %s?", counted(len(found), "object"), cl.namespace)); err != nil {
 		return err
 	}
 	return c.letGo(ctx, cl, found, o)
@@ -309,7 +309,7 @@ func (c *cli) confirm(yes bool, question string) error {
 	answer := strings.ToLower(strings.TrimSpace(line))
 	if err != nil && answer == "" {
 		fmt.Fprintln(c.Streams.ErrOut)
-		return errors.New("nobody answers on the standard input; use --yes")
+		return errors.New("the standard input has no answer; use --yes to go on without the question")
 	}
 	if answer != "y" && answer != "yes" {
 		return errors.New("canceled, nothing was changed")

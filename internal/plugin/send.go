@@ -80,7 +80,8 @@ func (c *cli) sendCommand() *cobra.Command {
 	f.StringVar(&o.algorithm, "algorithm", string(simulator.SignatureSHA1), "How to sign: sha1, Cloudinary's default, or sha256.")
 	f.BoolVar(&o.wait, "wait", false, "Wait until each target of the endpoint has it, or has refused it.")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "How long to wait with --wait.")
-	addReceiver(f, &o.receiver)
+	orEnv(f, "url", envReceiverURL)
+	c.addReceiver(cmd, &o.receiver)
 	addOutput(cmd, &o.output, outputJSON, outputYAML)
 	completeEventTypes(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("algorithm", cobra.FixedCompletions(algorithms(), cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that does not exist
@@ -386,7 +387,7 @@ func (c *cli) printSent(s *sent, ep *v1alpha1.NotificationEndpoint, o sendOption
 		if said := printable(strings.TrimSpace(s.Answer)); said != "" {
 			answer += " " + said
 		}
-		fmt.Fprintf(c.Streams.Out, "answer  %s, after %s\n", answer, s.Duration)
+		fmt.Fprintf(c.Streams.Out, "answer  %s%s, after %s\n", c.style().mark(s.Status == http.StatusOK && !s.another(ep)), answer, s.Duration)
 		c.printTargets(s, o)
 		fmt.Fprintf(c.Streams.Out, "next    %s\n", printable(s.Next))
 	}
@@ -403,7 +404,7 @@ func (c *cli) printSent(s *sent, ep *v1alpha1.NotificationEndpoint, o sendOption
 
 func (c *cli) printTargets(s *sent, o sendOptions) {
 	for i := range s.Targets {
-		fmt.Fprintf(c.Streams.Out, "target  %s\n", printable(s.Targets[i].String()))
+		fmt.Fprintf(c.Streams.Out, "target  %s%s\n", c.style().mark(s.Targets[i].well()), printable(s.Targets[i].String()))
 	}
 	if o.wait && s.follows() && len(s.Targets) == 0 {
 		fmt.Fprintln(c.Streams.Out, "target  none has anything left of it: it was delivered at once, or no target of the endpoint takes this event type")

@@ -200,7 +200,7 @@ func TestSendRefuses(t *testing.T) {
 	plain.Spec.Receiver = &v1alpha1.ReceiverSpec{Path: v1alpha1.ReceiverPathPlain}
 	f.create(token, ep, early, plain, f.endpoint("media", "http://127.0.0.1:1/hook?token=t0ken"))
 	f.fails([]string{"send", "nosuch"}, "there is no nep/nosuch in namespace "+f.namespace, "--namespace")
-	f.fails([]string{"send", "media"}, "read Secret", "not found")
+	f.fails([]string{"send", "media"}, "there is no Secret cloudinary in namespace "+f.namespace)
 	f.create(f.secret())
 	f.fails([]string{"send", "media"}, "http://127.0.0.1:1/…", "port-forward")
 	f.fails([]string{"send", "token"}, "OAuth token", "api_secret")

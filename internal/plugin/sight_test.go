@@ -114,7 +114,7 @@ func TestPlanOfWhichNothingIsKnownIsNoSuccess(t *testing.T) {
 	f.create(f.secret())
 	check("no flag for http", desk, secret+"of which the credentials cannot be used")
 	ignored := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n"
-	if r := f.callWith(ignored, "plan", "-f", "-", "--exit-code"); r.code != 0 || r.err != "warning: 2 objects are ignored, none of them the operator's\n" {
+	if r := f.callWith(ignored, "plan", "-f", "-", "--exit-code"); r.code != 0 || r.err != "warning: none of the manifests is for the operator: 2 objects ignored\n" {
 		t.Errorf("nothing of the operator's: %+v", r)
 	}
 }

@@ -5,6 +5,7 @@ package plugin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,28 +24,44 @@ import (
 const exampleStatus = `  # How endpoints and triggers of the current namespace fare
   kubectl cloudinary status
 
+  # One endpoint with its triggers, targets and conditions
+  kubectl cloudinary status media -n shop
+
+  # A trigger whose endpoint has the same name, printed again whenever something changes, until Ctrl-C
+  kubectl cloudinary status trigger/media -n shop --watch
+
   # Those of all namespaces, with URLs and messages
   kubectl cloudinary status -A -o wide
 
   # For a script
   kubectl cloudinary status -n shop -o json`
 
-const longStatus = `Show endpoints, each with its triggers, in one table: whether they are ready, how much of the product environment's limit of URLs is used,
-how many changes wait for Admin API calls, and how deliveries go. Everything is read from the objects' status; nothing is called but the API server.`
+const longStatus = `Show endpoints, each with its triggers, in one table: whether they are ready, and how deliveries go. Below it stands what is wrong, and what
+to do. -o wide adds how much of the product environment's limit of URLs is used, how many changes wait for Admin API calls, all counters,
+URLs and messages. Everything is read from the objects' status; nothing is called but the API server.
+
+With NAME, the endpoint or trigger of this name is shown alone, with its conditions and its targets. Where both have the name, say
+endpoint/NAME or trigger/NAME.`
 
 type statusOptions struct {
 	all    bool
+	watch  bool
+	name   string
 	output output
 }
 
 func (c *cli) statusCommand() *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
-		Use: "status", Short: "Show endpoints, triggers, limits and deliveries in one table", Long: longStatus, Example: exampleStatus,
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.status(cmd.Context(), o) },
+		Use: "status [NAME]", Short: "Show endpoints, triggers, limits and deliveries in one table", Long: longStatus, Example: exampleStatus,
+		Args: atMostOne("NAME"), ValidArgsFunction: c.completeNames(statusNames),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.name = first(args)
+			return c.status(cmd.Context(), o)
+		},
 	}
 	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "All namespaces instead of one.")
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "Print again whenever something changes, until Ctrl-C.")
 	addOutput(cmd, &o.output, outputWide, outputJSON, outputYAML)
 	return cmd
 }
@@ -53,6 +70,8 @@ func (c *cli) statusCommand() *cobra.Command {
 type statusReport struct {
 	Endpoints []endpointStatus `json:"endpoints"`
 	Triggers  []triggerStatus  `json:"triggers"`
+
+	named string // the kind of the one object that was asked for
 }
 
 type endpointStatus struct {
@@ -66,14 +85,20 @@ type endpointStatus struct {
 	Environment *v1alpha1.EnvironmentStatus `json:"environment,omitempty"`
 	URL         string                      `json:"url,omitempty"`
 
-	Verifying   string       `json:"verifying,omitempty"`
-	Delivering  string       `json:"delivering,omitempty"`
+	Verifying  string `json:"verifying,omitempty"`
+	Delivering string `json:"delivering,omitempty"`
+	// Problems are the messages of Verifying and Delivering where they are not True.
+	Problems []string `json:"problems,omitempty"`
+
 	Received    *int64       `json:"received,omitempty"`
 	Rejected    *int64       `json:"rejected,omitempty"`
 	Delivered   *int64       `json:"delivered,omitempty"`
 	Retrying    *int64       `json:"retrying,omitempty"`
 	DeadLetters *int64       `json:"deadLetters,omitempty"`
 	Last        *metav1.Time `json:"lastReceivedAt,omitempty"`
+
+	conditions []metav1.Condition
+	targets    []v1alpha1.TargetStatus
 }
 
 type triggerStatus struct {
@@ -86,34 +111,38 @@ type triggerStatus struct {
 	Message    string       `json:"message,omitempty"`
 	Notes      string       `json:"notes,omitempty"` // part of the message
 	LastFired  *metav1.Time `json:"lastFiredAt,omitempty"`
+
+	conditions []metav1.Condition
 }
 
 func (c *cli) status(ctx context.Context, o statusOptions) error {
 	if err := o.output.check(); err != nil {
 		return err
 	}
+	if o.all && o.name != "" {
+		return errors.New("NAME and --all-namespaces cannot be used together; name the namespace with --namespace")
+	}
 	cl, err := c.connect()
 	if err != nil {
 		return err
 	}
-	namespace := cl.namespace
-	if o.all {
-		namespace = ""
+	if o.watch {
+		return c.watchStatus(ctx, cl, o)
 	}
-	endpoints, err := cl.endpoints(ctx, namespace)
+	view, err := cl.readStatus(ctx, o)
 	if err != nil {
 		return err
 	}
-	triggers, err := cl.triggers(ctx, namespace)
-	if err != nil {
-		return err
-	}
-	report := newStatusReport(endpoints, triggers)
+	return c.showStatus(view.report, cl, o)
+}
+
+// showStatus prints a report once.
+func (c *cli) showStatus(report statusReport, cl *cluster, o statusOptions) error {
 	if done, err := o.output.structured(c.Streams.Out, report); done {
 		return err
 	}
-	if len(endpoints)+len(triggers) == 0 {
-		where := "in namespace " + namespace
+	if len(report.Endpoints)+len(report.Triggers) == 0 {
+		where := "in namespace " + cl.namespace
 		if o.all {
 			where = "in any namespace"
 		}
@@ -146,10 +175,13 @@ func statusOfEndpoint(ep *v1alpha1.NotificationEndpoint) endpointStatus {
 	s.Notes = check.NotesIn(s.Message)
 	s.Verifying = reasonOf(ep.Status.Conditions, v1alpha1.ConditionVerifying)
 	s.Delivering = reasonOf(ep.Status.Conditions, v1alpha1.ConditionDelivering)
+	s.Problems = problemsOf(ep.Status.Conditions, v1alpha1.ConditionVerifying, v1alpha1.ConditionDelivering)
+	s.conditions = ep.Status.Conditions
 	r := ep.Status.Receiver
 	if r == nil {
 		return s
 	}
+	s.targets = r.Targets
 	s.Received, s.Rejected = new(ptr.Deref(r.Received, 0)), new(int64)
 	s.Delivered, s.Retrying, s.DeadLetters = new(int64), new(int64), new(int64)
 	for _, rejected := range r.Rejected {
@@ -174,6 +206,10 @@ func (t *triggerStatus) endpointKey() types.NamespacedName {
 	return types.NamespacedName{Namespace: t.Namespace, Name: t.Endpoint}
 }
 
+func (t *triggerStatus) belongsTo(e *endpointStatus) bool {
+	return t.endpointKey() == types.NamespacedName{Namespace: e.Namespace, Name: e.Name}
+}
+
 func statusOfTrigger(t *v1alpha1.CloudinaryTrigger) triggerStatus {
 	s := triggerStatus{Namespace: t.Namespace, Name: t.Name, Endpoint: t.Spec.EndpointRef.Name, EventTypes: t.Spec.EventTypes}
 	if ns := t.Spec.EndpointRef.Namespace; ns != "" && ns != t.Namespace {
@@ -181,6 +217,7 @@ func statusOfTrigger(t *v1alpha1.CloudinaryTrigger) triggerStatus {
 	}
 	s.Ready, s.Reason, s.Message = readiness(t.Status.Conditions)
 	s.Notes = check.NotesIn(s.Message)
+	s.conditions = t.Status.Conditions
 	if t.Status.LastNotification != nil {
 		s.LastFired = t.Status.LastNotification.ReceivedAt
 	}
@@ -202,107 +239,15 @@ func reasonOf(conditions []metav1.Condition, conditionType string) string {
 	return ""
 }
 
-// statusHeader is of rows for endpoints, each with those of its triggers below it. EVENT TYPES is a trigger's alone.
-func statusHeader() []string {
-	return []string{
-		"NAME", "EVENT TYPES", "READY", "REASON", "CLOUD", "URLS", "CALLS/H", "WAITING", "VERIFYING", "DELIVERING",
-		"RECEIVED", "REJECTED", "DELIVERED", "RETRYING", "DEAD", "LAST",
-	}
-}
-
-func (c *cli) printStatus(report statusReport, o statusOptions) error {
-	wide := o.output.format == outputWide
-	triggers := map[types.NamespacedName][]triggerStatus{}
-	for _, t := range report.Triggers {
-		triggers[t.endpointKey()] = append(triggers[t.endpointKey()], t)
-	}
-	var rows [][]string
-	for _, e := range report.Endpoints {
-		row := extended(c.endpointRow(&e), o.all, e.Namespace, wide, redactedOrNothing(e.URL), e.Message)
-		rows = append(rows, row)
-		key := types.NamespacedName{Namespace: e.Namespace, Name: e.Name}
-		rows = append(rows, c.triggerRows(triggers[key], o.all, wide)...)
-		delete(triggers, key)
-	}
-	// What is left belongs to endpoints that are not there, or in a namespace that was not asked for.
-	for _, t := range report.Triggers {
-		key := t.endpointKey()
-		if left := triggers[key]; len(left) > 0 {
-			row := make([]string, len(statusHeader()))
-			row[0] = t.Endpoint
-			rows = append(rows, extended(row, o.all, key.Namespace, wide, "", ""))
-			rows = append(rows, c.triggerRows(left, o.all, wide)...)
-			delete(triggers, key)
+// problemsOf are the conditions of these types that are not True, in words.
+func problemsOf(conditions []metav1.Condition, conditionTypes ...string) []string {
+	var problems []string
+	for _, conditionType := range conditionTypes {
+		if c := meta.FindStatusCondition(conditions, conditionType); c != nil && c.Status != metav1.ConditionTrue {
+			problems = append(problems, fmt.Sprintf("%s is %s: %s", c.Type, c.Status, c.Message))
 		}
 	}
-	if err := table(c.Streams.Out, extended(statusHeader(), o.all, "NAMESPACE", wide, "URL", "MESSAGE"), rows); err != nil || wide {
-		return err // the messages have the notes
-	}
-	c.printNotes(report)
-	return nil
-}
-
-// printNotes prints what there is to say of objects beside how they fare.
-func (c *cli) printNotes(report statusReport) {
-	first := true
-	show := func(kind, namespace, name, notes string) {
-		if notes == "" {
-			return
-		}
-		if first {
-			fmt.Fprintln(c.Streams.Out)
-			first = false
-		}
-		fmt.Fprintln(c.Streams.Out, printable(fmt.Sprintf("%s/%s/%s: Note: %s", namespace, strings.ToLower(kind), name, notes)))
-	}
-	for _, e := range report.Endpoints {
-		show(kindEndpoint, e.Namespace, e.Name, e.Notes)
-	}
-	for _, t := range report.Triggers {
-		show(kindTrigger, t.Namespace, t.Name, t.Notes)
-	}
-}
-
-func (c *cli) endpointRow(e *endpointStatus) []string {
-	cloud, urls, calls, waiting := "", "", "", ""
-	if env := e.Environment; env != nil {
-		cloud, urls = env.CloudName, usage(env.URLsUsed, env.URLLimit)
-		if env.URLsUsed != nil {
-			calls = env.CallShare
-			waiting = strconv.Itoa(int(ptr.Deref(env.ChangesWaiting, 0)))
-		}
-	}
-	return []string{
-		e.Name, "", e.Ready, e.Reason, cloud, urls, calls, waiting, e.Verifying, e.Delivering,
-		number(e.Received), number(e.Rejected), number(e.Delivered), number(e.Retrying), number(e.DeadLetters), age(c.Now(), e.Last),
-	}
-}
-
-// triggerRows are those of one endpoint.
-func (c *cli) triggerRows(triggers []triggerStatus, all, wide bool) [][]string {
-	var rows [][]string
-	for i, t := range triggers {
-		branch := "├─ "
-		if i == len(triggers)-1 {
-			branch = "└─ "
-		}
-		row := make([]string, len(statusHeader()))
-		copy(row, []string{branch + t.Name, shortList(t.EventTypes, wide), t.Ready, t.Reason})
-		row[len(row)-1] = age(c.Now(), t.LastFired)
-		rows = append(rows, extended(row, all, t.Namespace, wide, "", t.Message))
-	}
-	return rows
-}
-
-// extended puts the namespace before a row, and what only the wide form shows behind it.
-func extended(row []string, all bool, namespace string, wide bool, more ...string) []string {
-	if all {
-		row = slices.Insert(row, 0, namespace)
-	}
-	if wide {
-		row = append(row, more...)
-	}
-	return row
+	return problems
 }
 
 func redactedOrNothing(url string) string {
@@ -330,14 +275,4 @@ func number(n *int64) string {
 		return ""
 	}
 	return strconv.FormatInt(*n, 10)
-}
-
-// maxShown is how many event types a table shows.
-const maxShown = 3
-
-func shortList(items []string, whole bool) string {
-	if whole || len(items) <= maxShown {
-		return strings.Join(items, ",")
-	}
-	return fmt.Sprintf("%s +%d more", strings.Join(items[:maxShown], ","), len(items)-maxShown)
 }

@@ -34,6 +34,25 @@ func Of(version, commit string) Info {
 	return Info{Version: version, Commit: commit, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 }
 
+// unset is the version of a program for which the build has set none.
+const unset = "dev"
+
+// Version is what the build has set, else what Go noted: `go install` with a version, or in a checkout, knows it.
+func Version(set string) string {
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return set
+	}
+	return versionOf(set, build.Main.Version)
+}
+
+func versionOf(set, noted string) string {
+	if set != unset || noted == "" || noted == "(devel)" {
+		return set
+	}
+	return noted
+}
+
 func commitOf(settings []debug.BuildSetting) string {
 	commit, suffix := unknown, ""
 	for _, s := range settings {

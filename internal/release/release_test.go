@@ -67,3 +67,17 @@ func TestCommand(t *testing.T) {
 		})
 	}
 }
+
+func TestAVersionThatIsNotSetIsTheModules(t *testing.T) {
+	for name, tc := range map[string]struct{ set, noted, want string }{
+		"set by the build":                 {"v1.2.3", "v9.9.9", "v1.2.3"},
+		"go install of a version":          {"dev", "v1.2.3", "v1.2.3"},
+		"go install of no release":         {"dev", "v0.0.0-20260301120000-0123456789ab", "v0.0.0-20260301120000-0123456789ab"},
+		"a build that Go knows nothing of": {"dev", "(devel)", "dev"},
+		"a build without modules":          {"dev", "", "dev"},
+	} {
+		if got := versionOf(tc.set, tc.noted); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}

@@ -27,6 +27,7 @@ func rules() []rule {
 	return []rule{
 		{"instants", `\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "<TIME>"},
 		{"uids", `[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}`, "<UID>"},
+		{"what the operator remembers", `(?m)^( +Remembered: +)\S+$`, "${1}<LINE>"},
 		{"the ids of triggers, and hashes", `\b[0-9a-f]{32}\b`, "<ID>"},
 		{"the names of assets", `sample_[0-9a-f]{12}`, "sample_<ID>"},
 		{"addresses", `\b\d+\.\d+\.\d+\.\d+\b`, "<IP>"},

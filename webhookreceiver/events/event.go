@@ -3,6 +3,7 @@
 package events
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
 )
@@ -27,6 +29,8 @@ const (
 
 	actionNotify  = "Notify"
 	actionRedrive = "Redrive"
+	actionVerify  = "Verify"
+	actionDeliver = "Deliver"
 
 	// reasonUnknown is the reason where a notification does not say what it is about.
 	reasonUnknown = "Notification"
@@ -78,6 +82,17 @@ func Redriven(e *route.Endpoint, count, kept int, at time.Time, key [32]byte, in
 	if kept > 0 {
 		event.Note += fmt.Sprintf("; kept, since the endpoint does not have their targets any more: %d. Bring the targets back, or discard them", kept)
 	}
+	return event
+}
+
+// Turned makes the Event that says that a condition of an endpoint has turned, for the worse or for the better.
+func Turned(of types.NamespacedName, uid types.UID, eventType string, c metav1.Condition, at time.Time, instance string) *eventsv1.Event {
+	event := newEvent(reference(kindEndpoint, of, uid), at, sha256.Sum256([]byte(c.Type+" "+c.Reason)), instance)
+	event.Type, event.Reason, event.Action = eventType, c.Reason, actionDeliver
+	if c.Type == v1alpha1.ConditionVerifying {
+		event.Action = actionVerify
+	}
+	event.Note = excerpt.Shorten(c.Message, maxNoteBytes)
 	return event
 }
 

@@ -33,7 +33,9 @@ func (o *endpointObject) write(ctx context.Context, w *Writer, now time.Time) er
 	if err := w.applyEndpoint(ctx, o, d.receiver, d.conditions); err != nil {
 		return err
 	}
+	before := o.conditions
 	o.receiver, o.conditions = d.receiver, d.conditions
+	w.tellTurns(ctx, o, before, d.conditions, now)
 	o.seen, o.unsettled = v.version, d.unsettled
 	return nil
 }

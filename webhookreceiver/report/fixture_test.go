@@ -23,6 +23,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
+	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/events"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
 )
 
@@ -240,6 +241,17 @@ func (f *writerFixture) pass(d time.Duration) []applied {
 		f.writer.step(f.Context())
 	}
 	return f.server.writes[before:]
+}
+
+// redriven are the Events of redrives.
+func (f *writerFixture) redriven() []*eventsv1.Event {
+	var told []*eventsv1.Event
+	for _, e := range f.server.events {
+		if e.Reason == events.ReasonRedriven {
+			told = append(told, e)
+		}
+	}
+	return told
 }
 
 func (f *writerFixture) notify(id queue.ID, outcomes ...delivery.Outcome) {

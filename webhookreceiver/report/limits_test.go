@@ -170,7 +170,7 @@ func TestDeadLettersAreRedrivenOnceForEachValueOfTheAnnotation(t *testing.T) {
 		writes[0].Endpoint.Receiver.LastHandledRedrive != "1" || *writes[0].Endpoint.Receiver.Targets[0].DeadLetters != 0 {
 		t.Errorf("after the redrive: %+v", writes)
 	}
-	if len(f.server.events) != 1 || f.server.events[0].Reason != "Redriven" || f.server.events[0].Note != "Dead letters that are delivered again: 1" {
+	if told := f.redriven(); len(told) != 1 || told[0].Note != "Dead letters that are delivered again: 1" {
 		t.Errorf("Events: %+v", f.server.events)
 	}
 	dead()

@@ -46,14 +46,14 @@ func TestChosenDeadLettersAreRedriven(t *testing.T) {
 	if got := status.Receiver; *got.Targets[0].DeadLetters != 0 || got.LastHandledRedrive != "" || *got.Targets[0].Discarded != 0 {
 		t.Errorf("status.receiver is %+v", got)
 	}
-	if len(f.server.events) != 1 || f.server.events[0].Note != "Dead letters that are delivered again: 1" {
+	if told := f.redriven(); len(told) != 1 || told[0].Note != "Dead letters that are delivered again: 1" {
 		t.Errorf("Events: %+v", f.server.events)
 	}
 	if done, err := f.writer.Redrive(t.Context(), ofMedia("")); done.Count != 0 || err != nil {
 		t.Errorf("%+v were redriven again, %v", done, err)
 	}
 	f.pass(time.Minute)
-	if len(f.server.events) != 1 {
+	if len(f.redriven()) != 1 {
 		t.Errorf("an Event tells of nothing: %+v", f.server.events)
 	}
 }
@@ -134,7 +134,7 @@ func TestDeadLettersOfFormerTargetsAreKept(t *testing.T) {
 			if diff := cmp.Diff(letters()[1:], f.queue.items); diff != "" {
 				t.Errorf("dead letters afterwards (-want +got)\n%s", diff)
 			}
-			if len(f.server.events) != 1 || f.server.events[0].Note != test.event {
+			if told := f.redriven(); len(told) != 1 || told[0].Note != test.event {
 				t.Errorf("Events: %+v", f.server.events)
 			}
 			f.pass(time.Minute)
@@ -170,7 +170,7 @@ func TestDiscardedDeadLettersAreCounted(t *testing.T) {
 		}
 		f.restart() // the total outlives it
 	}
-	if len(f.server.events) > 0 {
+	if len(f.redriven()) > 0 {
 		t.Errorf("Events: %+v", f.server.events)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/turn"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/events"
 )
@@ -44,7 +45,7 @@ type WriterOptions struct {
 	Objects Objects
 	// Client writes their status; kube.Client is one.
 	Client StatusWriter
-	// Events writes the Event of a redrive. It may be nil.
+	// Events writes the Events of redrives, and of conditions that turn. It may be nil.
 	Events events.Creator
 	// Instance is the name of the Pod.
 	Instance string
@@ -86,6 +87,7 @@ type Writer struct {
 	dead      deadLetters
 	letters   atomic.Pointer[map[lane]letters]
 	back      backoff
+	turns     turn.Teller
 	nextLook  time.Time
 	nextSweep time.Time
 	// recallAt is when to look for what the last run left behind, recalled that this was done.

@@ -420,9 +420,6 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.RegisteredTrigger
   map:
     fields:
-    - name: bookkeeping
-      type:
-        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.TriggerBookkeeping
     - name: differences
       type:
         list:
@@ -441,6 +438,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: origin
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Origin
+    - name: remembered
+      type:
+        scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Registration
   map:
     fields:
@@ -474,24 +474,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: reason
       type:
         scalar: string
-- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Repair
-  map:
-    fields:
-    - name: lastAt
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
-    - name: readHash
-      type:
-        scalar: string
-    - name: replacements
-      type:
-        scalar: numeric
-    - name: total
-      type:
-        scalar: numeric
-    - name: updates
-      type:
-        scalar: numeric
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.RetryPolicy
   map:
     fields:
@@ -562,27 +544,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: waiting
       type:
         scalar: numeric
-- name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.TriggerBookkeeping
-  map:
-    fields:
-    - name: confirmedHash
-      type:
-        scalar: string
-    - name: echoedFields
-      type:
-        list:
-          elementType:
-            scalar: string
-          elementRelationship: associative
-    - name: repair
-      type:
-        namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Repair
-    - name: sentAt
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
-    - name: sentHash
-      type:
-        scalar: string
 - name: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.Verification
   map:
     fields:

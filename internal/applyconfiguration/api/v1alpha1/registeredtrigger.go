@@ -25,8 +25,9 @@ type RegisteredTriggerApplyConfiguration struct {
 	IntendedAt *v1.MicroTime `json:"intendedAt,omitempty"`
 	// differences are the fields in which Cloudinary differs from the spec.
 	Differences []FieldDifferenceApplyConfiguration `json:"differences,omitempty"`
-	// bookkeeping is what the operator needs to tell its own writes from somebody else's.
-	Bookkeeping *TriggerBookkeepingApplyConfiguration `json:"bookkeeping,omitempty"`
+	// remembered is what the operator needs to tell its own writes from somebody else's. Its form is the operator's own, and may change:
+	// where it cannot be read, nothing is remembered.
+	Remembered *string `json:"remembered,omitempty"`
 }
 
 // RegisteredTriggerApplyConfiguration constructs a declarative configuration of the RegisteredTrigger type for use with
@@ -80,10 +81,10 @@ func (b *RegisteredTriggerApplyConfiguration) WithDifferences(values ...*FieldDi
 	return b
 }
 
-// WithBookkeeping sets the Bookkeeping field in the declarative configuration to the given value
+// WithRemembered sets the Remembered field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Bookkeeping field is set to the value of the last call.
-func (b *RegisteredTriggerApplyConfiguration) WithBookkeeping(value *TriggerBookkeepingApplyConfiguration) *RegisteredTriggerApplyConfiguration {
-	b.Bookkeeping = value
+// If called multiple times, the Remembered field is set to the value of the last call.
+func (b *RegisteredTriggerApplyConfiguration) WithRemembered(value string) *RegisteredTriggerApplyConfiguration {
+	b.Remembered = &value
 	return b
 }

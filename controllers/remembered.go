@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// rememberedVersion is the form of what is remembered. Another one is not read.
+const rememberedVersion = 1
+
+// remembered is what the operator remembers of its writes to one trigger. In a status it is one line that nobody has to read: this as JSON, in
+// base64url.
+type remembered struct {
+	Version   int             `json:"v"`
+	SentHash  string          `json:"s,omitempty"`
+	SentAt    int64           `json:"t,omitempty"` // microseconds, by Cloudinary's clock
+	Confirmed string          `json:"c,omitempty"`
+	AsSent    bool            `json:"a,omitempty"` // the confirmed hash is that which was sent
+	Echoed    []string        `json:"e,omitempty"`
+	Repair    *rememberedMend `json:"r,omitempty"`
+}
+
+// rememberedMend is a difference that was written over.
+type rememberedMend struct {
+	ReadHash     string `json:"h"`
+	Updates      int    `json:"u,omitempty"`
+	Replacements int    `json:"p,omitempty"`
+	Total        int    `json:"n,omitempty"`
+	LastAt       int64  `json:"t"`
+}
+
+// What is remembered has bounds, so that a status has.
+const (
+	maxCount       = 1000
+	maxHashBytes   = 64
+	maxEchoed      = 8
+	maxEchoedBytes = 32
+)
+
+// remember makes the line of a record; empty: there is nothing to remember.
+func remember(rec *plan.Record) string {
+	m := remembered{Version: rememberedVersion, SentHash: rec.SentHash, SentAt: micros(rec.SentAt), Echoed: rec.Echoed}
+	if rec.ConfirmedHash != "" && rec.ConfirmedHash == rec.SentHash {
+		m.AsSent = true
+	} else {
+		m.Confirmed = rec.ConfirmedHash
+	}
+	if r := rec.Repair; r.ReadHash != "" {
+		m.Repair = &rememberedMend{r.ReadHash, counted(r.Updates), counted(r.Replacements), counted(r.Total), micros(r.LastAt)}
+	}
+	if m.SentHash == "" && m.SentAt == 0 && len(m.Echoed) == 0 && m.Repair == nil {
+		return ""
+	}
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// recall brings a record what a line says. Of one that cannot be read, or that this version would not write, nothing is taken: then the next
+// list is compared with the spec as for a trigger that was just adopted.
+func recall(line string, rec *plan.Record) {
+	raw, err := base64.RawURLEncoding.DecodeString(line)
+	if err != nil || len(raw) == 0 {
+		return
+	}
+	var m remembered
+	if json.Unmarshal(raw, &m) != nil || !m.sound() {
+		return
+	}
+	rec.SentHash, rec.SentAt, rec.ConfirmedHash, rec.Echoed = m.SentHash, fromMicros(m.SentAt), m.Confirmed, m.Echoed
+	if m.AsSent {
+		rec.ConfirmedHash = m.SentHash
+	}
+	if r := m.Repair; r != nil {
+		rec.Repair = plan.Repair{ReadHash: r.ReadHash, Updates: r.Updates, Replacements: r.Replacements, Total: r.Total, LastAt: fromMicros(r.LastAt)}
+	}
+}
+
+// sound says whether it may be what this version has written.
+func (m *remembered) sound() bool {
+	if m.Version != rememberedVersion || len(m.SentHash) > maxHashBytes || len(m.Confirmed) > maxHashBytes || m.SentAt < 0 ||
+		len(m.Echoed) > maxEchoed || slices.ContainsFunc(m.Echoed, func(field string) bool { return field == "" || len(field) > maxEchoedBytes }) {
+		return false
+	}
+	r := m.Repair
+	return r == nil || r.ReadHash != "" && len(r.ReadHash) <= maxHashBytes && r.LastAt >= 0 &&
+		min(r.Updates, r.Replacements, r.Total) >= 0 && max(r.Updates, r.Replacements, r.Total) <= maxCount
+}
+
+func counted(n int) int { return max(0, min(n, maxCount)) }
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}

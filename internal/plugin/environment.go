@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Environment variables that flags are read from where they are not given.
+const (
+	envReceiverAdminURL  = "RECEIVER_ADMIN_URL"
+	envReceiverURL       = "RECEIVER_URL"
+	envReceiverBaseURL   = "RECEIVER_BASE_URL"
+	envOperatorNamespace = "OPERATOR_NAMESPACE"
+)
+
+// annotationEnv has the variable of a flag.
+const annotationEnv = "cloudinary-operator/environment"
+
+// orEnv has a flag read from an environment variable where it is not given, and says so in the help.
+func orEnv(f *pflag.FlagSet, name, variable string) {
+	flag := f.Lookup(name)
+	flag.Usage += " Environment: " + variable + "."
+	if flag.Annotations == nil {
+		flag.Annotations = map[string][]string{}
+	}
+	flag.Annotations[annotationEnv] = []string{variable}
+}
+
+// readEnvironment sets the flags of a command that are not given and have a variable.
+func (c *cli) readEnvironment(cmd *cobra.Command) error {
+	var problem error
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		variables := flag.Annotations[annotationEnv]
+		if flag.Changed || len(variables) == 0 || problem != nil {
+			return
+		}
+		if value := c.Getenv(variables[0]); value != "" {
+			if err := flag.Value.Set(value); err != nil {
+				problem = fmt.Errorf("environment variable %s, for --%s: %w", variables[0], flag.Name, err)
+			}
+		}
+	})
+	return problem
+}
+
+// options are the flags that every command takes, in the help of none: there are many, and people who use kubectl know them.
+func optionsCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "options", Short: "List the options that every command takes", Example: "  kubectl cloudinary options",
+		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "These options can be given to every command:\n\n%s", root.PersistentFlags().FlagUsages())
+			return err
+		},
+	}
+}
+
+// usageTemplate is cobra's own without the options that every command takes.
+const usageTemplate = `Usage:{{if .Runnable}}
+  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} [command]{{end}}{{if gt (len .Aliases) 0}}
+
+Aliases:
+  {{.NameAndAliases}}{{end}}{{if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
+
+Available Commands:{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalNonPersistentFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+
+Use "{{.CommandPath}} [command] --help" for more information about a command.{{end}}
+
+Use "{{.Root.CommandPath}} options" for the options that every command takes, such as --namespace and --context.
+`
