@@ -134,3 +134,109 @@ func pages(t *testing.T) map[string]string {
 	}
 	return all
 }
+
+// Commands of the plugin, and their flags, are held against what its help prints.
+func TestCommandsOfThePluginExist(t *testing.T) {
+	t.Parallel()
+	help := helpTexts(t)
+	count := 0
+	for page, text := range pages(t) {
+		if page == "CHANGELOG.md" {
+			continue
+		}
+		for _, command := range pluginCommands(text) {
+			count++
+			if problem := help.wrong(command); problem != "" {
+				t.Errorf("%s: %s in kubectl cloudinary %s", page, problem, command)
+			}
+		}
+	}
+	if count < 50 {
+		t.Errorf("pages have %d commands of the plugin", count)
+	}
+	for wrong, want := range map[string]string{
+		"statsu -n shop":                   "there is no command statsu",
+		"plan -f x.yaml --exit-cod":        "there is no flag --exit-cod",
+		"deadletters list --id=5 -n shop":  "there is no flag --id",
+		"deadletters redrive media --id=5": "",
+	} {
+		if got := help.wrong(wrong); got != want {
+			t.Errorf("%s: %q, want %q", wrong, got, want)
+		}
+	}
+}
+
+// pluginCommands are what follows kubectl cloudinary in a page's code, up to the end of the command.
+func pluginCommands(text string) []string {
+	var commands []string
+	text = strings.ReplaceAll(text, "\\\n", " ")
+	for _, match := range regexp.MustCompile("(?:`|\\$ |^|\\| |&& |\\n)(?:kubectl cloudinary) ([^`\n|;#&<>]*)").FindAllStringSubmatch(text, -1) {
+		commands = append(commands, strings.TrimSpace(match[1]))
+	}
+	return commands
+}
+
+// pluginHelp are the flags of each command, by its words: "deadletters list".
+type pluginHelp map[string][]string
+
+func helpTexts(t *testing.T) pluginHelp {
+	t.Helper()
+	const folder = "../internal/plugin/testdata"
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := pluginHelp{}
+	for _, entry := range entries {
+		name, isHelp := strings.CutPrefix(strings.TrimSuffix(entry.Name(), ".txt"), "help-cloudinary")
+		if !isHelp {
+			continue
+		}
+		text, err := os.ReadFile(path.Join(folder, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		words := strings.ReplaceAll(strings.TrimPrefix(name, "-"), "-", " ")
+		for _, flag := range regexp.MustCompile(`(?m)^ +(?:-[a-zA-Z], )?--([a-z-]+)`).FindAllStringSubmatch(string(text), -1) {
+			help[words] = append(help[words], flag[1])
+		}
+	}
+	return help
+}
+
+// wrong says which command or flag does not exist.
+func (h pluginHelp) wrong(command string) string {
+	words := strings.Fields(command)
+	if len(words) == 0 || !regexp.MustCompile(`^[a-z]`).MatchString(words[0]) || words[0] == "completion" || words[0] == "help" {
+		return "" // nobody's name, such as COMMAND, or what cobra brings
+	}
+	name := words[0]
+	if _, found := h[name]; !found {
+		return "there is no command " + name
+	}
+	if len(words) > 1 && h[name+" "+words[1]] != nil {
+		name += " " + words[1]
+	}
+	known := slices.Concat(h[name], h[""], h["options"])
+	for _, flag := range regexp.MustCompile(`(?:^| )--([a-z-]+)`).FindAllStringSubmatch(command, -1) {
+		if !slices.Contains(known, flag[1]) && flag[1] != "help" {
+			return "there is no flag --" + flag[1]
+		}
+	}
+	return ""
+}
+
+// Anyone who opens a page sees within one screen what it is for, and the command or the manifest that it is about.
+func TestFirstScreens(t *testing.T) {
+	t.Parallel()
+	for page, text := range pages(t) {
+		if !readable(page) || path.Dir(page) != "docs" || slices.Contains([]string{"docs/architecture.md", "docs/comparison.md"}, page) {
+			continue // those two explain, and have nothing to run
+		}
+		lines := strings.Split(text, "\n")
+		screen := lines[:min(len(lines), 30)]
+		if !slices.ContainsFunc(screen, func(line string) bool { return strings.HasPrefix(line, "```") }) {
+			t.Errorf("%s: the first %d lines show no command, no manifest and no diagram", page, len(screen))
+		}
+	}
+}

@@ -31,7 +31,10 @@ deleted. That is checked before anything is printed, by the operator's own plann
 since Cloudinary's list does not show a setting, there is a warning that says what. What no manifest can express is left out and
 named on the error stream. Where there is a warning of null members, use kubectl apply --server-side: without it, kubectl drops them.
 
-URLs are printed whole, with the tokens that they may carry.`
+URLs are printed whole, with the tokens that they may carry.
+
+With --to-receiver, the bundled receiver takes the notifications and delivers them to a Service, at the path that they went to before.
+Apply the export without it first: once the operator has adopted the triggers, it moves them in place, and their ids stay.`
 
 const exampleExport = `  # The product environment of a Secret
   kubectl cloudinary export -n shop --secret cloudinary > triggers.yaml
@@ -40,16 +43,26 @@ const exampleExport = `  # The product environment of a Secret
   CLOUDINARY_URL=cloudinary://... kubectl cloudinary export -n shop > triggers.yaml
 
   # Manifests with which the operator only looks
-  kubectl cloudinary export -n shop --secret cloudinary --observe`
+  kubectl cloudinary export -n shop --secret cloudinary --observe
+
+  # Afterwards: the same triggers, taken by the receiver and delivered to the Service catalog
+  kubectl cloudinary export -n shop --secret cloudinary --to-receiver catalog:80 > triggers.yaml`
 
 type exportOptions struct {
-	secret   string
-	observe  bool
-	insecure bool
-	apiBases string
-	timeout  time.Duration
-	output   output
+	secret     string
+	observe    bool
+	toReceiver string
+	baseURL    string
+	insecure   bool
+	apiBases   string
+	timeout    time.Duration
+	output     output
 }
+
+const (
+	flagToReceiver = "to-receiver"
+	flagBaseURL    = "base-url"
+)
 
 // defaultSecret is the name that manifests refer to where the credentials come from the environment.
 const defaultSecret = "cloudinary"
@@ -64,6 +77,8 @@ func (c *cli) exportCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.secret, "secret", "", "The Secret with the credentials. Default: the environment variable CLOUDINARY_URL.")
 	f.BoolVar(&o.observe, "observe", false, "Set managementPolicy: Observe, so that the operator never writes at Cloudinary.")
+	f.StringVar(&o.toReceiver, flagToReceiver, "", "Have the receiver take the notifications of adopted triggers, and deliver them to this Service, as NAME or NAME:PORT.")
+	f.StringVar(&o.baseURL, flagBaseURL, "", "With --to-receiver: the receiver's public address. Default: the manager's --receiver-base-url.")
 	f.BoolVar(&o.insecure, "allow-insecure-api-base", false, "Call an Admin API that is not https.")
 	f.StringVar(&o.apiBases, flagAPIBases, "", "Admin APIs that a Secret may name besides Cloudinary's own, as the manager's flag of this name. CLOUDINARY_URL may name any.")
 	f.DurationVar(&o.timeout, "call-timeout", controllers.DefaultOptions().CallTimeout, "How long the Admin API call may take.")
@@ -74,6 +89,9 @@ func (c *cli) exportCommand() *cobra.Command {
 
 func (c *cli) export(ctx context.Context, o exportOptions) error {
 	if err := o.output.check(); err != nil {
+		return err
+	}
+	if err := o.checkMove(); err != nil {
 		return err
 	}
 	namespace, credentials, bases, err := c.exportCredentials(ctx, o)
@@ -99,7 +117,11 @@ func (c *cli) export(ctx context.Context, o exportOptions) error {
 	for _, s := range e.skipped {
 		c.warn("left out: trigger %s (%s at %s) %s", printable(s.ID), printable(s.EventType), redacted(s.URI), printable(s.reason))
 	}
-	c.warnOfWrites(e, credentials, &list)
+	if o.toReceiver == "" {
+		c.warnOfWrites(e, credentials, &list)
+	} else if err := c.move(ctx, &e, list.Triggers, to, o); err != nil {
+		return err
+	}
 	c.warnOfNulls(e, o.observe)
 	if o.secret != "" {
 		c.warnOfHolders(ctx, list.Triggers, e)
@@ -260,8 +282,7 @@ func asSecret(key plan.Key, c cloudinary.Credentials) *corev1.Secret {
 const exportHeader = `# The notification triggers of the product environment %s, as manifests:
 # %s for %s; left out: %s at Cloudinary.
 #
-# Applied, the operator takes the triggers over as they are. What is adopted stays at Cloudinary when its manifest is deleted;
-# deletionPolicy: Delete would delete it. URLs may carry tokens.
+%s
 #
 # The manifests need this Secret:
 #
@@ -274,9 +295,20 @@ const exportHeader = `# The notification triggers of the product environment %s,
 #   CLOUDINARY_URL: cloudinary://API_KEY:API_SECRET@%s
 `
 
+const (
+	adoptHeader = `# If you apply them, the operator adopts the triggers as they are. An adopted trigger stays at Cloudinary when its manifest is deleted,
+# unless the manifest says deletionPolicy: Delete. URLs may carry tokens.`
+	moveHeader = `# If you apply them, the operator moves each trigger in place to the URL of the receiver, which delivers to the path that the notifications
+# went to before. Paths may carry tokens. See first: kubectl cloudinary plan -f FILE`
+)
+
 func (e *exported) print(w io.Writer, o output, to target) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, exportHeader, to.environment, counted(len(e.triggers), kindTrigger), counted(len(e.endpoints), "URL"), counted(len(e.skipped), "trigger"), to.secret, to.namespace, to.environment.CloudName)
+	about := adoptHeader
+	if slices.ContainsFunc(e.endpoints, func(ep v1alpha1.NotificationEndpoint) bool { return ep.Spec.Receiver != nil }) {
+		about = moveHeader
+	}
+	fmt.Fprintf(&b, exportHeader, to.environment, counted(len(e.triggers), kindTrigger), counted(len(e.endpoints), "URL"), counted(len(e.skipped), "trigger"), about, to.secret, to.namespace, to.environment.CloudName)
 	items := []json.RawMessage{} // not null where there are none
 	for _, object := range e.objects() {
 		raw, err := manifest(object)

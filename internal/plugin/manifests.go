@@ -43,7 +43,7 @@ type target struct {
 
 // export turns triggers into manifests: an endpoint for each URL, and for it a trigger for each set of settings.
 func export(triggers []cloudinary.Trigger, to target) exported {
-	e := exporter{target: to, names: newNames(to), places: map[plan.Place]string{}, byURL: map[string][]expressed{}}
+	e := exporter{target: to, places: map[plan.Place]string{}, byURL: map[string][]expressed{}}
 	sorted := slices.Clone(triggers)
 	slices.SortStableFunc(sorted, func(a, b cloudinary.Trigger) int { // the oldest first, as the operator adopts
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
@@ -56,6 +56,7 @@ func export(triggers []cloudinary.Trigger, to target) exported {
 		urls = append(urls, canonical)
 	}
 	slices.Sort(urls)
+	e.names = newNames(to, urls)
 	for _, canonical := range urls {
 		e.write(canonical, e.byURL[canonical])
 	}

@@ -63,26 +63,54 @@ func (cl *cluster) present(ctx context.Context, namespace string) (present, erro
 // names, also when its objects are there.
 type names struct {
 	target
+	ambiguous           map[string]bool // readable names that several URLs of the export have
 	endpoints, triggers map[string]bool // those that are given away
 }
 
-func newNames(to target) *names {
-	return &names{target: to, endpoints: map[string]bool{}, triggers: map[string]bool{}}
+// newNames names what an export makes of these URLs.
+func newNames(to target, urls []string) *names {
+	n := &names{target: to, ambiguous: map[string]bool{}, endpoints: map[string]bool{}, triggers: map[string]bool{}}
+	seen := map[string]bool{}
+	for _, canonical := range urls {
+		name, _ := readableName(canonical)
+		n.ambiguous[name] = seen[name]
+		seen[name] = true
+	}
+	return n
 }
 
-// endpoint names the endpoint of a URL.
+// endpoint names the endpoint of a URL after its host and path. A hash stands for what is not shown only where another URL would have the same name.
 func (n *names) endpoint(canonical string) string {
-	base, _ := readableName(canonical)
+	name, whole := readableName(canonical)
+	unmistakable := withHash(name, n.unmistakable(canonical))
+	if !whole && n.ambiguous[name] {
+		name = withHash(name, canonical)
+	}
 	own := source{canonical, n.secret}
-	return pick(n.endpoints, []string{endpointName(canonical), withHash(base, n.unmistakable(canonical))}, func(name string) (there, same bool) {
+	return pick(n.endpoints, []string{name, unmistakable}, func(name string) (there, same bool) {
 		have, there := n.present.endpoints[name]
 		return there, have == own
 	})
 }
 
-// trigger names a trigger after its endpoint and its first event type, which no other trigger of the endpoint has.
+// maxNamedTypes is how many event types stand in the name of a trigger.
+const maxNamedTypes = 3
+
+// eventTypesName is the part of a trigger's name that its event types make.
+func eventTypesName(eventTypes []string) string {
+	named := make([]string, 0, maxNamedTypes)
+	for _, eventType := range eventTypes[:min(len(eventTypes), maxNamedTypes)] {
+		named = append(named, strings.Trim(strings.ReplaceAll(eventType, "_", "-"), "-"))
+	}
+	if more := len(eventTypes) - maxNamedTypes; more > 0 {
+		return fmt.Sprintf("%s-and-%d-more", named[0], more+maxNamedTypes-1)
+	}
+	return strings.Join(named, "-")
+}
+
+// trigger names a trigger after its endpoint and its event types.
 func (n *names) trigger(endpoint, canonical string, eventTypes []string) string {
-	name := endpoint + "-" + strings.Trim(strings.ReplaceAll(eventTypes[0], "_", "-"), "-")
+	name := endpoint + "-" + eventTypesName(eventTypes)
 	own := newSelection(plan.Key{Namespace: n.namespace, Name: endpoint}, eventTypes)
 	return pick(n.triggers, []string{name, withHash(name, n.unmistakable(canonical, eventTypes...))}, func(name string) (there, same bool) {
 		have, there := n.present.triggers[name]
@@ -129,16 +157,8 @@ const (
 	maxNamedSegment = 20
 )
 
-// endpointName is made of a URL's host and path. What else there is, or may be a token, goes into a hash.
-func endpointName(canonical string) string {
-	name, whole := readableName(canonical)
-	if !whole {
-		return withHash(name, canonical)
-	}
-	return name
-}
-
-// readableName is what may be shown of a URL, and whether that is all there is to it.
+// readableName is made of what may be shown of a URL, its host and path, and says whether that is all there is to it. A part that may be a
+// token is left out.
 func readableName(canonical string) (name string, whole bool) {
 	u, err := url.Parse(canonical)
 	if err != nil {

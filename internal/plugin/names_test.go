@@ -20,7 +20,7 @@ import (
 func TestNamesOfEndpoints(t *testing.T) {
 	cases := map[string]struct {
 		url, want string
-		hashed    bool // a hash stands for what is not shown
+		hashed    bool // a hash stands for what is not shown, where another URL would have the same name
 	}{
 		"host and path":             {"https://hooks.example.com/a/b_c", "hooks-example-com-a-b-c", false},
 		"host alone":                {"https://example.com/", "example-com", false},
@@ -33,16 +33,37 @@ func TestNamesOfEndpoints(t *testing.T) {
 		"an IPv6 address":           {"https://[2001:db8::1]/", "2001-db8-1", false},
 		"nothing that a name takes": {"https://_/", "endpoint", true},
 	}
+	to := target{namespace: "shop", secret: "cloudinary"}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, newNames(to, []string{test.url}).endpoint(test.url)); diff != "" {
+				t.Errorf("alone (-want +got):\n%s", diff)
+			}
 			want := test.want
 			if test.hashed {
 				want = withHash(want, test.url)
 			}
-			if diff := cmp.Diff(want, endpointName(test.url)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
+			n := newNames(to, []string{test.url})
+			n.ambiguous[test.want] = true
+			if diff := cmp.Diff(want, n.endpoint(test.url)); diff != "" {
+				t.Errorf("beside another one of the same name (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestNamesOfEventTypes(t *testing.T) {
+	for want, eventTypes := range map[string][]string{
+		"upload":                 {"upload"},
+		"delete-upload":          {"delete", "upload"},
+		"resource-tags-changed":  {"resource_tags_changed"},
+		"delete-eager-upload":    {"delete", "eager", "upload"},
+		"delete-and-3-more":      {"delete", "eager", "rename", "upload"},
+		"access-control-changed": {"access_control_changed_"},
+	} {
+		if got := eventTypesName(eventTypes); got != want {
+			t.Errorf("%v: %q, want %q", eventTypes, got, want)
+		}
 	}
 }
 
