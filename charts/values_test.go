@@ -208,8 +208,9 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 func TestTheExamplesOfTheDocumentationAreValues(t *testing.T) {
 	before := byKey(t, release{name: chart, namespace: system}.render(t))
 	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, "../docs/helm.md"), -1)
-	if len(examples) < 5 {
-		t.Fatalf("docs/helm.md has %d examples", len(examples))
+	examples = append(examples, regexp.MustCompile("(?s)```yaml\n(receiver:.*?)```").FindAllStringSubmatch(read(t, "../docs/ingress.md"), -1)...)
+	if len(examples) < 8 {
+		t.Fatalf("docs/helm.md and docs/ingress.md have %d examples", len(examples))
 	}
 	for i, example := range examples {
 		t.Run(fmt.Sprintf("number %d", i+1), func(t *testing.T) {

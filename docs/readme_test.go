@@ -68,3 +68,21 @@ func TestNumbersOfTheReadmeAreMeasured(t *testing.T) {
 		}
 	}
 }
+
+// The versions that are said to be run are those that CI builds.
+func TestCompatibilityIsThatOfCI(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("compatibility.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(raw)
+	kubernetes := found(t, "../hack/kubernetes/go.mod", `(?m)^\tk8s\.io/kubernetes v([0-9.]+)$`)[0]
+	helm := found(t, "../hack/helm/go.mod", `(?m)^\thelm\.sh/helm/v4 v([0-9.]+)`)[0]
+	minor := kubernetes[:strings.LastIndex(kubernetes, ".")]
+	for _, want := range []string{"| " + minor + " (" + kubernetes + ") | **yes**", "| kubectl | " + kubernetes + ",", "| Helm | " + helm + ", in CI"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("compatibility.md does not say %q", want)
+		}
+	}
+}
