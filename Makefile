@@ -50,7 +50,7 @@ help: ## Show this list.
 ##@ Use
 
 .PHONY: demo
-demo: ## Walk through the main job on a cluster and a Cloudinary made for it, and check each step.
+demo: ## Show in six scenes what it does, on a cluster and a Cloudinary made for it, and check each step.
 	@hack/demo/demo.sh
 
 .PHONY: demo-recording

@@ -25,7 +25,7 @@ compile() (
   CGO_ENABLED=0 go build -v -trimpath -gcflags=all=-dwarf=false -ldflags "$ldflags" -o "$folder/" "$@" >"$log" 2>&1 &
   build=$!
   trap 'kill "$build" 2>/dev/null || true; rm -f "$log"; exit 130' INT TERM
-  show_progress "$@"
+  show_progress "$label" "$build" "$log" "$@"
   if ! wait "$build"; then
     clear_line
     cat "$log" >&2
@@ -38,27 +38,25 @@ compile() (
   rm -f "$log"
 )
 
-# show_progress PACKAGE... is a part of compile: it returns once the build has ended.
+# show_progress LABEL PROCESS LOG PACKAGE... tells how far a build is until it has ended.
 show_progress() {
-  local total='' seconds next=3
-  while kill -0 "$build" 2>/dev/null; do
+  local label="$1" process="$2" log="$3" begin=$SECONDS next=3 total='' seconds compiled
+  shift 3
+  while kill -0 "$process" 2>/dev/null; do
     sleep 0.2
     seconds=$((SECONDS - begin))
     [ "$seconds" -ge "$next" ] || continue
     # What was compiled before is among them, so it is the most that there can be to do.
     [ -n "$total" ] || total=$(go list -deps "$@" 2>/dev/null | wc -l | tr -d ' ')
+    compiled=$(grep -cv '^go: ' "$log" || true)
     if [ -t 2 ]; then
-      printf '\r\033[K%s: %s' "$label" "$(progress)" >&2
+      printf '\r\033[K%s: %d of at most %d packages, %s' "$label" "$compiled" "$total" "$(took "$seconds")" >&2
       next=$((seconds + 1))
     else
-      say "$label: $(progress)"
+      say "$label: $compiled of at most $total packages, $(took "$seconds")"
       next=$((seconds + 30))
     fi
   done
-}
-
-progress() {
-  printf '%d of at most %d packages, %s' "$(grep -cv '^go: ' "$log")" "$total" "$(took "$seconds")"
 }
 
 clear_line() { [ ! -t 2 ] || printf '\r\033[K' >&2; }

@@ -149,6 +149,7 @@ repair() {
     'A deleted trigger loses events, and no error tells of it. The operator compares once a minute, here every 5 s, and repairs what differs.'
   tags=$(trigger_id resource_tags_changed)
   upload=$(trigger_id upload)
+  # shellcheck disable=SC2034 # A command that is shown reads it.
   login="$sim_key:$sim_secret"
   show 'curl -s -f -u "$login" -X DELETE \
     "$CLOUDINARY_SIM_URL/v1_1/demo/triggers/$upload"'
@@ -273,4 +274,4 @@ deliver
 forge
 outage
 remove
-end_story
+end_story $((SECONDS - begin))

@@ -4,7 +4,7 @@
 # Sourced by demo.sh after lib.sh: how the story is printed. A screen gets some lines of each command, cut at its width; all of them are
 # in the file that story names. Bold is for terminals alone, and not where NO_COLOR is set.
 
-story="$demo_dir/demo.txt"
+story="${demo_dir:?}/demo.txt"
 output="$demo_dir/output.txt" # what the last command printed
 scenes=6
 told=0
@@ -56,10 +56,11 @@ execute() {
   die "exit code $code: $1"
 }
 
+# end_story SECONDS
 end_story() {
   local title
   [ "$told" -eq "$scenes" ] || die "$told scenes were shown, and not $scenes"
-  printf '\n%sWhat you saw, after %s%s\n' "$bold" "$(took $((SECONDS - begin)))" "$plain"
+  printf '\n%sWhat you saw, after %s%s\n' "$bold" "$(took "$1")" "$plain"
   for title in "${titles[@]}"; do
     printf '  ok  %s\n' "$title"
   done

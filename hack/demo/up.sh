@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Starts the demo in the background: a Kubernetes control plane, a simulated Cloudinary, the manager, the receiver and a target for it,
-# on free ports of 127.0.0.1, the target on those of the machine. Writes .local/demo.env, to be sourced. What runs already is left alone, so that a second start takes
-# seconds, and one after a crash heals. SIM_FLAGS='--echo=openapi --list-lag=5s' makes the simulator another Cloudinary.
+# on free ports of 127.0.0.1, the target on those of the machine. Writes .local/demo.env, to be sourced. What runs already is left
+# alone, so that a second start takes seconds, and one after a crash heals. SIM_FLAGS='--echo=openapi --list-lag=5s' makes the simulator another Cloudinary.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=hack/demo/lib.sh

@@ -70,10 +70,13 @@ type emptier struct {
 	kinds  discovery.DiscoveryInterface
 }
 
-var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+// namespaces is the cluster's namespaces, which are in none themselves.
+func (e *emptier) namespaces() dynamic.NamespaceableResourceInterface {
+	return e.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
+}
 
 func (e *emptier) emptyDeleted(ctx context.Context) error {
-	all, err := e.client.Resource(namespaces).List(ctx, metav1.ListOptions{})
+	all, err := e.namespaces().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
 	}
@@ -114,7 +117,7 @@ func (e *emptier) empty(ctx context.Context, namespace *unstructured.Unstructure
 		return nil
 	}
 	unstructured.RemoveNestedField(namespace.Object, "spec", "finalizers")
-	_, err = e.client.Resource(namespaces).Update(ctx, namespace, metav1.UpdateOptions{}, "finalize")
+	_, err = e.namespaces().Update(ctx, namespace, metav1.UpdateOptions{}, "finalize")
 	return ignoreGone(err)
 }
 
