@@ -150,6 +150,7 @@ func (r *Reconciler) finishTrigger(ctx context.Context, t *triggerState, a asses
 	status := v1alpha1.CloudinaryTriggerStatus{
 		Conditions:         a.conditions(t.Status.Conditions, t.Generation, metav1.NewTime(r.Now())),
 		ObservedGeneration: &t.Generation,
+		EventTypes:         inOneLine(t.Spec.EventTypes),
 		Registrations:      registrations,
 		Observed:           observedTriggers(observed),
 	}
@@ -172,6 +173,17 @@ func (r *Reconciler) finishTrigger(ctx context.Context, t *triggerState, a asses
 	}
 	r.wakeFormer(t.before, registrations)
 	return nil
+}
+
+// maxInOneLine is how many event types kubectl get shows.
+const maxInOneLine = 4
+
+// inOneLine names event types as people write them: a printer column can show a list as JSON alone.
+func inOneLine(eventTypes []string) string {
+	if more := len(eventTypes) - maxInOneLine; more > 0 {
+		return fmt.Sprintf("%s +%d", strings.Join(eventTypes[:maxInOneLine], ","), more)
+	}
+	return strings.Join(eventTypes, ",")
 }
 
 // wakeFormer wakes the Secrets that an object needed until now: perhaps they are to go.

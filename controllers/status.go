@@ -29,7 +29,7 @@ const fieldManager = client.FieldOwner("cloudinary-operator-manager")
 // which is added for the receiver is left alone.
 func triggerPart(s v1alpha1.CloudinaryTriggerStatus) v1alpha1.CloudinaryTriggerStatus {
 	return v1alpha1.CloudinaryTriggerStatus{
-		Conditions: managedConditions(s.Conditions), ObservedGeneration: s.ObservedGeneration,
+		Conditions: managedConditions(s.Conditions), ObservedGeneration: s.ObservedGeneration, EventTypes: s.EventTypes,
 		Registrations: s.Registrations, Observed: s.Observed,
 	}
 }

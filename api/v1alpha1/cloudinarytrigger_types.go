@@ -14,7 +14,7 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=cldt,categories=cloudinary
 // +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.spec.endpointRef.name`
-// +kubebuilder:printcolumn:name="Event Types",type=string,JSONPath=`.spec.eventTypes`
+// +kubebuilder:printcolumn:name="Event Types",type=string,JSONPath=`.status.eventTypes`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Last Fired",type=date,JSONPath=`.status.lastNotification.receivedAt`
@@ -174,6 +174,12 @@ type CloudinaryTriggerStatus struct {
 	// +kubebuilder:default=-1
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+
+	// eventTypes are those of the spec in one line, for kubectl get: the first of them, and how many more there are.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	EventTypes string `json:"eventTypes,omitempty"`
 
 	// registrations are the triggers at Cloudinary that this object holds, by product environment, Secret and URL.
 	// More than one is normal only while triggers move. The operator relies on them: a trigger is the operator's own if

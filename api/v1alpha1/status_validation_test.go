@@ -22,6 +22,8 @@ func TestStatusValidation(t *testing.T) {
 		"conditions may be 16":                    {trigger, "status.conditions", conditions(16), ""},
 		"conditions are not 17":                   {trigger, "status.conditions", conditions(17), "status.conditions: Too many: 17: must have at most 16 items"},
 		"conditions differ in their type":         {trigger, "status.conditions", append(conditions(1), conditions(1)...), "status.conditions[1]: Duplicate value"},
+		"event types may be 512 bytes":            {trigger, "status.eventTypes", text(512), ""},
+		"event types are not 513 bytes":           {trigger, "status.eventTypes", text(513), "status.eventTypes: Too long: may not be more than 512"},
 		"registrations may be 32":                 {trigger, "status.registrations", repeat(32, registration()), ""},
 		"registrations are not 33":                {trigger, "status.registrations", repeat(33, registration()), "status.registrations: Too many: 33: must have at most 32 items"},
 		"a registration is kept whole":            {trigger, "status.registrations", []any{registration()}, ""},

@@ -268,7 +268,7 @@ func (f *fixture) startManager() {
 	})
 }
 
-// ready waits until every trigger of the namespace is Ready.
+// ready waits until every trigger of the namespace is Ready as it is now.
 func (f *fixture) ready() {
 	f.Helper()
 	testenv.Eventually(f.T, patience, func() error {
@@ -277,6 +277,9 @@ func (f *fixture) ready() {
 			return err
 		}
 		for i := range list.Items {
+			if seen := list.Items[i].Status.ObservedGeneration; seen == nil || *seen != list.Items[i].Generation {
+				return fmt.Errorf("the manager has not seen trigger %s as it is", list.Items[i].Name)
+			}
 			if ready, reason, message := readiness(list.Items[i].Status.Conditions); ready != "True" {
 				return fmt.Errorf("trigger %s is Ready=%s/%s: %s", list.Items[i].Name, ready, reason, message)
 			}

@@ -108,6 +108,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: eventTypes
+      type:
+        scalar: string
     - name: lastNotification
       type:
         namedType: com.github.cloudinary-operator.cloudinary-operator.api.v1alpha1.NotificationStatus

@@ -18,6 +18,8 @@ type CloudinaryTriggerStatusApplyConfiguration struct {
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the metadata.generation that the conditions speak of; -1 before the manager's first look.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+	// eventTypes are those of the spec in one line, for kubectl get: the first of them, and how many more there are.
+	EventTypes *string `json:"eventTypes,omitempty"`
 	// registrations are the triggers at Cloudinary that this object holds, by product environment, Secret and URL.
 	// More than one is normal only while triggers move. The operator relies on them: a trigger is the operator's own if
 	// its id stands here.
@@ -52,6 +54,14 @@ func (b *CloudinaryTriggerStatusApplyConfiguration) WithConditions(values ...*v1
 // If called multiple times, the ObservedGeneration field is set to the value of the last call.
 func (b *CloudinaryTriggerStatusApplyConfiguration) WithObservedGeneration(value int64) *CloudinaryTriggerStatusApplyConfiguration {
 	b.ObservedGeneration = &value
+	return b
+}
+
+// WithEventTypes sets the EventTypes field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EventTypes field is set to the value of the last call.
+func (b *CloudinaryTriggerStatusApplyConfiguration) WithEventTypes(value string) *CloudinaryTriggerStatusApplyConfiguration {
+	b.EventTypes = &value
 	return b
 }
 
