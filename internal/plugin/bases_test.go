@@ -17,8 +17,9 @@ func TestOnlyServersThatAreAllowedAreCalled(t *testing.T) {
 	f.fails([]string{"export", "--secret", "cloudinary", insecure, none}, "the host of upload_prefix, "+strings.TrimPrefix(f.url, "http://"), "--allowed-api-bases="+f.url)
 	f.fails([]string{"export", "--secret", "cloudinary", insecure, none + "ftp://x"}, `--allowed-api-bases: "ftp://x"`)
 	f.fails([]string{"plan", insecure, none + "ftp://x"}, `--allowed-api-bases: "ftp://x"`)
-	if r := f.callWith(desk, "plan", "-f", "-", insecure, none, "--exit-code"); r.code != 1 || !strings.Contains(r.out, "APIBaseNotAllowed") {
-		t.Errorf("plan: %+v, want code 1 and APIBaseNotAllowed", r)
+	if r := f.callWith(desk, "plan", "-f", "-", insecure, none, "--exit-code"); r.code != 1 || !strings.Contains(r.out, "APIBaseNotAllowed") ||
+		!strings.Contains(r.err, "warning: plan calls other Admin APIs than Cloudinary's only where it is told to") {
+		t.Errorf("plan: %+v, want code 1, APIBaseNotAllowed, and which flags to give", r)
 	}
 	if calls := f.sim.Calls().Calls; len(calls) != 0 {
 		t.Errorf("it was called: %+v", calls)

@@ -13,7 +13,10 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 )
 
-const flagAPIBases = "allowed-api-bases"
+const (
+	flagAPIBases     = "allowed-api-bases"
+	flagInsecureBase = "allow-insecure-api-base"
+)
 
 func (c *cli) adminAPI(credentials cloudinary.Credentials, timeout time.Duration, bases cloudinary.APIBases) *cloudinary.Client {
 	return cloudinary.NewClient(credentials, cloudinary.ClientOptions{

@@ -79,7 +79,7 @@ func (c *cli) exportCommand() *cobra.Command {
 	f.BoolVar(&o.observe, "observe", false, "Set managementPolicy: Observe, so that the operator never writes at Cloudinary.")
 	f.StringVar(&o.toReceiver, flagToReceiver, "", "Have the receiver take the notifications of adopted triggers, and deliver them to this Service, as NAME or NAME:PORT.")
 	f.StringVar(&o.baseURL, flagBaseURL, "", "With --to-receiver: the receiver's public address. Default: the manager's --receiver-base-url.")
-	f.BoolVar(&o.insecure, "allow-insecure-api-base", false, "Call an Admin API that is not https.")
+	f.BoolVar(&o.insecure, flagInsecureBase, false, "Call an Admin API that is not https.")
 	f.StringVar(&o.apiBases, flagAPIBases, "", "Admin APIs that a Secret may name besides Cloudinary's own, as the manager's flag of this name. CLOUDINARY_URL may name any.")
 	f.DurationVar(&o.timeout, "call-timeout", controllers.DefaultOptions().CallTimeout, "How long the Admin API call may take.")
 	addOutput(cmd, &o.output, outputYAML, outputJSON)

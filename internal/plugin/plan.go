@@ -93,7 +93,7 @@ func (c *cli) planCommand() *cobra.Command {
 	f.IntVar(&o.urlLimit, "url-limit", 0, "The manager's --url-limit. Default: what an endpoint's status says, else 30.")
 	f.StringVar(&o.receiverBaseURL, "receiver-base-url", "", "The manager's --receiver-base-url. Default: what an endpoint's status tells of it.")
 	orEnv(f, "receiver-base-url", envReceiverBaseURL)
-	f.BoolVar(&o.insecure, "allow-insecure-api-base", false, "Call Admin APIs that are not https, as the manager's flag of this name.")
+	f.BoolVar(&o.insecure, flagInsecureBase, false, "Call Admin APIs that are not https, as the manager's flag of this name.")
 	f.StringVar(&o.apiBases, flagAPIBases, "", "The manager's --allowed-api-bases: Admin APIs that are called besides Cloudinary's own.")
 	f.DurationVar(&o.timeout, "call-timeout", defaults.CallTimeout, "How long one Admin API call may take.")
 	addOutput(cmd, &o.output, outputWide, outputJSON, outputYAML)
@@ -204,6 +204,9 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 	if !done {
 		err = c.printPlan(report, o)
 	}
+	if report.needsFlagsOfTheManager() {
+		c.warn("plan calls other Admin APIs than Cloudinary's only where it is told to: if the manager has --%s or --%s, give them to plan as well", flagAPIBases, flagInsecureBase)
+	}
 	switch {
 	case err != nil || !o.exitCode:
 		return err
@@ -231,6 +234,13 @@ func (r planReport) changes() int {
 		n += count
 	}
 	return n
+}
+
+// needsFlagsOfTheManager reports whether an object is refused for an Admin API that the manager may well have been told to call.
+func (r planReport) needsFlagsOfTheManager() bool {
+	return slices.ContainsFunc(r.Objects, func(o objectPlan) bool {
+		return o.AcceptedReason == v1alpha1.ReasonAPIBaseNotAllowed || o.AcceptedReason == v1alpha1.ReasonInsecureAPIBase
+	})
 }
 
 func newPlanReport(result controllers.PreviewResult, urlLimit int, s *scene, showURLs bool) planReport {

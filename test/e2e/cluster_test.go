@@ -139,6 +139,7 @@ func (c *cluster) get(url string, into any) error {
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Accept", "application/json") // of those that have two forms, the one to be read by programs
 	return do(req, into)
 }
 

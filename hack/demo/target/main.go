@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command target is somebody's Service in the demo: it takes what the receiver forwards, verifies it again from the bytes it got, and
-// shows what it has at GET /received, a line each. It keeps everything in memory, until DELETE /received.
+// shows what it has at GET /received, a line each, or as JSON where that is asked for. It keeps everything in memory, until DELETE /received.
 package main
 
 import (
@@ -62,20 +62,20 @@ func printAddress() error {
 
 // received is one notification as GET /received shows it.
 type received struct {
-	eventType      string
-	publicID       string
-	version        json.Number
-	idempotencyKey string
-	verified       bool
+	EventType      string      `json:"event_type"`
+	PublicID       string      `json:"public_id,omitempty"`
+	Version        json.Number `json:"version,omitempty"`
+	IdempotencyKey string      `json:"idempotency_key"`
+	Verified       bool        `json:"verified"`
 }
 
 func (r received) String() string {
 	signature := "signature NOT verified"
-	if r.verified {
+	if r.Verified {
 		signature = "signature verified"
 	}
 	// The start of the idempotency key is enough to tell one from another.
-	return fmt.Sprintf("%s %s version %s, %s, key %.8s...", r.eventType, r.publicID, cmp.Or(r.version, "-"), signature, r.idempotencyKey)
+	return fmt.Sprintf("%s %s version %s, %s, key %.8s...", r.EventType, r.PublicID, cmp.Or(r.Version, "-"), signature, r.IdempotencyKey)
 }
 
 type target struct {
@@ -99,8 +99,8 @@ func (t *target) take(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = json.Unmarshal(body, &fields) // what it does not say stays empty
 	got := received{
-		eventType: fields.NotificationType, publicID: fields.PublicID, version: fields.Version,
-		idempotencyKey: r.Header.Get("Idempotency-Key"), verified: t.verified(body, r.Header),
+		EventType: fields.NotificationType, PublicID: fields.PublicID, Version: fields.Version,
+		IdempotencyKey: r.Header.Get("Idempotency-Key"), Verified: t.verified(body, r.Header),
 	}
 	t.mu.Lock()
 	t.received = append(t.received, got)
@@ -118,11 +118,16 @@ func (t *target) verified(body []byte, header http.Header) bool {
 	return subtle.ConstantTimeCompare([]byte(want), []byte(header.Get("X-Cld-Signature"))) == 1
 }
 
-func (t *target) show(w http.ResponseWriter, _ *http.Request) {
+func (t *target) show(w http.ResponseWriter, r *http.Request) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	write := func(one received) { fmt.Fprintln(w, one) } // a client that goes away misses it
+	if r.Header.Get("Accept") == "application/json" {
+		encoder := json.NewEncoder(w)
+		write = func(one received) { _ = encoder.Encode(one) }
+	}
 	for _, one := range t.received {
-		fmt.Fprintln(w, one) // a client that goes away misses it
+		write(one)
 	}
 }
 
