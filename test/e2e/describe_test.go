@@ -43,6 +43,8 @@ func whileFailing() []rule {
 		{"numbers of notifications and attempts", `(?m)^( +(?:Attempts|Delivered|Discarded|Duplicates|Received|Retrying|Waiting): +)\d+$`, "${1}<N>"},
 		// What is dropped may be a new connection, or a request on one from before.
 		{"the packet that gets no answer", `no (?:connection within 5s|answer within 15s)`, "no <CONNECTION OR ANSWER>"},
+		// What was cut off or restarted before may have left Events, too.
+		{"earlier turns", `(?m)(?:^  (?:Normal  Delivered|Warning  TargetFailing)  .*\n)*^(  Warning  TargetFailing  .*)$(?:\n  Normal  Delivered  .*$)*`, "${1}"},
 	}
 }
 
