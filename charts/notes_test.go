@@ -20,8 +20,13 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 			not: []string{"LOST", "admission policies", "The CRDs are not part", "rbac.create"},
 		},
 		"with everything that is needed": {
-			values: "receiver: {baseURL: https://hooks.example.com, ingress: {enabled: true, hosts: [hooks.example.com]}}",
+			values: "receiver: {baseURL: https://hooks.example.com, ingress: {enabled: true, hosts: [hooks.example.com], tls: [{hosts: [hooks.example.com], secretName: hooks}]}}",
+			want:   []string{"\nkubectl create namespace shop ", "\nkubectl cloudinary send media -n shop --wait "},
 			not:    []string{"What is missing", "baseURL"},
+		},
+		"with https and no certificate": {
+			values: "receiver: {baseURL: https://hooks.example.com, ingress: {enabled: true, hosts: [hooks.example.com]}}",
+			want:   []string{"receiver.ingress.tls is empty"},
 		},
 		"with a Gateway": {
 			values: "receiver: {httpRoute: {enabled: true, hostnames: [hooks.example.com], parentRefs: [{name: public}]}}",
@@ -34,7 +39,7 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 		},
 		"without a receiver": {
 			values: "receiver: {enabled: false}",
-			want:   []string{"url: https://listener.example.com/cloudinary # yours"}, not: []string{"What is missing", "PersistentVolumeClaim"},
+			want:   []string{"url: https://listener.example.com/cloudinary # yours"}, not: []string{"What is missing", "PersistentVolumeClaim", "cloudinary send"},
 		},
 		"without policies and roles": {
 			values: "{admissionPolicies: {enabled: false}, rbac: {create: false}}",
@@ -46,6 +51,7 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 		"for one namespace": {
 			values: "namespaced: true",
 			want:   []string{"that namespace alone", "The CRDs are not part of this release", "-n " + system + " --all", "kubectl -n " + system + " create secret"},
+			not:    []string{"create namespace"},
 		},
 		"for some namespaces": {
 			values: "watchNamespaces: [team-a, team-b]",

@@ -129,13 +129,13 @@ func TestTheTableOfValuesIsThatOfTheChart(t *testing.T) {
 		want = append(want, fmt.Sprintf("| `%s` | %s | %s |", path, shown, all[path].comment))
 	}
 	var got []string
-	for line := range strings.SplitSeq(read(t, "../docs/helm.md"), "\n") {
+	for line := range strings.SplitSeq(read(t, chart+"/README.md"), "\n") {
 		if name, found := strings.CutPrefix(line, "| `"); found && !strings.HasPrefix(name, "config/") {
 			got = append(got, line)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("docs/helm.md has other values than values.yaml (-want +got):\n%s", diff)
+		t.Errorf("the chart's README has other values than values.yaml (-want +got):\n%s", diff)
 	}
 }
 
