@@ -146,6 +146,7 @@ type objectPlan struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	New       bool   `json:"new,omitempty"`
+	Changed   bool   `json:"changed,omitempty"` // the cluster has it with another spec
 	NotRead   bool   `json:"notRead,omitempty"` // whether it is new is not known
 
 	Accepted        string `json:"accepted"`
@@ -339,7 +340,7 @@ func newStepPlan(step controllers.PreviewStep, showURLs bool) stepPlan {
 }
 
 func newObjectPlan(kind string, o controllers.PreviewObject, s *scene) objectPlan {
-	p := objectPlan{Kind: kind, Namespace: o.Key.Namespace, Name: o.Key.Name, New: s.isNew(kind, o.Key), NotRead: s.notRead(kind, o.Key)}
+	p := objectPlan{Kind: kind, Namespace: o.Key.Namespace, Name: o.Key.Name, New: s.isNew(kind, o.Key), Changed: s.changed[identity(kind, o.Key)], NotRead: s.notRead(kind, o.Key)}
 	if p.NotRead {
 		p.New = false
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -307,6 +308,25 @@ func TestPlanWhereCloudinaryDoesNotAnswer(t *testing.T) {
 	r := f.callWith(desk, "plan", "-f", "-", "--allow-insecure-api-base", "--exit-code")
 	if r.code != 1 || !strings.Contains(r.err, "warning: nothing is planned for what needs Secret") || !strings.Contains(r.out, "Unavailable") {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// What a manifest makes of an object is told for each: new, changed, or as the cluster has it.
+func TestPlanTellsWhatAManifestChanges(t *testing.T) {
+	f := newFixture(t, simulator.Options{})
+	f.create(f.secret(), f.endpoint("media", "https://media.example.com"), f.trigger("same", "media", "upload"), f.trigger("other", "media", "delete"))
+	const manifests = `apiVersion: notifications.cloudinary.dev/v1alpha1
+kind: CloudinaryTrigger
+metadata: {name: %s}
+spec: {endpointRef: {name: media}, eventTypes: [%s]}
+---
+`
+	of := func(name, eventType string) string { return fmt.Sprintf(manifests, name, eventType) }
+	r := f.callWith(of("same", "upload")+of("other", "rename")+of("new", "move"), "plan", "--allow-insecure-api-base", "-f", "-")
+	for name, state := range map[string]string{"same": "in cluster", "other": "changed", "new": "new"} {
+		if !regexp.MustCompile(`(?m) cldt/` + name + ` +` + state + ` +True`).MatchString(r.out) {
+			t.Errorf("%s is not %q:\n%s%s", name, state, r.out, r.err)
+		}
 	}
 }
 

@@ -136,6 +136,8 @@ func (c *cli) printPlannedObjects(objects []objectPlan, wide bool) error {
 		switch {
 		case o.New:
 			state = "new"
+		case o.Changed:
+			state = "changed"
 		case o.NotRead:
 			state = "not read"
 		}

@@ -35,6 +35,7 @@ type scene struct {
 	endpoints []v1alpha1.NotificationEndpoint
 	triggers  []v1alpha1.CloudinaryTrigger
 	added     map[string]bool   // kind and key of what only the manifests have
+	changed   map[string]bool   // kind and key of what the manifests change the spec of
 	given     map[string]bool   // kind and key of all that they have, and of the triggers of their endpoints
 	invalid   map[string]string // kind and key of what the API server would refuse, and why
 	secrets   map[plan.Key]controllers.PreviewSecret
@@ -43,7 +44,7 @@ type scene struct {
 }
 
 func (s *scene) gather(ctx context.Context) (controllers.PreviewInput, error) {
-	s.added, s.given, s.invalid = map[string]bool{}, map[string]bool{}, map[string]string{}
+	s.added, s.changed, s.given, s.invalid = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]string{}
 	s.secrets, s.lists = map[plan.Key]controllers.PreviewSecret{}, map[cloudinary.Credentials]*controllers.PreviewList{}
 	if err := s.readCluster(ctx); err != nil {
 		return controllers.PreviewInput{}, err

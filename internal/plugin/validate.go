@@ -45,6 +45,7 @@ func layOne[T any, P interface {
 		return changed, nil
 	}
 	(*all)[at] = *after
+	s.changed[identity(kind, keyOf(manifest))] = changed
 	return changed, nil
 }
 
