@@ -26,7 +26,7 @@ func TestKubectlFindsTheKindsAndShowsWhatMatters(t *testing.T) {
 			ShortNames: []string{"cldt"}, Categories: []string{"cloudinary"},
 			Columns: []string{
 				"Endpoint string .spec.endpointRef.name",
-				"Event Types string .spec.eventTypes",
+				"Event Types string .status.eventTypes",
 				`Ready string .status.conditions[?(@.type=="Ready")].status`,
 				`Reason string .status.conditions[?(@.type=="Ready")].reason`,
 				"Last Fired date .status.lastNotification.receivedAt",

@@ -133,7 +133,8 @@ func TestAThousandHostileTriggers(t *testing.T) {
 			}
 			taken := int64(live()) - int64(before)
 			t.Logf("all are read in %s and the routes made in %s, and saved in %s: %d KiB; %d MiB are in use", reading, making, saving, file.Size()>>10, taken>>20)
-			if reading > 3*time.Second || making > time.Second {
+			// Half a second is usual, and three with the race detector and beside other tests.
+			if reading > 5*time.Second || making > time.Second {
 				t.Errorf("reading them takes %s, and making the routes %s", reading, making)
 			}
 			if file.Size() > 2*maxSavedTriggers || taken > 100<<20 {

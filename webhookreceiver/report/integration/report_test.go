@@ -110,7 +110,8 @@ func TestDescribeTellsTheStoryOfTheLastDelivery(t *testing.T) {
 		"notificationendpoint": {
 			"Message: Deliveries fail to the target catalog: the Service catalog answered 503. They are tried again, ever less often, until spec.receiver.retry.maxAge.",
 			"Reason: TargetFailing", "Received: 2", `Summary: upload: image "cats/tom"`, "State: Retrying", "State: Delivered", "Message: the Service catalog answered 503",
-			"Retrying: 1", "Status Code: 503", "Events: <none>",
+			"Retrying: 1", "Status Code: 503",
+			"Warning TargetFailing", "notifications.cloudinary.dev/receiver Deliveries fail to the target catalog: the Service catalog answered 503.",
 		},
 		"cloudinarytrigger": {
 			"Event Type: upload", `Summary: upload: image "cats/tom"`, "Target: catalog", "State: Retrying", "Message: the Service catalog answered 503",
