@@ -13,6 +13,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/remembered"
 )
 
 // Status says what an object holds grouped by environment, Secret and URL, which is short and reads well; the plan works with one
@@ -80,14 +81,14 @@ func toRecord(r v1alpha1.Registration, t v1alpha1.RegisteredTrigger) plan.Record
 		EventType: t.EventType, URL: r.URL, Secret: secretOf(r), ID: t.ID, Origin: plan.Origin(t.Origin),
 		IntendedAt: timeOf(t.IntendedAt),
 	}
-	recall(t.Remembered, &rec)
+	remembered.Decode(t.Remembered, &rec)
 	return rec
 }
 
 func fromRecord(rec plan.Record, limit int) v1alpha1.RegisteredTrigger {
 	return v1alpha1.RegisteredTrigger{
 		EventType: rec.EventType, ID: rec.ID, Origin: v1alpha1.Origin(rec.Origin),
-		IntendedAt: microTime(rec.IntendedAt), Differences: fieldDifferences(rec.Differences, limit), Remembered: remember(&rec),
+		IntendedAt: microTime(rec.IntendedAt), Differences: fieldDifferences(rec.Differences, limit), Remembered: remembered.Encode(&rec),
 	}
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+// Package remembered writes what the operator remembers of its writes to a trigger as one line of a status, and reads it. It is pure.
+package remembered
 
 import (
 	"encoding/base64"
@@ -11,23 +12,22 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// rememberedVersion is the form of what is remembered. Another one is not read.
-const rememberedVersion = 1
+// version is the form of a line. Another one is not read.
+const version = 1
 
-// remembered is what the operator remembers of its writes to one trigger. In a status it is one line that nobody has to read: this as JSON, in
-// base64url.
-type remembered struct {
-	Version   int             `json:"v"`
-	SentHash  string          `json:"s,omitempty"`
-	SentAt    int64           `json:"t,omitempty"` // microseconds, by Cloudinary's clock
-	Confirmed string          `json:"c,omitempty"`
-	AsSent    bool            `json:"a,omitempty"` // the confirmed hash is that which was sent
-	Echoed    []string        `json:"e,omitempty"`
-	Repair    *rememberedMend `json:"r,omitempty"`
+// line is what is remembered of one trigger. In a status it is this as JSON, in base64url: nobody has to read it.
+type line struct {
+	Version   int      `json:"v"`
+	SentHash  string   `json:"s,omitempty"`
+	SentAt    int64    `json:"t,omitempty"` // microseconds, by Cloudinary's clock
+	Confirmed string   `json:"c,omitempty"`
+	AsSent    bool     `json:"a,omitempty"` // the confirmed hash is that which was sent
+	Echoed    []string `json:"e,omitempty"`
+	Repair    *mend    `json:"r,omitempty"`
 }
 
-// rememberedMend is a difference that was written over.
-type rememberedMend struct {
+// mend is a difference that was written over.
+type mend struct {
 	ReadHash     string `json:"h"`
 	Updates      int    `json:"u,omitempty"`
 	Replacements int    `json:"p,omitempty"`
@@ -43,16 +43,16 @@ const (
 	maxEchoedBytes = 32
 )
 
-// remember makes the line of a record; empty: there is nothing to remember.
-func remember(rec *plan.Record) string {
-	m := remembered{Version: rememberedVersion, SentHash: rec.SentHash, SentAt: micros(rec.SentAt), Echoed: rec.Echoed}
+// Encode makes the line of a record; empty: there is nothing to remember.
+func Encode(rec *plan.Record) string {
+	m := line{Version: version, SentHash: rec.SentHash, SentAt: micros(rec.SentAt), Echoed: rec.Echoed}
 	if rec.ConfirmedHash != "" && rec.ConfirmedHash == rec.SentHash {
 		m.AsSent = true
 	} else {
 		m.Confirmed = rec.ConfirmedHash
 	}
 	if r := rec.Repair; r.ReadHash != "" {
-		m.Repair = &rememberedMend{r.ReadHash, counted(r.Updates), counted(r.Replacements), counted(r.Total), micros(r.LastAt)}
+		m.Repair = &mend{r.ReadHash, counted(r.Updates), counted(r.Replacements), counted(r.Total), micros(r.LastAt)}
 	}
 	if m.SentHash == "" && m.SentAt == 0 && len(m.Echoed) == 0 && m.Repair == nil {
 		return ""
@@ -64,14 +64,14 @@ func remember(rec *plan.Record) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// recall brings a record what a line says. Of one that cannot be read, or that this version would not write, nothing is taken: then the next
+// Decode brings a record what a line says. Of one that cannot be read, or that this version would not write, nothing is taken: then the next
 // list is compared with the spec as for a trigger that was just adopted.
-func recall(line string, rec *plan.Record) {
-	raw, err := base64.RawURLEncoding.DecodeString(line)
+func Decode(text string, rec *plan.Record) {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(raw) == 0 {
 		return
 	}
-	var m remembered
+	var m line
 	if json.Unmarshal(raw, &m) != nil || !m.sound() {
 		return
 	}
@@ -85,8 +85,8 @@ func recall(line string, rec *plan.Record) {
 }
 
 // sound says whether it may be what this version has written.
-func (m *remembered) sound() bool {
-	if m.Version != rememberedVersion || len(m.SentHash) > maxHashBytes || len(m.Confirmed) > maxHashBytes || m.SentAt < 0 ||
+func (m *line) sound() bool {
+	if m.Version != version || len(m.SentHash) > maxHashBytes || len(m.Confirmed) > maxHashBytes || m.SentAt < 0 ||
 		len(m.Echoed) > maxEchoed || slices.ContainsFunc(m.Echoed, func(field string) bool { return field == "" || len(field) > maxEchoedBytes }) {
 		return false
 	}

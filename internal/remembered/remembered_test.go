@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+package remembered
 
 import (
 	"encoding/base64"
@@ -28,9 +28,9 @@ func TestWhatIsRememberedIsRecalled(t *testing.T) {
 	for name, rec := range map[string]plan.Record{
 		"everything": full, "what was confirmed as sent": same, "nothing": {}, "what was echoed": {Echoed: []string{"filter"}},
 	} {
-		line := remember(&rec)
+		line := Encode(&rec)
 		var back plan.Record
-		recall(line, &back)
+		Decode(line, &back)
 		if diff := cmp.Diff(rec, back); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -38,7 +38,7 @@ func TestWhatIsRememberedIsRecalled(t *testing.T) {
 			t.Errorf("%s: %q is not one short line", name, line)
 		}
 	}
-	if line := remember(&plan.Record{EventType: "upload", ID: "1"}); line != "" {
+	if line := Encode(&plan.Record{EventType: "upload", ID: "1"}); line != "" {
 		t.Errorf("nothing is remembered as %q", line)
 	}
 }
@@ -48,7 +48,7 @@ func TestWhatIsRememberedIsRecalled(t *testing.T) {
 func TestWhatCannotBeReadIsNotRemembered(t *testing.T) {
 	encode := base64.RawURLEncoding.EncodeToString
 	rec := fullRecord()
-	line := remember(&rec)
+	line := Encode(&rec)
 	for name, garbled := range map[string]string{
 		"empty":                   "",
 		"no base64":               "{}",
@@ -66,21 +66,21 @@ func TestWhatCannotBeReadIsNotRemembered(t *testing.T) {
 		"too many echoed fields":  encode([]byte(`{"v":1,"e":["a","b","c","d","e","f","g","h","i"]}`)),
 	} {
 		var got plan.Record
-		recall(garbled, &got)
+		Decode(garbled, &got)
 		if diff := cmp.Diff(plan.Record{}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }
 
-func FuzzRecall(f *testing.F) {
+func FuzzDecode(f *testing.F) {
 	rec := fullRecord()
-	f.Add(remember(&rec))
+	f.Add(Encode(&rec))
 	f.Add("{}")
 	f.Fuzz(func(t *testing.T, line string) {
 		var once, twice plan.Record
-		recall(line, &once)
-		recall(remember(&once), &twice)
+		Decode(line, &once)
+		Decode(Encode(&once), &twice)
 		if diff := cmp.Diff(once, twice); diff != "" {
 			t.Errorf("it is not recalled as it was remembered (-want +got):\n%s", diff)
 		}
