@@ -22,7 +22,7 @@ import (
 // is returned as it is.
 func CanonicalURL(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Hostname() == "" {
 		return raw
 	}
 	u.Scheme = strings.ToLower(u.Scheme)

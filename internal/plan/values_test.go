@@ -109,7 +109,7 @@ func TestSentHashTellsFieldsApart(t *testing.T) {
 func FuzzCanonicalURL(f *testing.F) {
 	for _, seed := range []string{
 		"https://h", "HTTPS://u:p@[::1%25en0]:443/a%2fb?c=%zz#d", "http://h:80?", "mailto:a@b", "//h", "https://\u212a.example/", "https://h/%", "https://%41",
-		"http://[fe80::1]:80", "http://h:", "http://:80", "https://h//a/./b",
+		"http://[fe80::1]:80", "http://h:", "http://:80", "https://h//a/./b", "//://0",
 	} {
 		f.Add(seed)
 	}
