@@ -191,9 +191,9 @@ func (h *Handler) take(r *http.Request, endpoint *route.Endpoint, read *body) (q
 		Body:       body,
 		Targets:    endpoint.TargetsFor(eventType),
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.StoreTimeout)
-	defer cancel()
-	put, err := h.Store.Put(ctx, &record)
+	deadline := deadlineIn(h.StoreTimeout)
+	defer deadline.release()
+	put, err := h.Store.Put(deadline, &record)
 	switch {
 	case err != nil:
 		return 0, reasonOf(err)
