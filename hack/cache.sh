@@ -18,6 +18,10 @@ cache_key() {
   } | git hash-object --stdin | cut -c1-16
 }
 
+# go_build ARGUMENT... is go build without cgo. Its compilers collect no garbage as long as each takes less than 1 GiB, which saves a
+# third of the CPU time.
+go_build() { CGO_ENABLED=0 GOGC=off GOMEMLIMIT=1GiB go build -trimpath "$@"; }
+
 # build_cached FOLDER NAME GO-BUILD-ARGUMENT... builds FOLDER/NAME from the module in the current
 # folder unless it is there, and says what it does and how long it took. The result appears whole or not at all.
 build_cached() {
@@ -27,7 +31,7 @@ build_cached() {
   mkdir -p "$dir"
   start=$(date +%s)
   say "building $name (once for this version; kept in $dir) ..."
-  CGO_ENABLED=0 go build -trimpath -o "$dir/.$name.$$" "$@"
+  go_build -o "$dir/.$name.$$" "$@"
   mv "$dir/.$name.$$" "$dir/$name"
   say "built $name in $(($(date +%s) - start)) s"
 }

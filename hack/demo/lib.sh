@@ -4,6 +4,8 @@
 # Sourced by the demo's scripts, from the root of the checkout. DEMO_DIR moves the folder in which everything that runs
 # keeps its state, so that several demos run side by side.
 
+# shellcheck source=hack/cache.sh
+. hack/cache.sh
 # shellcheck source=hack/progress.sh
 . hack/progress.sh
 
@@ -13,8 +15,6 @@ demo_dir="${DEMO_DIR:-.local}"
 sim_key=123456789012345
 # shellcheck disable=SC2034 # As above.
 sim_secret=simulated-secret
-
-say() { printf '%s\n' "$*" >&2; }
 
 # die MESSAGE... ends the script with a message that says what is wrong.
 die() {
