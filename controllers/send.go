@@ -4,10 +4,12 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 // send makes the call and says how it ended.
@@ -26,10 +28,10 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 		return plan.Outcome{}, errors.New("a replace is called as its halves")
 	}
 	now := a.Now()
-	a.env.called(meta, now)
-	out := plan.Outcome{Result: resultOf(err), At: a.env.clock.at(now), Limit: cloudinary.IsLimitReached(err)}
+	a.env.Called(meta, now)
+	out := plan.Outcome{Result: resultOf(err), At: a.env.Clock.At(now), Limit: cloudinary.IsLimitReached(err)}
 	if err == nil && s.Action == plan.Create {
-		out.Trigger = observedFromOne(created)
+		out.Trigger = resolve.ObservedOne(created)
 	}
 	if refused, ok := errors.AsType[*cloudinary.Error](err); ok {
 		out.Message = refused.Message
@@ -40,7 +42,7 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 // spec is what a step sends, with the language of a filter where that is taken.
 func (a *applier) spec(s plan.Step) cloudinary.TriggerSpec {
 	spec := triggerSpecFrom(s)
-	if spec.Filter != nil && !a.env.plainFilters {
+	if spec.Filter != nil && !a.env.PlainFilters {
 		spec.FilterLanguage = cloudinary.JSONLogic
 	}
 	return spec
@@ -59,8 +61,8 @@ func otherLanguage(spec cloudinary.TriggerSpec) (cloudinary.TriggerSpec, bool) {
 
 // again notes a call that was refused and is followed by another one for the same step.
 func (a *applier) again(s plan.Step, meta cloudinary.Meta, err error) {
-	a.Metrics.call(a.g.environment.CloudName, s.Action.String(), err)
-	a.env.called(meta, a.Now())
+	a.Metrics.call(a.Environment.CloudName, s.Action.String(), err)
+	a.env.Called(meta, a.Now())
 }
 
 // create sends a create; where it is refused and has a filter, once more with the language of the filter told the other way.
@@ -77,7 +79,7 @@ func (a *applier) create(ctx context.Context, c *cloudinary.Client, s plan.Step)
 		return cloudinary.Trigger{}, otherMeta, err // as it is sent first the next time, too
 	}
 	if otherErr == nil {
-		a.env.plainFilters = other.FilterLanguage == ""
+		a.env.PlainFilters = other.FilterLanguage == ""
 	}
 	return created, otherMeta, otherErr
 }
@@ -86,11 +88,11 @@ func (a *applier) create(ctx context.Context, c *cloudinary.Client, s plan.Step)
 // refused, the others are tried, and remembered where they are taken.
 func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step) (cloudinary.Meta, error) {
 	spec := a.spec(s)
-	meta, err := c.UpdateTrigger(ctx, s.ID, spec, a.env.clearForms)
+	meta, err := c.UpdateTrigger(ctx, s.ID, spec, a.env.ClearForms)
 	if !cloudinary.IsInvalid(err) {
 		return meta, err
 	}
-	for _, w := range otherWays(spec, a.env.clearForms) {
+	for _, w := range otherWays(spec, a.env.ClearForms) {
 		a.again(s, meta, err)
 		otherMeta, otherErr := c.UpdateTrigger(ctx, s.ID, w.spec, w.forms)
 		if cloudinary.IsInvalid(otherErr) {
@@ -98,9 +100,9 @@ func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step)
 			continue
 		}
 		if otherErr == nil {
-			a.env.clearForms = w.forms
+			a.env.ClearForms = w.forms
 			if spec.Filter != nil {
-				a.env.plainFilters = w.spec.FilterLanguage == ""
+				a.env.PlainFilters = w.spec.FilterLanguage == ""
 			}
 		}
 		return otherMeta, otherErr
@@ -170,4 +172,19 @@ func resultOf(err error) plan.Result {
 	default:
 		return plan.NotSent
 	}
+}
+
+// triggerSpecFrom is what a step sends.
+func triggerSpecFrom(s plan.Step) cloudinary.TriggerSpec {
+	spec := cloudinary.TriggerSpec{
+		URI: s.URL, EventType: s.EventType, Additive: s.Settings.Additive,
+		AuthScheme: s.Settings.AuthScheme, // also the default: there may be accounts on which what says none gets another
+	}
+	if s.Settings.Filter != "" {
+		spec.Filter = json.RawMessage(s.Settings.Filter)
+	}
+	if s.Settings.PayloadTemplate != "" {
+		spec.PayloadTemplate = json.RawMessage(s.Settings.PayloadTemplate)
+	}
+	return spec
 }
