@@ -20,7 +20,7 @@ type Endpoint struct {
 	Secret      plan.Key
 	URL         string
 	Environment cloudinary.Environment // zero until the Secret can be used
-	primary     Unit
+	Primary     Unit
 	Problem     *Problem        // Accepted=False
 	Warnings    []check.Finding // notes that concern the endpoint's triggers too
 	Notes       []check.Finding // those of the endpoint alone
@@ -32,7 +32,7 @@ func (w *World) ResolveEndpoint(ep *v1alpha1.NotificationEndpoint) Endpoint {
 		NotificationEndpoint: ep,
 		Key:                  KeyOf(ep),
 	}
-	v.Secret, v.Environment, v.primary = w.LeadsTo(ep)
+	v.Secret, v.Environment, v.Primary = w.LeadsTo(ep)
 	var kept string
 	v.URL, v.Warnings, kept, v.Problem = w.endpointURL(ep)
 	if v.Notes = pathNotes(ep); kept != "" {
@@ -110,5 +110,5 @@ func (v *Endpoint) Proven() bool {
 	}
 	e := v.Status.Environment
 	before := e != nil && e.APIBase == v.Environment.APIBase && e.CloudName == v.Environment.CloudName
-	return before || v.primary == UnitOfEnvironment(v.Environment)
+	return before || v.Primary == UnitOfEnvironment(v.Environment)
 }

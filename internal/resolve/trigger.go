@@ -42,7 +42,7 @@ func (w *World) ResolveTrigger(t *v1alpha1.CloudinaryTrigger) Trigger {
 	v.Primary = UnitOfEndpoint(v.EndpointKey)
 	if ep := w.Endpoints[v.EndpointKey]; ep != nil {
 		v.Endpoint = w.viewOnce(ep)
-		v.Primary = v.Endpoint.primary
+		v.Primary = v.Endpoint.Primary
 	}
 	if t.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		v.Stance = plan.Observes
