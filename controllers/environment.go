@@ -164,10 +164,11 @@ func (e *environmentPass) storeHandovers(ctx context.Context, p plan.Plan) error
 		return nil
 	}
 	e.reach(BeforeHandover)
-	ids := given(p)
-	err := e.atOnce(e.having(ids, p), func(key plan.Key) error {
+	handover := p.Handover()
+	takers := slices.DeleteFunc(slices.Clone(e.Order), func(key plan.Key) bool { return !handover.Has(key) })
+	err := e.atOnce(takers, func(key plan.Key) error {
 		v := p.Verdicts[key]
-		if takes(v.Records, e.Stored(key), ids) {
+		if handover.Takes(key, e.Stored(key)) {
 			return e.store(ctx, key, slices.Concat(v.Records, v.Giving))
 		}
 		return e.confirm(ctx, e.Triggers[key])
@@ -177,35 +178,18 @@ func (e *environmentPass) storeHandovers(ctx context.Context, p plan.Plan) error
 		err = e.storeRecords(ctx, p.Handovers)
 	}
 	if err != nil {
-		e.freeze(ids, p)
+		e.freeze(handover)
 	}
 	e.reach(AfterHandover)
 	return err
 }
 
-// given are the ids of the triggers that change hands.
-func given(p plan.Plan) map[string]bool {
-	ids := map[string]bool{}
-	for _, key := range p.Handovers {
-		for _, rec := range p.Verdicts[key].Giving {
-			ids[rec.ID] = true
-		}
-	}
-	return ids
-}
-
-// having are the objects that are to have what others give, or have it already.
-func (e *environmentPass) having(given map[string]bool, p plan.Plan) []plan.Key {
-	return slices.DeleteFunc(slices.Clone(e.Order), func(key plan.Key) bool { return !takes(p.Verdicts[key].Records, nil, given) })
-}
-
 // freeze sets aside all that take part in a hand-over which could not be stored. For this pass they
 // keep what their status says: a trigger that one of them gives up must not be deleted while the
 // one that wants it cannot be written to.
-func (e *environmentPass) freeze(given map[string]bool, p plan.Plan) {
+func (e *environmentPass) freeze(handover plan.Handover) {
 	for _, key := range e.Order {
-		v := p.Verdicts[key]
-		if o := e.Object(key); takes(slices.Concat(v.Records, v.Giving), nil, given) {
+		if o := e.Object(key); handover.Concerns(key) {
 			o.Stance, o.Records = plan.Holds, e.Stored(key)
 			e.setAside[key] = true
 		}
@@ -217,11 +201,4 @@ func (e *environmentPass) freeze(given map[string]bool, p plan.Plan) {
 // be changed because of another.
 func (e *environmentPass) frozen(o *plan.Object) bool {
 	return e.setAside[o.Key] && o.Stance == plan.Holds
-}
-
-// takes says whether an object gets a record that another one gives.
-func takes(next, stored []plan.Record, given map[string]bool) bool {
-	return slices.ContainsFunc(next, func(rec plan.Record) bool {
-		return given[rec.ID] && !slices.ContainsFunc(stored, func(s plan.Record) bool { return s.ID == rec.ID })
-	})
 }

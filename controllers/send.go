@@ -48,17 +48,6 @@ func (a *applier) spec(s plan.Step) cloudinary.TriggerSpec {
 	return spec
 }
 
-// otherLanguage is the spec with the language of its filter, if it had none, or without it; false: it has no filter. Whether a server
-// needs to be told the language, or refuses to, is not documented.
-func otherLanguage(spec cloudinary.TriggerSpec) (cloudinary.TriggerSpec, bool) {
-	if spec.FilterLanguage == "" {
-		spec.FilterLanguage = cloudinary.JSONLogic
-	} else {
-		spec.FilterLanguage = ""
-	}
-	return spec, spec.Filter != nil
-}
-
 // again notes a call that was refused and is followed by another one for the same step.
 func (a *applier) again(s plan.Step, meta cloudinary.Meta, err error) {
 	a.Metrics.call(a.Environment.CloudName, s.Action.String(), err)
@@ -69,7 +58,7 @@ func (a *applier) again(s plan.Step, meta cloudinary.Meta, err error) {
 func (a *applier) create(ctx context.Context, c *cloudinary.Client, s plan.Step) (cloudinary.Trigger, cloudinary.Meta, error) {
 	spec := a.spec(s)
 	created, meta, err := c.CreateTrigger(ctx, spec)
-	other, hasFilter := otherLanguage(spec)
+	other, hasFilter := spec.OtherLanguage()
 	if !cloudinary.IsInvalid(err) || !hasFilter {
 		return created, meta, err
 	}
@@ -92,69 +81,22 @@ func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step)
 	if !cloudinary.IsInvalid(err) {
 		return meta, err
 	}
-	for _, w := range otherWays(spec, a.env.ClearForms) {
+	for _, w := range spec.OtherWays(a.env.ClearForms) {
 		a.again(s, meta, err)
-		otherMeta, otherErr := c.UpdateTrigger(ctx, s.ID, w.spec, w.forms)
+		otherMeta, otherErr := c.UpdateTrigger(ctx, s.ID, w.Spec, w.Forms)
 		if cloudinary.IsInvalid(otherErr) {
 			meta = otherMeta
 			continue
 		}
 		if otherErr == nil {
-			a.env.ClearForms = w.forms
+			a.env.ClearForms = w.Forms
 			if spec.Filter != nil {
-				a.env.PlainFilters = w.spec.FilterLanguage == ""
+				a.env.PlainFilters = w.Spec.FilterLanguage == ""
 			}
 		}
 		return otherMeta, otherErr
 	}
 	return meta, err
-}
-
-// way is how to write an update.
-type way struct {
-	spec  cloudinary.TriggerSpec
-	forms cloudinary.UpdateOptions
-}
-
-// otherWays are all but the one that was tried: the language of a filter told otherwise, other ways to clear what is unset, and both.
-func otherWays(spec cloudinary.TriggerSpec, tried cloudinary.UpdateOptions) []way {
-	var ways []way
-	for _, forms := range otherForms(spec, tried) {
-		ways = append(ways, way{spec, forms})
-	}
-	other, hasFilter := otherLanguage(spec)
-	if !hasFilter {
-		return ways
-	}
-	for _, forms := range append([]cloudinary.UpdateOptions{tried}, otherForms(spec, tried)...) {
-		ways = append(ways, way{other, forms})
-	}
-	return ways
-}
-
-// otherForms are the other ways to clear what the spec leaves unset.
-func otherForms(spec cloudinary.TriggerSpec, tried cloudinary.UpdateOptions) []cloudinary.UpdateOptions {
-	template, filter, both := tried, tried, tried
-	template.ClearTemplate = otherForm(tried.ClearTemplate)
-	filter.ClearFilter = otherForm(tried.ClearFilter)
-	both.ClearTemplate, both.ClearFilter = template.ClearTemplate, filter.ClearFilter
-	switch {
-	case spec.PayloadTemplate == nil && spec.Filter == nil:
-		return []cloudinary.UpdateOptions{template, filter, both}
-	case spec.PayloadTemplate == nil:
-		return []cloudinary.UpdateOptions{template}
-	case spec.Filter == nil:
-		return []cloudinary.UpdateOptions{filter}
-	default:
-		return nil
-	}
-}
-
-func otherForm(f cloudinary.EmptyForm) cloudinary.EmptyForm {
-	if f == cloudinary.EmptyString {
-		return cloudinary.EmptyObject
-	}
-	return cloudinary.EmptyString
 }
 
 func resultOf(err error) plan.Result {
