@@ -11,63 +11,65 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
 
-// applier takes steps in one environment.
-type applier struct {
-	*Reconciler
-	g    *gathered
-	env  *environment
-	in   *plan.Input
-	done map[plan.Key]bool
-	told map[told][]string
-	full map[string]string // URLs that the server has no place for, with its word
-
-	intended time.Time // when the last intents were made
-	ended    bool      // a call came too late for its intent: another round makes it, so that what is older stays first
-}
-
-// late says whether a call comes too long after its intent. The settle time is counted from there, and has to be enough for the call to
-// arrive and for a list to show what came of it: else a list would drop the intent of a call that has just been made.
+// late says whether a call comes too long after its intent. The settle time is counted from there,
+// and has to be enough for the call to arrive and for a list to show what came of it: else a list
+// would drop the intent of a call that has just been made.
 func (a *applier) late(s plan.Step) bool {
 	return s.Action == plan.Create && a.Now().Sub(a.intended) > max(time.Second, a.Options.SettleTime/6)
 }
 
-// applySome takes the first steps that can be taken, in order, and returns the objects for which something was done. It
-// stops early when the environment has to wait.
-func (r *Reconciler) applySome(ctx context.Context, g *gathered, env *environment, in *plan.Input, steps []plan.Step) ([]plan.Key, error) {
-	a := &applier{Reconciler: r, g: g, env: env, in: in, done: map[plan.Key]bool{}, told: map[told][]string{}, full: map[string]string{}}
+// stepsPerRound is how many steps are taken before what they did is written to status.
+const stepsPerRound = 50
+
+// applySome takes the first steps that can be taken, in order, and returns the objects for which
+// something was done, and those for which credentials may do nothing. It stops early when the
+// environment has to wait.
+func (e *environmentPass) applySome(ctx context.Context, in *plan.Input, steps []plan.Step) (done []plan.Key, barred map[plan.Key]*resolve.Problem, err error) {
+	env := e.env
+	a := &applier{environmentPass: e, in: in, done: map[plan.Key]bool{}, told: map[told][]string{}, full: map[string]string{}}
 	defer a.tell()
-	steps = a.unbarred(slices.DeleteFunc(slices.Clone(steps), a.cannot))
-	affordable := a.affordable(steps)
-	env.short = len(steps) - affordable
+	steps, barred = env.Bars.Pass(slices.DeleteFunc(slices.Clone(steps), a.cannot), a.fingerprint, e.Now())
+	affordable := env.Affordable(steps, e.Now())
+	env.Short = len(steps) - affordable
 	steps = steps[:min(affordable, stepsPerRound)]
 	if err := a.checkLease(steps); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	a.hold(ctx, steps)
-	for len(steps) > 0 && !a.ended && !env.backoff.waiting(r.Now()) && r.Now().Before(g.until) {
+	for len(steps) > 0 && !a.ended && !env.Backoff.Waiting(e.Now()) && e.Now().Before(e.until) {
 		n := max(1, creates(steps))
-		if creds, _ := a.credentials(steps[0]); !a.shut(creds) && a.prepare(ctx, steps[:n]) {
+		if !env.Bars.Shut(a.fingerprint(steps[0]), e.Now()) && a.prepare(ctx, steps[:n]) {
 			for _, s := range steps[:n] {
 				if err := a.step(ctx, s); err != nil {
-					return nil, err
+					return nil, nil, err
 				}
 			}
 		}
 		steps = steps[n:]
 	}
-	return a.touched(), ctx.Err()
+	return a.touched(), barred, ctx.Err()
 }
 
 // cannot says whether a step cannot be taken in this pass.
 func (a *applier) cannot(s plan.Step) bool {
-	_, ok := a.credentials(s)
-	return !ok || a.g.setAside[s.Object]
+	_, ok := a.Credentials(s)
+	return !ok || a.setAside[s.Object]
 }
 
-// hold makes sure that no object can go for which something is about to be created. It is here for speed: where it fails, intend does too.
+// fingerprint is that of the credentials that a step is taken with.
+func (a *applier) fingerprint(s plan.Step) string {
+	creds, _ := a.Credentials(s)
+	return a.directory.Fingerprint(creds)
+}
+
+// hold makes sure that no object can go for which something is about to be created. It is here for
+// speed: where it fails, intend does too.
 func (a *applier) hold(ctx context.Context, steps []plan.Step) {
 	var keys []plan.Key
 	for _, s := range steps {
@@ -75,10 +77,11 @@ func (a *applier) hold(ctx context.Context, steps []plan.Step) {
 			keys = append(keys, s.Object)
 		}
 	}
-	_ = a.atOnce(keys, func(key plan.Key) error { return a.ensureFinalizer(ctx, a.g.triggers[key]) })
+	_ = a.atOnce(keys, func(key plan.Key) error { return a.ensureFinalizer(ctx, a.Triggers[key]) })
 }
 
-// prepare stores what must be stored before the steps of one object are taken. Where that fails, the object is set aside.
+// prepare stores what must be stored before the steps of one object are taken. Where that fails,
+// the object is set aside.
 func (a *applier) prepare(ctx context.Context, steps []plan.Step) bool {
 	err := a.intend(ctx, steps)
 	if err == nil {
@@ -95,17 +98,18 @@ func (a *applier) prepare(ctx context.Context, steps []plan.Step) bool {
 			plan.Apply(a.in, s, plan.Outcome{Result: plan.NotSent})
 		}
 	}
-	a.g.setAside[steps[0].Object] = true
-	a.g.failures = append(a.g.failures, err)
+	a.setAside[steps[0].Object] = true
+	a.failures = append(a.failures, err)
 	a.done[steps[0].Object] = false
 	return false
 }
 
 func (a *applier) touched() []plan.Key {
-	return slices.DeleteFunc(slices.Clone(a.g.order), func(k plan.Key) bool { return !a.done[k] })
+	return slices.DeleteFunc(slices.Clone(a.Order), func(k plan.Key) bool { return !a.done[k] })
 }
 
-// creates is how many of the first steps are creates for one object: their intents are written together.
+// creates is how many of the first steps are creates for one object: their intents are written
+// together.
 func creates(steps []plan.Step) int {
 	n := 0
 	for n < len(steps) && (steps[n].Action == plan.Create || steps[n].Action == plan.Replace) && steps[n].Object == steps[0].Object {
@@ -114,30 +118,32 @@ func creates(steps []plan.Step) int {
 	return n
 }
 
-// intend stores that the creates are about to be called. A conflict means that the object is not as we read it: nothing is called.
+// intend stores that the creates are about to be called. A conflict means that the object is not as
+// we read it: nothing is called.
 func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
 	if creates(steps) == 0 {
 		return nil
 	}
 	key := steps[0].Object
 	a.intended = a.Now()
-	at := a.env.clock.at(a.intended)
+	at := a.env.Clock.At(a.intended)
 	for _, s := range steps {
 		if s.Action == plan.Replace {
 			_, s = s.Halves()
 		}
 		plan.Intend(a.in, s, at)
 	}
-	a.g.objects = a.in.Objects
+	a.Objects = a.in.Objects
 	a.reach(BeforeIntent)
-	err := a.storeRecords(ctx, a.g, []plan.Key{key})
+	err := a.storeRecords(ctx, []plan.Key{key})
 	a.reach(AfterIntent)
 	return err
 }
 
-// forgetSent stores, before an update whose effect no list will show, that it is not known any more what was sent last: else a crash after
-// the call would leave the hash of what was sent before it. It also stores the id of a trigger that was found or adopted in this very
-// pass: once it is moved, nothing but its id tells whose it is.
+// forgetSent stores, before an update whose effect no list will show, that it is not known any more
+// what was sent last: else a crash after the call would leave the hash of what was sent before it.
+// It also stores the id of a trigger that was found or adopted in this very pass: once it is moved,
+// nothing but its id tells whose it is.
 func (a *applier) forgetSent(ctx context.Context, s plan.Step) error {
 	if s.Action != plan.Update {
 		return nil
@@ -145,38 +151,27 @@ func (a *applier) forgetSent(ctx context.Context, s plan.Step) error {
 	sent := func(records []plan.Record) bool {
 		return slices.ContainsFunc(records, func(r plan.Record) bool { return r.ID == s.ID && r.SentHash != "" })
 	}
-	stored := a.g.stored(s.Object)
+	stored := a.Stored(s.Object)
 	known := slices.ContainsFunc(stored, func(r plan.Record) bool { return r.ID == s.ID })
-	if known && (!sent(stored) || sent(a.in.Objects[a.g.index[s.Object]].Records)) {
+	if known && (!sent(stored) || sent(a.in.Objects[a.Index[s.Object]].Records)) {
 		return nil
 	}
-	a.g.objects = a.in.Objects
+	a.Objects = a.in.Objects
 	a.reach(BeforeForgetting)
-	err := a.storeRecords(ctx, a.g, []plan.Key{s.Object})
+	err := a.storeRecords(ctx, []plan.Key{s.Object})
 	a.reach(AfterForgetting)
 	return err
 }
 
-// credentials are those of the step's Secret, or where that one is no member any more those of the object's present one.
-func (a *applier) credentials(s plan.Step) (cloudinary.Credentials, bool) {
-	if creds, ok := a.directory.member(s.Secret, a.g.environment); ok {
-		return creds, true
-	}
-	t := a.g.triggers[s.Object]
-	if t.endpoint == nil {
-		return cloudinary.Credentials{}, false
-	}
-	return a.directory.member(t.endpoint.secret, a.g.environment)
-}
-
-// step takes one step. What Cloudinary answers goes into the plan's input; an error is ours or the API server's.
+// step takes one step. What Cloudinary answers goes into the plan's input; an error is ours or the
+// API server's.
 func (a *applier) step(ctx context.Context, s plan.Step) error {
 	if s.Action != plan.Replace {
 		_, err := a.call(ctx, s)
 		return err
 	}
 	del, create := s.Halves()
-	if !a.reserve(replaceCalls) {
+	if !a.reserve(memory.ReplaceCalls) {
 		plan.Apply(a.in, create, plan.Outcome{Result: plan.NotSent})
 		return nil
 	}
@@ -193,45 +188,19 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 	return err
 }
 
-// replaceCalls are the two calls of a replace. Between them the trigger is missing, so that the first is not made without room for
-// the second.
-const replaceCalls = 2
-
 // reserve says whether so many calls can be made now within the budget.
 func (a *applier) reserve(calls int) bool {
-	return a.env.calls(cloudinary.Listing, a.Now()) >= calls
+	return a.env.Calls(cloudinary.Listing, a.Now()) >= calls
 }
 
-// checkLease ends the pass before a replace whose second call might come too late for this leader's lease. It does so before the first step,
-// so that nothing is done that is not recorded.
+// checkLease ends the pass before a replace whose second call might come too late for this leader's
+// lease. It does so before the first step, so that nothing is done that is not recorded.
 func (a *applier) checkLease(steps []plan.Step) error {
 	replaces := slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Action == plan.Replace })
 	if replaces && a.Fence != nil && a.Fence.Remaining(a.Now()) < a.Options.CallTimeout {
 		return errNotLeader
 	}
 	return nil
-}
-
-// affordable is how many of the first steps there are calls for. What people asked for comes before repairs.
-func (a *applier) affordable(steps []plan.Step) int {
-	now, calls := a.Now(), 0
-	for i, s := range steps {
-		purpose := cloudinary.Changing
-		if s.Cause.Repairs() {
-			purpose = cloudinary.Repairing
-		}
-		if calls += callsOf(s); calls > a.env.calls(purpose, now) {
-			return i
-		}
-	}
-	return len(steps)
-}
-
-func callsOf(s plan.Step) int {
-	if s.Action == plan.Replace {
-		return replaceCalls
-	}
-	return 1
 }
 
 // call makes the call of a step, unless the environment has to wait by now.
@@ -242,8 +211,8 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		plan.Apply(a.in, s, out)
 		return out, nil
 	}
-	creds, ok := a.credentials(s)
-	if !ok || a.env.backoff.waiting(a.Now()) || a.shut(creds) {
+	creds, ok := a.Credentials(s)
+	if !ok || a.env.Backoff.Waiting(a.Now()) || a.env.Bars.Shut(a.directory.Fingerprint(creds), a.Now()) {
 		out := plan.Outcome{Result: plan.NotSent}
 		plan.Apply(a.in, s, out)
 		return out, nil
@@ -268,13 +237,13 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		return plan.Outcome{}, ctx.Err() // this process ends; the intent stands for the next one to settle
 	}
 	a.Metrics.call(creds.CloudName, s.Action.String(), err)
-	a.env.verify = true
+	a.env.Schedule.Wrote()
 	switch {
 	case err == nil:
 		a.succeeded(ctx, creds, s, out)
 	case cloudinary.IsUnauthorized(err):
 		logf.FromContext(ctx).Info("Cloudinary does not let the credentials change a trigger", "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "error", err.Error(), "requestID", cloudinary.RequestID(err))
-		a.raise(a.env, creds, s, err)
+		a.env.Raise(a.directory.Fingerprint(creds), s, verdict.WritesRefused(err), a.Now(), a.jittered)
 	case out.Result == plan.NotSent, out.Result == plan.Unknown:
 		a.failed(ctx, a.env, creds, err)
 	case out.Result == plan.Gone:

@@ -12,12 +12,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 // Attach readies a Reconciler whose passes somebody else makes than a manager's controller, such as a simulation. What is to be
 // looked at goes into the queue. The function that is returned takes the events of a watch, before nil for an object that is new,
 // after nil for one that is gone.
-func (r *Reconciler) Attach(ctx context.Context, queue workqueue.TypedRateLimitingInterface[Unit]) (func(before, after client.Object), error) {
+func (r *Reconciler) Attach(ctx context.Context, queue workqueue.TypedRateLimitingInterface[resolve.Unit]) (func(before, after client.Object), error) {
 	r.directory = r.newDirectory()
 	if err := r.keepQueue(ctx, queue); err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (r *Reconciler) Attach(ctx context.Context, queue workqueue.TypedRateLimiti
 }
 
 // reaction is what handles the events of an object's kind, and which of them.
-func (r *Reconciler) reaction(o client.Object) (handler.TypedEventHandler[client.Object, Unit], predicate.Predicate) {
+func (r *Reconciler) reaction(o client.Object) (handler.TypedEventHandler[client.Object, resolve.Unit], predicate.Predicate) {
 	switch o.(type) {
 	case *v1alpha1.CloudinaryTrigger:
 		return r.onEvent(r.unitsOfTrigger), meaningfulChange()

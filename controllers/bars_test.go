@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -115,8 +116,8 @@ func TestAKeyThatMayNotWriteIsNotTriedInAHotLoop(t *testing.T) {
 			})
 			turned, lists := door.seen()
 			for i := range turned[1:] {
-				if gap := turned[i+1].Sub(turned[i]); gap < firstBackoff<<i {
-					t.Errorf("try %d came %s after the one before, want at least %s", i+2, gap, firstBackoff<<i)
+				if gap := turned[i+1].Sub(turned[i]); gap < memory.FirstBackoff<<i {
+					t.Errorf("try %d came %s after the one before, want at least %s", i+2, gap, memory.FirstBackoff<<i)
 				}
 			}
 			if n := lists - before; n > 10 {

@@ -14,47 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
-
-// Somebody who takes the finalizer off at once, each time, makes few writes for a day.
-func TestFightOverAFinalizerBacksOff(t *testing.T) {
-	begun := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	h, now, puts := &hold{held: true}, begun, 0
-	var waits []time.Duration
-	for now.Before(begun.Add(24 * time.Hour)) {
-		h.lost(now)
-		wait := max(h.taken.notBefore.Sub(now), 0)
-		waits = append(waits, wait)
-		now = now.Add(wait + time.Millisecond)
-		h.held = true
-		puts++
-		if _, told := h.contested(now); told != (puts >= contestedFrom) {
-			t.Fatalf("after %d times people are told: %v", puts, told)
-		}
-	}
-	if puts > 300 {
-		t.Errorf("%d writes in a day", puts)
-	}
-	for i, want := range []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second} {
-		if waits[i] != want {
-			t.Errorf("wait %d is %s, want %s", i, waits[i], want)
-		}
-	}
-	if last := waits[len(waits)-1]; last != maxBackoff {
-		t.Errorf("the last wait is %s, want %s", last, maxBackoff)
-	}
-	if until, _ := h.contested(now); until.Before(now.Add(maxBackoff)) {
-		t.Error("the fight looks settled between two rounds")
-	}
-	now = now.Add(contestedFor + time.Second)
-	if _, told := h.contested(now); told {
-		t.Error("people are told of a fight that is over")
-	}
-	if h.lost(now); h.taken.waiting(now) {
-		t.Error("one that was over for long is not forgotten")
-	}
-}
 
 // takeOff writes the whole Secret without a finalizer, as a controller does that knows nothing of finalizers.
 func (f *fixture) takeOff(secret *corev1.Secret) {
@@ -77,7 +39,7 @@ func TestFightOverAFinalizerIsTold(t *testing.T) {
 	secret, ep := f.secret("cloudinary"), f.endpoint("media", hook)
 	f.create(secret, ep)
 	ready(f, ep)
-	for range contestedFrom {
+	for range memory.ContestedFrom {
 		f.takeOff(secret)
 	}
 	f.eventually(func() error {

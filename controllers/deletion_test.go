@@ -23,6 +23,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -147,7 +148,7 @@ func TestASecretThatIsCreatedWhileItIsLookedForIsNotMissed(t *testing.T) {
 	f.create(ep)
 	m, err := NewMetrics(prometheus.NewRegistry())
 	f.must(err)
-	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[Unit]())
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[resolve.Unit]())
 	f.Cleanup(queue.ShutDown)
 	var tell func(before, after client.Object)
 	created := false
@@ -167,7 +168,7 @@ func TestASecretThatIsCreatedWhileItIsLookedForIsNotMissed(t *testing.T) {
 	r.Options.VerificationNamespace = ""
 	tell, err = r.Attach(f.Context(), queue)
 	f.must(err)
-	unit := secretUnit(keyOf(secret))
+	unit := resolve.UnitOfSecret(resolve.KeyOf(secret))
 	if _, err := r.Reconcile(f.Context(), unit); err != nil || !created {
 		t.Fatalf("the first pass: error %v, the Secret was looked for: %v", err, created)
 	}
@@ -180,8 +181,8 @@ func TestASecretThatIsCreatedWhileItIsLookedForIsNotMissed(t *testing.T) {
 	if _, err := r.Reconcile(f.Context(), unit); err != nil {
 		t.Fatal(err)
 	}
-	if state, known := r.directory.secret(unit.Key); !known || state.problem != nil {
-		t.Errorf("known: %v, problem: %v", known, state.problem)
+	if state, known := r.directory.Secret(unit.Key); !known || state.Problem != nil {
+		t.Errorf("known: %v, problem: %v", known, state.Problem)
 	}
 }
 
@@ -386,31 +387,4 @@ func inventedTypes(n int) []string {
 		types = append(types, fmt.Sprintf("newly_invented_%02d", i))
 	}
 	return types
-}
-
-func TestLeftBehind(t *testing.T) {
-	t.Parallel()
-	base := "https://" + strings.Repeat("b", 300)
-	registrations := []v1alpha1.Registration{
-		{APIBase: base, CloudName: "demo", URL: hook, Triggers: []v1alpha1.RegisteredTrigger{{EventType: "upload", ID: "1"}}},
-		{APIBase: base, CloudName: "demo", URL: hook + "2", Triggers: []v1alpha1.RegisteredTrigger{{EventType: "delete"}}},
-		{APIBase: base, CloudName: "other"},
-	}
-	for i := range 64 {
-		registrations[2].Triggers = append(registrations[2].Triggers, v1alpha1.RegisteredTrigger{
-			EventType: fmt.Sprintf("%064d", i), ID: strings.Repeat("i", 128),
-		})
-	}
-	notes := leftBehind(registrations)
-	for _, note := range notes {
-		if len(note) > 1024 || !strings.HasPrefix(note, "Left behind in https://b") {
-			t.Errorf("a note of %d bytes: %s", len(note), note)
-		}
-	}
-	if !strings.HasSuffix(notes[0], ": upload (1), delete (if it was created, its id is not known)") {
-		t.Errorf("the first note: %s", notes[0])
-	}
-	if got := strings.Count(strings.Join(notes[1:], ""), strings.Repeat("i", 128)); got != 64 {
-		t.Errorf("%d ids in the other notes, want 64", got)
-	}
 }

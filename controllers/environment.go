@@ -9,114 +9,112 @@ import (
 	"time"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// passEnvironment is gather, observe, plan, apply and report for one product environment.
-func (r *Reconciler) passEnvironment(ctx context.Context, unit Unit) (time.Duration, error) {
+// passEnvironment is one pass over a product environment. Its phases, and what each hands on:
+//
+//	gather    the objects in which the environment appears, and where they lead    scope
+//	observe   lists its triggers, if that is due                                   what is known of it
+//	keepKeys  writes the verification keys that the receiver needs for it          keys
+//	converge  plans and applies, until no step is left that can be taken           converged
+//	report    writes to status what there is to say of the objects
+func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (time.Duration, error) {
 	if !r.mayCall(unit, unit.Environment) {
 		return 0, nil
 	}
 	begun := r.Now()
-	g, err := r.gather(ctx, unit.Environment)
+	s, err := r.gather(ctx, unit.Environment)
 	if err != nil {
 		return 0, err
 	}
 	r.reach(AtGathered)
-	if g.empty() {
-		r.directory.forgetEnvironment(unit.Environment)
+	if s.Empty() {
+		r.directory.ForgetEnvironment(unit.Environment)
 		r.Metrics.forgetCloud(unit.Environment.CloudName)
-		return r.keepLastKeys(ctx, g)
+		return r.keepLastKeys(ctx, s)
 	}
-	env := r.directory.environment(unit.Environment)
-	env.mu.Lock()
-	defer env.mu.Unlock()
-	g.until = begun.Add(maxPass)
+	env := r.directory.Environment(unit.Environment)
+	env.Lock()
+	defer env.Unlock()
+	e := &environmentPass{Reconciler: r, Scope: s, env: env, until: begun.Add(maxPass), setAside: map[plan.Key]bool{}}
 
-	if err := r.observe(ctx, g, env); err != nil {
+	if err := e.observe(ctx); err != nil {
 		return 0, err
 	}
-	r.wakeOutsiders(g)
-	if _, err := r.keepKeys(ctx, g); errors.Is(err, errNotLeader) {
-		return 0, err
-	} else if err != nil {
-		g.keysProblem = keysProblem(err)
-		g.failures = append(g.failures, err) // triggers do not wait for keys
+	r.wakeAll(s.Outsiders())
+	keys, _, keysErr := r.keepKeys(ctx, s)
+	if errors.Is(keysErr, errNotLeader) {
+		return 0, keysErr
 	}
-	if env.listed.IsZero() {
-		return r.wait(env), errors.Join(append(g.failures, r.reportUnread(ctx, g, env))...)
+	if !env.Schedule.Known() {
+		return e.wait(), errors.Join(keysErr, e.reportUnread(ctx, keys)) // triggers do not wait for keys
 	}
-	r.holdEndpoints(ctx, g)
-	last, err := r.converge(ctx, g, env)
+	e.holdEndpoints(ctx)
+	last, err := e.converge(ctx)
 	if err != nil {
 		return 0, err
 	}
-	env.unfinished = len(last.Steps) > 0 && !r.Now().Before(g.until)
+	env.Schedule.Finished(len(last.Steps) == 0 || r.Now().Before(e.until))
 	r.reach(BeforeReport)
-	err = r.report(ctx, g, env, last)
+	err = e.report(ctx, last, keys)
 	r.reach(AfterReport)
-	return r.wait(env), errors.Join(append(g.failures, err)...)
+	return e.wait(), errors.Join(append(e.failures, keysErr, err)...)
 }
 
-// holdEndpoints makes sure that no endpoint can go while there are triggers by it. Where one cannot be held, its triggers are set aside.
-func (r *Reconciler) holdEndpoints(ctx context.Context, g *gathered) {
-	for i := range g.endpoints {
-		ep := &g.endpoints[i]
-		err := r.holdEndpoint(ctx, ep)
+// holdEndpoints makes sure that no endpoint can go while there are triggers by it. Where one cannot
+// be held, its triggers are set aside.
+func (e *environmentPass) holdEndpoints(ctx context.Context) {
+	for i := range e.Endpoints {
+		ep := &e.Endpoints[i]
+		err := e.holdEndpoint(ctx, ep)
 		if err == nil {
 			continue
 		}
-		g.failures = append(g.failures, err)
-		for key, t := range g.triggers {
-			if t.endpointKey == ep.key {
-				g.setAside[key] = true
+		e.failures = append(e.failures, err)
+		for key, t := range e.Triggers {
+			if t.EndpointKey == ep.Key {
+				e.setAside[key] = true
 			}
 		}
 	}
 }
 
-// wakeOutsiders lets Secrets that name this environment, and are not accepted in it (any more), speak for themselves.
-func (r *Reconciler) wakeOutsiders(g *gathered) {
-	for _, key := range g.members {
-		s, ok := r.directory.secret(key)
-		if ok && s.problem == nil && s.credentials.Environment() == g.environment && !r.directory.isAccepted(s.credentials) {
-			r.wake(secretUnit(key))
-		}
-	}
-}
-
-// maxPass is how long a pass goes on to take steps. What is left is for the next one, so that an environment that answers slowly does
-// not keep a worker from others.
+// maxPass is how long a pass goes on to take steps. What is left is for the next one, so that an
+// environment that answers slowly does not keep a worker from others.
 const maxPass = 10 * time.Second
 
-// stepsPerRound is how many steps are taken before what they did is written to status.
-const stepsPerRound = 50
-
 // converge plans and applies until a plan has no step that can be taken, and returns that plan.
-func (r *Reconciler) converge(ctx context.Context, g *gathered, env *environment) (plan.Plan, error) {
+func (e *environmentPass) converge(ctx context.Context) (converged, error) {
+	var barred map[plan.Key]*resolve.Problem
 	for {
-		aside := len(g.setAside)
-		p, done, err := r.round(ctx, g, env)
+		aside := len(e.setAside)
+		last, done, err := e.round(ctx)
 		if err != nil {
-			return plan.Plan{}, err
+			return converged{}, err
 		}
-		if len(p.Steps) > 0 && len(done) > 0 && !r.Now().Before(g.until) {
-			return r.replanned(g, env), nil
+		if last.barred == nil { // it came to no step: what was kept back before still is
+			last.barred = barred
 		}
-		again := len(done) > 0 || len(g.setAside) > aside
-		if !again && len(p.Steps) == 0 && env.verify {
-			again, err = r.observeAgain(ctx, g, env)
+		barred = last.barred
+		if len(last.Steps) > 0 && len(done) > 0 && !e.Now().Before(e.until) {
+			return converged{e.replanned(), last.barred}, nil
+		}
+		again := len(done) > 0 || len(e.setAside) > aside
+		if !again && len(last.Steps) == 0 && e.env.Schedule.Verify {
+			again, err = e.observeAgain(ctx)
 		}
 		if err != nil || !again {
-			return p, err
+			return last, err
 		}
 	}
 }
 
 // replanned is the plan after the steps of a round, none of which is taken any more.
-func (r *Reconciler) replanned(g *gathered, env *environment) plan.Plan {
-	p := plan.Make(r.input(g, env))
-	for i := range g.objects {
-		if o := &g.objects[i]; !g.frozen(o) {
+func (e *environmentPass) replanned() plan.Plan {
+	p := plan.Make(e.input())
+	for i := range e.Objects {
+		if o := &e.Objects[i]; !e.frozen(o) {
 			o.Records = p.Verdicts[o.Key].Records
 		}
 	}
@@ -124,106 +122,83 @@ func (r *Reconciler) replanned(g *gathered, env *environment) plan.Plan {
 }
 
 // round plans once, takes some steps, and stores what became of them.
-func (r *Reconciler) round(ctx context.Context, g *gathered, env *environment) (plan.Plan, []plan.Key, error) {
-	in := r.input(g, env)
+func (e *environmentPass) round(ctx context.Context) (converged, []plan.Key, error) {
+	in := e.input()
 	p := plan.Make(in)
-	r.reach(AtPlanned)
-	for i := range g.objects {
-		if o := &g.objects[i]; !g.frozen(o) {
+	e.reach(AtPlanned)
+	for i := range e.Objects {
+		if o := &e.Objects[i]; !e.frozen(o) {
 			o.Records = p.Verdicts[o.Key].Records
 		}
 	}
-	if err := r.storeHandovers(ctx, g, p); err != nil {
-		g.failures = append(g.failures, err)
-		return p, nil, ctx.Err()
+	if err := e.storeHandovers(ctx, p); err != nil {
+		e.failures = append(e.failures, err)
+		return converged{Plan: p}, nil, ctx.Err()
 	}
-	done, err := r.applySome(ctx, g, env, &in, p.Steps)
+	done, barred, err := e.applySome(ctx, &in, p.Steps)
 	// What was done is done, also where the pass ends here.
-	g.objects, env.observed, env.refusals = in.Objects, in.Observed, in.Refusals
+	e.Objects, e.env.Observed, e.env.Refusals = in.Objects, in.Observed, in.Refusals
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return converged{}, nil, err
 	}
-	r.reach(BeforeRecords)
-	if err := r.storeDone(ctx, g, p, done); err != nil {
-		g.failures = append(g.failures, err) // what was done is settled by a list where it cannot be stored
+	e.reach(BeforeRecords)
+	if err := e.storeDone(ctx, p, done); err != nil {
+		e.failures = append(e.failures, err) // what was done is settled by a list where it cannot be stored
 	}
-	r.reach(AfterRecords)
-	return p, done, ctx.Err()
+	e.reach(AfterRecords)
+	return converged{p, barred}, done, ctx.Err()
 }
 
 // observeAgain verifies what was written, if a list may be called by now.
-func (r *Reconciler) observeAgain(ctx context.Context, g *gathered, env *environment) (bool, error) {
-	before := env.listed
-	err := r.observe(ctx, g, env)
-	return !env.listed.Equal(before), err
+func (e *environmentPass) observeAgain(ctx context.Context) (bool, error) {
+	before := e.env.Schedule.Listed
+	err := e.observe(ctx)
+	return !e.env.Schedule.Listed.Equal(before), err
 }
 
-// storeHandovers writes what changed hands into the status of those that took, then out of that of those that gave, so
-// that a trigger of ours is recorded at every moment. An object may take and give at once.
-func (r *Reconciler) storeHandovers(ctx context.Context, g *gathered, p plan.Plan) error {
+// storeHandovers writes what changed hands into the status of those that took, then out of that of
+// those that gave, so that a trigger of ours is recorded at every moment. An object may take and
+// give at once.
+func (e *environmentPass) storeHandovers(ctx context.Context, p plan.Plan) error {
 	if len(p.Handovers) == 0 {
 		return nil
 	}
-	r.reach(BeforeHandover)
-	ids := given(p)
-	err := r.atOnce(g.having(ids, p), func(key plan.Key) error {
+	e.reach(BeforeHandover)
+	handover := p.Handover()
+	takers := slices.DeleteFunc(slices.Clone(e.Order), func(key plan.Key) bool { return !handover.Has(key) })
+	err := e.atOnce(takers, func(key plan.Key) error {
 		v := p.Verdicts[key]
-		if takes(v.Records, g.stored(key), ids) {
-			return r.store(ctx, g, key, slices.Concat(v.Records, v.Giving))
+		if handover.Takes(key, e.Stored(key)) {
+			return e.store(ctx, key, slices.Concat(v.Records, v.Giving))
 		}
-		return r.confirm(ctx, g.triggers[key])
+		return e.confirm(ctx, e.Triggers[key])
 	})
 	if err == nil {
-		r.reach(AtTaken)
-		err = r.storeRecords(ctx, g, p.Handovers)
+		e.reach(AtTaken)
+		err = e.storeRecords(ctx, p.Handovers)
 	}
 	if err != nil {
-		g.freeze(ids, p)
+		e.freeze(handover)
 	}
-	r.reach(AfterHandover)
+	e.reach(AfterHandover)
 	return err
 }
 
-// given are the ids of the triggers that change hands.
-func given(p plan.Plan) map[string]bool {
-	ids := map[string]bool{}
-	for _, key := range p.Handovers {
-		for _, rec := range p.Verdicts[key].Giving {
-			ids[rec.ID] = true
-		}
-	}
-	return ids
-}
-
-// having are the objects that are to have what others give, or have it already.
-func (g *gathered) having(given map[string]bool, p plan.Plan) []plan.Key {
-	return slices.DeleteFunc(slices.Clone(g.order), func(key plan.Key) bool { return !takes(p.Verdicts[key].Records, nil, given) })
-}
-
-// freeze sets aside all that take part in a hand-over which could not be stored. For this pass they keep what their status says: a
-// trigger that one of them gives up must not be deleted while the one that wants it cannot be written to.
-func (g *gathered) freeze(given map[string]bool, p plan.Plan) {
-	for _, key := range g.order {
-		v := p.Verdicts[key]
-		if o := g.object(key); takes(slices.Concat(v.Records, v.Giving), nil, given) {
-			o.Stance, o.Records = plan.Holds, g.stored(key)
-			g.setAside[key] = true
+// freeze sets aside all that take part in a hand-over which could not be stored. For this pass they
+// keep what their status says: a trigger that one of them gives up must not be deleted while the
+// one that wants it cannot be written to.
+func (e *environmentPass) freeze(handover plan.Handover) {
+	for _, key := range e.Order {
+		if o := e.Object(key); handover.Concerns(key) {
+			o.Stance, o.Records = plan.Holds, e.Stored(key)
+			e.setAside[key] = true
 		}
 	}
 }
 
-// frozen says whether an object took part in a hand-over that could not be stored. The answer to a write may have been lost: nobody knows
-// which of the statuses has the record now, so that none may be changed because of another.
-func (g *gathered) frozen(o *plan.Object) bool { return g.setAside[o.Key] && o.Stance == plan.Holds }
-
-// takes says whether an object gets a record that another one gives.
-func takes(next, stored []plan.Record, given map[string]bool) bool {
-	return slices.ContainsFunc(next, func(rec plan.Record) bool {
-		return given[rec.ID] && !slices.ContainsFunc(stored, func(s plan.Record) bool { return s.ID == rec.ID })
-	})
-}
-
-// stored is what the status of an object says, as it was last read or written.
-func (g *gathered) stored(key plan.Key) []plan.Record {
-	return recordsIn(g.triggers[key].Status.Registrations, g.environment)
+// frozen says whether an object took part in a hand-over that could not be stored. The answer to a
+// write may have been lost: nobody knows which of the statuses has the record now, so that none may
+// be changed because of another.
+func (e *environmentPass) frozen(o *plan.Object) bool {
+	return e.setAside[o.Key] && o.Stance == plan.Holds
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/turn"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
 
 // note logs a change at Cloudinary, and keeps it for the Events.
@@ -39,13 +40,6 @@ func (a *applier) note(ctx context.Context, s plan.Step, out plan.Outcome) {
 	a.told[k] = append(a.told[k], fmt.Sprintf("%s (%s)", s.EventType, id))
 }
 
-// told is what one Event is about: one object, one cause, all its event types. Events about single types would be merged by the
-// API's series, and only the first would be read.
-type told struct {
-	object plan.Key
-	cause  plan.Cause
-}
-
 // tell leaves an Event where a person would wonder.
 func (a *applier) tell() {
 	texts := map[plan.Cause]struct{ reason, note string }{
@@ -57,12 +51,9 @@ func (a *applier) tell() {
 	}
 	for k, changed := range a.told {
 		text := texts[k.cause]
-		a.event(a.g.triggers[k.object].CloudinaryTrigger, corev1.EventTypeNormal, text.reason, text.note, excerpt.Shorten(strings.Join(changed, ", "), maxNote))
+		a.event(a.Triggers[k.object].CloudinaryTrigger, corev1.EventTypeNormal, text.reason, text.note, excerpt.Shorten(strings.Join(changed, ", "), verdict.MaxNote))
 	}
 }
-
-// maxNote leaves room for the sentence around it in an Event's note of at most 1024 bytes.
-const maxNote = 900
 
 // ReportingController is who the manager's Events are from: kubectl describe shows it under From. The receiver's have the same form.
 const ReportingController = "notifications.cloudinary.dev/manager"
@@ -77,7 +68,7 @@ func (r *Reconciler) tellTurn(o client.Object, before, after []metav1.Condition)
 	case turn.Nothing:
 	case turn.Trouble:
 		stalled := meta.FindStatusCondition(after, v1alpha1.ConditionStalled)
-		r.Events.Eventf(o, nil, corev1.EventTypeWarning, stalled.Reason, "Reconcile", "%s", excerpt.Shorten(stalled.Message, maxNote))
+		r.Events.Eventf(o, nil, corev1.EventTypeWarning, stalled.Reason, "Reconcile", "%s", excerpt.Shorten(stalled.Message, verdict.MaxNote))
 	case turn.WellAgain:
 		r.Events.Eventf(o, nil, corev1.EventTypeNormal, v1alpha1.ReasonReady, "Reconcile", "Well again: accepted and synced.")
 	}

@@ -3,7 +3,7 @@
 package controllers
 
 import (
-	"math/rand/v2"
+	rand "math/rand/v2"
 	"slices"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"

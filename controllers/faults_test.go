@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -169,8 +170,8 @@ func TestWrongCredentialsChangeNothingAndAreNotTriedInAHotLoop(t *testing.T) {
 	calls := w.timedCalls()
 	calls = calls[len(calls)-refused:] // since the credentials are wrong there are no others
 	for i := range calls[1:] {
-		if gap := calls[i+1].begun.Sub(calls[i].begun); gap < firstBackoff {
-			t.Errorf("refused credentials were tried again after %s, want at least %s", gap, firstBackoff)
+		if gap := calls[i+1].begun.Sub(calls[i].begun); gap < memory.FirstBackoff {
+			t.Errorf("refused credentials were tried again after %s, want at least %s", gap, memory.FirstBackoff)
 		}
 	}
 	if diff := gocmp.Diff(ids, w.idsByPlace()); diff != "" || w.writes() != writes {

@@ -15,7 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
@@ -206,7 +208,7 @@ func TestKeysOfAnotherTeamNeitherCountNorDisplace(t *testing.T) {
 	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { naming(ep, simulator.DefaultAPIKey, second.APIKey) })
 	f.eventually(func() error { return f.countsFor(ep, ownKey, "222222222222222 second-secret") })
 	f.eventually(func() error {
-		if message := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); message != sentence(specAccepted) {
+		if message := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); message != verdict.Sentence(verdict.SpecAccepted) {
 			return fmt.Errorf("message is %q", message)
 		}
 		return nil
@@ -236,7 +238,7 @@ func (f *fixture) countsFor(ep *v1alpha1.NotificationEndpoint, want ...string) e
 		f.Fatal(errs)
 	}
 	var got []string
-	for _, k := range verification.NewPool(entries[f.verificationEnvironment()].Keys).Select(verifier(ep)) {
+	for _, k := range verification.NewPool(entries[f.verificationEnvironment()].Keys).Select(resolve.Verifier(ep)) {
 		got = append(got, k.ID+" "+k.Secret)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -417,7 +419,7 @@ func TestWhatKeepsKeysFromCountingIsSaid(t *testing.T) {
 	})
 	f.put(secret, "signing.8", "")
 	f.eventually(func() error {
-		if got := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); got != sentence(specAccepted) {
+		if got := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); got != verdict.Sentence(verdict.SpecAccepted) {
 			return fmt.Errorf("message is %q", got)
 		}
 		return nil

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,19 +15,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
-
-// keyStore is the Secret with the receiver's verification keys as it was last read or written. All environments share it: passes take
-// turns, and the resourceVersion turns away what another process has written meanwhile.
-type keyStore struct {
-	mu     sync.Mutex
-	secret *corev1.Secret // nil: to be read; without a resourceVersion: there is none
-	readAt time.Time
-	swept  bool // the environments of all entries that were there at the start have been woken
-}
 
 const (
 	// keysFresh is for how long the Secret is not read again, so that passes which follow each other cost one read. What
@@ -83,22 +73,6 @@ func (r *Reconciler) tryEntry(ctx context.Context, env verification.Environment,
 	}
 	logf.FromContext(ctx).V(1).Info("Changed the verification keys")
 	return w, nil
-}
-
-const notWritten = "the receiver does not get all verification keys: "
-
-// roomProblem is what the endpoints of a namespace say that has no room for its keys.
-func roomProblem(cause error) *problem {
-	return &problem{v1alpha1.ReasonVerificationKeysNotWritten, notWritten + cause.Error()}
-}
-
-// keysProblem is what the endpoints of an environment say whose keys could not be written. It has nothing that is another at each try.
-func keysProblem(err error) *problem {
-	said := "see the manager's log"
-	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
-		said = "the API server says " + string(reason)
-	}
-	return &problem{v1alpha1.ReasonVerificationKeysNotWritten, notWritten + "they cannot be written (" + said + ")"}
 }
 
 // entryOf are the keys of an entry. One that cannot be read has none: it is written anew.
@@ -161,7 +135,7 @@ func (r *Reconciler) sweepKeys(secret *corev1.Secret) {
 	r.keys.swept = true
 	entries, _ := verification.DecodeSecret(secret.Data) // what cannot be read belongs to no environment
 	for env := range entries {
-		r.wake(environmentUnit(cloudinary.Environment{APIBase: env.APIBase, CloudName: env.CloudName}))
+		r.wake(resolve.UnitOfEnvironment(cloudinary.Environment{APIBase: env.APIBase, CloudName: env.CloudName}))
 	}
 }
 

@@ -23,14 +23,17 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
 // process is a reconciler as one process has it, without a manager around it.
 func (f *fixture) process() *Reconciler {
-	return &Reconciler{Client: api.Client, Live: api.Client, Now: time.Now, Options: f.options, directory: newDirectory(cloudinary.Budget{Share: 1})}
+	return &Reconciler{Client: api.Client, Live: api.Client, Now: time.Now, Options: f.options, directory: memory.NewDirectory(cloudinary.Budget{Share: 1}, f.options.MinListInterval)}
 }
 
 func keyOfCloud(name string) func([]verification.Key) []verification.Key {
@@ -193,11 +196,11 @@ func TestOneNamespaceCannotFillTheSecretOfAll(t *testing.T) {
 		w, err = r.changeEntry(t.Context(), verification.Environment{APIBase: f.url, CloudName: fmt.Sprint("greedy-", i)}, keysFrom("greedy", long, 8))
 		f.must(err)
 	}
-	g := &gathered{keysRefused: w.refused}
-	if p := g.keysProblemOf(&endpointView{key: plan.Key{Namespace: "victim", Name: "media"}}); p != nil {
+	k := verdict.Keys{Refused: w.refused}
+	if p := k.ProblemOf(&resolve.Endpoint{Key: plan.Key{Namespace: "victim", Name: "media"}}); p != nil {
 		t.Errorf("endpoints of others say %+v", p)
 	}
-	if p := g.keysProblemOf(&endpointView{key: plan.Key{Namespace: "greedy", Name: "media"}}); p == nil || p.reason != v1alpha1.ReasonVerificationKeysNotWritten || !strings.Contains(p.message, "is full") {
+	if p := k.ProblemOf(&resolve.Endpoint{Key: plan.Key{Namespace: "greedy", Name: "media"}}); p == nil || p.Reason != v1alpha1.ReasonVerificationKeysNotWritten || !strings.Contains(p.Message, "is full") {
 		t.Errorf("endpoints say %+v", p)
 	}
 	_, err = r.changeEntry(t.Context(), victim, keysFrom("victim", "rotated", 2))

@@ -76,15 +76,15 @@ func (f *fixture) idsByPlace() map[string]string {
 	return ids
 }
 
-// verdict is what Ready says of an object: nothing where it is True, else the reason, and parts of the message.
-type verdict struct {
+// finding is what Ready says of an object: nothing where it is True, else the reason, and parts of the message.
+type finding struct {
 	reason string
 	says   []string
 }
 
 // misjudged compares the Ready conditions of all objects of the namespace with what they should be; objects that are not
 // named should be Ready.
-func (f *fixture) misjudged(want map[string]verdict) error {
+func (f *fixture) misjudged(want map[string]finding) error {
 	var triggers v1alpha1.CloudinaryTriggerList
 	if err := api.Client.List(f.Context(), &triggers, client.InNamespace(f.namespace)); err != nil {
 		return err
@@ -108,7 +108,7 @@ func (f *fixture) misjudged(want map[string]verdict) error {
 	return nil
 }
 
-func checkVerdict(o client.Object, conditions []metav1.Condition, want verdict) error {
+func checkVerdict(o client.Object, conditions []metav1.Condition, want finding) error {
 	status, reason := metav1.ConditionTrue, v1alpha1.ReasonReady
 	if want.reason != "" {
 		status, reason = metav1.ConditionFalse, want.reason
@@ -126,7 +126,7 @@ func checkVerdict(o client.Object, conditions []metav1.Condition, want verdict) 
 }
 
 // become waits until Cloudinary truly has these triggers beside the foreign ones, and the objects are judged as given.
-func (f *fixture) become(stage string, foreign map[string]simulator.Trigger, want []row, verdicts map[string]verdict) {
+func (f *fixture) become(stage string, foreign map[string]simulator.Trigger, want []row, verdicts map[string]finding) {
 	f.Helper()
 	slices.SortFunc(want, compareRows)
 	f.eventually(func() error {

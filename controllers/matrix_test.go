@@ -160,11 +160,11 @@ func (x outcome) drifted(ours, theirs settings) settings {
 	return ours
 }
 
-func (x outcome) verdicts(fields map[string][]string) map[string]verdict {
-	verdicts := map[string]verdict{}
+func (x outcome) verdicts(fields map[string][]string) map[string]finding {
+	verdicts := map[string]finding{}
 	for name, says := range fields {
 		if x.distorted {
-			verdicts[name] = verdict{reason: v1alpha1.ReasonNotConverging, says: says}
+			verdicts[name] = finding{reason: v1alpha1.ReasonNotConverging, says: says}
 		}
 	}
 	return verdicts

@@ -16,6 +16,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 // Metrics are the manager's metrics. docs/metrics.md says what each means.
@@ -112,16 +113,16 @@ func (m *Metrics) call(cloud, operation string, err error) {
 func (m *Metrics) waited(d time.Duration) { m.waits.Observe(d.Seconds()) }
 
 // world counts all objects by how they stand, and those whose deletion is not done.
-func (m *Metrics) world(w *world) {
+func (m *Metrics) world(w *resolve.World) {
 	triggers, endpoints := newTally(), newTally()
 	waiting := 0
-	for _, t := range w.triggers {
+	for _, t := range w.Triggers {
 		triggers.add(t.Status.Conditions)
 		if t.DeletionTimestamp != nil && len(t.Status.Registrations) > 0 {
 			waiting++
 		}
 	}
-	for _, ep := range w.endpoints {
+	for _, ep := range w.Endpoints {
 		endpoints.add(ep.Status.Conditions)
 	}
 	m.waiting.Set(float64(waiting))

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -108,16 +109,16 @@ func failures() map[string]failure {
 	const retryAfter = 3 * time.Second
 	const unavailable, limited = v1alpha1.ReasonUnavailable, v1alpha1.ReasonRateLimited
 	return map[string]failure{
-		"500":                        {fault: simulator.Fault{Status: 500}, reason: unavailable, says: "HTTP status 500", wait: firstBackoff},
-		"500 after it took effect":   {fault: simulator.Fault{Status: 500, After: true}, reason: unavailable, says: "HTTP status 500", wait: firstBackoff},
-		"a proxy's 502":              {fault: simulator.Fault{Status: 502, Body: json.RawMessage(`"<html>bad gateway</html>"`)}, reason: unavailable, says: "HTTP status 502", wait: firstBackoff},
+		"500":                        {fault: simulator.Fault{Status: 500}, reason: unavailable, says: "HTTP status 500", wait: memory.FirstBackoff},
+		"500 after it took effect":   {fault: simulator.Fault{Status: 500, After: true}, reason: unavailable, says: "HTTP status 500", wait: memory.FirstBackoff},
+		"a proxy's 502":              {fault: simulator.Fault{Status: 502, Body: json.RawMessage(`"<html>bad gateway</html>"`)}, reason: unavailable, says: "HTTP status 502", wait: memory.FirstBackoff},
 		"503 with Retry-After":       {fault: simulator.Fault{Status: 503, Headers: map[string]string{"Retry-After": "4"}}, reason: unavailable, says: "HTTP status 503", wait: retryAfter},
 		"429 with Retry-After":       {fault: simulator.Fault{Status: 429, Headers: map[string]string{"Retry-After": "4"}}, reason: limited, says: "used up", wait: retryAfter, silent: true},
-		"420 with Reset":             {fault: simulator.Fault{Status: 420, Headers: map[string]string{resetHeader: "to be set"}}, reason: limited, says: "used up", wait: firstBackoff},
-		"slow, before it has effect": {fault: simulator.Fault{Delay: "1500ms"}, reason: unavailable, says: "no answer in time", wait: firstBackoff, timeout: time.Second},
-		"slow, after it had effect":  {fault: simulator.Fault{Delay: "1500ms", After: true}, reason: unavailable, says: "no answer in time", wait: firstBackoff, timeout: time.Second},
-		"cut before it has effect":   {fault: simulator.Fault{Cut: simulator.CutBefore}, reason: unavailable, says: "connection", wait: firstBackoff},
-		"cut after it had effect":    {fault: simulator.Fault{Cut: simulator.CutAfter}, reason: unavailable, says: "connection", wait: firstBackoff},
+		"420 with Reset":             {fault: simulator.Fault{Status: 420, Headers: map[string]string{resetHeader: "to be set"}}, reason: limited, says: "used up", wait: memory.FirstBackoff},
+		"slow, before it has effect": {fault: simulator.Fault{Delay: "1500ms"}, reason: unavailable, says: "no answer in time", wait: memory.FirstBackoff, timeout: time.Second},
+		"slow, after it had effect":  {fault: simulator.Fault{Delay: "1500ms", After: true}, reason: unavailable, says: "no answer in time", wait: memory.FirstBackoff, timeout: time.Second},
+		"cut before it has effect":   {fault: simulator.Fault{Cut: simulator.CutBefore}, reason: unavailable, says: "connection", wait: memory.FirstBackoff},
+		"cut after it had effect":    {fault: simulator.Fault{Cut: simulator.CutAfter}, reason: unavailable, says: "connection", wait: memory.FirstBackoff},
 	}
 }
 

@@ -105,27 +105,3 @@ func TestATriggerSaysOfAnotherNamespacesEndpointWhetherAPersonIsNeeded(t *testin
 	change(f, secret, func(s *corev1.Secret) { s.StringData = f.secret("cloudinary").StringData })
 	ready(f, trigger)
 }
-
-// The API server takes 32 KB of a message, and refuses the whole status where one is longer.
-func TestAHugeSelectorIsSaidToBeInvalid(t *testing.T) {
-	t.Parallel()
-	w := &world{options: &Options{}}
-	for size, want := range map[int]string{4000: "kkk", 40000: "has 40000 bytes of keys and values, and may have 4096 at most"} {
-		ep := &v1alpha1.NotificationEndpoint{Spec: v1alpha1.NotificationEndpointSpec{AllowedTriggers: &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{
-			From: v1alpha1.NamespacesFromSelector,
-			Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-				{Key: strings.Repeat("k", size), Operator: metav1.LabelSelectorOpExists},
-			}},
-		}}}}
-		for range 2 { // as the plugin reads it, and as it is in the cache
-			p := w.permissionProblem(ep)
-			if p == nil || p.reason != v1alpha1.ReasonInvalidSelector || len(p.message) > 2048 || !strings.Contains(p.message, want) {
-				t.Errorf("the problem is %.200v, want %q", p, want)
-			}
-			_, err := Strip(ep)
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-}

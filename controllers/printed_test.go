@@ -21,23 +21,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
 var update = flag.Bool("update", false, "write testdata/ anew")
-
-func TestEventTypesInOneLine(t *testing.T) {
-	for want, eventTypes := range map[string][]string{
-		"upload":                      {"upload"},
-		"upload,delete":               {"upload", "delete"},
-		"upload,delete,move,eager":    {"upload", "delete", "move", "eager"},
-		"upload,delete,move,eager +2": {"upload", "delete", "move", "eager", "rename", "moderation"},
-	} {
-		if got := inOneLine(eventTypes); got != want {
-			t.Errorf("%v: %q, want %q", eventTypes, got, want)
-		}
-	}
-}
 
 // What kubectl prints of the most usual situations is read as a whole, and not by its parts.
 func TestWhatPeopleSee(t *testing.T) {
@@ -83,7 +71,7 @@ func situation(t *testing.T, name string) string {
 	} else {
 		becomes(f, trigger, v1alpha1.ConditionReady, metav1.ConditionFalse, tc.reason)
 	}
-	if needsPerson(tc.reason) {
+	if resolve.NeedsPerson(tc.reason) {
 		f.told(trigger, "Warning", tc.reason, "")
 	}
 	if !slices.Contains(tc.missing, "endpoint") {

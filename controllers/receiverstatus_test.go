@@ -22,6 +22,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -150,7 +151,7 @@ func (f *fixture) receiversPartIs(ep *v1alpha1.NotificationEndpoint, received in
 }
 
 // passesOf counts the passes of one kind of unit.
-func (f *fixture) passesOf(kind UnitKind) int {
+func (f *fixture) passesOf(kind resolve.UnitKind) int {
 	f.Helper()
 	families, err := f.registry.Gather()
 	f.must(err)
@@ -178,7 +179,7 @@ func TestTheReceiversWritesCauseNoPass(t *testing.T) {
 	ready(f, ep)
 	ready(f, trigger)
 	f.settled()
-	before := f.passesOf(EnvironmentUnit)
+	before := f.passesOf(resolve.EnvironmentUnit)
 	for i := range 10 {
 		f.must(f.received(t.Context(), ep, int64(i), v1alpha1.ConditionVerifying))
 		f.must(f.fired(t.Context(), trigger, fmt.Sprint(i)))
@@ -189,7 +190,7 @@ func TestTheReceiversWritesCauseNoPass(t *testing.T) {
 	f.create(orphan, lost)
 	becomes(f, orphan, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonEndpointNotFound)
 	becomes(f, lost, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound)
-	if n := f.passesOf(EnvironmentUnit) - before; n != 0 {
+	if n := f.passesOf(resolve.EnvironmentUnit) - before; n != 0 {
 		t.Errorf("%d passes over the environment for changes of the receiver's part of status", n)
 	}
 	f.receiversPartIsOwned(ep)

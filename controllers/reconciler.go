@@ -5,22 +5,39 @@ package controllers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
+	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/fairqueue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/turn"
 )
+
+// keyStore is the Secret with the receiver's verification keys as it was last read or written. All environments share it: passes take
+// turns, and the resourceVersion turns away what another process has written meanwhile.
+type keyStore struct {
+	mu     sync.Mutex
+	secret *corev1.Secret // nil: to be read; without a resourceVersion: there is none
+	readAt time.Time
+	swept  bool // the environments of all entries that were there at the start have been woken
+}
+
+// pathKeys is the key as it was last read. Every pass asks for it, so that it is not read each time: that it was deleted is
+// noticed that much later.
+type pathKeys struct {
+	mu     sync.Mutex
+	key    []byte
+	readAt time.Time
+}
 
 // Options are what a user can set about the manager's work.
 type Options struct {
@@ -52,16 +69,25 @@ type Options struct {
 	Namespaces []string
 }
 
-// watches says whether objects of a namespace can be read.
+// resolution are the options that decide to what objects lead.
+func (o *Options) resolution() resolve.Options {
+	return resolve.Options{
+		Namespaces: o.Namespaces, ReceiverBaseURL: o.ReceiverBaseURL, VerificationNamespace: o.VerificationNamespace,
+		AllowInsecureAPIBase: o.AllowInsecureAPIBase, AllowedAPIBases: o.AllowedAPIBases,
+	}
+}
+
+// watches reports whether objects of a namespace can be read.
 func (o *Options) watches(namespace string) bool {
-	return len(o.Namespaces) == 0 || slices.Contains(o.Namespaces, namespace)
+	resolution := o.resolution()
+	return resolution.Watches(namespace)
 }
 
 // DefaultOptions are the options of a manager that was given none.
 func DefaultOptions() Options {
 	return Options{
-		SyncInterval: time.Minute, MinListInterval: 5 * time.Second, SettleTime: 30 * time.Second,
-		CallTimeout: 15 * time.Second, CallShare: cloudinary.DefaultCallShare, URLLimit: 30, VerificationKeyGrace: 30 * time.Minute,
+		SyncInterval: time.Minute, MinListInterval: 5 * time.Second, SettleTime: plan.DefaultSettle,
+		CallTimeout: 15 * time.Second, CallShare: cloudinary.DefaultCallShare, URLLimit: plan.DefaultURLLimit, VerificationKeyGrace: 30 * time.Minute,
 	}
 }
 
@@ -70,6 +96,9 @@ type Fence interface {
 	// Remaining is how long this process surely stays the leader; zero or less: it may not be it.
 	Remaining(now time.Time) time.Duration
 }
+
+// Unit is the key of a pass.
+type Unit = resolve.Unit
 
 // Reconciler makes the passes.
 type Reconciler struct {
@@ -93,42 +122,14 @@ type Reconciler struct {
 	// Simulation is nil but in a simulation.
 	Simulation *Simulation
 
-	directory *directory
+	directory *memory.Directory
 	keys      keyStore
 	paths     pathKeys
 	// largeObjects bounds how many are in memory as a whole, see whole.
 	largeObjects turns
-	queue        workqueue.TypedRateLimitingInterface[Unit]
+	queue        workqueue.TypedRateLimitingInterface[resolve.Unit]
 	turns        turn.Teller
-	shares       *fairqueue.Queue[Unit] // nil where somebody else makes the passes, one at a time
-}
-
-// Reconcile makes one pass over a unit. It returns an error for bugs and faults of the API server alone: what Cloudinary
-// does becomes a condition and a time to look again.
-func (r *Reconciler) Reconcile(ctx context.Context, unit Unit) (ctrl.Result, error) {
-	log := logf.FromContext(ctx).WithValues("unit", unit.String())
-	ctx = logf.IntoContext(ctx, log)
-	start := r.Now()
-	after, err := r.pass(ctx, unit)
-	r.Metrics.passes.WithLabelValues(string(unit.Kind)).Observe(r.Now().Sub(start).Seconds())
-	if r.shares != nil {
-		r.Metrics.units.Set(float64(r.shares.Len()))
-	}
-	if ctx.Err() != nil {
-		after, err = 0, nil // the process ends
-	}
-	switch {
-	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		// Somebody was faster. Nothing was sent for what could not be stored; look again at what is there now.
-		log.V(1).Info("An object changed during the pass, looking again", "error", err.Error())
-		return ctrl.Result{RequeueAfter: conflictDelay}, nil
-	case errors.Is(err, errNotLeader):
-		log.Info("Not the leader for long enough to call Cloudinary, stopping the pass")
-		return ctrl.Result{RequeueAfter: conflictDelay}, nil
-	case err != nil:
-		return ctrl.Result{}, fmt.Errorf("%s: %w", unit, err)
-	}
-	return ctrl.Result{RequeueAfter: after}, nil
+	shares       *fairqueue.Queue[resolve.Unit] // nil where somebody else makes the passes, one at a time
 }
 
 const conflictDelay = 100 * time.Millisecond
@@ -136,23 +137,17 @@ const conflictDelay = 100 * time.Millisecond
 // errNotLeader stops a pass whose process may have lost the leader's lease.
 var errNotLeader = errors.New("not the leader")
 
-func (r *Reconciler) pass(ctx context.Context, unit Unit) (time.Duration, error) {
-	switch unit.Kind {
-	case EnvironmentUnit:
-		return r.passEnvironment(ctx, unit)
-	case SecretUnit:
-		return r.passSecret(ctx, unit)
-	case EndpointUnit:
-		return r.passEndpoint(ctx, unit)
-	default:
-		return 0, fmt.Errorf("unknown kind of unit %q", unit.Kind)
+// wake makes a unit's pass run soon.
+func (r *Reconciler) wake(unit resolve.Unit) {
+	if r.queue != nil {
+		r.queue.Add(unit)
 	}
 }
 
-// wake makes a unit's pass run soon.
-func (r *Reconciler) wake(unit Unit) {
-	if r.queue != nil {
-		r.queue.Add(unit)
+// wakeAll makes the passes of units run soon.
+func (r *Reconciler) wakeAll(units []resolve.Unit) {
+	for _, u := range units {
+		r.wake(u)
 	}
 }
 
@@ -193,26 +188,8 @@ func (r *Reconciler) jittered(d time.Duration) time.Duration {
 	return d + time.Duration(r.chance()*0.1*float64(d))
 }
 
-const (
-	firstBackoff = 2 * time.Second
-	maxBackoff   = 5 * time.Minute
-	// dateSlack is added to a time by the server's clock, of which the header Date tells whole seconds only.
-	dateSlack = time.Second
-	// maxWait bounds what a server can make us wait.
-	maxWait = 2 * time.Hour
-)
-
-// fail notes a failed call: when to try again, and why.
-func (r *Reconciler) fail(b *backoff, now, retryAt time.Time, p *problem, longest time.Duration) {
-	wait := min(longest, firstBackoff<<min(b.failures, 30))
-	b.failures++
-	b.problem = p
-	b.notBefore = now.Add(r.jittered(wait))
-	if !retryAt.IsZero() && retryAt.After(b.notBefore) {
-		b.notBefore = now.Add(r.jittered(min(retryAt.Sub(now)+dateSlack, maxWait)))
-	}
+// turns lets largeAtOnce go on at once.
+type turns struct {
+	once  sync.Once
+	taken chan struct{}
 }
-
-func (b *backoff) succeed() { *b = backoff{} }
-
-func (b *backoff) waiting(now time.Time) bool { return now.Before(b.notBefore) }

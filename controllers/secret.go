@@ -17,30 +17,31 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
 
-// maxProbeBackoff is the longest wait between two tries of credentials that were refused.
-const maxProbeBackoff = time.Hour
-
-// passSecret reads a Secret that objects need, and has its credentials accepted by a call of their own. Until then the Secret's
-// objects see nothing of the environment it names, and have no influence there.
-func (r *Reconciler) passSecret(ctx context.Context, unit Unit) (time.Duration, error) {
+// passSecret reads a Secret that objects need, and has its credentials accepted by a call of their
+// own. Until then the Secret's objects see nothing of the environment it names, and have no
+// influence there.
+func (r *Reconciler) passSecret(ctx context.Context, unit resolve.Unit) (time.Duration, error) {
 	w, err := r.readWorld(ctx)
 	if err != nil {
 		return 0, err
 	}
-	used, named := w.usesSecret(unit.Key), w.namesSecret(unit.Key)
-	state, err := r.readSecret(ctx, w, unit.Key)
+	p := &secretPass{waitingPass: waitingPass{Reconciler: r, unit: unit, world: w}, key: unit.Key}
+	used, named := w.UsesSecret(unit.Key), w.NamesSecret(unit.Key)
+	state, err := p.syncSecret(ctx, used)
 	if err != nil || !used {
 		return 0, err
 	}
-	after, err := r.passNeeded(ctx, w, unit, state)
-	after = soonerOf(after, r.nextHold(unit.Key, state.uid))
-	if state.deleting || !named {
-		// It is held for what was written with it. That this has been rewritten with another one, or is gone, is a change of status,
-		// which wakes nothing.
+	after, err := p.passNeeded(ctx, state)
+	after = soonerOf(after, p.nextHold(state.UID))
+	if state.Deleting || !named {
+		// It is held for what was written with it. That this has been rewritten with another one,
+		// or is gone, is a change of status, which wakes nothing.
 		after = soonerOf(after, r.jittered(r.Options.SyncInterval))
 	}
 	return after, err
@@ -55,195 +56,192 @@ func soonerOf(a, b time.Duration) time.Duration {
 }
 
 // passNeeded goes on with a Secret that objects need.
-func (r *Reconciler) passNeeded(ctx context.Context, w *world, unit Unit, state secretState) (time.Duration, error) {
-	if state.problem != nil {
-		again := r.lookAgain(w, unit)
-		if state.problem.reason == v1alpha1.ReasonSecretForbidden { // that rights have changed is told by nothing
-			again = r.jittered(r.Options.SyncInterval)
+func (p *secretPass) passNeeded(ctx context.Context, state resolve.Secret) (time.Duration, error) {
+	if state.Problem != nil {
+		again := p.lookAgain()
+		if state.Problem.Reason == v1alpha1.ReasonSecretForbidden { // that rights have changed is told by nothing
+			again = p.jittered(p.Options.SyncInterval)
 		}
-		return again, r.reportSecret(ctx, w, unit, nil)
+		return again, p.reportSecret(ctx, nil)
 	}
-	env := state.credentials.Environment()
-	if r.directory.isAccepted(state.credentials) {
-		r.wake(environmentUnit(env))
+	env := state.Credentials.Environment()
+	if p.directory.IsAccepted(state.Credentials) {
+		p.wake(resolve.UnitOfEnvironment(env))
 		return 0, nil
 	}
-	return r.probe(ctx, unit, state.credentials)
+	return p.probe(ctx, state.Credentials)
 }
 
-// probe makes the call that shows whether credentials are accepted. Equal credentials in several Secrets are tried once. How long the call
-// takes is up to the author of the Secret, so nothing of the world is kept meanwhile: it is read anew for the report.
-func (r *Reconciler) probe(ctx context.Context, unit Unit, creds cloudinary.Credentials) (time.Duration, error) {
-	b := r.directory.probe(unit.Key)
-	if at := r.directory.waitForCalls(creds.Environment(), r.Now()); !at.IsZero() && !b.waiting(r.Now()) {
-		b.notBefore, b.problem = at, shareSpent()
+// probe makes the call that shows whether credentials are accepted. Equal credentials in several
+// Secrets are tried once. How long the call takes is up to the author of the Secret, so nothing of
+// the world is kept meanwhile: it is read anew for the report.
+func (p *secretPass) probe(ctx context.Context, creds cloudinary.Credentials) (time.Duration, error) {
+	p.world = nil
+	b := p.directory.Probe(p.key)
+	if at := p.directory.WaitForCalls(creds.Environment(), p.Now()); !at.IsZero() && !b.Waiting(p.Now()) {
+		b.NotBefore, b.Problem = at, verdict.ShareSpent()
 	}
-	if !b.waiting(r.Now()) {
-		if !r.mayCall(unit, creds.Environment()) {
+	if !b.Waiting(p.Now()) {
+		if !p.mayCall(p.unit, creds.Environment()) {
 			return 0, nil
 		}
-		if !r.directory.beginTrial(creds, unit) {
+		if !p.directory.BeginTrial(creds, p.unit) {
 			return 0, nil // the one that tries them wakes this one
 		}
-		defer r.endTrial(creds)
-		accepted, err := r.tryCredentials(ctx, b, creds)
+		defer p.endTrial(creds)
+		accepted, err := p.tryCredentials(ctx, b, creds)
 		if err != nil {
 			return 0, err
 		}
 		if accepted {
-			r.wake(environmentUnit(creds.Environment()))
+			p.wake(resolve.UnitOfEnvironment(creds.Environment()))
 			return 0, nil
 		}
 	}
-	w, err := r.readWorld(ctx)
-	if err != nil {
+	var err error
+	if p.world, err = p.readWorld(ctx); err != nil {
 		return 0, err
 	}
-	if err := r.reportSecret(ctx, w, unit, b.problem); err != nil {
+	if err := p.reportSecret(ctx, b.Problem); err != nil {
 		return 0, err
 	}
-	return max(b.notBefore.Sub(r.Now()), conflictDelay), nil
+	return max(b.NotBefore.Sub(p.Now()), conflictDelay), nil
 }
 
 // endTrial wakes who waits for what comes of trying credentials.
-func (r *Reconciler) endTrial(creds cloudinary.Credentials) {
-	for waiting := range r.directory.endTrial(creds) {
-		r.wake(waiting)
+func (p *secretPass) endTrial(creds cloudinary.Credentials) {
+	for waiting := range p.directory.EndTrial(creds) {
+		p.wake(waiting)
 	}
 }
 
 // tryCredentials lists with credentials. The list is the environment's first, if that has none yet.
-func (r *Reconciler) tryCredentials(ctx context.Context, b *backoff, creds cloudinary.Credentials) (bool, error) {
-	if r.directory.isAccepted(creds) { // while this pass was on its way
+func (p *secretPass) tryCredentials(ctx context.Context, b *memory.Backoff, creds cloudinary.Credentials) (bool, error) {
+	if p.directory.IsAccepted(creds) { // while this pass was on its way
 		return true, nil
 	}
-	probe := &environment{budget: r.directory.budget}
-	accepted, err := r.list(ctx, probe, creds)
+	probe := p.directory.NewEnvironment()
+	accepted, err := p.list(ctx, probe, creds)
 	if err != nil {
 		return false, err
 	}
 	if !accepted {
-		r.noteProbe(b, probe)
+		b.FailProbe(probe, p.Now(), p.jittered)
 		return false, nil
 	}
-	b.succeed()
-	env := r.directory.environment(creds.Environment())
-	env.mu.Lock()
-	defer env.mu.Unlock()
-	if env.listed.IsZero() && env.fresh == nil && env.doubted == nil {
-		env.fresh, env.paced, env.next, env.clock = probe.fresh, probe.paced, probe.next, probe.clock
-		env.budget = probe.budget
-		env.backoff.succeed()
-	} else {
-		env.called(cloudinary.Meta{RateLimit: probe.limit}, r.Now())
-	}
-	// Only now: the Secrets with equal credentials wake the environment, whose pass would list once more.
-	r.directory.setAccepted(creds, true)
+	b.Succeed()
+	env := p.directory.Environment(creds.Environment())
+	env.Lock()
+	defer env.Unlock()
+	env.Adopt(probe, p.Now())
+	// Only now: the Secrets with equal credentials wake the environment, whose pass would list once
+	// more.
+	p.directory.SetAccepted(creds, true)
 	return true, nil
 }
 
-func (r *Reconciler) noteProbe(b *backoff, probe *environment) {
-	if probe.backoff.problem == nil {
-		r.fail(b, r.Now(), time.Time{}, probe.refused, maxProbeBackoff)
-		return
-	}
-	r.fail(b, r.Now(), probe.backoff.notBefore, probe.backoff.problem, maxBackoff)
-}
-
-// usesSecret says whether an endpoint needs a Secret, or a trigger holds something that was written with it.
-func (w *world) usesSecret(key plan.Key) bool { return w.namesSecret(key) || w.wroteWith(key) }
-
-// wroteWith says whether a trigger holds something that was written with a Secret.
-func (w *world) wroteWith(key plan.Key) bool {
-	for _, t := range w.triggers {
-		for _, reg := range t.Status.Registrations {
-			if secretOf(reg) == key {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// namesSecret says whether an endpoint's spec has a Secret.
-func (w *world) namesSecret(key plan.Key) bool {
-	if w.named == nil {
-		w.named = make(map[plan.Key]bool, len(w.endpoints))
-		for _, ep := range w.endpoints {
-			w.named[plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}] = true
-		}
-	}
-	return w.named[key]
-}
-
-// readSecret brings what is known of a Secret up to date, and then its finalizer. The Secret is only read where it is needed and
-// has changed since.
-func (r *Reconciler) readSecret(ctx context.Context, w *world, key plan.Key) (secretState, error) {
-	needed := w.usesSecret(key)
-	if !r.Options.watches(key.Namespace) {
-		return r.secretOutside(key), nil
-	}
-	name := client.ObjectKey{Namespace: key.Namespace, Name: key.Name}
-	seen := &metav1.PartialObjectMetadata{}
-	seen.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.Client.Get(ctx, name, seen)
+// syncSecret brings what is known of a Secret up to date, and then its finalizer. It is used where
+// objects need the Secret.
+func (p *secretPass) syncSecret(ctx context.Context, used bool) (resolve.Secret, error) {
+	read, err := p.readSecret(ctx, used)
 	switch {
-	case apierrors.IsNotFound(err):
-		state := r.secretMissing(key, needed)
-		if r.Client.Get(ctx, name, seen) == nil {
-			r.wake(secretUnit(key)) // it came between the two, and its event to a directory that did not know it
-		}
-		return state, nil
 	case err != nil:
-		return secretState{}, fmt.Errorf("read metadata of secret %s: %w", key, err)
-	case !needed || abandonedSecret(seen):
-		r.directory.forgetSecret(key)
-		return secretState{}, r.removeFinalizer(ctx, seen)
+		return p.secretRefused(err)
+	case read.seen == nil && !used:
+		p.directory.ForgetSecret(p.key)
+		return resolve.Secret{}, nil
+	case read.seen == nil:
+		p.directory.SetSecret(p.key, read.state)
+		p.wakeIfThere(ctx)
+		return read.state, nil
+	case !used || abandonedSecret(read.seen):
+		p.directory.ForgetSecret(p.key)
+		return resolve.Secret{}, p.removeFinalizer(ctx, read.seen)
 	}
-	state, known := r.directory.secret(key)
-	hold := r.directory.holdOf(key, string(seen.UID))
-	writer := ""
-	if !known || state.resourceVersion != seen.ResourceVersion {
-		var secret corev1.Secret
-		if err := r.Live.Get(ctx, name, &secret); err != nil { // NotFound: the cache lags behind, and is looked at again
-			return r.secretRefused(key, fmt.Errorf("read secret %s: %w", key, err))
-		}
-		r.reach(AtSecretRead)
-		contested := state.contested
-		state = r.parseSecret(&secret)
-		state.contested = contested
-		seen.ObjectMeta = secret.ObjectMeta
-		writer = lastWriter(secret.ManagedFields)
+	hold := p.directory.Hold(p.key, string(read.seen.UID))
+	state := read.state
+	if state.ResourceVersion, err = p.holdSecret(ctx, read.seen.DeepCopy(), state, hold); err != nil {
+		return p.secretRefused(err)
 	}
-	if state.resourceVersion, err = r.holdSecret(ctx, w, seen.DeepCopy(), state, hold); err != nil {
-		return r.secretRefused(key, err)
-	}
-	r.tellWaiting(w, seen, hold)
-	switch _, contested := hold.contested(r.Now()); {
+	p.tellWaiting(read.seen, hold)
+	switch _, contested := hold.Contested(p.Now()); {
 	case !contested:
-		state.contested = ""
-	case writer != "" || state.contested == "":
-		state.contested = contestedNote(writer)
+		state.Contested = ""
+	case read.writer != "" || state.Contested == "":
+		state.Contested = resolve.ContestedNote(read.writer)
 	}
-	r.directory.setSecret(key, state)
+	p.directory.SetSecret(p.key, state)
 	return state, nil
 }
 
-// holdSecret has a Secret held by the finalizer if it is to be, and by its version the same that was read: an endpoint may name anything.
-// So what is no credentials of Cloudinary's is not held, unless it was, and triggers that were written with it are still there: their
-// owner is to notice, and to repair it, before it goes. What cannot be credentials, by its type, is let go in any case. It returns the
-// Secret's version.
-func (r *Reconciler) holdSecret(ctx context.Context, w *world, secret *metav1.PartialObjectMetadata, state secretState, h *hold) (string, error) {
-	key := keyOf(secret)
+// secretRead is what there is to know of a Secret now.
+type secretRead struct {
+	state  resolve.Secret
+	seen   *metav1.PartialObjectMetadata // nil: there is no such Secret
+	writer string                        // the field manager that has written it last, where it was read anew
+}
+
+// readSecret reads a Secret, and its content only where it is used and has changed since it was
+// read last.
+func (p *secretPass) readSecret(ctx context.Context, used bool) (secretRead, error) {
+	if !p.Options.watches(p.key.Namespace) {
+		return secretRead{state: resolve.OutsideSecret(p.key)}, nil
+	}
+	seen, err := p.seeSecret(ctx)
+	if apierrors.IsNotFound(err) {
+		return secretRead{state: resolve.MissingSecret(p.key)}, nil
+	}
+	if err != nil {
+		return secretRead{}, fmt.Errorf("read metadata of secret %s: %w", p.key, err)
+	}
+	state, known := p.directory.Secret(p.key)
+	if !used || abandonedSecret(seen) || known && state.ResourceVersion == seen.ResourceVersion {
+		return secretRead{state: state, seen: seen}, nil
+	}
+	var secret corev1.Secret
+	if err := p.Live.Get(ctx, client.ObjectKey(p.key), &secret); err != nil { // NotFound: the cache lags behind, and is looked at again
+		return secretRead{}, fmt.Errorf("read secret %s: %w", p.key, err)
+	}
+	p.reach(AtSecretRead)
+	options := p.Options.resolution()
+	next := resolve.ParseSecret(&secret, &options)
+	next.Contested = state.Contested
+	seen.ObjectMeta = secret.ObjectMeta
+	return secretRead{next, seen, resolve.LastWriter(secret.ManagedFields)}, nil
+}
+
+// seeSecret returns a Secret's metadata from the cache.
+func (p *secretPass) seeSecret(ctx context.Context) (*metav1.PartialObjectMetadata, error) {
+	seen := metadataOf("Secret")
+	return seen, p.Client.Get(ctx, client.ObjectKey(p.key), seen)
+}
+
+// wakeIfThere makes another pass over a Secret that was not found. It may have come meanwhile, and
+// its event to a directory that did not know it.
+func (p *secretPass) wakeIfThere(ctx context.Context) {
+	if !p.Options.watches(p.key.Namespace) {
+		return
+	}
+	if _, err := p.seeSecret(ctx); err == nil {
+		p.wake(resolve.UnitOfSecret(p.key))
+	}
+}
+
+// holdSecret has a Secret held by the finalizer if it is to be, and by its version the same that
+// was read: an endpoint may name anything. So what is no credentials of Cloudinary's is not held,
+// unless it was, and triggers that were written with it are still there: their owner is to notice,
+// and to repair it, before it goes. What cannot be credentials, by its type, is let go in any case.
+// It returns the Secret's version.
+func (p *secretPass) holdSecret(ctx context.Context, secret *metav1.PartialObjectMetadata, state resolve.Secret, h *memory.Hold) (string, error) {
 	switch {
-	case state.problem == nil:
-		err := r.putFinalizer(ctx, secret, h)
+	case state.Problem == nil:
+		err := p.putFinalizer(ctx, secret, h)
 		return secret.ResourceVersion, err
-	case !state.foreign && w.wroteWith(key):
+	case !state.Foreign && p.world.WroteWith(p.key):
 		return secret.ResourceVersion, nil
 	default:
-		h.held = false
-		return secret.ResourceVersion, r.removeFinalizer(ctx, secret)
+		h.Held = false
+		return secret.ResourceVersion, p.removeFinalizer(ctx, secret)
 	}
 }
 
@@ -251,91 +249,36 @@ func abandonedSecret(s *metav1.PartialObjectMetadata) bool {
 	return s.DeletionTimestamp != nil && s.Annotations[v1alpha1.AnnotationAbandon] == annotationTrue
 }
 
-func (r *Reconciler) secretMissing(key plan.Key, needed bool) secretState {
-	if !needed {
-		r.directory.forgetSecret(key)
-		return secretState{}
-	}
-	state := secretState{problem: &problem{
-		v1alpha1.ReasonSecretNotFound,
-		fmt.Sprintf("spec.credentialsSecretRef: Secret %s does not exist; create it with the key CLOUDINARY_URL, or correct the reference", key),
-	}}
-	r.directory.setSecret(key, state)
-	return state
-}
-
-// secretRefused is what is known of a Secret that the API server does not let the manager read or hold. Other errors are the API server's.
-func (r *Reconciler) secretRefused(key plan.Key, err error) (secretState, error) {
+// secretRefused takes note of a Secret that the API server does not let the manager read or hold.
+// Other errors are the API server's.
+func (p *secretPass) secretRefused(err error) (resolve.Secret, error) {
 	if !apierrors.IsForbidden(err) {
-		return secretState{}, err
+		return resolve.Secret{}, err
 	}
-	state := secretState{problem: &problem{v1alpha1.ReasonSecretForbidden, fmt.Sprintf(
-		"Secret %s: the manager may not use it; let its service account get and patch Secrets there (the API server says: %v)", key, err)}}
-	r.directory.setSecret(key, state)
+	state := resolve.ForbiddenSecret(p.key, err)
+	p.directory.SetSecret(p.key, state)
 	return state, nil
 }
 
-// secretOutside is what is known of a Secret in a namespace that the manager does not watch any more.
-func (r *Reconciler) secretOutside(key plan.Key) secretState {
-	state := secretState{problem: &problem{
-		v1alpha1.ReasonSecretNotFound,
-		fmt.Sprintf("Secret %s is outside the namespaces of the manager's --watch-namespaces; add its namespace", key),
-	}}
-	r.directory.setSecret(key, state)
-	return state
-}
-
-// parseSecret reads credentials from a Secret of their type; one that is not created yet may have none. A Secret of another type has a
-// purpose of its own, whatever its keys are.
-func (r *Reconciler) parseSecret(s *corev1.Secret) secretState {
-	state := secretState{uid: string(s.UID), resourceVersion: s.ResourceVersion, deleting: s.DeletionTimestamp != nil}
-	if s.Type != corev1.SecretTypeOpaque && s.Type != "" {
-		state.foreign = true
-		state.problem = &problem{v1alpha1.ReasonSecretInvalid, fmt.Sprintf(
-			"Secret %s/%s has the type %s, and credentials must be in one of the type %s; name another one in spec.credentialsSecretRef, or delete it and create it anew: a Secret's type cannot be changed",
-			s.Namespace, s.Name, s.Type, corev1.SecretTypeOpaque)}
-		return state
+// nextHold is how long until a Secret is to be looked at again for the sake of its finalizer; zero:
+// no time in particular.
+func (p *secretPass) nextHold(uid string) time.Duration {
+	at := p.directory.Hold(p.key, uid).NextLook(p.Now())
+	if at.IsZero() {
+		return 0
 	}
-	creds, err := cloudinary.ParseSecret(s.Data)
-	signing, signingErr := cloudinary.ParseSigningKeys(s.Data)
-	if err == nil {
-		err = signingErr
-	}
-	if err != nil {
-		state.problem = &problem{v1alpha1.ReasonSecretInvalid, fmt.Sprintf("Secret %s/%s: %v", s.Namespace, s.Name, err)}
-	} else if state.problem = r.Options.baseProblem(keyOf(s), creds); state.problem == nil {
-		state.credentials, state.signing = creds, signing
-	}
-	return state
-}
-
-// maxShownHost is how much of a host's name a condition shows.
-const maxShownHost = 128
-
-// baseProblem says why no call is made with credentials, if none is.
-func (o *Options) baseProblem(secret plan.Key, creds cloudinary.Credentials) *problem {
-	switch host := excerpt.Shorten(creds.APIHost(), maxShownHost); {
-	case !o.AllowedAPIBases.Allows(creds.Environment().APIBase):
-		return &problem{v1alpha1.ReasonAPIBaseNotAllowed, fmt.Sprintf(
-			"Secret %s: the host of upload_prefix, %s, is none of Cloudinary's Admin APIs (such as api.cloudinary.com or api-eu.cloudinary.com), so nothing is called there; "+
-				"correct it, or have the manager started with --allowed-api-bases=%s", secret, host, excerpt.Shorten(creds.APIBaseToAllow(), maxShownHost))}
-	case creds.Insecure() && !o.AllowInsecureAPIBase:
-		return &problem{v1alpha1.ReasonInsecureAPIBase, fmt.Sprintf(
-			"Secret %s: upload_prefix is not https; use https, or start the manager with --allow-insecure-api-base", secret)}
-	default:
-		return nil
-	}
+	return max(at.Sub(p.Now()), conflictDelay)
 }
 
 // reportSecret writes the status of everything that waits for a Secret.
-func (r *Reconciler) reportSecret(ctx context.Context, w *world, unit Unit, cause *problem) error {
-	errs := []error{r.reportWaiting(ctx, w, unit, cause)}
-	for _, key := range slices.SortedFunc(maps.Keys(w.endpoints), compareKeys) {
-		if _, _, primary := w.leadsTo(w.endpoints[key]); primary == unit {
-			view := w.viewEndpoint(w.endpoints[key])
-			a := view.assessment()
-			a.synced, a.unknown = cause, passing(cause)
-			errs = append(errs, r.finishEndpoint(ctx, w, &view, a, usage{}))
+func (p *secretPass) reportSecret(ctx context.Context, cause *resolve.Problem) error {
+	w := p.world
+	errs := []error{p.reportTriggers(ctx, cause)}
+	for _, key := range slices.SortedFunc(maps.Keys(w.Endpoints), plan.Key.Compare) {
+		if _, _, primary := w.LeadsTo(w.Endpoints[key]); primary == p.unit {
+			view := w.ResolveEndpoint(w.Endpoints[key])
+			a := verdict.WaitingEndpoint(&view, cause)
+			errs = append(errs, p.finishEndpoint(ctx, w, &view, a, verdict.Usage{Limit: p.Options.URLLimit}))
 		}
 	}
 	return errors.Join(errs...)

@@ -4,10 +4,12 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 // send makes the call and says how it ended.
@@ -26,10 +28,10 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 		return plan.Outcome{}, errors.New("a replace is called as its halves")
 	}
 	now := a.Now()
-	a.env.called(meta, now)
-	out := plan.Outcome{Result: resultOf(err), At: a.env.clock.at(now), Limit: cloudinary.IsLimitReached(err)}
+	a.env.Called(meta, now)
+	out := plan.Outcome{Result: resultOf(err), At: a.env.Clock.At(now), Limit: cloudinary.IsLimitReached(err)}
 	if err == nil && s.Action == plan.Create {
-		out.Trigger = observedFromOne(created)
+		out.Trigger = resolve.ObservedOne(created)
 	}
 	if refused, ok := errors.AsType[*cloudinary.Error](err); ok {
 		out.Message = refused.Message
@@ -40,34 +42,23 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 // spec is what a step sends, with the language of a filter where that is taken.
 func (a *applier) spec(s plan.Step) cloudinary.TriggerSpec {
 	spec := triggerSpecFrom(s)
-	if spec.Filter != nil && !a.env.plainFilters {
+	if spec.Filter != nil && !a.env.PlainFilters {
 		spec.FilterLanguage = cloudinary.JSONLogic
 	}
 	return spec
 }
 
-// otherLanguage is the spec with the language of its filter, if it had none, or without it; false: it has no filter. Whether a server
-// needs to be told the language, or refuses to, is not documented.
-func otherLanguage(spec cloudinary.TriggerSpec) (cloudinary.TriggerSpec, bool) {
-	if spec.FilterLanguage == "" {
-		spec.FilterLanguage = cloudinary.JSONLogic
-	} else {
-		spec.FilterLanguage = ""
-	}
-	return spec, spec.Filter != nil
-}
-
 // again notes a call that was refused and is followed by another one for the same step.
 func (a *applier) again(s plan.Step, meta cloudinary.Meta, err error) {
-	a.Metrics.call(a.g.environment.CloudName, s.Action.String(), err)
-	a.env.called(meta, a.Now())
+	a.Metrics.call(a.Environment.CloudName, s.Action.String(), err)
+	a.env.Called(meta, a.Now())
 }
 
 // create sends a create; where it is refused and has a filter, once more with the language of the filter told the other way.
 func (a *applier) create(ctx context.Context, c *cloudinary.Client, s plan.Step) (cloudinary.Trigger, cloudinary.Meta, error) {
 	spec := a.spec(s)
 	created, meta, err := c.CreateTrigger(ctx, spec)
-	other, hasFilter := otherLanguage(spec)
+	other, hasFilter := spec.OtherLanguage()
 	if !cloudinary.IsInvalid(err) || !hasFilter {
 		return created, meta, err
 	}
@@ -77,7 +68,7 @@ func (a *applier) create(ctx context.Context, c *cloudinary.Client, s plan.Step)
 		return cloudinary.Trigger{}, otherMeta, err // as it is sent first the next time, too
 	}
 	if otherErr == nil {
-		a.env.plainFilters = other.FilterLanguage == ""
+		a.env.PlainFilters = other.FilterLanguage == ""
 	}
 	return created, otherMeta, otherErr
 }
@@ -86,73 +77,26 @@ func (a *applier) create(ctx context.Context, c *cloudinary.Client, s plan.Step)
 // refused, the others are tried, and remembered where they are taken.
 func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step) (cloudinary.Meta, error) {
 	spec := a.spec(s)
-	meta, err := c.UpdateTrigger(ctx, s.ID, spec, a.env.clearForms)
+	meta, err := c.UpdateTrigger(ctx, s.ID, spec, a.env.ClearForms)
 	if !cloudinary.IsInvalid(err) {
 		return meta, err
 	}
-	for _, w := range otherWays(spec, a.env.clearForms) {
+	for _, w := range spec.OtherWays(a.env.ClearForms) {
 		a.again(s, meta, err)
-		otherMeta, otherErr := c.UpdateTrigger(ctx, s.ID, w.spec, w.forms)
+		otherMeta, otherErr := c.UpdateTrigger(ctx, s.ID, w.Spec, w.Forms)
 		if cloudinary.IsInvalid(otherErr) {
 			meta = otherMeta
 			continue
 		}
 		if otherErr == nil {
-			a.env.clearForms = w.forms
+			a.env.ClearForms = w.Forms
 			if spec.Filter != nil {
-				a.env.plainFilters = w.spec.FilterLanguage == ""
+				a.env.PlainFilters = w.Spec.FilterLanguage == ""
 			}
 		}
 		return otherMeta, otherErr
 	}
 	return meta, err
-}
-
-// way is how to write an update.
-type way struct {
-	spec  cloudinary.TriggerSpec
-	forms cloudinary.UpdateOptions
-}
-
-// otherWays are all but the one that was tried: the language of a filter told otherwise, other ways to clear what is unset, and both.
-func otherWays(spec cloudinary.TriggerSpec, tried cloudinary.UpdateOptions) []way {
-	var ways []way
-	for _, forms := range otherForms(spec, tried) {
-		ways = append(ways, way{spec, forms})
-	}
-	other, hasFilter := otherLanguage(spec)
-	if !hasFilter {
-		return ways
-	}
-	for _, forms := range append([]cloudinary.UpdateOptions{tried}, otherForms(spec, tried)...) {
-		ways = append(ways, way{other, forms})
-	}
-	return ways
-}
-
-// otherForms are the other ways to clear what the spec leaves unset.
-func otherForms(spec cloudinary.TriggerSpec, tried cloudinary.UpdateOptions) []cloudinary.UpdateOptions {
-	template, filter, both := tried, tried, tried
-	template.ClearTemplate = otherForm(tried.ClearTemplate)
-	filter.ClearFilter = otherForm(tried.ClearFilter)
-	both.ClearTemplate, both.ClearFilter = template.ClearTemplate, filter.ClearFilter
-	switch {
-	case spec.PayloadTemplate == nil && spec.Filter == nil:
-		return []cloudinary.UpdateOptions{template, filter, both}
-	case spec.PayloadTemplate == nil:
-		return []cloudinary.UpdateOptions{template}
-	case spec.Filter == nil:
-		return []cloudinary.UpdateOptions{filter}
-	default:
-		return nil
-	}
-}
-
-func otherForm(f cloudinary.EmptyForm) cloudinary.EmptyForm {
-	if f == cloudinary.EmptyString {
-		return cloudinary.EmptyObject
-	}
-	return cloudinary.EmptyString
 }
 
 func resultOf(err error) plan.Result {
@@ -170,4 +114,19 @@ func resultOf(err error) plan.Result {
 	default:
 		return plan.NotSent
 	}
+}
+
+// triggerSpecFrom is what a step sends.
+func triggerSpecFrom(s plan.Step) cloudinary.TriggerSpec {
+	spec := cloudinary.TriggerSpec{
+		URI: s.URL, EventType: s.EventType, Additive: s.Settings.Additive,
+		AuthScheme: s.Settings.AuthScheme, // also the default: there may be accounts on which what says none gets another
+	}
+	if s.Settings.Filter != "" {
+		spec.Filter = json.RawMessage(s.Settings.Filter)
+	}
+	if s.Settings.PayloadTemplate != "" {
+		spec.PayloadTemplate = json.RawMessage(s.Settings.PayloadTemplate)
+	}
+	return spec
 }

@@ -22,8 +22,24 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
+
+// unitsOfNamespace are those of the endpoints that go by the labels of namespaces: who may use them may have changed.
+func (r *Reconciler) unitsOfNamespace(ctx context.Context, _ client.Object) []resolve.Unit {
+	var endpoints v1alpha1.NotificationEndpointList
+	if err := r.Client.List(ctx, &endpoints, client.UnsafeDisableDeepCopy); err != nil {
+		return nil // the cache cannot fail here, and the next sync looks at it again
+	}
+	var units []resolve.Unit
+	for i := range endpoints.Items {
+		if ep := &endpoints.Items[i]; resolve.Selects(ep) {
+			units = append(units, r.unitsOfEndpoint(ctx, ep)...)
+		}
+	}
+	return units
+}
 
 // +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers;notificationendpoints,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers/status;notificationendpoints/status,verbs=patch
@@ -43,19 +59,19 @@ const (
 // part of status is nothing to the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.directory = r.newDirectory()
-	r.directory.unnamed = r.Metrics.forgetCloud
+	r.directory.Unnamed = r.Metrics.forgetCloud
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	meaningful := builder.WithPredicates(meaningfulChange())
-	build := builder.TypedControllerManagedBy[Unit](mgr).
+	build := builder.TypedControllerManagedBy[resolve.Unit](mgr).
 		Named("cloudinary").
 		Watches(&v1alpha1.CloudinaryTrigger{}, r.onEvent(r.unitsOfTrigger), meaningful).
 		Watches(&v1alpha1.NotificationEndpoint{}, r.onEvent(r.unitsOfEndpoint), meaningful).
 		Watches(secrets, r.onEvent(r.unitsOfSecret), builder.OnlyMetadata).
-		WatchesRawSource(source.TypedFunc[Unit](r.keepQueue)).
-		WithOptions(controller.TypedOptions[Unit]{
+		WatchesRawSource(source.TypedFunc[resolve.Unit](r.keepQueue)).
+		WithOptions(controller.TypedOptions[resolve.Unit]{
 			MaxConcurrentReconciles: concurrentPasses,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[Unit](minErrorDelay, maxErrorDelay),
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[resolve.Unit](minErrorDelay, maxErrorDelay),
 			NewQueue:                r.newQueue,
 		})
 	if len(r.Options.Namespaces) == 0 {
@@ -70,14 +86,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // keepQueue lets a pass wake others.
-func (r *Reconciler) keepQueue(ctx context.Context, queue workqueue.TypedRateLimitingInterface[Unit]) error {
+func (r *Reconciler) keepQueue(ctx context.Context, queue workqueue.TypedRateLimitingInterface[resolve.Unit]) error {
 	r.queue = queue
 	r.sweep(ctx)
 	return nil
 }
 
-func (r *Reconciler) newDirectory() *directory {
-	return newDirectory(cloudinary.Budget{Share: r.Options.CallShare, ListInterval: r.Options.SyncInterval})
+func (r *Reconciler) newDirectory() *memory.Directory {
+	return memory.NewDirectory(cloudinary.Budget{Share: r.Options.CallShare, ListInterval: r.Options.SyncInterval}, r.Options.MinListInterval)
 }
 
 // meaningfulChange lets through what a pass may have to answer to. A change of status alone is none.
@@ -97,77 +113,59 @@ func finalizersChanged() predicate.Predicate {
 }
 
 // onEvent wakes the units of an object, after an update those that it had before too.
-func (r *Reconciler) onEvent(units func(context.Context, client.Object) []Unit) handler.TypedEventHandler[client.Object, Unit] {
-	add := func(ctx context.Context, q workqueue.TypedRateLimitingInterface[Unit], objects ...client.Object) {
+func (r *Reconciler) onEvent(units func(context.Context, client.Object) []resolve.Unit) handler.TypedEventHandler[client.Object, resolve.Unit] {
+	add := func(ctx context.Context, q workqueue.TypedRateLimitingInterface[resolve.Unit], objects ...client.Object) {
 		for _, o := range objects {
 			for _, u := range units(ctx, o) {
 				r.wakeFor(q, u, o.GetNamespace())
 			}
 		}
 	}
-	return handler.TypedFuncs[client.Object, Unit]{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[Unit]) {
+	return handler.TypedFuncs[client.Object, resolve.Unit]{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[resolve.Unit]) {
 			add(ctx, q, e.Object)
 		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[Unit]) {
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[resolve.Unit]) {
 			add(ctx, q, e.ObjectOld, e.ObjectNew)
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[Unit]) {
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[resolve.Unit]) {
 			add(ctx, q, e.Object)
 		},
 	}
 }
 
-func (r *Reconciler) unitsOfTrigger(ctx context.Context, o client.Object) []Unit {
+func (r *Reconciler) unitsOfTrigger(ctx context.Context, o client.Object) []resolve.Unit {
 	t, ok := o.(*v1alpha1.CloudinaryTrigger)
 	if !ok {
 		return nil
 	}
-	units := registrationUnits(t.Status.Registrations)
-	key := endpointKeyOf(t)
+	units := resolve.UnitsOf(t.Status.Registrations)
+	key := resolve.TriggerEndpoint(t)
 	var ep v1alpha1.NotificationEndpoint
 	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.Name}, &ep,
 		client.DisableReadYourWritesConsistency); err != nil {
-		return append(units, endpointUnit(key))
+		return append(units, resolve.UnitOfEndpoint(key))
 	}
-	return append(units, r.unitOfSecret(plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}))
+	return append(units, r.directory.UnitOf(resolve.EndpointSecret(&ep)))
 }
 
-// registrationUnits are the environments an object holds something in, and their Secrets, so that those are read after a start.
-func registrationUnits(registrations []v1alpha1.Registration) []Unit {
-	var units []Unit
-	for _, reg := range registrations {
-		units = append(units, environmentUnit(environmentOf(reg)), secretUnit(secretOf(reg)))
-	}
-	return units
-}
-
-func (r *Reconciler) unitsOfEndpoint(_ context.Context, o client.Object) []Unit {
+func (r *Reconciler) unitsOfEndpoint(_ context.Context, o client.Object) []resolve.Unit {
 	ep, ok := o.(*v1alpha1.NotificationEndpoint)
 	if !ok {
 		return nil
 	}
-	secret := plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}
-	units := []Unit{endpointUnit(keyOf(ep)), secretUnit(secret), r.unitOfSecret(secret)}
+	secret := resolve.EndpointSecret(ep)
+	units := []resolve.Unit{resolve.UnitOfEndpoint(resolve.KeyOf(ep)), resolve.UnitOfSecret(secret), r.directory.UnitOf(secret)}
 	if e := ep.Status.Environment; e != nil {
-		units = append(units, environmentUnit(cloudinary.Environment{APIBase: e.APIBase, CloudName: e.CloudName}))
+		units = append(units, resolve.UnitOfEnvironment(cloudinary.Environment{APIBase: e.APIBase, CloudName: e.CloudName}))
 	}
 	return units
 }
 
-func (r *Reconciler) unitsOfSecret(_ context.Context, o client.Object) []Unit {
-	key := keyOf(o)
-	if _, known := r.directory.secret(key); known || controllerutil.ContainsFinalizer(o, v1alpha1.Finalizer) {
-		return []Unit{secretUnit(key)} // held by an earlier process perhaps, for what is no more
+func (r *Reconciler) unitsOfSecret(_ context.Context, o client.Object) []resolve.Unit {
+	key := resolve.KeyOf(o)
+	if _, known := r.directory.Secret(key); known || controllerutil.ContainsFinalizer(o, v1alpha1.Finalizer) {
+		return []resolve.Unit{resolve.UnitOfSecret(key)} // held by an earlier process perhaps, for what is no more
 	}
 	return nil // nobody asked for it yet; who does reads it
-}
-
-// unitOfSecret is the environment that a Secret was accepted in, else the Secret itself.
-func (r *Reconciler) unitOfSecret(key plan.Key) Unit {
-	s, ok := r.directory.secret(key)
-	if ok && s.problem == nil && r.directory.isAccepted(s.credentials) {
-		return environmentUnit(s.credentials.Environment())
-	}
-	return secretUnit(key)
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -161,7 +162,7 @@ func TestALongPassIsGoneOnWith(t *testing.T) {
 	if n := f.calls(http.MethodGet, http.StatusOK); n > 4 {
 		t.Errorf("%d lists, want one to accept the credentials and a few to verify: none for a pass that goes on", n)
 	}
-	if n := f.passesOf(EnvironmentUnit); n < 3 {
+	if n := f.passesOf(resolve.EnvironmentUnit); n < 3 {
 		t.Errorf("%d passes, want one that was cut and others", n)
 	}
 }

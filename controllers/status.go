@@ -18,6 +18,8 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
 
 // fieldManager owns the manager's part of status. The receiver owns the rest: status.receiver and the conditions Verifying and Delivering of
@@ -44,7 +46,7 @@ func endpointPart(s v1alpha1.NotificationEndpointStatus) v1alpha1.NotificationEn
 
 // managedConditions are sorted: in what order the API server keeps those of two owners says nothing.
 func managedConditions(all []metav1.Condition) []metav1.Condition {
-	own := slices.DeleteFunc(slices.Clone(all), func(c metav1.Condition) bool { return !managed(c.Type) })
+	own := slices.DeleteFunc(slices.Clone(all), func(c metav1.Condition) bool { return !verdict.Managed(c.Type) })
 	slices.SortFunc(own, func(a, b metav1.Condition) int { return strings.Compare(a.Type, b.Type) })
 	return own
 }
@@ -52,7 +54,7 @@ func managedConditions(all []metav1.Condition) []metav1.Condition {
 // writeTriggerStatus writes the manager's part of a trigger's status if it differs. The resourceVersion goes with it: a
 // conflict means that the decision rests on something old. It may rest on the status of another object too, for which no resourceVersion
 // stands: so a process that may not be the leader any more does not write.
-func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, status v1alpha1.CloudinaryTriggerStatus) error {
+func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *resolve.Trigger, status v1alpha1.CloudinaryTriggerStatus) error {
 	next := triggerPart(status)
 	if equality.Semantic.DeepEqual(triggerPart(t.Status), next) {
 		return nil
@@ -72,7 +74,7 @@ func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, st
 	})
 	r.reach(AfterTriggerStatus)
 	if err != nil {
-		return fmt.Errorf("write status of trigger %s: %w", t.key, err)
+		return fmt.Errorf("write status of trigger %s: %w", t.Key, err)
 	}
 	written, ok := read.DeepCopyObject().(*v1alpha1.CloudinaryTrigger)
 	if !ok {
@@ -84,7 +86,7 @@ func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *triggerState, st
 	return nil
 }
 
-func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *endpointView, status v1alpha1.NotificationEndpointStatus) error {
+func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *resolve.Endpoint, status v1alpha1.NotificationEndpointStatus) error {
 	next := endpointPart(status)
 	if equality.Semantic.DeepEqual(endpointPart(ep.Status), next) {
 		return nil
@@ -101,7 +103,7 @@ func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *endpointView, 
 	})
 	r.reach(AfterEndpointStatus)
 	if err != nil {
-		return fmt.Errorf("write status of endpoint %s: %w", ep.key, err)
+		return fmt.Errorf("write status of endpoint %s: %w", ep.Key, err)
 	}
 	r.tellTurn(ep.NotificationEndpoint, ep.Status.Conditions, next.Conditions)
 	return nil
@@ -136,7 +138,7 @@ func (r *Reconciler) pastTheReceiver(ctx context.Context, read client.Object, wr
 
 // confirm makes sure that a trigger's status is as it was read where nothing is written to it: another object's status is about to lose
 // what this one has.
-func (r *Reconciler) confirm(ctx context.Context, t *triggerState) error {
+func (r *Reconciler) confirm(ctx context.Context, t *resolve.Trigger) error {
 	defer r.whole(t)()
 	live, err := r.readAgain(ctx, t.CloudinaryTrigger)
 	if err != nil || sameBasis(t.CloudinaryTrigger, live) {

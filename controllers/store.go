@@ -3,7 +3,6 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,16 +19,24 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
 
-const annotationTrue = "true"
+// released wakes what may have waited for a trigger to release something: its primary, with its
+// endpoint, and the Secrets. A change of status alone wakes nothing.
+func (r *Reconciler) released(t *resolve.Trigger) {
+	r.wake(t.Primary)
+	for _, reg := range t.Before {
+		r.wake(resolve.UnitOfSecret(resolve.RegistrationSecret(reg)))
+	}
+}
 
 // storeRecords writes what objects hold in the environment, where that changed.
-func (r *Reconciler) storeRecords(ctx context.Context, g *gathered, keys []plan.Key) error {
-	return r.atOnce(keys, func(key plan.Key) error {
-		return r.store(ctx, g, key, g.object(key).Records)
+func (e *environmentPass) storeRecords(ctx context.Context, keys []plan.Key) error {
+	return e.atOnce(keys, func(key plan.Key) error {
+		return e.store(ctx, key, e.Object(key).Records)
 	})
 }
 
@@ -37,21 +44,21 @@ func (r *Reconciler) storeRecords(ctx context.Context, g *gathered, keys []plan.
 // beside the change, the object is set aside, since this pass's plan knows nothing of the change, and the conflict is returned, so that
 // another pass follows. Without this the next pass would take our own write for somebody else's. What the plan alone has released, and
 // not a call, the object keeps: by the change it may have to be deleted.
-func (r *Reconciler) storeDone(ctx context.Context, g *gathered, p plan.Plan, keys []plan.Key) error {
+func (e *environmentPass) storeDone(ctx context.Context, p plan.Plan, keys []plan.Key) error {
 	changed := make([]bool, len(keys))
-	err := r.atOnce(keys, func(key plan.Key) error {
-		o := g.object(key)
-		err := r.store(ctx, g, key, o.Records)
+	err := e.atOnce(keys, func(key plan.Key) error {
+		o := e.Object(key)
+		err := e.store(ctx, key, o.Records)
 		if apierrors.IsConflict(err) {
 			changed[slices.Index(keys, key)] = true
 			o.Records = slices.Concat(o.Records, p.Verdicts[key].Released)
-			return errors.Join(err, r.storeBeside(ctx, g, g.triggers[key], o.Records))
+			return errors.Join(err, e.storeBeside(ctx, e.Triggers[key], o.Records))
 		}
 		return err
 	})
 	for i, key := range keys {
 		if changed[i] {
-			g.setAside[key] = true
+			e.setAside[key] = true
 		}
 	}
 	return err
@@ -59,8 +66,8 @@ func (r *Reconciler) storeDone(ctx context.Context, g *gathered, p plan.Plan, ke
 
 // storeBeside writes an object's registrations into the status of what the object is now, unless its status is not what this pass goes by.
 // What the pass holds of the object stays as it was read: nothing else may be written by it.
-func (r *Reconciler) storeBeside(ctx context.Context, g *gathered, t *triggerState, records []plan.Record) error {
-	o, err := r.readAgain(ctx, t.CloudinaryTrigger)
+func (e *environmentPass) storeBeside(ctx context.Context, t *resolve.Trigger, records []plan.Record) error {
+	o, err := e.readAgain(ctx, t.CloudinaryTrigger)
 	if err != nil {
 		return err
 	}
@@ -69,10 +76,10 @@ func (r *Reconciler) storeBeside(ctx context.Context, g *gathered, t *triggerSta
 		return nil
 	}
 	status := live.Status.DeepCopy()
-	status.Registrations = withRecords(live.Status.Registrations, g.environment, records)
+	status.Registrations = resolve.WithRecords(live.Status.Registrations, e.Environment, records)
 	beside := *t
 	beside.CloudinaryTrigger = live
-	return r.writeTriggerStatus(ctx, &beside, *status)
+	return e.writeTriggerStatus(ctx, &beside, *status)
 }
 
 // writesAtOnce is how many objects are written to at once. One waits for the API server alone.
@@ -101,20 +108,20 @@ func (r *Reconciler) atOnce(keys []plan.Key, do func(plan.Key) error) error {
 }
 
 // store writes an object's registrations in the environment and leaves the rest of its status as it is.
-func (r *Reconciler) store(ctx context.Context, g *gathered, key plan.Key, records []plan.Record) error {
-	t := g.triggers[key]
+func (e *environmentPass) store(ctx context.Context, key plan.Key, records []plan.Record) error {
+	t := e.Triggers[key]
 	if len(records) > 0 {
-		if err := r.ensureFinalizer(ctx, t); err != nil {
+		if err := e.ensureFinalizer(ctx, t); err != nil {
 			return err
 		}
 	}
 	status := t.Status.DeepCopy()
-	status.Registrations = withRecords(t.Status.Registrations, g.environment, records)
-	return r.writeTriggerStatus(ctx, t, *status)
+	status.Registrations = resolve.WithRecords(t.Status.Registrations, e.Environment, records)
+	return e.writeTriggerStatus(ctx, t, *status)
 }
 
 // ensureFinalizer makes sure that an object cannot go while it holds something at Cloudinary.
-func (r *Reconciler) ensureFinalizer(ctx context.Context, t *triggerState) error {
+func (r *Reconciler) ensureFinalizer(ctx context.Context, t *resolve.Trigger) error {
 	if controllerutil.ContainsFinalizer(t, v1alpha1.Finalizer) || t.DeletionTimestamp != nil {
 		return nil
 	}
@@ -198,7 +205,7 @@ func (r *Reconciler) completeFinalizers(ctx context.Context, o client.Object) er
 }
 
 // letGo ends the deletion of a trigger that holds nothing any more, and looks after what waited for it.
-func (r *Reconciler) letGo(ctx context.Context, t *triggerState) error {
+func (r *Reconciler) letGo(ctx context.Context, t *resolve.Trigger) error {
 	if err := r.removeFinalizer(ctx, t.CloudinaryTrigger); err != nil {
 		return err
 	}
@@ -206,20 +213,20 @@ func (r *Reconciler) letGo(ctx context.Context, t *triggerState) error {
 	return nil
 }
 
-func abandoned(t *triggerState) bool {
+func abandoned(t *resolve.Trigger) bool {
 	return t.DeletionTimestamp != nil && t.Annotations[v1alpha1.AnnotationAbandon] == annotationTrue
 }
 
 // abandon ends the wait of an object that is being deleted, naming what it leaves behind: nothing else has the ids any more. In a namespace
 // that is being deleted no Event can be made, so that the log has them too.
-func (r *Reconciler) abandon(ctx context.Context, t *triggerState, registrations []v1alpha1.Registration) error {
+func (r *Reconciler) abandon(ctx context.Context, t *resolve.Trigger, registrations []v1alpha1.Registration) error {
 	for _, reg := range registrations {
 		for _, left := range reg.Triggers {
 			logf.FromContext(ctx).Info("Left a trigger behind at Cloudinary",
-				"trigger", types.NamespacedName(t.key), "environment", environmentOf(reg).String(), "eventType", left.EventType, "triggerID", left.ID)
+				"trigger", types.NamespacedName(t.Key), "environment", resolve.RegistrationEnvironment(reg).String(), "eventType", left.EventType, "triggerID", left.ID)
 		}
 	}
-	notes := leftBehind(registrations)
+	notes := verdict.LeftBehind(registrations)
 	for i, note := range notes {
 		action := "Abandon"
 		if len(notes) > 1 { // Events that differ in the note alone would be merged by the API's series, and only the first would be read
@@ -230,29 +237,4 @@ func (r *Reconciler) abandon(ctx context.Context, t *triggerState, registrations
 		}
 	}
 	return r.letGo(ctx, t)
-}
-
-// maxNoteBytes is what the API server takes of an Event's note.
-const maxNoteBytes = 1024
-
-// leftBehind names all triggers of registrations, in as few notes an environment as they fit into.
-func leftBehind(registrations []v1alpha1.Registration) []string {
-	var notes []string
-	for _, env := range environmentsOf(registrations) {
-		intro, note := excerpt.Shorten("Left behind in "+env.String(), maxNoteBytes-maxNote)+": ", ""
-		for _, left := range recordsIn(registrations, env) {
-			name := fmt.Sprintf("%s (%s)", left.EventType, cmp.Or(left.ID, "if it was created, its id is not known"))
-			switch {
-			case note == "":
-				note = intro + name
-			case len(note)+len(", ")+len(name) <= maxNoteBytes:
-				note += ", " + name
-			default:
-				notes = append(notes, note)
-				note = intro + name
-			}
-		}
-		notes = append(notes, note)
-	}
-	return notes
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -49,7 +50,7 @@ func TestTheCacheKeepsLittleOfAnObject(t *testing.T) {
 	}
 	endpoint := &v1alpha1.NotificationEndpoint{
 		Spec: v1alpha1.NotificationEndpointSpec{URL: hook, AllowedTriggers: &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{
-			From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": strings.Repeat("x", maxSelector)}},
+			From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": strings.Repeat("x", resolve.MaxSelector)}},
 		}}},
 		Status: v1alpha1.NotificationEndpointStatus{Receiver: &v1alpha1.ReceiverStatus{}, URL: hook},
 	}
@@ -58,7 +59,7 @@ func TestTheCacheKeepsLittleOfAnObject(t *testing.T) {
 	wantTrigger.Status.LastNotification = nil
 	wantEndpoint.Status.Receiver = nil
 	wantEndpoint.Spec.AllowedTriggers.Namespaces.Selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-		{Key: "has 4097 bytes of keys and values, and may have 4096 at most", Operator: abridgedSelector},
+		{Key: "has 4097 bytes of keys and values, and may have 4096 at most", Operator: resolve.AbridgedSelector},
 	}}
 	for _, c := range []struct{ given, want client.Object }{{trigger, wantTrigger}, {endpoint, wantEndpoint}, {metadataOf("Secret"), wantSecret}} {
 		for _, o := range []client.Object{c.given, c.want} {

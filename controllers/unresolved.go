@@ -7,71 +7,45 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
 
-// reportUnresolved writes the status of a trigger that leads to no environment. What it holds is left to the environments where it
-// does; where it was known before an outage how it stands, that stays.
-func (r *Reconciler) reportUnresolved(ctx context.Context, t *triggerState, cause *problem) error {
-	if passing(cause) && t.known() {
-		return nil
-	}
-	a := assessment{
-		accepted: t.problem, notes: t.notes, done: triggerDone,
-		synced: cause, unknown: passing(cause) && t.DeletionTimestamp == nil,
-	}
-	var own cloudinary.Environment
-	if t.endpoint != nil {
-		own = t.endpoint.environment // it leads there still, and why no call is accepted is the cause already
-	}
-	if leaving := r.leaving(t, own); leaving != nil {
-		a.synced, a.unknown = leaving, false
-	}
-	if a.accepted == nil && a.synced == nil {
-		a.synced = &problem{v1alpha1.ReasonPending, "the credentials have not been tried yet"}
-	}
-	return r.finishTrigger(ctx, t, a, t.Status.Registrations, nil)
-}
-
-// passing says whether a problem says nothing about the object, and goes away by itself.
-func passing(p *problem) bool {
-	return p != nil && (p.reason == v1alpha1.ReasonUnavailable || p.reason == v1alpha1.ReasonRateLimited)
-}
-
-// known says whether the status speaks of the present spec.
-func (t *triggerState) known() bool {
-	g := t.Status.ObservedGeneration
-	return g != nil && *g == t.Generation && t.problem == nil && t.DeletionTimestamp == nil
-}
-
 // passEndpoint reports on triggers whose endpoint does not exist.
-func (r *Reconciler) passEndpoint(ctx context.Context, unit Unit) (time.Duration, error) {
+func (r *Reconciler) passEndpoint(ctx context.Context, unit resolve.Unit) (time.Duration, error) {
 	w, err := r.readWorld(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return r.lookAgain(w, unit), r.reportWaiting(ctx, w, unit, nil)
+	p := &waitingPass{Reconciler: r, unit: unit, world: w}
+	return p.lookAgain(), p.reportTriggers(ctx, nil)
 }
 
-// lookAgain is when triggers that lead to no environment, and are being deleted, are to be looked at again; zero: there are none. They go
-// when nothing is left in their status. That wakes the unit that was theirs at the time, and a cache that lags behind shows it later.
-func (r *Reconciler) lookAgain(w *world, unit Unit) time.Duration {
-	for _, t := range w.triggers {
-		if t.DeletionTimestamp != nil && w.primaryOf(t) == unit {
-			return r.jittered(r.Options.SyncInterval)
+// lookAgain is when triggers that lead to no environment, and are being deleted, are to be looked
+// at again; zero: there are none. They go when nothing is left in their status. That wakes the unit
+// that was theirs at the time, and a cache that lags behind shows it later.
+func (p *waitingPass) lookAgain() time.Duration {
+	for _, t := range p.world.Triggers {
+		if t.DeletionTimestamp != nil && p.world.PrimaryOf(t) == p.unit {
+			return p.jittered(p.Options.SyncInterval)
 		}
 	}
 	return 0
 }
 
-// reportWaiting writes the status of the triggers whose primary is a unit that leads to no environment.
-func (r *Reconciler) reportWaiting(ctx context.Context, w *world, unit Unit, cause *problem) error {
+// reportTriggers writes the status of the triggers whose primary the unit is.
+func (p *waitingPass) reportTriggers(ctx context.Context, cause *resolve.Problem) error {
 	var errs []error
-	now := w.snapshot()
-	for _, t := range w.triggers {
-		if now.primaryOf(t) == unit {
-			errs = append(errs, r.reportUnresolved(ctx, newTriggerState(now.viewTrigger(t), true), cause))
+	now := p.world.Snapshot()
+	for _, t := range p.world.Triggers {
+		if now.PrimaryOf(t) != p.unit {
+			continue
+		}
+		view := now.ResolveTrigger(t)
+		a, wake, stays := verdict.Unresolved(p.world, &view, cause)
+		p.wakeAll(wake)
+		if !stays {
+			errs = append(errs, p.finishTrigger(ctx, &view, a, view.Status.Registrations, nil))
 		}
 	}
 	return errors.Join(errs...)

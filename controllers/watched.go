@@ -3,9 +3,7 @@
 package controllers
 
 import (
-	"fmt"
 	"slices"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,7 +12,10 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
+
+const annotationTrue = "true"
 
 // Watched are the kinds that SetupWithManager watches, in the shape in which they are cached: asked for in another one, the cache would
 // keep them a second time, and Secrets with their content.
@@ -54,7 +55,7 @@ func Strip(object any) (any, error) {
 	case *v1alpha1.NotificationEndpoint:
 		o.Status.Receiver = nil // as above
 		if a := o.Spec.AllowedTriggers; a != nil {
-			a.Namespaces.Selector = abridgeSelector(a.Namespaces.Selector)
+			a.Namespaces.Selector = resolve.AbridgeSelector(a.Namespaces.Selector)
 		}
 	}
 	return o, nil
@@ -109,7 +110,7 @@ func large(o client.Object) bool {
 	case *v1alpha1.CloudinaryTrigger:
 		return abridged(o.Spec.Filter) || abridged(o.Spec.PayloadTemplate)
 	case *v1alpha1.NotificationEndpoint:
-		return o.Spec.AllowedTriggers != nil && selectorProblem(o.Spec.AllowedTriggers.Namespaces.Selector) != ""
+		return o.Spec.AllowedTriggers != nil && resolve.SelectorProblem(o.Spec.AllowedTriggers.Namespaces.Selector) != ""
 	default:
 		return false
 	}
@@ -130,51 +131,9 @@ func (r *Reconciler) whole(o client.Object) (end func()) {
 	return r.largeObjects.end
 }
 
-// turns lets largeAtOnce go on at once.
-type turns struct {
-	once  sync.Once
-	taken chan struct{}
-}
-
 func (t *turns) begin() {
 	t.once.Do(func() { t.taken = make(chan struct{}, largeAtOnce) })
 	t.taken <- struct{}{}
 }
 
 func (t *turns) end() { <-t.taken }
-
-// maxSelector bounds an endpoint's selector of namespaces, which each pass matches anew. The bytes are those of its texts.
-const maxSelector = 4 << 10
-
-// abridgedSelector is the operator that stands for a selector that is too large. The API server takes it of nobody.
-const abridgedSelector = "beyond its bounds"
-
-// abridgeSelector returns a selector, or what stands for it if it is too large. Both are judged alike.
-func abridgeSelector(s *metav1.LabelSelector) *metav1.LabelSelector {
-	reason := selectorProblem(s)
-	if reason == "" {
-		return s
-	}
-	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: reason, Operator: abridgedSelector}}}
-}
-
-// selectorProblem says that a selector is too large; empty: it is not.
-func selectorProblem(s *metav1.LabelSelector) string {
-	if s == nil {
-		return ""
-	}
-	size := 0
-	for key, value := range s.MatchLabels {
-		size += len(key) + len(value)
-	}
-	for _, e := range s.MatchExpressions {
-		if e.Operator == abridgedSelector {
-			return e.Key
-		}
-		size += len(e.Key) + sizeOfAll(e.Values)
-	}
-	if size <= maxSelector {
-		return ""
-	}
-	return fmt.Sprintf("has %d bytes of keys and values, and may have %d at most", size, maxSelector)
-}

@@ -4,9 +4,13 @@ package docs_test
 
 import (
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,6 +50,78 @@ func TestPathsExist(t *testing.T) {
 	if count < 50 {
 		t.Errorf("pages name %d paths", count)
 	}
+}
+
+// Where a page says in which file something is, it is declared there: `a`, `b` and `c` in `file.go`, or `a`, `file.go`.
+func TestIdentifiersAreWhereThePagesSay(t *testing.T) {
+	t.Parallel()
+	said := regexp.MustCompile("((?:`\\w+`(?:, | and ))*`\\w+`)(?: in|,) `([\\w/.-]+\\.go)`")
+	declared, count := declarations(t), 0
+	for page, text := range pages(t) {
+		for _, match := range said.FindAllStringSubmatch(text, -1) {
+			for _, name := range regexp.MustCompile(`\w+`).FindAllString(strings.ReplaceAll(match[1], "` and `", "`, `"), -1) {
+				count++
+				if !declared[path.Base(match[2])][name] {
+					t.Errorf("%s: %s is not declared in %s", page, name, match[2])
+				}
+			}
+		}
+	}
+	if count < 50 {
+		t.Errorf("pages say of %d identifiers where they are", count)
+	}
+}
+
+// declarations are the names that the program's files declare, by the files' base names.
+func declarations(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	names := map[string]map[string]bool{}
+	for _, root := range []string{"../api", "../controllers", "../internal", "../webhookreceiver", "../cmd"} {
+		err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") {
+				return err
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			base := filepath.Base(name)
+			if names[base] == nil {
+				names[base] = map[string]bool{}
+			}
+			for _, decl := range file.Decls {
+				for _, declared := range namesOf(decl) {
+					names[base][declared] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return names
+}
+
+// namesOf are the names that a declaration declares.
+func namesOf(decl ast.Decl) []string {
+	if f, ok := decl.(*ast.FuncDecl); ok {
+		return []string{f.Name.Name}
+	}
+	var names []string
+	if g, ok := decl.(*ast.GenDecl); ok {
+		for _, spec := range g.Specs {
+			switch s := spec.(type) {
+			case *ast.TypeSpec:
+				names = append(names, s.Name.Name)
+			case *ast.ValueSpec:
+				for _, name := range s.Names {
+					names = append(names, name.Name)
+				}
+			}
+		}
+	}
+	return names
 }
 
 // Whether an API server takes them is tested for config/samples and the guide to GitOps.

@@ -62,14 +62,14 @@ func TestTroubleshootingHasEachConditionAndReason(t *testing.T) {
 func TestTroubleshootingSaysWhatStalls(t *testing.T) {
 	t.Parallel()
 	_, reasons := constants(t)
-	file, err := parser.ParseFile(token.NewFileSet(), "../controllers/conditions.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../internal/resolve/reasons.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var want []string
 	ast.Inspect(file, func(node ast.Node) bool {
 		if f, ok := node.(*ast.FuncDecl); ok {
-			return f.Name.Name == "needsPerson"
+			return f.Name.Name == "NeedsPerson"
 		}
 		if selector, ok := node.(*ast.SelectorExpr); ok {
 			if name, ok := strings.CutPrefix(selector.Sel.Name, "Reason"); ok && reasons[name] {
@@ -90,7 +90,7 @@ func TestTroubleshootingSaysWhatStalls(t *testing.T) {
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); len(want) < 10 || diff != "" {
-		t.Errorf("what stalls, %d reasons (-controllers +docs/troubleshooting.md):\n%s", len(want), diff)
+		t.Errorf("what stalls, %d reasons (-internal/resolve +docs/troubleshooting.md):\n%s", len(want), diff)
 	}
 }
 

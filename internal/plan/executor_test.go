@@ -66,7 +66,7 @@ func (x *executor) input() *Input {
 	if x.chance.distort != nil {
 		in.Observed = x.chance.distort(in.Observed)
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(x.specs), Key.compare) {
+	for _, k := range slices.SortedFunc(maps.Keys(x.specs), Key.Compare) {
 		o := x.specs[k]
 		o.Records = slices.Clone(x.stored[k])
 		in.Objects = append(in.Objects, o)

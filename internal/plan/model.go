@@ -16,7 +16,8 @@ type Key struct {
 // String gives namespace/name.
 func (k Key) String() string { return k.Namespace + "/" + k.Name }
 
-func (k Key) compare(o Key) int {
+// Compare orders keys by namespace and name.
+func (k Key) Compare(o Key) int {
 	return cmp.Or(cmp.Compare(k.Namespace, o.Namespace), cmp.Compare(k.Name, o.Name))
 }
 
@@ -167,7 +168,7 @@ type Object struct {
 }
 
 func (o *Object) compare(p *Object) int {
-	return cmp.Or(o.Created.Compare(p.Created), o.Key.compare(p.Key))
+	return cmp.Or(o.Created.Compare(p.Created), o.Key.Compare(p.Key))
 }
 
 // Refusal is the server's no to a change, remembered so that it is not asked again and again.
@@ -186,6 +187,13 @@ type Refusal struct {
 // ofState says whether what is at Cloudinary was the reason, and not what was asked: a trigger that is in the way, or may not be deleted. The
 // next list tells whether that has changed.
 func (r Refusal) ofState() bool { return r.Exists || r.Action == Delete }
+
+const (
+	// DefaultURLLimit is how many different notification URLs a product environment may hold, where nothing else is said.
+	DefaultURLLimit = 30
+	// DefaultSettle is how long a list may lag behind a write, where nothing else is said.
+	DefaultSettle = 30 * time.Second
+)
 
 // Input is all that a decision rests on.
 type Input struct {

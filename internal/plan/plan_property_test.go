@@ -88,7 +88,7 @@ func (w *world) drawTypes() []string {
 
 func (w *world) living() []Key {
 	var keys []Key
-	for _, k := range slices.SortedFunc(maps.Keys(w.specs), Key.compare) {
+	for _, k := range slices.SortedFunc(maps.Keys(w.specs), Key.Compare) {
 		if w.specs[k].Stance != Releases {
 			keys = append(keys, k)
 		}

@@ -341,7 +341,7 @@ func (m *matcher) plan() Plan {
 	for _, s := range m.objects {
 		p.Verdicts[s.Key] = s.verdict()
 	}
-	p.Handovers = slices.SortedFunc(maps.Keys(m.gave), Key.compare)
+	p.Handovers = slices.SortedFunc(maps.Keys(m.gave), Key.Compare)
 	return p
 }
 

@@ -18,6 +18,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// defaultCallTimeout is the manager's.
+const defaultCallTimeout = 15 * time.Second
+
 // adminClient calls the receiver's admin listener, which is on the loopback of its Pod.
 type adminClient struct {
 	base  string

@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/forecast"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -81,7 +81,7 @@ func (c *cli) exportCommand() *cobra.Command {
 	f.StringVar(&o.baseURL, flagBaseURL, "", "With --to-receiver: the receiver's public address. Default: the manager's --receiver-base-url.")
 	f.BoolVar(&o.insecure, flagInsecureBase, false, "Call an Admin API that is not https.")
 	f.StringVar(&o.apiBases, flagAPIBases, "", "Admin APIs that a Secret may name besides Cloudinary's own, as the manager's flag of this name. CLOUDINARY_URL may name any.")
-	f.DurationVar(&o.timeout, "call-timeout", controllers.DefaultOptions().CallTimeout, "How long the Admin API call may take.")
+	f.DurationVar(&o.timeout, "call-timeout", defaultCallTimeout, "How long the Admin API call may take.")
 	addOutput(cmd, &o.output, outputYAML, outputJSON)
 	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeFlag(allSecretNames)) // fails only for a flag that does not exist
 	return cmd
@@ -98,7 +98,7 @@ func (c *cli) export(ctx context.Context, o exportOptions) error {
 	if err != nil {
 		return err
 	}
-	list := controllers.PreviewList{Begun: c.Now()}
+	list := forecast.List{Begun: c.Now()}
 	if list.Triggers, list.Meta, err = c.adminAPI(credentials, o.timeout, bases).ListTriggers(ctx); err != nil {
 		return fmt.Errorf("%s: %w", credentials.Environment(), err)
 	}
@@ -215,7 +215,7 @@ func holds(t *v1alpha1.CloudinaryTrigger, ids map[string]bool) int {
 }
 
 // warnOfWrites says what the operator would write if the manifests were applied.
-func (c *cli) warnOfWrites(e exported, credentials cloudinary.Credentials, list *controllers.PreviewList) {
+func (c *cli) warnOfWrites(e exported, credentials cloudinary.Credentials, list *forecast.List) {
 	byObject := map[plan.Key]v1alpha1.CloudinaryTriggerSpec{}
 	for i := range e.triggers {
 		byObject[keyOf(&e.triggers[i])] = e.triggers[i].Spec
@@ -249,18 +249,18 @@ func (c *cli) warnOfNulls(e exported, observe bool) {
 }
 
 // steps is what the operator would do with the manifests in a cluster that has nothing else.
-func (e *exported) steps(credentials cloudinary.Credentials, list *controllers.PreviewList, now time.Time) []controllers.PreviewStep {
-	in := controllers.PreviewInput{
-		Triggers: e.triggers, Endpoints: e.endpoints, Now: now, Options: controllers.DefaultOptions(),
-		Secrets: map[plan.Key]controllers.PreviewSecret{},
+func (e *exported) steps(credentials cloudinary.Credentials, list *forecast.List, now time.Time) []forecast.Step {
+	in := forecast.Input{
+		Triggers: e.triggers, Endpoints: e.endpoints, Now: now, Options: forecast.DefaultOptions(),
+		Secrets: map[plan.Key]forecast.Secret{},
 	}
 	in.Options.AllowInsecureAPIBase, in.Options.AllowedAPIBases = true, cloudinary.OneAPIBase(credentials.Environment().APIBase)
 	for i := range e.endpoints {
 		key := secretOf(&e.endpoints[i])
-		in.Secrets[key] = controllers.PreviewSecret{Secret: asSecret(key, credentials), List: list}
+		in.Secrets[key] = forecast.Secret{Secret: asSecret(key, credentials), List: list}
 	}
-	var steps []controllers.PreviewStep
-	for _, env := range controllers.Preview(in).Environments {
+	var steps []forecast.Step
+	for _, env := range forecast.Make(in).Environments {
 		steps = append(steps, env.Steps...)
 	}
 	return steps

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/yaml"
 
-	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/forecast"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
@@ -102,7 +102,7 @@ func redacted(raw string) string {
 	bare := u.RawQuery == "" && u.Fragment == "" && u.User == nil
 	named := receiverPath(u.Path)
 	switch {
-	case bare && (u.Path == "" || u.Path == "/" || u.Path == named || u.Path == named+"/"+controllers.PreviewPathToken):
+	case bare && (u.Path == "" || u.Path == "/" || u.Path == named || u.Path == named+"/"+forecast.PathToken):
 		return raw
 	case bare && named != "":
 		return u.Scheme + "://" + u.Host + named + "/…"

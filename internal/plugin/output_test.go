@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/forecast"
 )
 
 // A notification comes from outside, and a person looks at it on a terminal.
@@ -36,16 +36,16 @@ func TestBodiesDoNotSteerTheTerminal(t *testing.T) {
 
 func TestWhatIsShownOfAURL(t *testing.T) {
 	for raw, want := range map[string]string{
-		"https://h/hook?token=t0ken":                                            "https://h/…",
-		"https://h/t0ken":                                                       "https://h/…",
-		"https://h/":                                                            "https://h/",
-		"https://h/v1/notifications/shop/media":                                 "https://h/v1/notifications/shop/media",
-		"https://h/v1/notifications/shop/media" + pathToken:                     "https://h/v1/notifications/shop/media/…",
-		"https://h/v1/notifications/shop/media/t0ken/more":                      "https://h/…",
-		"https://h/v1/notifications/shop":                                       "https://h/…",
-		"https://h/v1/notifications/shop/media?token=t0ken":                     "https://h/…",
-		"https://h/t0ken/v1/notifications/shop/media" + pathToken:               "https://h/…",
-		"https://h/v1/notifications/shop/media/" + controllers.PreviewPathToken: "https://h/v1/notifications/shop/media/" + controllers.PreviewPathToken,
+		"https://h/hook?token=t0ken":                                  "https://h/…",
+		"https://h/t0ken":                                             "https://h/…",
+		"https://h/":                                                  "https://h/",
+		"https://h/v1/notifications/shop/media":                       "https://h/v1/notifications/shop/media",
+		"https://h/v1/notifications/shop/media" + pathToken:           "https://h/v1/notifications/shop/media/…",
+		"https://h/v1/notifications/shop/media/t0ken/more":            "https://h/…",
+		"https://h/v1/notifications/shop":                             "https://h/…",
+		"https://h/v1/notifications/shop/media?token=t0ken":           "https://h/…",
+		"https://h/t0ken/v1/notifications/shop/media" + pathToken:     "https://h/…",
+		"https://h/v1/notifications/shop/media/" + forecast.PathToken: "https://h/v1/notifications/shop/media/" + forecast.PathToken,
 		"https://%zz": "…",
 	} {
 		if got := redacted(raw); got != want {

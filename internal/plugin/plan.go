@@ -14,8 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/forecast"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -77,7 +77,6 @@ type planOptions struct {
 
 func (c *cli) planCommand() *cobra.Command {
 	var o planOptions
-	defaults := controllers.DefaultOptions()
 	cmd := &cobra.Command{
 		Use: "plan", Short: "Show what the operator would do at Cloudinary", Long: longPlan, Example: examplePlan,
 		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
@@ -95,7 +94,7 @@ func (c *cli) planCommand() *cobra.Command {
 	orEnv(f, "receiver-base-url", envReceiverBaseURL)
 	f.BoolVar(&o.insecure, flagInsecureBase, false, "Call Admin APIs that are not https, as the manager's flag of this name.")
 	f.StringVar(&o.apiBases, flagAPIBases, "", "The manager's --allowed-api-bases: Admin APIs that are called besides Cloudinary's own.")
-	f.DurationVar(&o.timeout, "call-timeout", defaults.CallTimeout, "How long one Admin API call may take.")
+	f.DurationVar(&o.timeout, "call-timeout", defaultCallTimeout, "How long one Admin API call may take.")
 	addOutput(cmd, &o.output, outputWide, outputJSON, outputYAML)
 	return cmd
 }
@@ -200,7 +199,7 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	report := newPlanReport(controllers.Preview(in), in.Options.URLLimit, s, o.showURLs)
+	report := newPlanReport(forecast.Make(in), in.Options.URLLimit, s, o.showURLs)
 	done, err := o.output.structured(c.Streams.Out, report)
 	if !done {
 		err = c.printPlan(report, o)
@@ -244,7 +243,7 @@ func (r planReport) needsFlagsOfTheManager() bool {
 	})
 }
 
-func newPlanReport(result controllers.PreviewResult, urlLimit int, s *scene, showURLs bool) planReport {
+func newPlanReport(result forecast.Result, urlLimit int, s *scene, showURLs bool) planReport {
 	report := planReport{
 		Environments: []environmentPlan{}, Objects: []objectPlan{},
 		Summary: map[string]int{}, Unknown: s.unknown,
@@ -316,7 +315,7 @@ func actions() []plan.Action {
 	return []plan.Action{plan.Create, plan.Update, plan.Replace, plan.Delete}
 }
 
-func newStepPlan(step controllers.PreviewStep, showURLs bool) stepPlan {
+func newStepPlan(step forecast.Step, showURLs bool) stepPlan {
 	show := redacted
 	if showURLs {
 		show = func(url string) string { return url }
@@ -339,7 +338,7 @@ func newStepPlan(step controllers.PreviewStep, showURLs bool) stepPlan {
 	return p
 }
 
-func newObjectPlan(kind string, o controllers.PreviewObject, s *scene) objectPlan {
+func newObjectPlan(kind string, o forecast.Object, s *scene) objectPlan {
 	p := objectPlan{Kind: kind, Namespace: o.Key.Namespace, Name: o.Key.Name, New: s.isNew(kind, o.Key), Changed: s.changed[identity(kind, o.Key)], NotRead: s.notRead(kind, o.Key)}
 	if p.NotRead {
 		p.New = false

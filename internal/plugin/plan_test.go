@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/forecast"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -348,7 +348,7 @@ spec: {endpointRef: {name: new}, eventTypes: [upload]}
 	base := "https://hooks.example.com/v1/notifications/" + f.namespace
 	want := []string{
 		"create upload " + base + "/media/… for media, spec",
-		"create upload " + base + "/new/" + controllers.PreviewPathToken + " for new, spec",
+		"create upload " + base + "/new/" + forecast.PathToken + " for new, spec",
 	}
 	if diff := cmp.Diff(want, f.plan(added, "-f", "-").lines()); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)

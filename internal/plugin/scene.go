@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/forecast"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
@@ -38,38 +38,38 @@ type scene struct {
 	changed   map[string]bool   // kind and key of what the manifests change the spec of
 	given     map[string]bool   // kind and key of all that they have, and of the triggers of their endpoints
 	invalid   map[string]string // kind and key of what the API server would refuse, and why
-	secrets   map[plan.Key]controllers.PreviewSecret
-	lists     map[cloudinary.Credentials]*controllers.PreviewList
+	secrets   map[plan.Key]forecast.Secret
+	lists     map[cloudinary.Credentials]*forecast.List
 	sight
 }
 
-func (s *scene) gather(ctx context.Context) (controllers.PreviewInput, error) {
+func (s *scene) gather(ctx context.Context) (forecast.Input, error) {
 	s.added, s.changed, s.given, s.invalid = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]string{}
-	s.secrets, s.lists = map[plan.Key]controllers.PreviewSecret{}, map[cloudinary.Credentials]*controllers.PreviewList{}
+	s.secrets, s.lists = map[plan.Key]forecast.Secret{}, map[cloudinary.Credentials]*forecast.List{}
 	if err := s.readCluster(ctx); err != nil {
-		return controllers.PreviewInput{}, err
+		return forecast.Input{}, err
 	}
 	if err := s.layOver(ctx); err != nil {
-		return controllers.PreviewInput{}, err
+		return forecast.Input{}, err
 	}
 	s.follow()
 	s.standIn()
 	s.doubt()
 	if err := s.readSecrets(ctx, s.neededSecrets(), true); err != nil {
-		return controllers.PreviewInput{}, err
+		return forecast.Input{}, err
 	}
 	if err := s.readSecrets(ctx, s.neighbors(), false); err != nil {
-		return controllers.PreviewInput{}, err
+		return forecast.Input{}, err
 	}
 	namespaces, err := s.readLabels(ctx)
 	if err != nil {
-		return controllers.PreviewInput{}, err
+		return forecast.Input{}, err
 	}
-	options := controllers.DefaultOptions()
+	options := forecast.DefaultOptions()
 	options.AllowInsecureAPIBase, options.AllowedAPIBases = s.options.insecure, s.bases
 	options.URLLimit = s.urlLimit(options.URLLimit)
 	options.ReceiverBaseURL = s.receiverBaseURL()
-	return controllers.PreviewInput{
+	return forecast.Input{
 		Endpoints: s.endpoints, Triggers: s.triggers, Namespaces: namespaces, Partial: s.partial, Secrets: s.secrets, Now: s.Now(), Options: options,
 	}, nil
 }
@@ -245,7 +245,7 @@ func (s *scene) readSecrets(ctx context.Context, keys []plan.Key, needed bool) e
 			return fmt.Errorf("read Secret %s: %w", key, err)
 		}
 		list := s.list(ctx, secret)
-		s.secrets[key] = controllers.PreviewSecret{Secret: secret, List: list}
+		s.secrets[key] = forecast.Secret{Secret: secret, List: list}
 		switch {
 		case list != nil && list.Err != nil:
 			s.refuse(key, "nothing is planned for what needs Secret %s: %v", key, list.Err)
@@ -282,7 +282,7 @@ func (s *scene) secretFromEnv(key plan.Key) (*corev1.Secret, error) {
 }
 
 // list lists once for each set of credentials. What is wrong with a Secret is for the preview to say.
-func (s *scene) list(ctx context.Context, secret *corev1.Secret) *controllers.PreviewList {
+func (s *scene) list(ctx context.Context, secret *corev1.Secret) *forecast.List {
 	if secret == nil {
 		return nil
 	}
@@ -291,7 +291,7 @@ func (s *scene) list(ctx context.Context, secret *corev1.Secret) *controllers.Pr
 		return nil
 	}
 	if s.lists[credentials] == nil {
-		l := &controllers.PreviewList{Begun: s.Now()}
+		l := &forecast.List{Begun: s.Now()}
 		l.Triggers, l.Meta, l.Err = s.adminAPI(credentials, s.options.timeout, s.bases).ListTriggers(ctx)
 		s.lists[credentials] = l
 	}

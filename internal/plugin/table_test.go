@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/cloudinary-operator/cloudinary-operator/controllers"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/forecast"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
@@ -64,7 +64,7 @@ func TestColorsAreForTerminals(t *testing.T) {
 
 // A plan says from what to what a trigger changes, and keeps what a URL may have of a token.
 func TestAPlanShowsFromWhatToWhat(t *testing.T) {
-	step := controllers.PreviewStep{Step: plan.Step{Action: plan.Update}, Differences: []plan.Difference{
+	step := forecast.Step{Step: plan.Step{Action: plan.Update}, Differences: []plan.Difference{
 		{Field: "url", Want: "https://b.example.com/", Have: "https://a.example.com/hook?token=t0ken"},
 		{Field: "filter", Want: `{"==":[{"var":"resource_type"},"image"]}`},
 		{Field: "url", Want: "https://a.example.com/hook?token=n3w", Have: "https://a.example.com/hook?token=t0ken"},

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package resolve
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
+)
+
+// permission says whether a namespace's triggers may use an endpoint.
+type permission int
+
+const (
+	denied permission = iota
+	granted
+	// unclear means that it cannot be known now.
+	unclear
+)
+
+// permits judges an endpoint's allowedTriggers.
+func (w *World) permits(ep *v1alpha1.NotificationEndpoint, namespace string) permission {
+	if ep.Namespace == namespace {
+		return granted
+	}
+	if ep.Spec.AllowedTriggers == nil {
+		return denied
+	}
+	switch allowed := ep.Spec.AllowedTriggers.Namespaces; allowed.From {
+	case v1alpha1.NamespacesFromAll:
+		return granted
+	case v1alpha1.NamespacesFromSelector:
+		seen, known := w.Namespaces[namespace]
+		if !known || SelectorProblem(allowed.Selector) != "" {
+			return unclear
+		}
+		selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
+		switch {
+		case err != nil:
+			return unclear
+		case selector.Matches(seen):
+			return granted
+		default:
+			return denied
+		}
+	case v1alpha1.NamespacesFromSame:
+		return denied
+	default:
+		return denied
+	}
+}
+
+// permissionProblem says what keeps an endpoint's allowedTriggers from being judged.
+func (w *World) permissionProblem(ep *v1alpha1.NotificationEndpoint) *Problem {
+	if !Selects(ep) {
+		return nil
+	}
+	if len(w.Options.Namespaces) > 0 {
+		return &Problem{
+			Reason: v1alpha1.ReasonNeedsClusterScope,
+			Message: "spec.allowedTriggers.namespaces.from is Selector, and the manager runs with --watch-namespaces, so that it does not see the labels of namespaces; use Same or All, " +
+				"or start the manager without --watch-namespaces",
+		}
+	}
+	if reason := SelectorProblem(ep.Spec.AllowedTriggers.Namespaces.Selector); reason != "" {
+		return &Problem{Reason: v1alpha1.ReasonInvalidSelector, Message: "spec.allowedTriggers.namespaces.selector: " + reason}
+	}
+	if _, err := metav1.LabelSelectorAsSelector(ep.Spec.AllowedTriggers.Namespaces.Selector); err != nil {
+		return &Problem{Reason: v1alpha1.ReasonInvalidSelector, Message: "spec.allowedTriggers.namespaces.selector: " + excerpt.Shorten(err.Error(), maxSelectorError)}
+	}
+	return nil
+}
+
+// maxSelectorError is what a message has of a selector's error, in bytes: that repeats the
+// selector, and a condition takes 32 KB.
+const maxSelectorError = 1024
+
+// Selects reports whether an endpoint goes by the labels of namespaces.
+func Selects(ep *v1alpha1.NotificationEndpoint) bool {
+	return ep.Spec.AllowedTriggers != nil && ep.Spec.AllowedTriggers.Namespaces.From == v1alpha1.NamespacesFromSelector
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package resolve
+
+import (
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+)
+
+// UsesSecret says whether an endpoint needs a Secret, or a trigger holds something that was written
+// with it.
+func (w *World) UsesSecret(key plan.Key) bool { return w.NamesSecret(key) || w.WroteWith(key) }
+
+// WroteWith says whether a trigger holds something that was written with a Secret.
+func (w *World) WroteWith(key plan.Key) bool {
+	for _, t := range w.Triggers {
+		for _, reg := range t.Status.Registrations {
+			if RegistrationSecret(reg) == key {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// NamesSecret says whether an endpoint's spec has a Secret.
+func (w *World) NamesSecret(key plan.Key) bool {
+	if w.named == nil {
+		w.named = make(map[plan.Key]bool, len(w.Endpoints))
+		for _, ep := range w.Endpoints {
+			w.named[EndpointSecret(ep)] = true
+		}
+	}
+	return w.named[key]
+}
+
+// UsesEndpoint says whether a trigger that refers to the endpoint still holds something at
+// Cloudinary.
+func (w *World) UsesEndpoint(key plan.Key) bool {
+	if w.inUse == nil {
+		w.inUse = map[plan.Key]bool{}
+		for _, t := range w.Triggers {
+			if len(t.Status.Registrations) > 0 {
+				w.inUse[TriggerEndpoint(t)] = true
+			}
+		}
+	}
+	return w.inUse[key]
+}

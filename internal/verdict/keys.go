@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
+)
+
+// Keys are the receiver's verification keys of an environment, as far as its endpoints have to know
+// of them.
+type Keys struct {
+	Pool    *verification.Pool // that can count; nil: no endpoint with a receiver is accepted, or that is not known
+	Problem *resolve.Problem   // nil: they are written as they should be
+	Refused map[string]error   // namespaces that have no room for theirs
+}
+
+// ProblemOf is why the receiver has not got all keys that count for an endpoint; nil: it has.
+func (k Keys) ProblemOf(ep *resolve.Endpoint) *resolve.Problem {
+	if cause, refused := k.Refused[ep.Key.Namespace]; refused && k.Problem == nil {
+		return roomProblem(cause)
+	}
+	return k.Problem
+}
+
+const notWritten = "the receiver does not get all verification keys: "
+
+// roomProblem is what the endpoints of a namespace say that has no room for its keys.
+func roomProblem(cause error) *resolve.Problem {
+	return &resolve.Problem{Reason: v1alpha1.ReasonVerificationKeysNotWritten, Message: notWritten + cause.Error()}
+}
+
+// KeysNotWritten is what the endpoints of an environment say whose keys could not be written. It
+// has nothing that is another at each try.
+func KeysNotWritten(err error) *resolve.Problem {
+	said := "see the manager's log"
+	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
+		said = "the API server says " + string(reason)
+	}
+	return &resolve.Problem{Reason: v1alpha1.ReasonVerificationKeysNotWritten, Message: notWritten + "they cannot be written (" + said + ")"}
+}
+
+// keyNotes are what a person should know of the keys for an endpoint.
+func keyNotes(s *resolve.Scope, ep *resolve.Endpoint, member bool, pool *verification.Pool) []check.Finding {
+	if !member || ep.Spec.Receiver == nil || pool == nil {
+		return nil
+	}
+	if s.World.Options.VerificationNamespace == "" {
+		return []check.Finding{{Why: "the manager knows no namespace for the receiver's verification keys, so that the receiver gets none; start it with --verification-namespace"}}
+	}
+	endpoint := resolve.Verifier(ep.NotificationEndpoint)
+	keys := pool.All(endpoint)
+	unknown := slices.DeleteFunc(slices.Clone(endpoint.APIKeys), func(id string) bool {
+		return slices.ContainsFunc(keys, func(k verification.Key) bool { return k.ID == id })
+	})
+	switch {
+	case len(unknown) > 0:
+		return []check.Finding{{Why: fmt.Sprintf("spec.receiver.verification.apiKeys names %s, of which no secret is known: it is not in Secret %s, and no other Secret of the product "+
+			"environment makes calls with it; put it into %s as signing.<API_KEY>, or take it out of apiKeys", strings.Join(unknown, ", "), ep.Secret, ep.Secret)}}
+	case len(keys) == 0 && len(resolve.PublicKeys(ep.NotificationEndpoint)) == 0:
+		return []check.Finding{{Why: fmt.Sprintf("Secret %s has no key to verify notifications with: beside an OAuth token set api_key and api_secret, or signing.<API_KEY>; "+
+			"or name another Secret's API key in spec.receiver.verification.apiKeys", ep.Secret)}}
+	case len(keys) > notification.MaxKeys:
+		return []check.Finding{{Why: fmt.Sprintf("Secret %s has more keys to verify notifications with than the %d that count: its own API key first, then signing.<API_KEY> in the order "+
+			"of the API keys; remove those that Cloudinary does not sign with any more, or name those that count in spec.receiver.verification.apiKeys", ep.Secret, notification.MaxKeys)}}
+	default:
+		return nil
+	}
+}

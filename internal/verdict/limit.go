@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
+)
+
+// maxForeign is of how many URLs that are nobody's here the host is named.
+const maxForeign = 5
+
+// LimitUse is how an environment's limit of URLs is filled.
+type LimitUse struct {
+	limit int
+	urls  []string                     // all that are there, canonical and sorted
+	users map[string]map[string]string // by URL and namespace: an endpoint of the objects that hold triggers there
+	said  *sync.Map                    // by namespace: what describe says, of which every refused object's message has a copy
+}
+
+// LimitUseOf finds out whose the environment's URLs are.
+func LimitUseOf(s *resolve.Scope, limit int, p plan.Plan) LimitUse {
+	use := LimitUse{limit: limit, urls: p.URLs, users: map[string]map[string]string{}, said: &sync.Map{}}
+	for _, key := range s.Order {
+		endpoint := resolve.TriggerEndpoint(s.Triggers[key].CloudinaryTrigger)
+		for _, rec := range p.Verdicts[key].Records {
+			at := plan.CanonicalURL(rec.URL)
+			if rec.ID == "" {
+				continue
+			}
+			if use.users[at] == nil {
+				use.users[at] = map[string]string{}
+			}
+			if _, known := use.users[at][endpoint.Namespace]; !known {
+				use.users[at][endpoint.Namespace] = endpoint.Name
+			}
+		}
+	}
+	return use
+}
+
+// explain says to the owner of a namespace that there is no room, and what to do. Cloudinary's word
+// is empty where it was not asked.
+func (u *LimitUse) explain(namespace, word string) string {
+	full := fmt.Sprintf("the product environment holds as many notification URLs as it may (%d of %d)", len(u.urls), u.limit)
+	if word != "" {
+		full = fmt.Sprintf("Cloudinary takes no further notification URL (it says %q), with %d in use of %d that --url-limit allows", word, len(u.urls), u.limit)
+	}
+	return full + "; in use by " + u.describe(namespace) + "; release a URL or use one that is there; it goes through by itself then"
+}
+
+// describe tells the owner of a namespace who fills the limit: that namespace's endpoints by name,
+// other namespaces' by number, and of URLs that are nobody's here scheme and host, since the rest
+// may be a token.
+func (u *LimitUse) describe(namespace string) string {
+	if text, known := u.said.Load(namespace); known {
+		return fmt.Sprint(text)
+	}
+	text := u.describeAnew(namespace)
+	u.said.Store(namespace, text)
+	return text
+}
+
+func (u *LimitUse) describeAnew(namespace string) string {
+	var own, foreign []string
+	others, unknown := 0, 0
+	for _, at := range u.urls {
+		users := u.users[at]
+		name, holds := users[namespace]
+		switch {
+		case holds:
+			own = append(own, name)
+		case len(users) > 0:
+			others++
+		default:
+			unknown++
+			if host := resolve.HostOf(at); len(foreign) < maxForeign && !slices.Contains(foreign, host) {
+				foreign = append(foreign, host)
+			}
+		}
+	}
+	slices.Sort(own)
+	var parts []string
+	if own = slices.Compact(own); len(own) > 0 {
+		parts = append(parts, "NotificationEndpoints of this namespace: "+joinNames(own))
+	}
+	if others > 0 {
+		parts = append(parts, fmt.Sprintf("those of other namespaces: %d", others))
+	}
+	if unknown > 0 {
+		parts = append(parts, fmt.Sprintf("URLs that no object here has: %d, such as %s", unknown, strings.Join(foreign, ", ")))
+	}
+	return strings.Join(parts, "; ")
+}
