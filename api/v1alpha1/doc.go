@@ -4,7 +4,5 @@
 // conditions and their reasons. It holds types only, decides nothing, and imports apimachinery alone.
 //
 // +kubebuilder:object:generate=true
-// +kubebuilder:ac:generate=true
-// +kubebuilder:ac:output:package="../../internal/applyconfiguration"
 // +groupName=notifications.cloudinary.dev
 package v1alpha1
