@@ -26,18 +26,8 @@ type assessment struct {
 
 const specAccepted = "the spec is valid and its references are allowed"
 
-// needsPerson are the reasons that do not go away by themselves: Stalled is True with them, and Reconciling with all others.
-func needsPerson(reason string) bool {
-	return slices.Contains([]string{
-		v1alpha1.ReasonEndpointNotAllowed, v1alpha1.ReasonEndpointNotAccepted, v1alpha1.ReasonSecretInvalid, v1alpha1.ReasonSecretForbidden,
-		v1alpha1.ReasonInvalidURL, v1alpha1.ReasonBaseURLMissing, v1alpha1.ReasonInsecureAPIBase, v1alpha1.ReasonAPIBaseNotAllowed,
-		v1alpha1.ReasonPublicKeyMissing, v1alpha1.ReasonInvalidPublicKey, v1alpha1.ReasonNeedsClusterScope, v1alpha1.ReasonInvalidSelector, v1alpha1.ReasonAlgorithmNotAllowed,
-		v1alpha1.ReasonInvalidFilter, v1alpha1.ReasonInvalidPayloadTemplate, v1alpha1.ReasonConflict, v1alpha1.ReasonAlreadyExists,
-		v1alpha1.ReasonURLLimitReached, v1alpha1.ReasonRejected, v1alpha1.ReasonNotConverging, v1alpha1.ReasonDrifted, v1alpha1.ReasonDeletionRefused,
-		v1alpha1.ReasonCredentialsRejected, v1alpha1.ReasonCredentialsMissing, v1alpha1.ReasonVerificationKeysNotWritten,
-		v1alpha1.ReasonPathKeyUnavailable,
-	}, reason)
-}
+// needsPerson reports whether a reason does not go away by itself: Stalled is True with it, and Reconciling with all others.
+func needsPerson(reason string) bool { return v1alpha1.NeedsPerson(reason) }
 
 // conditions brings the manager's conditions up to date. What is unchanged keeps its time of transition.
 func (a assessment) conditions(existing []metav1.Condition, generation int64, now metav1.Time) []metav1.Condition {

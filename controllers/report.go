@@ -85,15 +85,8 @@ func (r *Reconciler) assess(g *gathered, env *environment, t *triggerState, v pl
 	return a
 }
 
-// waitsForCalls says whether a state would go away if calls could be made.
-func waitsForCalls(reason string) bool {
-	switch reason {
-	case v1alpha1.ReasonPending, v1alpha1.ReasonConfirming, v1alpha1.ReasonReleasing:
-		return true
-	default:
-		return false
-	}
-}
+// waitsForCalls reports whether a state would go away if calls could be made.
+func waitsForCalls(reason string) bool { return v1alpha1.WaitsForCalls(reason) }
 
 // leaving says that something is left in environments other than the trigger's own, and wakes their passes.
 // It does so where this pass has brought news: two environments with objects that move in opposite directions, and are held up, would

@@ -34,10 +34,8 @@ func (r *Reconciler) reportUnresolved(ctx context.Context, t *triggerState, caus
 	return r.finishTrigger(ctx, t, a, t.Status.Registrations, nil)
 }
 
-// passing says whether a problem says nothing about the object, and goes away by itself.
-func passing(p *problem) bool {
-	return p != nil && (p.reason == v1alpha1.ReasonUnavailable || p.reason == v1alpha1.ReasonRateLimited)
-}
+// passing reports whether a problem says nothing about the object, and goes away by itself.
+func passing(p *problem) bool { return p != nil && v1alpha1.IsTransient(p.reason) }
 
 // known says whether the status speaks of the present spec.
 func (t *triggerState) known() bool {
