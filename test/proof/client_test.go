@@ -37,7 +37,7 @@ func newCache(server *apiServer, position int) *cache {
 
 func (c *cache) see(position int) {
 	for c.position < min(position, len(c.server.log)) {
-		change := c.server.log[c.position]
+		change := c.server.watched[c.position]
 		c.position++
 		if change.after == nil {
 			delete(c.objects, nameOf(change.before))
