@@ -68,7 +68,7 @@ demo-down: ## Stop what demo-up started.
 ##@ Develop
 
 .PHONY: generate
-generate: ## Write everything that is generated: deepcopy, apply configurations, CRDs, RBAC, the API reference, the chart's copies.
+generate: ## Write everything that is generated: deepcopy, CRDs, RBAC, the API reference, the chart's copies.
 	@hack/generate.sh
 	@hack/helm/generate.sh
 

@@ -22,12 +22,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
@@ -193,22 +192,25 @@ func TestTheReceiverMayWriteItsPartOfAStatusAlone(t *testing.T) {
 	apply := func(c client.Client, owner string, object runtime.ApplyConfiguration) error {
 		return c.Status().Apply(t.Context(), object, client.FieldOwner(owner), client.ForceOwnership)
 	}
-	managersPart := func() *applyv1alpha1.NotificationEndpointStatusApplyConfiguration {
-		return applyv1alpha1.NotificationEndpointStatus().WithURL("https://hooks.example.com/v1/notifications/shop/media").
-			WithEnvironment(applyv1alpha1.EnvironmentStatus().WithAPIBase("https://api.cloudinary.com").WithCloudName("shop")).
-			WithConditions(condition("Ready", "Ready"), condition("Accepted", "Accepted"))
+	managersPart := func(conditions ...metav1.Condition) v1alpha1.NotificationEndpointStatus {
+		return v1alpha1.NotificationEndpointStatus{
+			URL:         "https://hooks.example.com/v1/notifications/shop/media",
+			Environment: &v1alpha1.EnvironmentStatus{APIBase: "https://api.cloudinary.com", CloudName: "shop"},
+			Conditions:  append([]metav1.Condition{condition("Ready", "Ready"), condition("Accepted", "Accepted")}, conditions...),
+		}
 	}
-	registration := func(cloud string) *applyv1alpha1.CloudinaryTriggerStatusApplyConfiguration {
-		return applyv1alpha1.CloudinaryTriggerStatus().WithRegistrations(applyv1alpha1.Registration().
-			WithAPIBase("https://api.cloudinary.com").WithCloudName(cloud).WithURL("https://hooks.example.com/").
-			WithSecretRef(applyv1alpha1.NamespacedSecretReference().WithNamespace("shop").WithName("cloudinary")).
-			WithTriggers(applyv1alpha1.RegisteredTrigger().WithEventType("upload").WithID(strings.Repeat("0", 32)).WithOrigin(v1alpha1.OriginCreated)))
+	registration := func(cloud string) v1alpha1.CloudinaryTriggerStatus {
+		return v1alpha1.CloudinaryTriggerStatus{Registrations: []v1alpha1.Registration{{
+			APIBase: "https://api.cloudinary.com", CloudName: cloud, URL: "https://hooks.example.com/",
+			SecretRef: v1alpha1.NamespacedSecretReference{Namespace: "shop", Name: "cloudinary"},
+			Triggers:  []v1alpha1.RegisteredTrigger{{EventType: "upload", ID: strings.Repeat("0", 32), Origin: v1alpha1.OriginCreated}},
+		}}}
 	}
-	endpoint := func(s *applyv1alpha1.NotificationEndpointStatusApplyConfiguration) *applyv1alpha1.NotificationEndpointApplyConfiguration {
-		return applyv1alpha1.NotificationEndpoint("media", "shop").WithStatus(s)
+	endpoint := func(s v1alpha1.NotificationEndpointStatus) *statusapply.Configuration {
+		return statusapply.Endpoint(&metav1.ObjectMeta{Namespace: "shop", Name: "media"}, s)
 	}
-	trigger := func(s *applyv1alpha1.CloudinaryTriggerStatusApplyConfiguration) *applyv1alpha1.CloudinaryTriggerApplyConfiguration {
-		return applyv1alpha1.CloudinaryTrigger("uploads", "shop").WithStatus(s)
+	trigger := func(s v1alpha1.CloudinaryTriggerStatus) *statusapply.Configuration {
+		return statusapply.Trigger(&metav1.ObjectMeta{Namespace: "shop", Name: "uploads"}, s)
 	}
 	if err := apply(managers, "manager", endpoint(managersPart())); err != nil {
 		t.Fatalf("the manager writes an endpoint's status: %v", err)
@@ -220,29 +222,34 @@ func TestTheReceiverMayWriteItsPartOfAStatusAlone(t *testing.T) {
 	tries := 0
 	testenv.Eventually(t, time.Minute, func() error {
 		tries++
-		forged := registration(fmt.Sprintf("another-%d", tries))
-		err := apply(receivers, "receiver", applyv1alpha1.CloudinaryTrigger("forged", "shop").WithStatus(forged))
+		forged := trigger(registration(fmt.Sprintf("another-%d", tries)))
+		forged.Name = "forged"
+		err := apply(receivers, "receiver", forged)
 		if !apierrors.IsInvalid(err) {
 			return fmt.Errorf("a forged registration is not refused as invalid: %v", err) //nolint:errorlint // there may be none
 		}
 		return nil
 	})
 
-	own := applyv1alpha1.NotificationEndpointStatus().WithConditions(condition("Verifying", "Verified"), condition("Delivering", "Delivered")).
-		WithReceiver(applyv1alpha1.ReceiverStatus().WithReceived(3))
+	own := v1alpha1.NotificationEndpointStatus{
+		Conditions: []metav1.Condition{condition("Verifying", "Verified"), condition("Delivering", "Delivered")},
+		Receiver:   &v1alpha1.ReceiverStatus{Received: new(int64(3))},
+	}
 	if err := apply(receivers, "receiver", endpoint(own)); err != nil {
 		t.Errorf("the receiver writes its part of an endpoint's status: %v", err)
 	}
-	fired := applyv1alpha1.CloudinaryTriggerStatus().WithLastNotification(
-		applyv1alpha1.NotificationStatus().WithEventType("upload").WithReceivedAt(metav1.Unix(1, 0)))
+	fired := v1alpha1.CloudinaryTriggerStatus{
+		LastNotification: &v1alpha1.NotificationStatus{EventType: "upload", ReceivedAt: new(metav1.Unix(1, 0))},
+	}
 	if err := apply(receivers, "receiver", trigger(fired)); err != nil {
 		t.Errorf("the receiver writes its part of a trigger's status: %v", err)
 	}
 	// Both go on, each beside what the other has written.
-	if err := apply(managers, "manager", endpoint(managersPart().WithConditions(condition("Synced", "Synced")))); err != nil {
+	if err := apply(managers, "manager", endpoint(managersPart(condition("Synced", "Synced")))); err != nil {
 		t.Errorf("the manager goes on after the receiver: %v", err)
 	}
-	if err := apply(receivers, "receiver", endpoint(own.WithReceiver(applyv1alpha1.ReceiverStatus().WithReceived(4)))); err != nil {
+	own.Receiver.Received = new(int64(4))
+	if err := apply(receivers, "receiver", endpoint(own)); err != nil {
 		t.Errorf("the receiver goes on after the manager: %v", err)
 	}
 	var is v1alpha1.NotificationEndpoint
@@ -258,12 +265,13 @@ func TestTheReceiverMayWriteItsPartOfAStatusAlone(t *testing.T) {
 	if err := apply(receivers, "receiver", trigger(registration("another"))); !apierrors.IsInvalid(err) {
 		t.Errorf("the receiver may write what the operator takes for its own: %v", err)
 	}
-	for what, forgery := range map[string]*applyv1alpha1.NotificationEndpointStatusApplyConfiguration{
-		"the condition Ready": applyv1alpha1.NotificationEndpointStatus().WithConditions(condition("Ready", "Forged")),
-		"the environment, and so the keys it is served with": applyv1alpha1.NotificationEndpointStatus().WithEnvironment(
-			applyv1alpha1.EnvironmentStatus().WithAPIBase("https://api.cloudinary.com").WithCloudName("attackers")),
-		"the URL":                 applyv1alpha1.NotificationEndpointStatus().WithURL("https://attacker.example.com/"),
-		"the observed generation": applyv1alpha1.NotificationEndpointStatus().WithObservedGeneration(99),
+	for what, forgery := range map[string]v1alpha1.NotificationEndpointStatus{
+		"the condition Ready": {Conditions: []metav1.Condition{condition("Ready", "Forged")}},
+		"the environment, and so the keys it is served with": {
+			Environment: &v1alpha1.EnvironmentStatus{APIBase: "https://api.cloudinary.com", CloudName: "attackers"},
+		},
+		"the URL":                 {URL: "https://attacker.example.com/"},
+		"the observed generation": {ObservedGeneration: new(int64(99))},
 	} {
 		if err := apply(receivers, "receiver", endpoint(forgery)); !apierrors.IsInvalid(err) {
 			t.Errorf("the receiver may write %s: %v", what, err)
@@ -271,9 +279,8 @@ func TestTheReceiverMayWriteItsPartOfAStatusAlone(t *testing.T) {
 	}
 }
 
-func condition(kind, reason string) *applymetav1.ConditionApplyConfiguration {
-	return applymetav1.Condition().WithType(kind).WithStatus(metav1.ConditionTrue).WithReason(reason).WithMessage("").
-		WithLastTransitionTime(metav1.Unix(1, 0))
+func condition(kind, reason string) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: reason, LastTransitionTime: metav1.Unix(1, 0)}
 }
 
 // A second process would wait for the first one's store, which a rolling update ends only after the second is ready.

@@ -21,7 +21,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -71,7 +70,7 @@ func situation(t *testing.T, name string) string {
 	} else {
 		becomes(f, trigger, v1alpha1.ConditionReady, metav1.ConditionFalse, tc.reason)
 	}
-	if resolve.NeedsPerson(tc.reason) {
+	if v1alpha1.NeedsPerson(tc.reason) {
 		f.told(trigger, "Warning", tc.reason, "")
 	}
 	if !slices.Contains(tc.missing, "endpoint") {

@@ -16,38 +16,45 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metav1apply "k8s.io/client-go/applyconfigurations/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 )
 
 // receiverManager is the field manager by which the receiver writes its parts of status.
-const receiverManager = client.FieldOwner("cloudinary-receiver")
+const receiverManager = client.FieldOwner(statusapply.Receiver)
 
 // received writes the receiver's part of an endpoint's status, as the receiver does.
 func (f *fixture) received(ctx context.Context, ep *v1alpha1.NotificationEndpoint, n int64, conditions ...string) error {
 	at := metav1.Now()
-	status := applyv1alpha1.NotificationEndpointStatus().
-		WithReceiver(applyv1alpha1.ReceiverStatus().WithReceived(n).
-			WithLastNotification(applyv1alpha1.NotificationStatus().WithEventType("upload").WithReceivedAt(at)))
+	status := v1alpha1.NotificationEndpointStatus{Receiver: &v1alpha1.ReceiverStatus{
+		Received: &n, LastNotification: &v1alpha1.NotificationStatus{EventType: "upload", ReceivedAt: &at},
+	}}
 	for _, c := range conditions {
-		status.WithConditions(metav1apply.Condition().WithType(c).WithStatus(metav1.ConditionTrue).WithReason("Delivered").
-			WithMessage("from the receiver").WithLastTransitionTime(at).WithObservedGeneration(1))
+		status.Conditions = append(status.Conditions, metav1.Condition{
+			Type: c, Status: metav1.ConditionTrue, Reason: "Delivered", Message: "from the receiver", LastTransitionTime: at, ObservedGeneration: 1,
+		})
 	}
-	ac := applyv1alpha1.NotificationEndpoint(ep.Name, ep.Namespace).WithStatus(status)
-	return api.Client.Status().Apply(ctx, ac, receiverManager, client.ForceOwnership)
+	part := statusapply.Endpoint(nameOnly(ep), status)
+	return api.Client.Status().Apply(ctx, part, receiverManager, client.ForceOwnership)
 }
 
 // fired writes the receiver's part of a trigger's status.
 func (f *fixture) fired(ctx context.Context, t *v1alpha1.CloudinaryTrigger, summary string) error {
-	ac := applyv1alpha1.CloudinaryTrigger(t.Name, t.Namespace).WithStatus(applyv1alpha1.CloudinaryTriggerStatus().
-		WithLastNotification(applyv1alpha1.NotificationStatus().WithEventType("upload").WithReceivedAt(metav1.Now()).WithSummary(summary)))
-	return api.Client.Status().Apply(ctx, ac, receiverManager, client.ForceOwnership)
+	at := metav1.Now()
+	part := statusapply.Trigger(nameOnly(t), v1alpha1.CloudinaryTriggerStatus{
+		LastNotification: &v1alpha1.NotificationStatus{EventType: "upload", ReceivedAt: &at, Summary: summary},
+	})
+	return api.Client.Status().Apply(ctx, part, receiverManager, client.ForceOwnership)
+}
+
+// nameOnly is an object of which nobody knows the resourceVersion: it is written whatever became of it.
+func nameOnly(o client.Object) metav1.Object {
+	return &metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
 func (f *fixture) receiverEndpoint(name string) *v1alpha1.NotificationEndpoint {

@@ -4,7 +4,6 @@ package controllers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,18 +13,18 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
 
-// fieldManager owns the manager's part of status. The receiver owns the rest: status.receiver and the conditions Verifying and Delivering of
-// an endpoint, status.lastNotification of a trigger. The manager compares and applies its own part alone, so that it neither
-// takes the rest over nor writes because of it.
-const fieldManager = client.FieldOwner("cloudinary-operator-manager")
+// fieldManager owns the manager's part of status. The manager compares and applies that part alone, so
+// that it neither takes over what is the receiver's nor writes because of it.
+const fieldManager = client.FieldOwner(statusapply.Manager)
 
 // triggerPart is the manager's part of a trigger's status. It names what is the manager's, and not what is not, so that a field
 // which is added for the receiver is left alone.
@@ -59,17 +58,12 @@ func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *resolve.Trigger,
 	if equality.Semantic.DeepEqual(triggerPart(t.Status), next) {
 		return nil
 	}
-	var s applyv1alpha1.CloudinaryTriggerStatusApplyConfiguration
-	if err := convert(next, &s); err != nil {
-		return err
-	}
 	version := ""
 	r.reach(BeforeTriggerStatus)
 	read, err := r.pastTheReceiver(ctx, t.CloudinaryTrigger, func(ctx context.Context, o client.Object) error {
-		ac := applyv1alpha1.CloudinaryTrigger(t.Name, t.Namespace).
-			WithUID(o.GetUID()).WithResourceVersion(o.GetResourceVersion()).WithStatus(&s)
-		err := r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership)
-		version = *ac.ResourceVersion
+		c := statusapply.Trigger(o, next)
+		err := r.Client.Status().Apply(ctx, c, fieldManager, client.ForceOwnership)
+		version = ptr.Deref(c.ResourceVersion, "")
 		return err
 	})
 	r.reach(AfterTriggerStatus)
@@ -91,15 +85,9 @@ func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *resolve.Endpoi
 	if equality.Semantic.DeepEqual(endpointPart(ep.Status), next) {
 		return nil
 	}
-	var s applyv1alpha1.NotificationEndpointStatusApplyConfiguration
-	if err := convert(next, &s); err != nil {
-		return err
-	}
 	r.reach(BeforeEndpointStatus)
 	_, err := r.pastTheReceiver(ctx, ep.NotificationEndpoint, func(ctx context.Context, o client.Object) error {
-		ac := applyv1alpha1.NotificationEndpoint(ep.Name, ep.Namespace).
-			WithUID(o.GetUID()).WithResourceVersion(o.GetResourceVersion()).WithStatus(&s)
-		return r.Client.Status().Apply(ctx, ac, fieldManager, client.ForceOwnership)
+		return r.Client.Status().Apply(ctx, statusapply.Endpoint(o, next), fieldManager, client.ForceOwnership)
 	})
 	r.reach(AfterEndpointStatus)
 	if err != nil {
@@ -183,16 +171,4 @@ func partOf(o client.Object) any {
 	default:
 		return nil
 	}
-}
-
-// convert turns a status into its apply configuration: both have the same JSON.
-func convert(from, to any) error {
-	raw, err := json.Marshal(from)
-	if err != nil {
-		return fmt.Errorf("encode status: %w", err)
-	}
-	if err := json.Unmarshal(raw, to); err != nil {
-		return fmt.Errorf("decode status: %w", err)
-	}
-	return nil
 }

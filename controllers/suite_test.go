@@ -25,11 +25,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
@@ -37,15 +34,32 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
 
-var api *testenv.Env
+var (
+	api *testenv.Env
+	// newManager makes a manager as the program does.
+	newManager func(*rest.Config, Wiring) (ctrl.Manager, error)
+)
 
-func TestMain(m *testing.M) {
+// Wiring is what a test says of its manager.
+type Wiring struct {
+	Options  Options
+	Registry *prometheus.Registry
+	// Confined are the namespaces that the manager takes for the whole cluster.
+	Confined []string
+	// LeaseNamespace has the leader's lease. Empty: there is none, and no fence.
+	LeaseNamespace string
+}
+
+// RunTests runs the tests of this package. internal/manager imports it, so that only a package beside it, that of main_test.go, can
+// say how a manager is made.
+func RunTests(m *testing.M, wire func(*rest.Config, Wiring) (ctrl.Manager, error)) int {
+	newManager = wire
 	if os.Getenv("TEST_LOG") != "" {
 		ctrl.SetLogger(zap.New(zap.UseDevMode(true), zap.WriteTo(os.Stderr)))
 	} else {
 		ctrl.SetLogger(logr.Discard())
 	}
-	os.Exit(testenv.Run(m, func(e *testenv.Env) { api = e }, testenv.WithControllerManager()))
+	return testenv.Run(m, func(e *testenv.Env) { api = e }, testenv.WithControllerManager())
 }
 
 // patience is how long a test waits for something to become so; far more than it takes on a busy machine.
@@ -112,27 +126,15 @@ func (f *fixture) credentials(key, secret string) string {
 // start runs a manager over the namespace until the test ends or stop is called.
 func (f *fixture) start() {
 	f.Helper()
-	watched := map[string]cache.Config{f.namespace: {}}
-	for _, name := range f.namespaces {
-		watched[name] = cache.Config{}
-	}
 	restConfig := rest.CopyConfig(api.Config)
 	restConfig.Impersonate.UserName = f.user
-	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme: api.Scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Cache:      cache.Options{DefaultNamespaces: watched, DefaultTransform: Strip, NewInformer: new(Lists).NewInformer},
-		Client:     client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(len(watched) == 1)}},
-		Controller: config.Controller{SkipNameValidation: new(true)},
-	})
-	f.must(err)
 	f.registry = prometheus.NewRegistry()
-	m, err := NewMetrics(f.registry)
-	f.must(err)
-	r := &Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("test"), Metrics: m,
-		Transport: cloudinary.NewTransport(), Now: time.Now, Options: f.options,
+	wiring := Wiring{Options: f.options, Registry: f.registry, Confined: append([]string{f.namespace}, f.namespaces...)}
+	if f.user == "" { // A user of a test has the rights that the test gives, and a lease would take more.
+		wiring.LeaseNamespace = api.NewNamespace(f.T) // its own: a test may have several managers, and end its namespace
 	}
-	f.must(r.SetupWithManager(mgr))
+	mgr, err := newManager(restConfig, wiring)
+	f.must(err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(ctx) }()

@@ -16,29 +16,29 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
 
-// The comment of a condition lists its reasons by status, and so does the page. Both lists are held to the constants, so that a
-// new reason cannot be forgotten in either.
+// The table of reasons has them by condition and status, and so does the page.
 func TestTroubleshootingHasEachConditionAndReason(t *testing.T) {
 	t.Parallel()
 	conditions, reasons := constants(t)
-	want, listed := map[string][]string{}, map[string]bool{}
-	for condition, comment := range conditions {
-		for status, names := range reasonsOf(t, condition, comment, reasons) {
-			want[condition+" is "+status] = names
-			for _, name := range names {
-				listed[name] = true
+	want, found := map[string][]string{}, map[string]bool{}
+	for _, condition := range conditions {
+		for _, status := range []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown} {
+			if names := v1alpha1.ReasonsOf(condition, status); len(names) > 0 {
+				want[condition+" is "+string(status)] = names
+				for _, name := range names {
+					found[name] = true
+				}
 			}
 		}
 	}
-	for name := range reasons {
-		// That of Ready is said in its own comment, in words.
-		if !listed[name] && name != "Ready" {
-			t.Errorf("api/v1alpha1: the reason %s stands in the comment of no condition", name)
-		}
+	if diff := cmp.Diff(reasons, slices.Sorted(maps.Keys(found))); diff != "" {
+		t.Errorf("api/v1alpha1: reasons (-constants +table):\n%s", diff)
 	}
-	want["Ready is True"] = []string{"Ready"}
 	page := section(t, "troubleshooting.md")
 	got := map[string][]string{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `(\\w+)` \\|").FindAllStringSubmatch(page["When all is well"], -1) {
@@ -53,78 +53,53 @@ func TestTroubleshootingHasEachConditionAndReason(t *testing.T) {
 		t.Errorf("reasons (-api/v1alpha1 +docs/troubleshooting.md):\n%s", diff)
 	}
 	described := firstColumn(page["The conditions"])
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(conditions)), described); diff != "" {
+	if diff := cmp.Diff(conditions, described); diff != "" {
 		t.Errorf("conditions (-api/v1alpha1 +docs/troubleshooting.md):\n%s", diff)
 	}
 }
 
-// The manager decides which reasons need a person, and the page says so for the same ones.
+// The table of reasons has which of them need a person, and the page says so for the same ones.
 func TestTroubleshootingSaysWhatStalls(t *testing.T) {
 	t.Parallel()
-	_, reasons := constants(t)
-	file, err := parser.ParseFile(token.NewFileSet(), "../internal/resolve/reasons.go", nil, 0)
+	for heading, condition := range map[string]string{
+		"Accepted is False": v1alpha1.ConditionAccepted, "Synced is False": v1alpha1.ConditionSynced,
+	} {
+		want := slices.DeleteFunc(v1alpha1.ReasonsOf(condition, metav1.ConditionFalse),
+			func(reason string) bool { return !v1alpha1.NeedsPerson(reason) })
+		var got []string
+		for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|.*\\bStalled\\b").FindAllStringSubmatch(section(t, "troubleshooting.md")[heading], -1) {
+			got = append(got, row[1])
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); len(want) < 5 || diff != "" {
+			t.Errorf("%s: what stalls, %d reasons (-api/v1alpha1 +docs/troubleshooting.md):\n%s", heading, len(want), diff)
+		}
+	}
+}
+
+// constants are the values of the constants that are named after conditions and after reasons, sorted. Go cannot list them at run time.
+func constants(t *testing.T) (conditions, reasons []string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), "../api/v1alpha1/conditions.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want []string
-	ast.Inspect(file, func(node ast.Node) bool {
-		if f, ok := node.(*ast.FuncDecl); ok {
-			return f.Name.Name == "NeedsPerson"
-		}
-		if selector, ok := node.(*ast.SelectorExpr); ok {
-			if name, ok := strings.CutPrefix(selector.Sel.Name, "Reason"); ok && reasons[name] {
-				want = append(want, name)
+	ast.Inspect(parsed, func(node ast.Node) bool {
+		if spec, ok := node.(*ast.ValueSpec); ok && len(spec.Values) == 1 {
+			switch name, value := spec.Names[0].Name, text(spec.Values[0]); {
+			case strings.HasPrefix(name, "Condition"):
+				conditions = append(conditions, value)
+			case strings.HasPrefix(name, "Reason"):
+				reasons = append(reasons, value)
 			}
 		}
 		return true
 	})
-	slices.Sort(want)
-	var got []string
-	for heading, text := range section(t, "troubleshooting.md") {
-		if !strings.HasPrefix(heading, "Accepted is") && !strings.HasPrefix(heading, "Synced is") {
-			continue
-		}
-		for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|.*\\bStalled\\b").FindAllStringSubmatch(text, -1) {
-			got = append(got, row[1])
-		}
-	}
-	slices.Sort(got)
-	if diff := cmp.Diff(want, got); len(want) < 10 || diff != "" {
-		t.Errorf("what stalls, %d reasons (-internal/resolve +docs/troubleshooting.md):\n%s", len(want), diff)
-	}
-}
-
-// constants are the values of the constants that are named after conditions, with their comments, and of those named after reasons.
-func constants(t *testing.T) (conditions map[string]string, reasons map[string]bool) {
-	t.Helper()
-	conditions, reasons = map[string]string{}, map[string]bool{}
-	files, err := os.ReadDir("../api/v1alpha1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		if !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
-			continue
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), "../api/v1alpha1/"+file.Name(), nil, parser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(parsed, func(node ast.Node) bool {
-			if spec, ok := node.(*ast.ValueSpec); ok && len(spec.Values) == 1 {
-				switch name, value := spec.Names[0].Name, text(spec.Values[0]); {
-				case strings.HasPrefix(name, "Condition"):
-					conditions[value] = spec.Doc.Text()
-				case strings.HasPrefix(name, "Reason"):
-					reasons[value] = true
-				}
-			}
-			return true
-		})
-	}
 	if len(conditions) < 5 || len(reasons) < 20 {
 		t.Fatalf("api/v1alpha1 has %d conditions and %d reasons", len(conditions), len(reasons))
 	}
+	slices.Sort(conditions)
+	slices.Sort(reasons)
 	return conditions, reasons
 }
 
@@ -138,30 +113,6 @@ func text(e ast.Expr) string {
 		return ""
 	}
 	return value
-}
-
-// reasonsOf reads "Reasons with status True: A. With status False: B, C." Words that are no reasons are passed over.
-func reasonsOf(t *testing.T, condition, comment string, reasons map[string]bool) map[string][]string {
-	t.Helper()
-	all := map[string][]string{}
-	parts := regexp.MustCompile(`[Ww]ith status (True|False|Unknown)`).FindAllStringSubmatchIndex(comment, -1)
-	for i, part := range parts {
-		end := len(comment)
-		if i+1 < len(parts) {
-			end = parts[i+1][0]
-		}
-		status := comment[part[2]:part[3]]
-		for _, word := range regexp.MustCompile(`\w+`).FindAllString(comment[part[1]:end], -1) {
-			if reasons[word] {
-				all[status] = append(all[status], word)
-			}
-		}
-		if len(all[status]) == 0 {
-			t.Errorf("api/v1alpha1: the comment of %s names no reason with status %s", condition, status)
-		}
-		slices.Sort(all[status])
-	}
-	return all
 }
 
 // section are the texts of a page by the headings of the second level.

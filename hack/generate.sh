@@ -12,12 +12,11 @@ trap 'rm -f "$stamp"' EXIT
 
 "$controller_gen" \
   object:headerFile=hack/boilerplate.go.txt \
-  applyconfiguration:headerFile=hack/boilerplate.go.txt \
   crd output:crd:artifacts:config=config/crd/bases \
   paths=./api/...
 
 # A type that is gone leaves its file behind.
-find internal/applyconfiguration config/crd/bases -type f ! -newer "$stamp" -print -delete
+find config/crd/bases -type f ! -newer "$stamp" -print -delete
 
 if [ -d controllers ]; then
   "$controller_gen" rbac:roleName=manager output:rbac:artifacts:config=config/rbac paths=./controllers/...

@@ -4,23 +4,14 @@ package v1alpha1
 
 // Condition types. Accepted, Synced and Ready have positive polarity and are present on both kinds from the
 // first look of the manager on; Reconciling and Stalled have negative polarity, follow kstatus, and are
-// present only while they are True.
+// present only while they are True. The table in reasons.go has the reasons of each.
 const (
 	// ConditionAccepted says whether the spec can be honored: its references exist and are allowed, its
 	// values are valid, it is within the limit of URLs, and it does not contradict another object.
-	//
-	// Reasons with status True: Accepted. With status False: EndpointNotFound, EndpointNotAllowed,
-	// EndpointNotAccepted, EndpointWaiting, EndpointDeleting, SecretNotFound, SecretInvalid, SecretForbidden, InvalidURL, BaseURLMissing,
-	// InsecureAPIBase, APIBaseNotAllowed, InvalidFilter, InvalidPayloadTemplate, PublicKeyMissing, InvalidPublicKey, AlgorithmNotAllowed, Conflict, AlreadyExists,
-	// URLLimitReached, Rejected, NeedsClusterScope, InvalidSelector, PathKeyUnavailable.
 	ConditionAccepted = "Accepted"
 
-	// ConditionSynced says whether Cloudinary has exactly what the spec says.
-	//
-	// Reasons with status True: Synced. With status False: NotAccepted, Pending, Confirming, PlaceTaken, NotConverging, Drifted,
-	// CredentialsRejected, Unavailable, RateLimited, Releasing, DeletionRefused, CredentialsMissing, VerificationKeysNotWritten.
-	// With status Unknown: Unavailable
-	// and RateLimited, where this manager has never read the product environment and knows nothing of the spec from before.
+	// ConditionSynced says whether Cloudinary has exactly what the spec says. It is Unknown where this manager
+	// has never read the product environment and knows nothing of the spec from before.
 	ConditionSynced = "Synced"
 
 	// ConditionReady is Accepted and Synced, nothing else. Its reason is that of the condition that
@@ -34,17 +25,12 @@ const (
 	ConditionStalled = "Stalled"
 
 	// ConditionVerifying says whether the notifications that arrive at the bundled receiver for an endpoint prove to be Cloudinary's.
-	// Written by the receiver, no part of Ready, absent before it has anything to say.
-	//
-	// Reasons with status True: Verified. With status False: VerificationKeysMissing. With status Unknown, for at least three requests that were
-	// refused while none was verified: SignaturesDoNotMatch, AlgorithmNotAllowed, OnlySignatureV2, TimestampsRefused, SignatureHeadersMissing,
-	// NothingVerified.
+	// Written by the receiver, no part of Ready, absent before it has anything to say. It is Unknown once at least three
+	// requests were refused while none was verified.
 	ConditionVerifying = "Verifying"
 
 	// ConditionDelivering says whether notifications reach their targets. Written by the receiver, no part of Ready, absent
 	// before there is anything to deliver.
-	//
-	// Reasons with status True: Delivered. With status False: TargetFailing, DeadLetters.
 	ConditionDelivering = "Delivering"
 )
 

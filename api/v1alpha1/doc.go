@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package v1alpha1 is the API of the Cloudinary notifications operator: the two kinds, their
-// conditions and their reasons. It holds types only, decides nothing, and imports apimachinery alone.
+// conditions and their reasons. It holds types and the table of reasons, decides nothing, and imports
+// apimachinery alone.
 //
 // +kubebuilder:object:generate=true
-// +kubebuilder:ac:generate=true
-// +kubebuilder:ac:output:package="../../internal/applyconfiguration"
 // +groupName=notifications.cloudinary.dev
 package v1alpha1

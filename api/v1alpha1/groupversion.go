@@ -11,9 +11,6 @@ import (
 // GroupVersion is the group and version of this API.
 var GroupVersion = schema.GroupVersion{Group: "notifications.cloudinary.dev", Version: "v1alpha1"}
 
-// SchemeGroupVersion is GroupVersion under the name that generated clients look for.
-var SchemeGroupVersion = GroupVersion
-
 // AddToScheme registers the kinds of this package.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,

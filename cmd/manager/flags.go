@@ -14,6 +14,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/manager"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/metricsserver"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/program"
 )
@@ -32,16 +33,14 @@ type options struct {
 	probeAddress            string
 	leaderElection          bool
 	leaderElectionNamespace string
-	leaseDuration           time.Duration
-	renewDeadline           time.Duration
-	retryPeriod             time.Duration
+	lease                   manager.Lease
 }
 
 // leastRetryPeriod keeps a typing error from becoming thousands of calls a second to the API server.
 const leastRetryPeriod = 100 * time.Millisecond
 
 func newFlags(flags *flag.FlagSet) *options {
-	o := &options{Options: controllers.DefaultOptions()}
+	o := &options{Options: controllers.DefaultOptions(), lease: manager.DefaultLease()}
 	flags.DurationVar(&o.SyncInterval, "sync-interval", o.SyncInterval,
 		"Time between two regular lists of a product environment's triggers, which find drift; up to a tenth is added at random. At least 1s.")
 	flags.DurationVar(&o.MinListInterval, "min-list-interval", o.MinListInterval,
@@ -76,11 +75,11 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.BoolVar(&o.leaderElection, "leader-elect", true, "Enable leader election, so that one replica is active at a time.")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
 		"Namespace of the leader election lease. Default: the Pod's. Required outside a cluster, unless --leader-elect=false.")
-	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 30*time.Second,
+	flags.DurationVar(&o.lease.Duration, "leader-election-lease-duration", o.lease.Duration,
 		"How long standbys wait after the last renewal before one takes over. Longer than the renew deadline.")
-	flags.DurationVar(&o.renewDeadline, "leader-election-renew-deadline", 20*time.Second,
+	flags.DurationVar(&o.lease.RenewDeadline, "leader-election-renew-deadline", o.lease.RenewDeadline,
 		"How long the leader tries to renew its lease before it exits. Longer than 1.2 times the retry period.")
-	flags.DurationVar(&o.retryPeriod, "leader-election-retry-period", 4*time.Second,
+	flags.DurationVar(&o.lease.RetryPeriod, "leader-election-retry-period", o.lease.RetryPeriod,
 		"Time between two attempts to acquire or renew the lease. At least 100ms.")
 	return o
 }
@@ -97,8 +96,7 @@ func (o *options) Check() error {
 		program.AtLeast("--verification-key-grace", o.VerificationKeyGrace, 0),
 		metricsserver.CheckFiles(o.metricsCert, o.metricsKey, o.metricsSecure),
 	}
-	var err error
-	if o.AllowedAPIBases, err = cloudinary.ParseAPIBases(o.allowedAPIBases); err != nil {
+	if _, err := cloudinary.ParseAPIBases(o.allowedAPIBases); err != nil {
 		problems = append(problems, fmt.Errorf("--allowed-api-bases: %w", err))
 	}
 	if o.ReceiverBaseURL != "" {
@@ -125,19 +123,19 @@ func (o *options) checkShare() error {
 // checkLease refuses times that leader election cannot work with, and a lease that a call to Cloudinary may outlive: a leader would never
 // have the time that replacing a trigger takes.
 func (o *options) checkLease() error {
-	if err := program.AtLeast("--leader-election-retry-period", o.retryPeriod, leastRetryPeriod); err != nil {
+	if err := program.AtLeast("--leader-election-retry-period", o.lease.RetryPeriod, leastRetryPeriod); err != nil {
 		return err
 	}
 	// client-go waits a little longer than the retry period at times.
-	if least := time.Duration(leaderelection.JitterFactor * float64(o.retryPeriod)); o.renewDeadline <= least {
+	if least := time.Duration(leaderelection.JitterFactor * float64(o.lease.RetryPeriod)); o.lease.RenewDeadline <= least {
 		return fmt.Errorf("--leader-election-renew-deadline is %s, must be longer than %s (%g times --leader-election-retry-period)",
-			o.renewDeadline, least, leaderelection.JitterFactor)
+			o.lease.RenewDeadline, least, leaderelection.JitterFactor)
 	}
-	if o.leaseDuration <= o.renewDeadline {
+	if o.lease.Duration <= o.lease.RenewDeadline {
 		return fmt.Errorf("--leader-election-lease-duration is %s, must be longer than --leader-election-renew-deadline, which is %s",
-			o.leaseDuration, o.renewDeadline)
+			o.lease.Duration, o.lease.RenewDeadline)
 	}
-	if longest := o.leaseDuration - o.retryPeriod; o.CallTimeout >= longest {
+	if longest := o.lease.Duration - o.lease.RetryPeriod; o.CallTimeout >= longest {
 		return fmt.Errorf("--call-timeout is %s, must be shorter than what is left of the lease when it is renewed, which is %s (--leader-election-lease-duration less --leader-election-retry-period)",
 			o.CallTimeout, longest)
 	}

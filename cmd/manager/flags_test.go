@@ -4,6 +4,8 @@ package main
 
 import (
 	"flag"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -92,6 +94,66 @@ func TestFlagsThatCannotWorkAreRefusedByName(t *testing.T) {
 			}
 			if !strings.Contains(got, test.want) || test.want == "" && got != "" {
 				t.Errorf("it says %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWhatTheManagerIsMadeFrom(t *testing.T) {
+	tests := map[string]struct {
+		args              []string
+		namespaces        []string
+		lease, keys, base string // base: an Admin API that may be called
+		err               string
+	}{
+		"outside a cluster, without a lease": {args: []string{"--leader-elect=false"}},
+		"outside a cluster": {
+			err: "--leader-election-namespace must be given outside a cluster, or --leader-elect=false",
+		},
+		"the keys are where the lease is": {args: []string{"--leader-election-namespace=system"}, lease: "system", keys: "system"},
+		"the keys are elsewhere": {
+			args: []string{"--leader-election-namespace=system", "--verification-namespace=keys"}, lease: "system", keys: "keys",
+		},
+		"namespaces in any order, and twice": {
+			args: []string{"--leader-elect=false", "--watch-namespaces=shop, catalog,shop"}, namespaces: []string{"catalog", "shop"},
+		},
+		"another Admin API": {
+			args: []string{"--leader-elect=false", "--allowed-api-bases=https://proxy.example.com"}, base: "https://proxy.example.com",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			flags := flag.NewFlagSet("manager", flag.ContinueOnError)
+			o := newFlags(flags)
+			if err := flags.Parse(test.args); err != nil {
+				t.Fatal(err)
+			}
+			before := *o
+			got, err := o.manager()
+			if test.err != "" {
+				if err == nil || err.Error() != test.err {
+					t.Errorf("error %v, want %q", err, test.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(before, *o) {
+				t.Errorf("the flags are %+v, and were %+v", *o, before)
+			}
+			lease := ""
+			if got.Lease != nil {
+				lease = got.Lease.Namespace
+			}
+			if !slices.Equal(got.Namespaces, test.namespaces) || lease != test.lease || got.VerificationNamespace != test.keys {
+				t.Errorf("namespaces %v, lease in %q, keys in %q", got.Namespaces, lease, got.VerificationNamespace)
+			}
+			if got.UserAgent != "cloudinary-operator/"+version {
+				t.Errorf("it calls itself %q", got.UserAgent)
+			}
+			if test.base != "" && !got.AllowedAPIBases.Allows(test.base) {
+				t.Errorf("%s may not be called", test.base)
 			}
 		})
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command manager keeps Cloudinary product environments equal to the manifests in a cluster. It holds flags and wiring only.
+// Command manager keeps Cloudinary product environments equal to the manifests in a cluster. It holds flags, and what is served beside the work.
 package main
 
 import (

@@ -122,7 +122,7 @@ func TestAStandbyIsReadyOnceItHasReadAllThatItWatches(t *testing.T) {
 	}
 	another := "another manager"
 	lease := &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Name: leaseName, Namespace: "default"},
+		ObjectMeta: metav1.ObjectMeta{Name: "manager.notifications.cloudinary.dev", Namespace: "default"},
 		Spec: coordinationv1.LeaseSpec{
 			HolderIdentity: &another, LeaseDurationSeconds: new(int32(3600)), RenewTime: &metav1.MicroTime{Time: time.Now()}, AcquireTime: &metav1.MicroTime{Time: time.Now()},
 		},

@@ -19,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 )
 
 // Object is a Kubernetes object.
@@ -77,12 +79,16 @@ func (c *Client) of(object runtime.Object) (kind, rest.Interface, error) {
 	if err != nil {
 		return kind{}, nil, fmt.Errorf("%T is not known to the client: %w", object, err)
 	}
+	return c.ofKind(gvks[0])
+}
+
+func (c *Client) ofKind(gvk schema.GroupVersionKind) (kind, rest.Interface, error) {
 	for _, k := range kinds() {
-		if k.gv == gvks[0].GroupVersion() && (k.kind == gvks[0].Kind || k.kind+"List" == gvks[0].Kind) {
+		if k.gv == gvk.GroupVersion() && (k.kind == gvk.Kind || k.kind+"List" == gvk.Kind) {
 			return k, c.clients[k.gv], nil
 		}
 	}
-	return kind{}, nil, fmt.Errorf("%T is not known to the client", object)
+	return kind{}, nil, fmt.Errorf("%s is not known to the client", gvk)
 }
 
 // Get reads an object.
@@ -116,14 +122,14 @@ func (c *Client) Create(ctx context.Context, object Object) error {
 	return wrap(err, "create %s", k.resource)
 }
 
-// ApplyStatus writes part of an object's status by server-side apply: configuration is that part, as an apply configuration of the
-// object's kind. Fields of other managers are taken over.
-func (c *Client) ApplyStatus(ctx context.Context, of Object, key types.NamespacedName, configuration any, fieldManager string) error {
-	k, client, err := c.of(of)
+// ApplyStatus writes part of an object's status by server-side apply. Fields of other managers are taken over.
+func (c *Client) ApplyStatus(ctx context.Context, part *statusapply.Configuration, fieldManager string) error {
+	k, client, err := c.ofKind(part.GroupVersionKind())
 	if err != nil {
 		return err
 	}
-	raw, err := json.Marshal(configuration)
+	key := types.NamespacedName{Namespace: part.Namespace, Name: part.Name}
+	raw, err := json.Marshal(part)
 	if err != nil {
 		return fmt.Errorf("encode the status of %s %s: %w", k.resource, key, err)
 	}

@@ -25,6 +25,7 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
 
@@ -134,20 +135,17 @@ func TestObjectsAreWritten(t *testing.T) {
 		Spec:       v1alpha1.NotificationEndpointSpec{CredentialsSecretRef: v1alpha1.LocalSecretReference{Name: "x"}, URL: "https://hooks.example.com/"},
 	})
 	key := types.NamespacedName{Namespace: namespace, Name: "media"}
-	status := map[string]any{
-		"apiVersion": v1alpha1.GroupVersion.String(), "kind": "NotificationEndpoint", "metadata": map[string]any{"namespace": namespace, "name": "media"},
-		"status": map[string]any{"receiver": map[string]any{"received": 7}},
-	}
-	if err := client.ApplyStatus(t.Context(), &v1alpha1.NotificationEndpoint{}, key, status, "test"); err != nil {
+	part := statusapply.Endpoint(&metav1.ObjectMeta{Namespace: namespace, Name: "media"},
+		v1alpha1.NotificationEndpointStatus{Receiver: &v1alpha1.ReceiverStatus{Received: new(int64(7))}})
+	if err := client.ApplyStatus(t.Context(), part, "test"); err != nil {
 		t.Fatal(err)
 	}
 	var got v1alpha1.NotificationEndpoint
 	if err := client.Get(t.Context(), key, &got); err != nil || got.Status.Receiver == nil || *got.Status.Receiver.Received != 7 {
 		t.Errorf("the status is %+v, %v", got.Status.Receiver, err)
 	}
-	key.Name = "none"
-	status["metadata"] = map[string]any{"namespace": namespace, "name": "none"}
-	if err := client.ApplyStatus(t.Context(), &v1alpha1.NotificationEndpoint{}, key, status, "test"); !apierrors.IsNotFound(err) {
+	part.Name = "none"
+	if err := client.ApplyStatus(t.Context(), part, "test"); !apierrors.IsNotFound(err) {
 		t.Errorf("the status of nothing: %v, want that it does not exist", err)
 	}
 }

@@ -3,10 +3,14 @@
 package plan
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
 
 func TestMakeMoves(t *testing.T) {
@@ -488,11 +492,16 @@ func TestMakeSaysWhoGave(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
+// The plan names problems as the API names reasons. It cannot take the API's constants, since it knows no Kubernetes.
+func TestProblemsAreReasonsOfTheAPI(t *testing.T) {
 	var ofSpec []Problem
 	for _, p := range problemOrder() {
+		condition := v1alpha1.ConditionSynced
 		if p.OfSpec() {
-			ofSpec = append(ofSpec, p)
+			condition, ofSpec = v1alpha1.ConditionAccepted, append(ofSpec, p)
+		}
+		if !slices.Contains(v1alpha1.ReasonsOf(condition, metav1.ConditionFalse), string(p)) {
+			t.Errorf("%s is no reason of %s=False", p, condition)
 		}
 	}
 	if diff := cmp.Diff([]Problem{Conflict, AlreadyExists, URLLimitReached, Rejected}, ofSpec); diff != "" {

@@ -28,7 +28,6 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration"
 )
 
 // What becomes of an object that is there when somebody applies a manifest over it depends on who does: kubectl merges field by field, and
@@ -193,11 +192,11 @@ func asUnstructured(o runtime.Object) (*unstructured.Unstructured, error) {
 
 // newFieldManager is the API server's part of server-side apply, for one of the operator's kinds.
 func newFieldManager(kind schema.GroupVersionKind) (*managedfields.FieldManager, error) {
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("register the operator's kinds: %w", err)
+	types, err := newTypeConverter()
+	if err != nil {
+		return nil, err
 	}
-	one, types := oneVersion{}, applyconfiguration.NewTypeConverter(scheme)
+	one := oneVersion{}
 	manager, err := managedfields.NewDefaultCRDFieldManager(types, one, one, one, kind, kind.GroupVersion(), "", nil)
 	if err != nil {
 		return nil, fmt.Errorf("prepare server-side apply: %w", err)

@@ -23,14 +23,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/manager"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
@@ -239,24 +237,15 @@ func (f *fixture) writes() map[string]int {
 // startManager runs the real manager over the namespace until the test ends.
 func (f *fixture) startManager() {
 	f.Helper()
-	mgr, err := ctrl.NewManager(api.Config, ctrl.Options{
-		Scheme: api.Scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{f.namespace: {}}},
-		Client:     client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
-		Controller: config.Controller{SkipNameValidation: new(true)},
-	})
-	f.must(err)
-	metrics, err := controllers.NewMetrics(prometheus.NewRegistry())
-	f.must(err)
 	options := controllers.DefaultOptions()
 	options.AllowInsecureAPIBase, options.AllowedAPIBases = true, cloudinary.AnyAPIBase()
 	options.SyncInterval, options.SettleTime = time.Second, time.Second
 	options.VerificationNamespace = f.namespace
-	r := &controllers.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("test"), Metrics: metrics,
-		Transport: cloudinary.NewTransport(), Now: time.Now, Options: options,
-	}
-	f.must(r.SetupWithManager(mgr))
+	mgr, err := manager.New(api.Config, manager.Options{
+		Options: options, Registry: prometheus.NewRegistry(), Confined: []string{f.namespace},
+		Lease: manager.PatientLease(api.NewNamespace(f.T)), // its own: a test may have two managers
+	})
+	f.must(err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(ctx) }()

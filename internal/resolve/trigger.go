@@ -113,7 +113,7 @@ func (v *Trigger) referenceProblem(w *World) (plan.Stance, *Problem) {
 			"spec.endpointRef: the labels of namespace %s have not been read yet, by which NotificationEndpoint %s says who may use it", v.Namespace, v.EndpointKey)}
 	case ep.Problem != nil && ep.Namespace == v.Namespace:
 		return plan.Holds, &Problem{Reason: ep.Problem.Reason, Message: fmt.Sprintf("NotificationEndpoint %s: %s", v.EndpointKey, ep.Problem.Message)}
-	case ep.Problem != nil && !NeedsPerson(ep.Problem.Reason):
+	case ep.Problem != nil && !v1alpha1.NeedsPerson(ep.Problem.Reason):
 		return plan.Holds, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
 			"NotificationEndpoint %s waits for something that is still to come (%s); its own conditions say for what", v.EndpointKey, ep.Problem.Reason)}
 	case ep.Problem != nil:

@@ -90,10 +90,10 @@ func (a Assessment) setReady(ours *[]metav1.Condition, synced *resolve.Problem, 
 	}
 	set(v1alpha1.ConditionReady, status, cause.Reason, check.Annotate(cause.Message, a.Notes))
 	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
-	if !resolve.NeedsPerson(cause.Reason) && synced != nil && resolve.NeedsPerson(synced.Reason) {
+	if !v1alpha1.NeedsPerson(cause.Reason) && synced != nil && v1alpha1.NeedsPerson(synced.Reason) {
 		cause = synced // the spec may come right by itself, and the state still not
 	}
-	if resolve.NeedsPerson(cause.Reason) {
+	if v1alpha1.NeedsPerson(cause.Reason) {
 		present, absent = absent, present
 	}
 	meta.RemoveStatusCondition(ours, absent)

@@ -33,7 +33,7 @@ type Calls struct {
 // explain is why a state waits that would go away by calls.
 func (c Calls) explain(synced *resolve.Problem) *resolve.Problem {
 	switch {
-	case synced == nil || !resolve.WaitsForCalls(synced.Reason):
+	case synced == nil || !v1alpha1.WaitsForCalls(synced.Reason):
 		return synced
 	case c.Failed != nil:
 		return c.Failed
@@ -162,7 +162,7 @@ func whyMissing(w *resolve.World, t *resolve.Trigger, secret plan.Key) string {
 
 // withWayOut names the way out of a deletion that needs a person.
 func (a Assessment) withWayOut(t *resolve.Trigger) Assessment {
-	if t.DeletionTimestamp == nil || a.Synced == nil || !resolve.NeedsPerson(a.Synced.Reason) ||
+	if t.DeletionTimestamp == nil || a.Synced == nil || !v1alpha1.NeedsPerson(a.Synced.Reason) ||
 		strings.Contains(a.Synced.Message, v1alpha1.AnnotationAbandon) {
 		return a
 	}
@@ -174,7 +174,7 @@ func (a Assessment) withWayOut(t *resolve.Trigger) Assessment {
 // DeletionWaits is why a deletion waits for a person from now on; nil: it does not, or the status
 // says so already.
 func (a Assessment) DeletionWaits(t *resolve.Trigger) *resolve.Problem {
-	if t.DeletionTimestamp == nil || a.Synced == nil || !resolve.NeedsPerson(a.Synced.Reason) {
+	if t.DeletionTimestamp == nil || a.Synced == nil || !v1alpha1.NeedsPerson(a.Synced.Reason) {
 		return nil
 	}
 	if c := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionSynced); c != nil && c.Reason == a.Synced.Reason {

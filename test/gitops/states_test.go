@@ -16,14 +16,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	metav1apply "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/yaml"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 )
 
 // customizations is laid out as Argo CD's own folder of that name. Its test data is what the operator writes; test/gitops/kstatus reads it, too.
@@ -207,8 +206,8 @@ func triggerStates() map[string]state {
 
 func endpointStates() map[string]state {
 	const folder, actions = "NotificationEndpoint/testdata/", "NotificationEndpoint/actions/testdata/"
-	target := func(name string, waiting, dead int64) *applyv1alpha1.TargetStatusApplyConfiguration {
-		return applyv1alpha1.TargetStatus().WithName(name).WithDelivered(7).WithWaiting(waiting).WithDeadLetters(dead)
+	target := func(name string, waiting, dead int64) v1alpha1.TargetStatus {
+		return v1alpha1.TargetStatus{Name: name, Delivered: new(int64(7)), Waiting: &waiting, DeadLetters: &dead}
 	}
 	return map[string]state{
 		"an endpoint that no manager has seen": {file: folder + "progressing_unobserved.yaml", make: func(s *stage) client.Object {
@@ -310,7 +309,7 @@ func (s *stage) foreign(eventType, url string) {
 
 // received is an endpoint that the manager is content with, to which the receiver's conditions are added as the receiver adds them.
 func (s *stage) received(verifying metav1.ConditionStatus, verifyingReason, verifyingMessage, deliveringReason, deliveringMessage string,
-	targets ...*applyv1alpha1.TargetStatusApplyConfiguration,
+	targets ...v1alpha1.TargetStatus,
 ) client.Object {
 	s.Helper()
 	media := s.endpoint()
@@ -318,18 +317,21 @@ func (s *stage) received(verifying metav1.ConditionStatus, verifyingReason, veri
 	s.create(s.secret(), media)
 	s.start()
 	s.ready(media)
-	condition := func(conditionType string, status metav1.ConditionStatus, reason, message string) *metav1apply.ConditionApplyConfiguration {
-		return metav1apply.Condition().WithType(conditionType).WithStatus(status).WithReason(reason).WithMessage(message).
-			WithLastTransitionTime(metav1.Now()).WithObservedGeneration(media.Generation)
+	condition := func(conditionType string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+		return metav1.Condition{
+			Type: conditionType, Status: status, Reason: reason, Message: message,
+			LastTransitionTime: metav1.Now(), ObservedGeneration: media.Generation,
+		}
 	}
-	status := applyv1alpha1.NotificationEndpointStatus().WithConditions(
+	status := v1alpha1.NotificationEndpointStatus{Conditions: []metav1.Condition{
 		condition(v1alpha1.ConditionVerifying, verifying, verifyingReason, verifyingMessage),
-		condition(v1alpha1.ConditionDelivering, metav1.ConditionFalse, deliveringReason, deliveringMessage))
+		condition(v1alpha1.ConditionDelivering, metav1.ConditionFalse, deliveringReason, deliveringMessage),
+	}}
 	if len(targets) > 0 {
-		status.WithReceiver(applyv1alpha1.ReceiverStatus().WithTargets(targets...))
+		status.Receiver = &v1alpha1.ReceiverStatus{Targets: targets}
 	}
-	ac := applyv1alpha1.NotificationEndpoint(media.Name, media.Namespace).WithStatus(status)
-	s.must(cluster.Client.Status().Apply(s.Context(), ac, client.FieldOwner("cloudinary-receiver"), client.ForceOwnership))
+	part := statusapply.Endpoint(&metav1.ObjectMeta{Namespace: media.Namespace, Name: media.Name}, status)
+	s.must(cluster.Client.Status().Apply(s.Context(), part, client.FieldOwner(statusapply.Receiver), client.ForceOwnership))
 	return media
 }
 

@@ -18,14 +18,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/manager"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
@@ -79,24 +77,11 @@ func newStage(t *testing.T, simulated simulator.Options, namespaces ...string) *
 // start runs a manager until the test ends or the function that it returns is called.
 func (s *stage) start() (stop func()) {
 	s.Helper()
-	watched := map[string]cache.Config{}
-	for _, name := range s.namespaces {
-		watched[name] = cache.Config{}
-	}
-	mgr, err := ctrl.NewManager(cluster.Config, ctrl.Options{
-		Scheme: cluster.Scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Cache:      cache.Options{DefaultNamespaces: watched},
-		Client:     client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(len(watched) == 1)}},
-		Controller: config.Controller{SkipNameValidation: new(true)},
+	mgr, err := manager.New(cluster.Config, manager.Options{
+		Options: s.options, Registry: prometheus.NewRegistry(), Confined: s.namespaces,
+		Lease: manager.PatientLease(cluster.NewNamespace(s.T)), // its own: a test may end one of the stage's
 	})
 	s.must(err)
-	metrics, err := controllers.NewMetrics(prometheus.NewRegistry())
-	s.must(err)
-	r := &controllers.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("test"), Metrics: metrics,
-		Transport: cloudinary.NewTransport(), Now: time.Now, Options: s.options,
-	}
-	s.must(r.SetupWithManager(mgr))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(ctx) }()

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 )
 
 // name is where an object is stored.
@@ -57,12 +58,13 @@ func nameOf(o client.Object) name {
 type change struct{ before, after client.Object }
 
 // apiServer keeps objects as the API server does: resourceVersion, generation, uid, finalizers and deletion. What it has stored is
-// never changed in place. Its log is what watches tell.
+// never changed in place. Its log is what watches tell, and watched is what a manager's cache keeps of that.
 type apiServer struct {
 	now     func() time.Time
 	wrote   func(change)
 	objects map[name]client.Object
 	log     []change
+	watched []change
 	uids    int
 	// careless lets writes through whose resourceVersion is old; forgetful loses records that are intents; unguarded takes no finalizers.
 	careless, forgetful, unguarded bool
@@ -109,7 +111,18 @@ func (s *apiServer) put(before, after client.Object) {
 		s.objects[nameOf(after)] = after
 	}
 	s.log = append(s.log, c)
+	s.watched = append(s.watched, change{kept(before), kept(after)})
 	s.wrote(c)
+}
+
+// kept is what a manager's cache keeps of an object; nil of none.
+func kept(o client.Object) client.Object {
+	if o == nil {
+		return nil
+	}
+	o, _ = o.DeepCopyObject().(client.Object) // which it is already
+	_, _ = controllers.Strip(o)               // it fails for nothing that is an object
+	return o
 }
 
 // create is a user's. It says whether there was none of that name.

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 )
 
 // cache is what one process has seen of the API server: all changes up to a position in its log.
@@ -37,7 +37,7 @@ func newCache(server *apiServer, position int) *cache {
 
 func (c *cache) see(position int) {
 	for c.position < min(position, len(c.server.log)) {
-		change := c.server.log[c.position]
+		change := c.server.watched[c.position]
 		c.position++
 		if change.after == nil {
 			delete(c.objects, nameOf(change.before))
@@ -162,11 +162,8 @@ func (w statusWriter) Apply(_ context.Context, o runtime.ApplyConfiguration, _ .
 		if err != nil {
 			return nil, err
 		}
-		switch o := o.(type) {
-		case *applyv1alpha1.CloudinaryTriggerApplyConfiguration:
-			o.WithResourceVersion(after.GetResourceVersion())
-		case *applyv1alpha1.NotificationEndpointApplyConfiguration:
-			o.WithResourceVersion(after.GetResourceVersion())
+		if part, ok := o.(*statusapply.Configuration); ok {
+			part.ResourceVersion = new(after.GetResourceVersion())
 		}
 		return after, nil
 	})

@@ -81,7 +81,8 @@ func (r *run) leads() *process {
 	return r.leader
 }
 
-// newProcess begins with what the API server has, and knows nothing else.
+// newProcess begins with what the API server has, and knows nothing else. It makes the Reconciler itself, and not through internal/manager:
+// clock, API server, queue and lease are simulated, and controller-runtime's manager takes none of these.
 func (r *run) newProcess() *process {
 	r.processes++
 	p := &process{run: r, number: r.processes, skew: r.between(-5*time.Second, 5*time.Second)}

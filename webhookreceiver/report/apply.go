@@ -10,15 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 )
-
-// FieldManager owns the receiver's part of status.
-const FieldManager = "cloudinary-receiver"
 
 // write writes what the endpoint's status should be by now.
 func (o *endpointObject) write(ctx context.Context, w *Writer, now time.Time) error {
@@ -60,15 +56,12 @@ func has(s *v1alpha1.NotificationEndpointStatus) bool {
 func (w *Writer) applyEndpoint(
 	ctx context.Context, o *endpointObject, receiver *v1alpha1.ReceiverStatus, conditions []metav1.Condition,
 ) error {
-	// The API server does not look at the UID in a write of status alone, so the resourceVersion goes with it: an object of the
-	// same name made since is left alone.
 	object := w.Objects.Endpoint(o.e.key)
 	if object == nil || object.UID != o.uid {
 		return errGone
 	}
-	status := v1alpha1.NotificationEndpointStatus{Receiver: receiver, Conditions: conditions}
-	ac := part("NotificationEndpoint", object, status)
-	return w.Client.ApplyStatus(ctx, &v1alpha1.NotificationEndpoint{}, o.e.key, ac, FieldManager)
+	part := v1alpha1.NotificationEndpointStatus{Receiver: receiver, Conditions: conditions}
+	return w.Client.ApplyStatus(ctx, statusapply.Endpoint(object, part), statusapply.Receiver)
 }
 
 func (o *triggerObject) write(ctx context.Context, w *Writer, _ time.Time) error {
@@ -83,38 +76,12 @@ func (o *triggerObject) write(ctx context.Context, w *Writer, _ time.Time) error
 	if object == nil || object.UID != o.uid {
 		return errGone
 	}
-	status := v1alpha1.CloudinaryTriggerStatus{LastNotification: last}
-	ac := part("CloudinaryTrigger", object, status)
-	if err := w.Client.ApplyStatus(ctx, &v1alpha1.CloudinaryTrigger{}, o.t.key, ac, FieldManager); err != nil {
+	part := v1alpha1.CloudinaryTriggerStatus{LastNotification: last}
+	if err := w.Client.ApplyStatus(ctx, statusapply.Trigger(object, part), statusapply.Receiver); err != nil {
 		return err
 	}
 	o.last, o.seen = last, seen
 	return nil
-}
-
-// configuration is what is applied: which object, and the part of its status that is the receiver's. It is an apply configuration as the
-// generated ones are; those bring the whole of client-go's clientset along.
-type configuration struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Metadata   identity `json:"metadata"`
-	Status     any      `json:"status"`
-}
-
-type identity struct {
-	Namespace       string    `json:"namespace"`
-	Name            string    `json:"name"`
-	UID             types.UID `json:"uid"`
-	ResourceVersion string    `json:"resourceVersion"`
-}
-
-// part makes a configuration of the fields of status that are set: the types' optional fields are left out where they are zero.
-func part(kind string, of kube.Object, status any) configuration {
-	return configuration{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: kind,
-		Metadata: identity{Namespace: of.GetNamespace(), Name: of.GetName(), UID: of.GetUID(), ResourceVersion: of.GetResourceVersion()},
-		Status:   status,
-	}
 }
 
 // errGone means that the object is not there any more, or that another one has its name.

@@ -9,7 +9,7 @@
 //	Writer.Run     works out status from the Recorder, the dispatcher's lanes and the queue, and writes what changed
 //
 // A change of a condition is written at once, numbers once a minute an object, and no more than five objects a second. Status is
-// written by server-side apply, as the field manager FieldManager: the manager's part of it stays as it is.
+// written through internal/statusapply: the manager's part of it stays as it is.
 //
 // To use it:
 //

@@ -22,6 +22,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/events"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
@@ -51,14 +52,14 @@ type server struct {
 	behind int
 }
 
-func (s *server) ApplyStatus(_ context.Context, of kube.Object, key types.NamespacedName, ac any, fieldManager string) error {
+func (s *server) ApplyStatus(_ context.Context, part *statusapply.Configuration, fieldManager string) error {
 	if s.err != nil {
 		return s.err
 	}
 	if fieldManager != "cloudinary-receiver" {
 		return fmt.Errorf("applied by %s", fieldManager)
 	}
-	raw, err := json.Marshal(ac)
+	raw, err := json.Marshal(part)
 	if err != nil {
 		return err
 	}
@@ -71,10 +72,8 @@ func (s *server) ApplyStatus(_ context.Context, of kube.Object, key types.Namesp
 		return err
 	}
 	a := applied{at: s.clock.Now(), Kind: head.Kind, Metadata: head.Metadata, RawStatus: string(head.Status)}
-	if wanted := (types.NamespacedName{Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}); key != wanted {
-		return fmt.Errorf("%s is applied to %s", wanted, key)
-	}
-	if _, ok := of.(*v1alpha1.NotificationEndpoint); ok {
+	key := types.NamespacedName{Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}
+	if head.Kind == "NotificationEndpoint" {
 		err = s.applyEndpoint(key, &a, head.Status)
 	} else {
 		err = s.applyTrigger(key, &a, head.Status)

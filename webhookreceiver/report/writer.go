@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/turn"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/events"
@@ -35,7 +35,7 @@ type Objects interface {
 
 // StatusWriter writes part of an object's status by server-side apply, taking over fields of other managers.
 type StatusWriter interface {
-	ApplyStatus(ctx context.Context, of kube.Object, key types.NamespacedName, configuration any, fieldManager string) error
+	ApplyStatus(ctx context.Context, part *statusapply.Configuration, fieldManager string) error
 }
 
 // WriterOptions are what a Writer works with, and its bounds.

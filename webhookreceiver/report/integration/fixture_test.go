@@ -18,18 +18,16 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/cloudinary-operator/cloudinary-operator/internal/applyconfiguration/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/kube"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/statusapply"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/events"
@@ -52,9 +50,9 @@ type countingClient struct {
 	writes atomic.Int64
 }
 
-func (c *countingClient) ApplyStatus(ctx context.Context, of kube.Object, key types.NamespacedName, ac any, fieldManager string) error {
+func (c *countingClient) ApplyStatus(ctx context.Context, part *statusapply.Configuration, fieldManager string) error {
 	c.writes.Add(1)
-	return c.Client.ApplyStatus(ctx, of, key, ac, fieldManager)
+	return c.Client.ApplyStatus(ctx, part, fieldManager)
 }
 
 func (c *countingClient) Endpoint(key types.NamespacedName) *v1alpha1.NotificationEndpoint {
@@ -300,17 +298,21 @@ func (f *fixture) rest() {
 // manager writes what the manager writes.
 func (f *fixture) manager(reason string) {
 	f.Helper()
-	condition := func(kind string) *metav1ac.ConditionApplyConfiguration {
-		return metav1ac.Condition().WithType(kind).WithStatus(metav1.ConditionTrue).WithReason(reason).WithMessage("As it should be.").
-			WithLastTransitionTime(metav1.Now()).WithObservedGeneration(f.endpoint.Generation)
+	condition := func(kind string) metav1.Condition {
+		return metav1.Condition{
+			Type: kind, Status: metav1.ConditionTrue, Reason: reason, Message: "As it should be.",
+			LastTransitionTime: metav1.Now(), ObservedGeneration: f.endpoint.Generation,
+		}
 	}
-	owner := client.FieldOwner("cloudinary-operator-manager")
-	endpoint := applyv1alpha1.NotificationEndpoint("media", f.namespace).WithStatus(applyv1alpha1.NotificationEndpointStatus().
-		WithConditions(condition("Accepted"), condition("Ready")).WithURL("https://hooks.example.com/v1/notifications/x/media").WithObservedGeneration(1))
-	trigger := applyv1alpha1.CloudinaryTrigger("images", f.namespace).WithStatus(applyv1alpha1.CloudinaryTriggerStatus().
-		WithConditions(condition("Accepted"), condition("Ready")).WithObservedGeneration(1))
-	for _, ac := range []runtime.ApplyConfiguration{endpoint, trigger} {
-		if err := api.Client.Status().Apply(f.Context(), ac, owner, client.ForceOwnership); err != nil {
+	conditions := []metav1.Condition{condition("Accepted"), condition("Ready")}
+	endpoint := statusapply.Endpoint(&metav1.ObjectMeta{Namespace: f.namespace, Name: "media"}, v1alpha1.NotificationEndpointStatus{
+		Conditions: conditions, URL: "https://hooks.example.com/v1/notifications/x/media", ObservedGeneration: new(int64(1)),
+	})
+	trigger := statusapply.Trigger(&metav1.ObjectMeta{Namespace: f.namespace, Name: "images"}, v1alpha1.CloudinaryTriggerStatus{
+		Conditions: conditions, ObservedGeneration: new(int64(1)),
+	})
+	for _, part := range []*statusapply.Configuration{endpoint, trigger} {
+		if err := api.Client.Status().Apply(f.Context(), part, client.FieldOwner(statusapply.Manager), client.ForceOwnership); err != nil {
 			f.Fatal(err)
 		}
 	}
