@@ -167,7 +167,7 @@ func newVectors() vectors {
 			[]float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86400}), []string{"kind"}),
 		// Fewer buckets than the one by kind has: there is one for each target.
 		targetLatency: prometheus.NewHistogramVec(histogram("cloudinary_receiver_target_latency_seconds",
-			"Time from storing a notification until the target has it.", []float64{0.05, 0.25, 1, 5, 60, 900, 21600}), target),
+			"Time from storing a notification until the target has it.", []float64{0.05, 0.25, 1, 5, 30, 120, 600, 3600, 21600}), target),
 	}
 }
 

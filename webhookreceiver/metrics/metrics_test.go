@@ -164,7 +164,7 @@ func TestEventTypesAreThoseThatCloudinaryDocuments(t *testing.T) {
 }
 
 // What docs/receiver-metrics.md says of how many series there are.
-func TestATargetHasTenSeriesOfLatencyOnceItGotSomething(t *testing.T) {
+func TestATargetHasTwelveSeriesOfLatencyOnceItGotSomething(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Options{})
 	catalog, search := route.Target{Name: "catalog"}, route.Target{Name: "search"}
@@ -177,7 +177,7 @@ func TestATargetHasTenSeriesOfLatencyOnceItGotSomething(t *testing.T) {
 	}
 	f.AttemptEnded(attempt("media", "catalog", delivery.OutcomeDead, 400))
 	f.AttemptEnded(attempt("media", "catalog", delivery.OutcomeDelivered, 200))
-	if got := f.scrape(names...); len(got) != 10 {
+	if got := f.scrape(names...); len(got) != 12 {
 		t.Errorf("a target has the %d series %q", len(got), got)
 	}
 	stale := f.lookup(types.NamespacedName{Namespace: "shop", Name: "media"}).target("catalog")
