@@ -89,13 +89,14 @@ func TestRun(t *testing.T) {
 	}{
 		"all is drawn": {
 			map[string]string{dead: some, rate: typed, another: some},
-			[]string{`class="value orange"`, ">3<", ">By type &amp; target<", ">upload of shop<", ">delete of shop<", ">6 c/s<"}, "",
+			[]string{`class="value orange"`, ">3<", ">By type &amp; target<", ">upload of shop<", ">delete of shop<", ">6 c/s<"},
+			"",
 		},
 		"a mapped value":           {map[string]string{dead: `{"metric":{},"values":[[1782900036,"0"]]}`, rate: typed, another: some}, []string{`class="value green"`, ">none<"}, ""},
 		"one is known to be empty": {map[string]string{dead: "", rate: typed, another: some}, []string{`class="value red"`, ">no receiver<"}, ""},
 		"one is empty":             {map[string]string{dead: some, rate: typed, another: ""}, nil, "no data in the panels: Another"},
 		"one has no number":        {map[string]string{dead: some, rate: `{"metric":{},"values":[[1782900036,"NaN"]]}`, another: some}, nil, "By type & target"},
-		"one is refused":           {map[string]string{dead: some, rate: typed}, nil, `the panel "Another": Prometheus refuses another: who is`},
+		"one is refused":           {map[string]string{dead: some, rate: typed}, nil, `the panel "Another": refused another: who is`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -81,7 +81,7 @@ func (p *prometheus) ask(ctx context.Context, t target) ([]series, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask Prometheus: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read only
+	defer response.Body.Close()
 	var answer struct {
 		Error string
 		Data  struct {
@@ -95,7 +95,7 @@ func (p *prometheus) ask(ctx context.Context, t target) ([]series, error) {
 		return nil, fmt.Errorf("read what Prometheus answered (%s): %w", response.Status, err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("Prometheus refuses %s: %s", query.Get("query"), answer.Error)
+		return nil, fmt.Errorf("refused %s: %s", query.Get("query"), answer.Error)
 	}
 	var all []series
 	for _, r := range answer.Data.Result {

@@ -197,9 +197,9 @@ func (c *canvas) graph(a answered, b box, p picture) {
 	top := roundUp(highest(all), d.Unit)
 	c.axes(d, plot, p, top)
 	colors := lineColors()
-	for i := len(all) - 1; i >= 0; i-- { // the lowest of a stack is drawn last, over the others
+	for i, s := range slices.Backward(all) { // the lowest of a stack is drawn last, over the others
 		color := colors[i%len(colors)]
-		for _, part := range unbroken(all[i].samples, p) {
+		for _, part := range unbroken(s.samples, p) {
 			points := path(part, plot, p, top)
 			if stacked {
 				first, last := x(part[0].at, plot, p), x(part[len(part)-1].at, plot, p)
