@@ -247,7 +247,8 @@ func TestNotes(t *testing.T) {
 		},
 		"the first release": {
 			"# Changelog\n\n## [0.1.0] - 2026-12-01\n\n- Something.\n", "v0.1.0",
-			[]string{"all of it is new", "--version 0.1.0 "}, []string{"candidate", "Something.", "[["},
+			[]string{"all of it is new", "--version 0.1.0 "},
+			[]string{"candidate", "Something.", "[["},
 		},
 		"a later one": {
 			changelog, "v1.2.3",
