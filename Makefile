@@ -57,6 +57,10 @@ demo: ## Show in six scenes what it does, on a cluster and a Cloudinary made for
 demo-recording: ## Run the demo, and make the picture in the README of what it printed: docs/images/demo.svg.
 	@mkdir -p .local && hack/demo/demo.sh >.local/recording.txt && go run ./hack/demo/recording <.local/recording.txt
 
+.PHONY: dashboard-picture
+dashboard-picture: ## Run a demo under Prometheus for 7 minutes, and draw what the dashboard shows of it: docs/images/dashboard.svg.
+	@hack/demo/dashboard.sh
+
 .PHONY: demo-up
 demo-up: ## Start the demo's cluster, simulator and manager in the background; writes .local/demo.env to source.
 	@hack/demo/up.sh

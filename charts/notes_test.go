@@ -3,8 +3,11 @@
 package charts_test
 
 import (
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/cloudinary-operator/cloudinary-operator/hack/pages"
 )
 
 func TestTheNotesSayWhatToDo(t *testing.T) {
@@ -20,7 +23,7 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 			not: []string{"LOST", "admission policies", "The CRDs are not part", "rbac.create"},
 		},
 		"with everything that is needed": {
-			values: "receiver: {baseURL: https://hooks.example.com, ingress: {enabled: true, hosts: [hooks.example.com], tls: [{hosts: [hooks.example.com], secretName: hooks}]}}",
+			values: "{image: {registry: registry.example.com}, receiver: {baseURL: https://hooks.example.com, ingress: {enabled: true, hosts: [hooks.example.com], tls: [{hosts: [hooks.example.com], secretName: hooks}]}}}",
 			want:   []string{"\nkubectl create namespace shop ", "\nkubectl cloudinary send media -n shop --wait "},
 			not:    []string{"What is missing", "baseURL"},
 		},
@@ -38,7 +41,7 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 			want:   []string{"is LOST with its Pod"}, not: []string{"PersistentVolumeClaim"},
 		},
 		"without a receiver": {
-			values: "receiver: {enabled: false}",
+			values: "{image: {registry: registry.example.com}, receiver: {enabled: false}}",
 			want:   []string{"url: https://listener.example.com/cloudinary # yours"}, not: []string{"What is missing", "PersistentVolumeClaim", "cloudinary send"},
 		},
 		"without policies and roles": {
@@ -76,6 +79,24 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Before the first release the chart's own values name an image that nobody can pull. The packed chart of a release names it by digest.
+func TestTheNotesSayWhetherThereIsAnImage(t *testing.T) {
+	newest, err := pages.Read(os.DirFS(".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for values, missing := range map[string]bool{
+		"{}": newest.Version == "",
+		"image: {registry: registry.example.com}":                   false,
+		"image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}": false,
+	} {
+		text := notes(t, release{name: chart, namespace: system, values: values})
+		if said := strings.Contains(text, "There is no release yet"); said != missing {
+			t.Errorf("with %s the notes say that there is no image: %v, want %v", values, said, missing)
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	releasepages "github.com/cloudinary-operator/cloudinary-operator/hack/pages"
 )
 
 func TestMakeTargetsExist(t *testing.T) {
@@ -208,7 +209,34 @@ func pages(t *testing.T) map[string]string {
 		}
 		all[name] = string(raw)
 	}
+	for name, text := range otherEdition(t) {
+		if path.Ext(name) == ".md" {
+			all[name+" "+otherEditions] = text
+		}
+	}
 	return all
+}
+
+// otherEditions are what is added to the names of pages that are not as they are now.
+const otherEditions = "(after a release, or before)"
+
+// otherEdition has the pages as they are once there is a release; where there is one, as they were before.
+func otherEdition(t *testing.T) map[string]string {
+	t.Helper()
+	root := os.DirFS("..")
+	release, err := releasepages.Read(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := releasepages.Release{}
+	if release == other {
+		other.Version = "v9.8.7-rc.1"
+	}
+	rendered, err := releasepages.Render(root, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rendered
 }
 
 // Commands of the plugin, and their flags, are held against what its help prints.

@@ -27,6 +27,23 @@ func TestEachLinkLeadsSomewhere(t *testing.T) {
 	for _, problem := range brokenLinks(os.DirFS(".."), pages) {
 		t.Error(problem)
 	}
+	for _, problem := range brokenLinks(edition{os.DirFS(".."), otherEdition(t)}, pages) {
+		t.Error(otherEditions, problem)
+	}
+}
+
+// edition is the repository with other pages in it.
+type edition struct {
+	fs.FS
+	pages map[string]string
+}
+
+// ReadFile is what fs.ReadFile asks first.
+func (e edition) ReadFile(name string) ([]byte, error) {
+	if text, ok := e.pages[name]; ok {
+		return []byte(text), nil
+	}
+	return fs.ReadFile(e.FS, name)
 }
 
 func TestEachPageIsInTheIndex(t *testing.T) {

@@ -25,3 +25,6 @@ fi
 mkdir -p docs/reference
 "$crd_ref_docs" --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown \
   --output-path=docs/reference/api.md --log-level=ERROR --max-depth=20
+
+# What pages, manifests and the chart say of the newest release.
+go run ./hack/pages/write

@@ -36,7 +36,7 @@ const (
 
 // Reasons of Verifying.
 const (
-	// ReasonVerified means the last notification that could be judged was verified.
+	// ReasonVerified means the most recent notification was verified.
 	ReasonVerified = "Verified"
 	// ReasonVerificationKeysMissing means the receiver has no key to verify with: the endpoint's credentials were not accepted by Cloudinary
 	// yet, or the manager is not there. Requests are answered 503 until it has one, so that Cloudinary tries again.
@@ -61,7 +61,7 @@ const (
 
 // Reasons of Delivering.
 const (
-	// ReasonDelivered means each target has what it was to get, or is about to.
+	// ReasonDelivered means deliveries work: no target fails, and there are no dead letters.
 	ReasonDelivered = "Delivered"
 	// ReasonTargetFailing means deliveries that wait for a target failed; they are tried again, ever less often, until spec.receiver.retry.maxAge.
 	// Those that the target refused are not among them: see DeadLetters.

@@ -23,7 +23,7 @@ type recorder struct {
 // Stored is a new notification, which is on disk.
 func (r *recorder) Stored(e *route.Endpoint, id queue.ID, record *queue.Record, n *notification.Notification) {
 	r.recorder.Stored(e, id, record, n)
-	r.metrics.Stored(e)
+	r.metrics.Stored(e, record.EventType)
 	logStored(r.log, e, id, record)
 }
 

@@ -45,6 +45,9 @@ type panel struct {
 			Unit string `json:"unit"`
 		} `json:"defaults"`
 	} `json:"fieldConfig"`
+	Links []struct {
+		URL string `json:"url"`
+	} `json:"links"`
 	Targets []struct {
 		RefID      string     `json:"refId"`
 		Expr       string     `json:"expr"`
@@ -151,7 +154,7 @@ func TestEachPanelSaysWhatItShows(t *testing.T) {
 func TestTheDashboardAnswersTheQuestions(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"Are we in sync?", "How full are limit and budget?", "What arrives?", "What is refused, and why?",
+		"Is all well?", "Are we in sync?", "How full are limit and budget?", "What arrives?", "What is refused, and why?",
 		"How far behind is each target?", "How full is the store?", "Are the programs well?",
 	}
 	var got []string
@@ -162,6 +165,34 @@ func TestTheDashboardAnswersTheQuestions(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("rows %q, want %q", got, want)
+	}
+}
+
+// What the first row shows is green, or one click away from what to do.
+func TestTheFirstRowLeadsToTheRunbooks(t *testing.T) {
+	t.Parallel()
+	const where = "https://github.com/cloudinary-operator/cloudinary-operator/blob/main/docs/runbooks/"
+	headings := map[string]bool{}
+	for _, page := range []string{"manager.md", "receiver.md"} {
+		for _, found := range regexp.MustCompile(`(?m)^## (\S+)$`).FindAllSubmatch(read(t, "../../docs/runbooks/"+page), -1) {
+			headings[where+page+"#"+strings.ToLower(string(found[1]))] = true
+		}
+	}
+	stats := 0
+	for _, p := range readDashboard(t).Panels[1:] {
+		if p.Type == "row" {
+			break
+		}
+		if p.Type != "stat" {
+			continue
+		}
+		stats++
+		if len(p.Links) != 1 || !headings[p.Links[0].URL] {
+			t.Errorf("%q has the links %v, want one to an alert in the runbooks", p.Title, p.Links)
+		}
+	}
+	if stats != 8 {
+		t.Errorf("%d panels say whether all is well, want 8", stats)
 	}
 }
 

@@ -102,6 +102,9 @@ func parse(command string, args []string, getenv func(string) string) (release, 
 	if flags.NArg() > 0 {
 		return r, fmt.Errorf("%s: unexpected argument %q", command, flags.Arg(0))
 	}
+	if countedAsText().MatchString(r.version) {
+		return r, fmt.Errorf("--version: of %q the last number counts as text, so that 10 comes before 2: put a dot before it, as in v0.1.0-rc.1", r.version)
+	}
 	if !versionPattern().MatchString(r.version) {
 		return r, fmt.Errorf("--version: %q is no version, want vMAJOR.MINOR.PATCH such as v0.1.0, or v0.1.0-rc.1 to try one", r.version)
 	}
@@ -121,10 +124,14 @@ func parse(command string, args []string, getenv func(string) string) (release, 
 	return r, err
 }
 
-// versionPattern has no build metadata: a tag of an image cannot have a plus sign.
+// versionPattern is that of Semantic Versioning, without build metadata: a tag of an image cannot have a plus sign.
 func versionPattern() *regexp.Regexp {
-	return regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z]+([.-][0-9A-Za-z]+)*)?$`)
+	const number, identifier = `(?:0|[1-9]\d*)`, `(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)`
+	return regexp.MustCompile(`^v` + number + `\.` + number + `\.` + number + `(?:-` + identifier + `(?:\.` + identifier + `)*)?$`)
 }
+
+// countedAsText finds versions such as v0.1.0-rc1, which are valid, and are not ordered as people count.
+func countedAsText() *regexp.Regexp { return regexp.MustCompile(`-(?:alpha|beta|rc)\d+$`) }
 
 func parseEpoch(seconds string) (time.Time, error) {
 	if seconds == "" {

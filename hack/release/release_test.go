@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,8 @@ func TestVersions(t *testing.T) {
 		"v0.1.0": true, "v10.20.30": true, "v0.1.0-rc.1": true, "v1.0.0-alpha": true,
 		"": false, "0.1.0": false, "v0.1": false, "v01.1.0": false, "v0.1.0+build": false, "v0.1.0-": false, "v0.1.0-rc..1": false, "main": false,
 		"v0.1.0\nv0.2.0": false, "v0.1.0-3-gabcdef-dirty": true,
+		// Helm refuses the first, and orders the others before or after what they are not.
+		"v0.1.0-rc.01": false, "v0.1.0-rc1": false, "v0.1.0-beta2": false, "v0.1.0-rc.10": true, "v0.1.0-0.1": true, "v0.1.0-rc.1-dirty": true,
 	} {
 		t.Run(version, func(t *testing.T) {
 			_, err := parse("check", []string{"--version", version}, func(string) string { return "" })
@@ -199,7 +202,7 @@ const changelog = `# Changelog
 [1.2.3]: https://example.com/compare/v1.2.2...v1.2.3
 `
 
-func TestNotes(t *testing.T) {
+func TestChanges(t *testing.T) {
 	for name, tc := range map[string]struct {
 		version, want, problem string
 	}{
@@ -211,7 +214,7 @@ func TestNotes(t *testing.T) {
 		"one of which nothing is told":   {version: "v1.2.2", problem: "the section [1.2.2] of CHANGELOG.md is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := notes(changelog, tc.version)
+			got, err := changes(changelog, tc.version)
 			if tc.problem != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.problem) {
 					t.Errorf("got %v, want %q in it", err, tc.problem)
@@ -228,20 +231,85 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+func TestNotes(t *testing.T) {
+	const first = "# Changelog\n\n## [Unreleased]\n\n### Changed\n\n- What nobody had.\n"
+	for name, tc := range map[string]struct {
+		changelog, version string
+		has, hasNot        []string
+	}{
+		"a candidate of the first release": {
+			first, "v0.1.0-rc.1",
+			[]string{
+				"**This is a release candidate.**", "all of it is new", project + "/releases/download/v0.1.0-rc.1/install.yaml", "--version 0.1.0-rc.1 ",
+				"](" + project + "/blob/v0.1.0-rc.1/docs/getting-started.md#3-store-the-credentials)", "oci://registry.example.com/mirror/charts/",
+			},
+			[]string{"What nobody had", "](docs/", "[["},
+		},
+		"the first release": {
+			"# Changelog\n\n## [0.1.0] - 2026-12-01\n\n- Something.\n", "v0.1.0",
+			[]string{"all of it is new", "--version 0.1.0 "},
+			[]string{"candidate", "Something.", "[["},
+		},
+		"a later one": {
+			changelog, "v1.2.3",
+			[]string{"### Added\n\n- Something. See [1.2.2].\n", "](" + project + "/blob/v1.2.3/docs/upgrade.md)"},
+			[]string{"all of it is new", "candidate", "](docs/", "[["},
+		},
+		"a candidate of a later one": {changelog, "v1.3.0-rc.1", []string{"candidate", "- What comes.\n"}, []string{"all of it is new"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := sample(t)
+			r.version = tc.version
+			got, err := r.notes(tc.changelog)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range tc.has {
+				if !strings.Contains(got, want) {
+					t.Errorf("the notes do not have %q:\n%s", want, got)
+				}
+			}
+			for _, not := range tc.hasNot {
+				if strings.Contains(got, not) {
+					t.Errorf("the notes have %q:\n%s", not, got)
+				}
+			}
+		})
+	}
+}
+
+// What the notes lead to is there.
+func TestTheNotesLeadSomewhere(t *testing.T) {
+	root := filepath.Join("..", "..")
+	for _, link := range relativeLink.FindAllStringSubmatch(notesTemplate, -1) {
+		file, anchor, _ := strings.Cut(link[1], "#")
+		text := strings.ToLower(read(t, filepath.Join(root, filepath.FromSlash(file))))
+		// The words of an anchor are those of a heading, without its signs.
+		heading := regexp.MustCompile(`(?m)^#+ [` + "`" + `]?` + strings.ReplaceAll(regexp.QuoteMeta(anchor), "-", `[^\n\w]+`))
+		if anchor != "" && !heading.MatchString(text) {
+			t.Errorf("%s has no heading #%s", file, anchor)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	deployment := "      - name: manager\n        image: ghcr.io/cloudinary-operator/cloudinary-operator:v1.2.3\n"
 	chart := "version: 1.2.3\nappVersion: v1.2.3\n"
 	for name, tc := range map[string]struct {
 		version, receiver, chart string
-		problem                  string
+		released, problem        string
 	}{
 		"all name the version":             {version: "v1.2.3", receiver: deployment, chart: chart},
 		"one names another":                {version: "v1.2.3", receiver: strings.ReplaceAll(deployment, "v1.2.3", "v1.2.2"), chart: chart, problem: "config/receiver/deployment.yaml names the image v1.2.2, not v1.2.3"},
 		"one names none":                   {version: "v1.2.3", receiver: "image: something/else:v1.2.3", chart: chart, problem: "config/receiver/deployment.yaml names no image of the project's"},
 		"the chart has another":            {version: "v1.2.3", receiver: deployment, chart: "version: 1.2.3\nappVersion: v1.2.2\n", problem: "charts/cloudinary-operator/Chart.yaml has version 1.2.3 and appVersion v1.2.2, want 1.2.3 and v1.2.3"},
+		"the pages name another":           {version: "v1.2.3", receiver: deployment, chart: chart, released: "none", problem: `hack/pages/released.txt has "none", want v1.2.3`},
 		"a version to try changes nothing": {version: "v1.3.0-rc.1", receiver: deployment, chart: chart},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if tc.released == "" {
+				tc.released = "v1.2.3"
+			}
 			r := sample(t)
 			r.version = tc.version
 			put(t, filepath.Join(r.root, "CHANGELOG.md"), []byte(changelog), 0o644)
@@ -249,6 +317,7 @@ func TestCheck(t *testing.T) {
 			put(t, filepath.Join(r.root, "config", "samples", "listener", "deployment.yaml"), []byte(strings.ReplaceAll(deployment, "/cloudinary-operator:", "/sample-listener:")), 0o644)
 			put(t, filepath.Join(r.root, "config", "receiver", "deployment.yaml"), []byte(tc.receiver), 0o644)
 			put(t, filepath.Join(r.chartFolder(), "Chart.yaml"), []byte(tc.chart), 0o644)
+			put(t, filepath.Join(r.root, "hack", "pages", "released.txt"), []byte(tc.released+"\n"), 0o644)
 			err := r.check()
 			if tc.problem == "" && err != nil {
 				t.Error(err)
@@ -266,7 +335,7 @@ func TestTheProjectCanBeReleased(t *testing.T) {
 	if err == nil {
 		t.Fatal("a version that nothing names passes")
 	}
-	for _, want := range []string{"no section [999.0.0]", "config/manager/deployment.yaml names the image v", "config/receiver/deployment.yaml names the image v", "config/samples/listener/deployment.yaml names the image v", "Chart.yaml has version"} {
+	for _, want := range []string{"no section [999.0.0]", "config/manager/deployment.yaml names the image v", "config/receiver/deployment.yaml names the image v", "config/samples/listener/deployment.yaml names the image v", "Chart.yaml has version", "hack/pages/released.txt has "} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}

@@ -256,7 +256,7 @@ func endpointStates() map[string]state {
 			return media
 		}},
 		"an endpoint whose target fails": {file: folder + "healthy_targetFailing.yaml", make: func(s *stage) client.Object {
-			return s.received(metav1.ConditionTrue, v1alpha1.ReasonVerified, "The last notification that could be judged was verified.",
+			return s.received(metav1.ConditionTrue, v1alpha1.ReasonVerified, "The most recent notification was verified.",
 				v1alpha1.ReasonTargetFailing, "Deliveries fail to the target catalog: the Service answered 503. "+
 					"They are tried again, ever less often, until spec.receiver.retry.maxAge.")
 		}},
@@ -268,12 +268,12 @@ func endpointStates() map[string]state {
 					"deadletters redrive media -n shop, or give this object the annotation "+v1alpha1.AnnotationRedrive+" with a new value.")
 		}},
 		"an endpoint that has dead letters": {file: actions + "deadLetters.yaml", make: func(s *stage) client.Object {
-			return s.received(metav1.ConditionTrue, v1alpha1.ReasonVerified, "The last notification that could be judged was verified.",
+			return s.received(metav1.ConditionTrue, v1alpha1.ReasonVerified, "The most recent notification was verified.",
 				v1alpha1.ReasonDeadLetters, "Notifications were given up for the target catalog and are kept. Once the cause is gone, have them "+
 					"delivered again by giving this object the annotation "+v1alpha1.AnnotationRedrive+" with any new value.", target("catalog", 0, 2))
 		}},
 		"an endpoint that has dead letters of one target while another one fails": {file: actions + "deadLettersBehindAFailure.yaml", make: func(s *stage) client.Object {
-			return s.received(metav1.ConditionTrue, v1alpha1.ReasonVerified, "The last notification that could be judged was verified.",
+			return s.received(metav1.ConditionTrue, v1alpha1.ReasonVerified, "The most recent notification was verified.",
 				v1alpha1.ReasonTargetFailing, "Deliveries fail to the target catalog: the Service answered 503. "+
 					"They are tried again, ever less often, until spec.receiver.retry.maxAge.", target("catalog", 3, 0), target("search", 0, 1))
 		}},

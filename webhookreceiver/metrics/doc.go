@@ -9,6 +9,7 @@
 //	m.Committed, m.Forgotten                   // queue.Options.OnCommit, OnForgotten
 //	m.Suppressed                               // events.Options.Suppressed
 //
-// Labels come from the routes and from closed sets, never from a request; the series of what the routes do not have any more go.
+// Labels come from the routes and from closed sets, never from a request: an event type that Cloudinary does not document is "other". The
+// series of what the routes do not have any more go.
 // What is counted for each request is resolved in advance.
 package metrics

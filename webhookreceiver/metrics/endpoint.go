@@ -20,6 +20,7 @@ type endpoint struct {
 	received, duplicates prometheus.Counter
 	forgotten            prometheus.Counter
 	rejected, suppressed *series
+	eventTypes           *series
 
 	targets atomic.Pointer[map[string]*target]
 }
@@ -30,6 +31,7 @@ type target struct {
 	latency             prometheus.Observer
 	retries             prometheus.Counter
 	attempts, endedWith *series
+	ownLatency          *lazyHistogram
 }
 
 // series are the children of a vector that differ in their last label. A child comes with the first thing it counts.
@@ -117,6 +119,7 @@ func (m *Metrics) newEndpoint(key types.NamespacedName) *endpoint {
 	e := &endpoint{
 		key:      key,
 		rejected: newSeries(v.rejected, len(m.reasons), key.Namespace, key.Name), suppressed: newSeries(v.suppressed, len(m.suppression), key.Namespace, key.Name),
+		eventTypes: newSeries(v.eventTypes, len(m.eventTypes), key.Namespace, key.Name),
 	}
 	e.targets.Store(&map[string]*target{})
 	if key.Name != "" {
@@ -142,7 +145,7 @@ func (m *Metrics) syncTargets(e *endpoint, at *route.Endpoint) {
 		// A target that stays may have become one of the other kind.
 		next[t.Name] = &target{
 			kind: m.vectors.attemptDuration.WithLabelValues(kind), latency: m.vectors.latency.WithLabelValues(kind),
-			retries: known.retries, attempts: known.attempts, endedWith: known.endedWith,
+			retries: known.retries, attempts: known.attempts, endedWith: known.endedWith, ownLatency: known.ownLatency,
 		}
 	}
 	e.targets.Store(&next)
@@ -159,6 +162,8 @@ func (m *Metrics) newTarget(key types.NamespacedName, name string) *target {
 		retries:   v.retries.WithLabelValues(key.Namespace, key.Name, name),
 		attempts:  newSeries(v.attempts, statusClasses, key.Namespace, key.Name, name),
 		endedWith: newSeries(v.deliveries, len(delivery.Outcomes()), key.Namespace, key.Name, name),
+
+		ownLatency: &lazyHistogram{vector: v.targetLatency, labels: []string{key.Namespace, key.Name, name}},
 	}
 }
 
@@ -166,6 +171,7 @@ func (m *Metrics) newTarget(key types.NamespacedName, name string) *target {
 func (m *Metrics) removeTarget(key types.NamespacedName, name string, t *target) {
 	t.attempts.end()
 	t.endedWith.end()
+	t.ownLatency.end()
 	m.vectors.retries.DeleteLabelValues(key.Namespace, key.Name, name)
 }
 
@@ -173,6 +179,7 @@ func (m *Metrics) removeTarget(key types.NamespacedName, name string, t *target)
 func (m *Metrics) remove(e *endpoint) {
 	e.rejected.end()
 	e.suppressed.end()
+	e.eventTypes.end()
 	for name, t := range *e.targets.Load() {
 		m.removeTarget(e.key, name, t)
 	}
@@ -217,6 +224,8 @@ func (t *target) ended(a *delivery.Attempt) {
 		}
 	}
 	if a.Outcome == delivery.OutcomeDelivered && !a.ReceivedAt.IsZero() {
-		t.latency.Observe(a.EndedAt.Sub(a.ReceivedAt).Seconds())
+		took := a.EndedAt.Sub(a.ReceivedAt).Seconds()
+		t.latency.Observe(took)
+		t.ownLatency.observe(took)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/httpserver"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/events"
@@ -49,6 +50,7 @@ type Options struct {
 type Metrics struct {
 	reasons     map[string]int
 	suppression map[events.Suppression]int
+	eventTypes  map[string]int // otherEventType among them
 	vectors     vectors
 	answers     map[int]prometheus.Counter
 	otherAnswer prometheus.Counter
@@ -62,11 +64,19 @@ type Metrics struct {
 // vectors are the metrics that are counted, as opposed to read.
 type vectors struct {
 	received, duplicates, rejected, responses     *prometheus.CounterVec
-	forgotten                                     *prometheus.CounterVec
+	forgotten, eventTypes                         *prometheus.CounterVec
 	attempts, retries, deliveries, suppressed     *prometheus.CounterVec
 	requestDuration                               prometheus.Histogram
 	commitDuration, commitOperations, commitBytes prometheus.Histogram
-	attemptDuration, latency                      *prometheus.HistogramVec
+	attemptDuration, latency, targetLatency       *prometheus.HistogramVec
+}
+
+// otherEventType stands for all event types that Cloudinary does not document: whoever signs a body may write any word into it.
+const otherEventType = "other"
+
+// eventTypeLabels are all that the label for an event type is ever set to.
+func eventTypeLabels() []string {
+	return append(notification.EventTypes(), notification.UnknownEventType, otherEventType)
 }
 
 // The kinds of targets.
@@ -78,13 +88,17 @@ const (
 // New makes the metrics and registers them.
 func New(registry prometheus.Registerer, o Options) (*Metrics, error) {
 	m := &Metrics{
-		reasons: map[string]int{}, suppression: map[events.Suppression]int{}, vectors: newVectors(), answers: map[int]prometheus.Counter{},
+		reasons: map[string]int{}, suppression: map[events.Suppression]int{}, eventTypes: map[string]int{}, vectors: newVectors(),
+		answers: map[int]prometheus.Counter{},
 	}
 	for i, reason := range o.Reasons {
 		m.reasons[reason] = i
 	}
 	for i, why := range events.Suppressions() {
 		m.suppression[why] = i
+	}
+	for i, eventType := range eventTypeLabels() {
+		m.eventTypes[eventType] = i
 	}
 	for _, c := range m.vectors.all() {
 		if err := registry.Register(c); err != nil {
@@ -122,6 +136,9 @@ func newVectors() vectors {
 			"Notifications that were verified, and stored before.", endpoint...),
 		forgotten: counter("cloudinary_receiver_notifications_forgotten_total",
 			"Notifications that are no longer remembered although they could still be sent again, for want of room.", endpoint...),
+		eventTypes: counter("cloudinary_receiver_notifications_by_event_type_total",
+			"Notifications that were verified and stored, by event type (unknown: the body does not tell; other: one that Cloudinary does not document).",
+			append(endpoint, "event_type")...),
 		rejected: counter("cloudinary_receiver_requests_rejected_total",
 			"Requests that were refused, by reason; those for an endpoint that does not exist have no namespace and no endpoint.",
 			append(endpoint, "reason")...),
@@ -148,21 +165,32 @@ func newVectors() vectors {
 		latency: prometheus.NewHistogramVec(histogram("cloudinary_receiver_delivery_latency_seconds",
 			"Time from storing a notification until a target has it, by kind of target (service, event).",
 			[]float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86400}), []string{"kind"}),
+		// Fewer buckets than the one by kind has: there is one for each target.
+		targetLatency: prometheus.NewHistogramVec(histogram("cloudinary_receiver_target_latency_seconds",
+			"Time from storing a notification until the target has it.", []float64{0.05, 0.25, 1, 5, 30, 120, 600, 3600, 21600}), target),
 	}
 }
 
 func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		v.received, v.duplicates, v.forgotten, v.rejected, v.responses, v.attempts, v.retries, v.deliveries, v.suppressed,
-		v.requestDuration, v.commitDuration, v.commitOperations, v.commitBytes, v.attemptDuration, v.latency,
+		v.received, v.duplicates, v.forgotten, v.eventTypes, v.rejected, v.responses, v.attempts, v.retries, v.deliveries, v.suppressed,
+		v.requestDuration, v.commitDuration, v.commitOperations, v.commitBytes, v.attemptDuration, v.latency, v.targetLatency,
 	}
 }
 
 // Stored counts a notification that was verified and stored.
-func (m *Metrics) Stored(at *route.Endpoint) {
-	if e := m.lookup(at.Key); e != nil {
-		e.received.Inc()
+func (m *Metrics) Stored(at *route.Endpoint, eventType string) {
+	e := m.lookup(at.Key)
+	if e == nil {
+		return
 	}
+	e.received.Inc()
+	i, known := m.eventTypes[eventType]
+	if !known {
+		eventType = otherEventType
+		i = m.eventTypes[eventType]
+	}
+	e.eventTypes.inc(i, eventType)
 }
 
 // Duplicate counts a notification that was verified, and stored before.

@@ -92,13 +92,13 @@ func TestWhatTheHandlerCountsStandsUnderItsEndpoint(t *testing.T) {
 	f := newFixture(t, Options{})
 	media, unknown := testEndpoint("media"), testEndpoint("made-up")
 	f.Sync(route.NewTable([]*route.Endpoint{media}))
-	f.Stored(media)
-	f.Stored(media)
+	f.Stored(media, "upload")
+	f.Stored(media, "delete")
 	f.Duplicate(media)
 	f.Rejected(media, "bad_signature")
 	f.Rejected(nil, "unknown_endpoint")
 	f.Rejected(media, "a reason that a client made up")
-	f.Stored(unknown)
+	f.Stored(unknown, "upload")
 	f.Rejected(unknown, "bad_signature")
 	f.wants(`
 		notifications_duplicate_total{endpoint="media",namespace="shop"} 1
@@ -130,7 +130,62 @@ func TestAttemptsAreCountedByTargetAndStatusClass(t *testing.T) {
 	f.wants(`
 		delivery_latency_seconds_count{kind="service"} 1
 		delivery_latency_seconds_sum{kind="service"} 3
-	`, "cloudinary_receiver_delivery_latency_seconds_count", "cloudinary_receiver_delivery_latency_seconds_sum")
+		target_latency_seconds_count{endpoint="media",namespace="shop",target="catalog"} 1
+		target_latency_seconds_sum{endpoint="media",namespace="shop",target="catalog"} 3
+	`, "cloudinary_receiver_delivery_latency_seconds_count", "cloudinary_receiver_delivery_latency_seconds_sum",
+		"cloudinary_receiver_target_latency_seconds_count", "cloudinary_receiver_target_latency_seconds_sum")
+}
+
+// Whoever holds a key may sign a body with any word in it, so that the words are no labels.
+func TestEventTypesAreThoseThatCloudinaryDocuments(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Options{})
+	media := testEndpoint("media")
+	f.Sync(route.NewTable([]*route.Endpoint{media}))
+	for _, eventType := range []string{"upload", "upload", "resource_tags_changed", "unknown", "made_up", "made_up_too", ""} {
+		f.Stored(media, eventType)
+	}
+	f.wants(`
+		notifications_by_event_type_total{endpoint="media",event_type="other",namespace="shop"} 3
+		notifications_by_event_type_total{endpoint="media",event_type="resource_tags_changed",namespace="shop"} 1
+		notifications_by_event_type_total{endpoint="media",event_type="unknown",namespace="shop"} 1
+		notifications_by_event_type_total{endpoint="media",event_type="upload",namespace="shop"} 2
+		notifications_received_total{endpoint="media",namespace="shop"} 7
+	`, "cloudinary_receiver_notifications_by_event_type_total", "cloudinary_receiver_notifications_received_total")
+	for n := range 10_000 {
+		f.Stored(media, fmt.Sprint("made_up_", n))
+	}
+	for _, eventType := range eventTypeLabels() {
+		f.Stored(media, eventType)
+	}
+	if got, want := len(f.scrape("cloudinary_receiver_notifications_by_event_type_total")), 32; got != want {
+		t.Errorf("%d series of one endpoint, and docs/receiver-metrics.md says that there are %d at most", got, want)
+	}
+}
+
+// What docs/receiver-metrics.md says of how many series there are.
+func TestATargetHasTwelveSeriesOfLatencyOnceItGotSomething(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Options{})
+	catalog, search := route.Target{Name: "catalog"}, route.Target{Name: "search"}
+	f.Sync(route.NewTable([]*route.Endpoint{testEndpoint("media", catalog, search)}))
+	names := []string{
+		"cloudinary_receiver_target_latency_seconds_bucket", "cloudinary_receiver_target_latency_seconds_sum", "cloudinary_receiver_target_latency_seconds_count",
+	}
+	if got := f.scrape(names...); len(got) > 0 {
+		t.Errorf("before anything was delivered there is %q", got)
+	}
+	f.AttemptEnded(attempt("media", "catalog", delivery.OutcomeDead, 400))
+	f.AttemptEnded(attempt("media", "catalog", delivery.OutcomeDelivered, 200))
+	if got := f.scrape(names...); len(got) != 12 {
+		t.Errorf("a target has the %d series %q", len(got), got)
+	}
+	stale := f.lookup(types.NamespacedName{Namespace: "shop", Name: "media"}).target("catalog")
+	f.Sync(route.NewTable([]*route.Endpoint{testEndpoint("media", search)}))
+	stale.ownLatency.observe(1)
+	if got := f.scrape(names...); len(got) > 0 {
+		t.Errorf("after the target was removed there is %q", got)
+	}
 }
 
 func TestTheSeriesOfWhatIsGoneGo(t *testing.T) {
@@ -142,32 +197,32 @@ func TestTheSeriesOfWhatIsGoneGo(t *testing.T) {
 	count := func() int {
 		return len(f.scrape("cloudinary_receiver_notifications_received_total", "cloudinary_receiver_requests_rejected_total",
 			"cloudinary_receiver_deliveries_total", "cloudinary_receiver_delivery_attempts_total", "cloudinary_receiver_delivery_retries_total",
-			"cloudinary_receiver_events_suppressed_total"))
+			"cloudinary_receiver_events_suppressed_total", "cloudinary_receiver_notifications_by_event_type_total", "cloudinary_receiver_target_latency_seconds_sum"))
 	}
 	stale := f.lookup(media.Key)
 	for _, e := range []*route.Endpoint{media, other} {
-		f.Stored(e)
+		f.Stored(e, "upload")
 		f.Rejected(e, "bad_signature")
 		f.Suppressed(e, events.SuppressedByEndpoint)
 		for _, target := range e.Targets {
 			f.AttemptEnded(attempt(e.Key.Name, target.Name, delivery.OutcomeDelivered, 200))
 		}
 	}
-	if n := count(); n != 2*3+3*3 {
+	if n := count(); n != 2*4+3*4 {
 		t.Errorf("%d series of two endpoints with three targets", n)
 	}
 	f.Sync(route.NewTable([]*route.Endpoint{testEndpoint("media", catalog), other}))
-	if n := count(); n != 2*3+2*3 {
+	if n := count(); n != 2*4+2*4 {
 		t.Errorf("%d series after a target was removed", n)
 	}
 	f.Sync(route.NewTable([]*route.Endpoint{other}))
-	if n := count(); n != 3+3 {
+	if n := count(); n != 4+4 {
 		t.Errorf("%d series after an endpoint was removed", n)
 	}
 	// Somebody who looked the endpoint up before does not bring it back.
 	stale.rejected.inc(1, "unknown_endpoint")
 	stale.rejected.inc(0, "bad_signature")
-	if n := count(); n != 3+3 {
+	if n := count(); n != 4+4 {
 		t.Errorf("%d series after a late request", n)
 	}
 }
@@ -257,7 +312,7 @@ func BenchmarkStored(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			m.Stored(media)
+			m.Stored(media, "upload")
 			m.Answered(200, time.Millisecond)
 		}
 	})

@@ -87,7 +87,7 @@ func delivering(of types.NamespacedName, targets []health, before judgment, now 
 	case len(sentences) > 0:
 		return judgment{metav1.ConditionFalse, v1alpha1.ReasonDeadLetters, message}
 	case delivered && len(targets) > 0:
-		return judgment{metav1.ConditionTrue, v1alpha1.ReasonDelivered, "Each target has what it was to get, or is about to."}
+		return judgment{metav1.ConditionTrue, v1alpha1.ReasonDelivered, "Deliveries work: no target fails, and there are no dead letters."}
 	default:
 		return judgment{}
 	}

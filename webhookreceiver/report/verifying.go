@@ -138,7 +138,7 @@ func verifying(v verification, now time.Time) judgment {
 	case unknown && !v.verifiedAt.After(v.beforeAt):
 		return v.before
 	default:
-		return judgment{metav1.ConditionTrue, v1alpha1.ReasonVerified, "The last notification that could be judged was verified."}
+		return judgment{metav1.ConditionTrue, v1alpha1.ReasonVerified, "The most recent notification was verified."}
 	}
 }
 
