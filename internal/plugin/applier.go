@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 // What becomes of an object that is there when somebody applies a manifest over it depends on who does: kubectl merges field by field, and
@@ -245,7 +246,7 @@ func become[T any, P interface {
 		s.refuseApply(kind, want, err)
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("%s %s: what %s makes of it: %w", kind, keyOf(want), s.applier.spoken(), err)
+		return false, fmt.Errorf("%s %s: what %s makes of it: %w", kind, resolve.KeyOf(want), s.applier.spoken(), err)
 	}
 	s.warnOfRemains(kind, want, got)
 	if equality.Semantic.DeepEqual(have.Object["spec"], got.Object["spec"]) {
@@ -253,13 +254,15 @@ func become[T any, P interface {
 	}
 	raw, err := json.Marshal(got.Object)
 	if err != nil {
-		return false, fmt.Errorf("encode %s %s: %w", kind, keyOf(want), err)
+		return false, fmt.Errorf("encode %s %s: %w", kind, resolve.KeyOf(want), err)
 	}
 	var next T // a new one: what is not in the JSON would stay in the old one
 	if err := json.Unmarshal(raw, &next); err != nil {
-		return false, fmt.Errorf("decode %s %s: %w", kind, keyOf(want), err)
+		return false, fmt.Errorf("decode %s %s: %w", kind, resolve.KeyOf(want), err)
 	}
+	created := live.GetCreationTimestamp() // which JSON has in whole seconds: what is new would be as old as what is there
 	*live = next
+	live.SetCreationTimestamp(created)
 	live.SetGeneration(live.GetGeneration() + 1)
 	return true, nil
 }
@@ -269,11 +272,11 @@ func unstructuredOf(kind string, typed client.Object) (*unstructured.Unstructure
 	typed.GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind)) // which elements of a list are without
 	raw, err := json.Marshal(typed)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s %s: %w", kind, keyOf(typed), err)
+		return nil, fmt.Errorf("encode %s %s: %w", kind, resolve.KeyOf(typed), err)
 	}
 	o := &unstructured.Unstructured{}
 	if err := o.UnmarshalJSON(raw); err != nil {
-		return nil, fmt.Errorf("decode %s %s: %w", kind, keyOf(typed), err)
+		return nil, fmt.Errorf("decode %s %s: %w", kind, resolve.KeyOf(typed), err)
 	}
 	return o, nil
 }
@@ -281,8 +284,8 @@ func unstructuredOf(kind string, typed client.Object) (*unstructured.Unstructure
 // refuseApply says that an object stays as it is, since somebody else owns what the manifest sets.
 func (s *scene) refuseApply(kind string, manifest *unstructured.Unstructured, conflict error) {
 	s.warn("%s is refused for %s %s, which is planned as it is: %v; to take over what others own, apply and plan with --force-conflicts",
-		s.applier.spoken(), kind, keyOf(manifest), conflict)
-	s.miss("the manifest of %s %s, which may not be applied over what others own", kind, keyOf(manifest))
+		s.applier.spoken(), kind, resolve.KeyOf(manifest), conflict)
+	s.miss("the manifest of %s %s, which may not be applied over what others own", kind, resolve.KeyOf(manifest))
 }
 
 // warnOfRemains says what stays in an object that the manifest does not have, since the applier leaves what others have added.
@@ -291,7 +294,7 @@ func (s *scene) warnOfRemains(kind string, manifest, result *unstructured.Unstru
 	got, _, _ := unstructured.NestedMap(result.Object, "spec")
 	if remains := remainsIn("spec", want, got); len(remains) > 0 {
 		s.warn("%s leaves in %s %s what neither the manifest has nor the one that it applied before: %s",
-			s.applier.spoken(), kind, keyOf(manifest), strings.Join(remains, ", "))
+			s.applier.spoken(), kind, resolve.KeyOf(manifest), strings.Join(remains, ", "))
 	}
 }
 

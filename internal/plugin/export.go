@@ -21,6 +21,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/forecast"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 const longExport = `Print the notification triggers of a product environment as manifests: a NotificationEndpoint for each URL, and for it a
@@ -191,12 +192,12 @@ func (c *cli) warnOfHolders(ctx context.Context, triggers []cloudinary.Trigger, 
 		there[t.ID] = true
 	}
 	for i := range objects {
-		if slices.ContainsFunc(e.triggers, func(t v1alpha1.CloudinaryTrigger) bool { return keyOf(&t) == keyOf(&objects[i]) }) {
+		if slices.ContainsFunc(e.triggers, func(t v1alpha1.CloudinaryTrigger) bool { return resolve.KeyOf(&t) == resolve.KeyOf(&objects[i]) }) {
 			continue // it is what an export before this one has brought
 		}
 		n := holds(&objects[i], there)
 		if n > 0 {
-			c.warn("CloudinaryTrigger %s of this cluster already manages %s of those exported; applied beside it, the exported manifests are in conflict with it", keyOf(&objects[i]), counted(n, "trigger"))
+			c.warn("CloudinaryTrigger %s of this cluster already manages %s of those exported; applied beside it, the exported manifests are in conflict with it", resolve.KeyOf(&objects[i]), counted(n, "trigger"))
 		}
 	}
 }
@@ -218,7 +219,7 @@ func holds(t *v1alpha1.CloudinaryTrigger, ids map[string]bool) int {
 func (c *cli) warnOfWrites(e exported, credentials cloudinary.Credentials, list *forecast.List) {
 	byObject := map[plan.Key]v1alpha1.CloudinaryTriggerSpec{}
 	for i := range e.triggers {
-		byObject[keyOf(&e.triggers[i])] = e.triggers[i].Spec
+		byObject[resolve.KeyOf(&e.triggers[i])] = e.triggers[i].Spec
 	}
 	for _, step := range e.steps(credentials, list, c.Now()) {
 		what := "settings that the list does not show would be set to Cloudinary's defaults, or to what the manifest says"
@@ -243,7 +244,7 @@ func (c *cli) warnOfNulls(e exported, observe bool) {
 	for i := range e.triggers {
 		if nulls := nullMembers(&e.triggers[i]); len(nulls) > 0 {
 			c.warn("kubectl apply drops what is null in the manifest %s, %s, and %s; use kubectl apply --server-side, which keeps it",
-				keyOf(&e.triggers[i]), strings.Join(nulls, ", "), outcome)
+				resolve.KeyOf(&e.triggers[i]), strings.Join(nulls, ", "), outcome)
 		}
 	}
 }
@@ -256,7 +257,7 @@ func (e *exported) steps(credentials cloudinary.Credentials, list *forecast.List
 	}
 	in.Options.AllowInsecureAPIBase, in.Options.AllowedAPIBases = true, cloudinary.OneAPIBase(credentials.Environment().APIBase)
 	for i := range e.endpoints {
-		key := secretOf(&e.endpoints[i])
+		key := resolve.EndpointSecret(&e.endpoints[i])
 		in.Secrets[key] = forecast.Secret{Secret: asSecret(key, credentials), List: list}
 	}
 	var steps []forecast.Step

@@ -17,6 +17,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 // formerListener is the Service that a webhook of one's own runs behind.
@@ -132,7 +133,7 @@ func (e *exported) notAdopted(objects []v1alpha1.CloudinaryTrigger, triggers []c
 	for i := range e.triggers {
 		t := &e.triggers[i]
 		for _, eventType := range t.Spec.EventTypes {
-			exports[plan.Place{URL: urls[t.Spec.EndpointRef.Name], EventType: eventType}] = keyOf(t)
+			exports[plan.Place{URL: urls[t.Spec.EndpointRef.Name], EventType: eventType}] = resolve.KeyOf(t)
 		}
 	}
 	missing := 0
@@ -143,7 +144,7 @@ func (e *exported) notAdopted(objects []v1alpha1.CloudinaryTrigger, triggers []c
 			continue
 		}
 		if !slices.ContainsFunc(objects, func(o v1alpha1.CloudinaryTrigger) bool {
-			return keyOf(&o) == key && holds(&o, map[string]bool{t.ID: true}) > 0
+			return resolve.KeyOf(&o) == key && holds(&o, map[string]bool{t.ID: true}) > 0
 		}) {
 			missing++
 		}

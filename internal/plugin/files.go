@@ -18,6 +18,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 const (
@@ -120,7 +121,7 @@ var (
 // secret is that of the manifests with this name, the last as kubectl has it; nil where there is none.
 func (m *manifests) secret(key plan.Key) (*corev1.Secret, error) {
 	for _, object := range slices.Backward(m.secrets) {
-		if keyOf(object) == key {
+		if resolve.KeyOf(object) == key {
 			return decodeSecret(object)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 // present are the objects of a namespace whose names an export must not take, unless for the same thing.
@@ -54,7 +55,7 @@ func (cl *cluster) present(ctx context.Context, namespace string) (present, erro
 		p.endpoints[endpoints[i].Name] = source{plan.CanonicalURL(spec.URL), spec.CredentialsSecretRef.Name}
 	}
 	for i := range triggers {
-		p.triggers[triggers[i].Name] = newSelection(endpointOf(&triggers[i]), triggers[i].Spec.EventTypes)
+		p.triggers[triggers[i].Name] = newSelection(resolve.TriggerEndpoint(&triggers[i]), triggers[i].Spec.EventTypes)
 	}
 	return p, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/forecast"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 const longPlan = `Show what the operator would create, change and delete at Cloudinary, and what it would say of each object, before it may.
@@ -285,10 +286,10 @@ func newPlanReport(result forecast.Result, urlLimit int, s *scene, showURLs bool
 // operator says of that; it is not what the manifests are about.
 func (s *scene) addInvalid(report *planReport) {
 	for i := range s.manifests.endpoints {
-		s.addRefused(report, kindEndpoint, keyOf(&s.manifests.endpoints[i]))
+		s.addRefused(report, kindEndpoint, resolve.KeyOf(&s.manifests.endpoints[i]))
 	}
 	for i := range s.manifests.triggers {
-		s.addRefused(report, kindTrigger, keyOf(&s.manifests.triggers[i]))
+		s.addRefused(report, kindTrigger, resolve.KeyOf(&s.manifests.triggers[i]))
 	}
 }
 

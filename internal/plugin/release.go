@@ -15,10 +15,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 const longRelease = `Let objects go that are being deleted and wait for a manager or for credentials that are gone.
@@ -211,7 +211,7 @@ func (c *cli) heldObjects(ctx context.Context, cl *cluster, triggers []v1alpha1.
 	var found []*releasable
 	add := func(kind string, object client.Object) {
 		r := &releasable{Object: object, kind: kind, keep: kind == shortSecret && object.GetDeletionTimestamp().IsZero()}
-		if !controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) || !r.deleting() && !o.delete {
+		if !held(object) || !r.deleting() && !o.delete {
 			return
 		}
 		r.left = behind(r, triggers)
@@ -251,13 +251,13 @@ func behind(r *releasable, triggers []v1alpha1.CloudinaryTrigger) []leftBehind {
 		t := &triggers[i]
 		for _, reg := range t.Status.Registrations {
 			secret := plan.Key{Namespace: reg.SecretRef.Namespace, Name: reg.SecretRef.Name}
-			concerns := r.kind == shortTrigger && keyOf(t) == keyOf(r) ||
-				r.kind == shortEndpoint && endpointOf(t) == keyOf(r) || r.kind == shortSecret && secret == keyOf(r)
+			concerns := r.kind == shortTrigger && resolve.KeyOf(t) == resolve.KeyOf(r) ||
+				r.kind == shortEndpoint && resolve.TriggerEndpoint(t) == resolve.KeyOf(r) || r.kind == shortSecret && secret == resolve.KeyOf(r)
 			if !concerns {
 				continue
 			}
 			for _, held := range reg.Triggers {
-				left = append(left, leftBehind{keyOf(t), reg.APIBase + "/" + reg.CloudName, reg.URL, held.EventType, held.ID})
+				left = append(left, leftBehind{resolve.KeyOf(t), reg.APIBase + "/" + reg.CloudName, reg.URL, held.EventType, held.ID})
 			}
 		}
 	}
@@ -358,17 +358,20 @@ func (cl *cluster) removeFinalizer(ctx context.Context, shown client.Object) err
 		if err := cl.Get(ctx, client.ObjectKeyFromObject(shown), o); err != nil {
 			return err
 		}
-		if o.GetUID() != shown.GetUID() || !controllerutil.ContainsFinalizer(o, v1alpha1.Finalizer) {
+		if o.GetUID() != shown.GetUID() || !held(o) {
 			return nil
 		}
 		base, ok := o.DeepCopyObject().(client.Object)
 		if !ok {
 			return fmt.Errorf("%T is no object", o)
 		}
-		controllerutil.RemoveFinalizer(o, v1alpha1.Finalizer)
+		o.SetFinalizers(slices.DeleteFunc(slices.Clone(o.GetFinalizers()), func(name string) bool { return name == v1alpha1.Finalizer }))
 		err := cl.Patch(ctx, o, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
 		if !apierrors.IsConflict(err) || try == writeTries {
 			return err
 		}
 	}
 }
+
+// held reports whether an object has the operator's finalizer.
+func held(o client.Object) bool { return slices.Contains(o.GetFinalizers(), v1alpha1.Finalizer) }

@@ -20,6 +20,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/forecast"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 // scene gathers what a plan rests on: the cluster with manifests laid over it, Secrets, and lists of triggers.
@@ -98,8 +99,6 @@ func (s *scene) readLabels(ctx context.Context) (map[string]labels.Set, error) {
 
 func identity(kind string, key plan.Key) string { return kind + " " + key.String() }
 
-func keyOf(o metav1.Object) plan.Key { return plan.Key{Namespace: o.GetNamespace(), Name: o.GetName()} }
-
 // layOver applies the manifests to what the cluster has: the specs that come of it count, and the cluster's status.
 func (s *scene) layOver(ctx context.Context) error {
 	for i := range s.manifests.endpoints {
@@ -124,7 +123,7 @@ func (s *scene) layOver(ctx context.Context) error {
 // warnOfNulls says of a manifest that it means one thing to kubectl apply, and another to server-side apply.
 func (s *scene) warnOfNulls(t *v1alpha1.CloudinaryTrigger) {
 	if nulls := nullMembers(t); len(nulls) > 0 && !s.applier.serverSide {
-		s.warn("%s drops what is null in the manifest %s, %s; server-side apply keeps it", s.applier.spoken(), keyOf(t), strings.Join(nulls, ", "))
+		s.warn("%s drops what is null in the manifest %s, %s; server-side apply keeps it", s.applier.spoken(), resolve.KeyOf(t), strings.Join(nulls, ", "))
 	}
 }
 
@@ -132,19 +131,19 @@ func (s *scene) warnOfNulls(t *v1alpha1.CloudinaryTrigger) {
 func (s *scene) follow() {
 	for i := range s.triggers {
 		t := &s.triggers[i]
-		if s.given[identity(kindEndpoint, endpointOf(t))] {
-			s.given[identity(kindTrigger, keyOf(t))] = true
+		if s.given[identity(kindEndpoint, resolve.TriggerEndpoint(t))] {
+			s.given[identity(kindTrigger, resolve.KeyOf(t))] = true
 		}
 	}
 }
 
 func (s *scene) note(kind string, o metav1.Object, added bool) {
-	if s.given[identity(kind, keyOf(o))] {
-		s.warn("%s %s is more than once in the manifests: the last one counts", kind, keyOf(o))
+	if s.given[identity(kind, resolve.KeyOf(o))] {
+		s.warn("%s %s is more than once in the manifests: the last one counts", kind, resolve.KeyOf(o))
 		return
 	}
-	s.given[identity(kind, keyOf(o))] = true
-	s.added[identity(kind, keyOf(o))] = added
+	s.given[identity(kind, resolve.KeyOf(o))] = true
+	s.added[identity(kind, resolve.KeyOf(o))] = added
 }
 
 // newMeta is that of an object which is created now: the youngest, so that it wins no conflict.
@@ -175,21 +174,21 @@ func (s *scene) neededSecrets() []plan.Key {
 	byKey := map[plan.Key]*v1alpha1.NotificationEndpoint{}
 	for i := range s.endpoints {
 		ep := &s.endpoints[i]
-		if s.standIns[keyOf(ep)] {
+		if s.standIns[resolve.KeyOf(ep)] {
 			continue
 		}
-		byKey[keyOf(ep)] = ep
-		if s.shows(kindEndpoint, keyOf(ep)) {
-			keys = append(keys, secretOf(ep))
+		byKey[resolve.KeyOf(ep)] = ep
+		if s.shows(kindEndpoint, resolve.KeyOf(ep)) {
+			keys = append(keys, resolve.EndpointSecret(ep))
 		}
 	}
 	for i := range s.triggers {
 		t := &s.triggers[i]
-		if !s.shows(kindTrigger, keyOf(t)) {
+		if !s.shows(kindTrigger, resolve.KeyOf(t)) {
 			continue
 		}
-		if ep := byKey[endpointOf(t)]; ep != nil {
-			keys = append(keys, secretOf(ep))
+		if ep := byKey[resolve.TriggerEndpoint(t)]; ep != nil {
+			keys = append(keys, resolve.EndpointSecret(ep))
 		}
 		for _, r := range t.Status.Registrations {
 			keys = append(keys, plan.Key{Namespace: r.SecretRef.Namespace, Name: r.SecretRef.Name})
@@ -208,22 +207,10 @@ func (s *scene) neighbors() []plan.Key {
 	for i := range s.endpoints {
 		ep := &s.endpoints[i]
 		if env := ep.Status.Environment; env != nil && listed[cloudinary.Environment{APIBase: env.APIBase, CloudName: env.CloudName}] {
-			keys = append(keys, secretOf(ep))
+			keys = append(keys, resolve.EndpointSecret(ep))
 		}
 	}
 	return keys
-}
-
-func secretOf(ep *v1alpha1.NotificationEndpoint) plan.Key {
-	return plan.Key{Namespace: ep.Namespace, Name: ep.Spec.CredentialsSecretRef.Name}
-}
-
-func endpointOf(t *v1alpha1.CloudinaryTrigger) plan.Key {
-	key := plan.Key{Namespace: t.Spec.EndpointRef.Namespace, Name: t.Spec.EndpointRef.Name}
-	if key.Namespace == "" {
-		key.Namespace = t.Namespace
-	}
-	return key
 }
 
 // readSecrets reads Secrets that are not known yet, and lists with their credentials. Nothing is known of what needs one that does not
@@ -318,7 +305,7 @@ func (s *scene) receiverBaseURL() string {
 	}
 	for i := range s.endpoints {
 		ep := &s.endpoints[i]
-		if s.isNew(kindEndpoint, keyOf(ep)) || ep.Spec.Receiver == nil || ep.Spec.Receiver.BaseURL != "" {
+		if s.isNew(kindEndpoint, resolve.KeyOf(ep)) || ep.Spec.Receiver == nil || ep.Spec.Receiver.BaseURL != "" {
 			continue
 		}
 		if base, _, ok := notification.CutPath(ep.Status.URL, ep.Namespace, ep.Name); ok && base != "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 // sight is what of a scene the user's rights, or the state of Secrets, keep from view.
@@ -69,7 +70,7 @@ func (s *scene) readCluster(ctx context.Context) error {
 		}
 		read = append(read, namespace)
 		for i := range s.triggers {
-			waiting = append(waiting, endpointOf(&s.triggers[i]).Namespace)
+			waiting = append(waiting, resolve.TriggerEndpoint(&s.triggers[i]).Namespace)
 		}
 	}
 	slices.Sort(read)
@@ -88,7 +89,7 @@ func (s *scene) namespacesOfManifests() []string {
 	}
 	for i := range s.manifests.triggers {
 		t := &s.manifests.triggers[i]
-		namespaces = append(namespaces, t.Namespace, endpointOf(t).Namespace)
+		namespaces = append(namespaces, t.Namespace, resolve.TriggerEndpoint(t).Namespace)
 	}
 	return namespaces
 }
@@ -133,22 +134,22 @@ func (s *scene) notRead(kind string, key plan.Key) bool {
 func (s *scene) standIn() {
 	known := map[plan.Key]bool{}
 	for i := range s.endpoints {
-		known[keyOf(&s.endpoints[i])] = true
+		known[resolve.KeyOf(&s.endpoints[i])] = true
 	}
 	for i := range s.triggers {
 		t := &s.triggers[i]
-		key := endpointOf(t)
+		key := resolve.TriggerEndpoint(t)
 		if !known[key] && s.blind[blindIn(kindEndpoint, key.Namespace)] {
 			known[key], s.standIns[key] = true, true
 			s.endpoints = append(s.endpoints, v1alpha1.NotificationEndpoint{
 				ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name},
 				Spec:       v1alpha1.NotificationEndpointSpec{AllowedTriggers: &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}}},
 			})
-			if s.shows(kindTrigger, keyOf(t)) {
+			if s.shows(kindTrigger, resolve.KeyOf(t)) {
 				s.warn("%s %s cannot be read, so that nothing is planned for its triggers", kindEndpoint, key)
 			}
 		}
-		if s.standIns[key] && s.shows(kindTrigger, keyOf(t)) {
+		if s.standIns[key] && s.shows(kindTrigger, resolve.KeyOf(t)) {
 			s.miss("%s %s", kindEndpoint, key)
 		}
 	}
@@ -157,12 +158,12 @@ func (s *scene) standIn() {
 // doubt says of which manifests it is not known what they change.
 func (s *scene) doubt() {
 	for i := range s.endpoints {
-		if ep := &s.endpoints[i]; s.notRead(kindEndpoint, keyOf(ep)) {
+		if ep := &s.endpoints[i]; s.notRead(kindEndpoint, resolve.KeyOf(ep)) {
 			s.planAsNew(ep.Namespace)
 		}
 	}
 	for i := range s.triggers {
-		if t := &s.triggers[i]; s.notRead(kindTrigger, keyOf(t)) {
+		if t := &s.triggers[i]; s.notRead(kindTrigger, resolve.KeyOf(t)) {
 			s.planAsNew(t.Namespace)
 		}
 	}
@@ -179,8 +180,8 @@ func (s *scene) planAsNew(namespace string) {
 // unseenEndpoint is the endpoint of a trigger of which nothing but the name is known.
 func (s *scene) unseenEndpoint(trigger plan.Key) (plan.Key, bool) {
 	for i := range s.triggers {
-		if t := &s.triggers[i]; keyOf(t) == trigger {
-			return endpointOf(t), s.standIns[endpointOf(t)]
+		if t := &s.triggers[i]; resolve.KeyOf(t) == trigger {
+			return resolve.TriggerEndpoint(t), s.standIns[resolve.TriggerEndpoint(t)]
 		}
 	}
 	return plan.Key{}, false

@@ -11,6 +11,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
 // reasonInvalid is no reason of the operator's: it never sees a manifest that the API server refuses.
@@ -23,7 +25,7 @@ func layOne[T any, P interface {
 	*T
 	client.Object
 }](ctx context.Context, s *scene, kind string, all *[]T, manifest, fresh P, known []string) (changed bool, err error) {
-	at := slices.IndexFunc(*all, func(have T) bool { return keyOf(P(&have)) == keyOf(manifest) })
+	at := slices.IndexFunc(*all, func(have T) bool { return resolve.KeyOf(P(&have)) == resolve.KeyOf(manifest) })
 	s.note(kind, manifest, at < 0)
 	after := fresh
 	if at >= 0 {
@@ -36,7 +38,7 @@ func layOne[T any, P interface {
 		if err := s.dryRun(ctx, kind, after, known); err != nil {
 			return false, err
 		}
-		if s.invalid[identity(kind, keyOf(manifest))] != "" {
+		if s.invalid[identity(kind, resolve.KeyOf(manifest))] != "" {
 			return false, nil
 		}
 	}
@@ -45,13 +47,13 @@ func layOne[T any, P interface {
 		return changed, nil
 	}
 	(*all)[at] = *after
-	s.changed[identity(kind, keyOf(manifest))] = changed
+	s.changed[identity(kind, resolve.KeyOf(manifest))] = changed
 	return changed, nil
 }
 
 // dryRun notes why the API server would refuse an object, or where it cannot be asked what is known of that.
 func (s *scene) dryRun(ctx context.Context, kind string, o client.Object, known []string) error {
-	key := identity(kind, keyOf(o))
+	key := identity(kind, resolve.KeyOf(o))
 	err := s.tryToWrite(ctx, o)
 	switch {
 	case err == nil:
