@@ -34,7 +34,7 @@ IMAGE := ghcr.io/cloudinary-operator/cloudinary-operator
 # The package whose tests say how long the real programs may take: it runs alone, and without the race detector, which would take their time.
 MEASURED := github.com/cloudinary-operator/cloudinary-operator/test
 # The packages whose tests take seconds: on disks, over sockets, with thousands of random cases. test-quick leaves them out.
-SLOW := internal/livecheck|internal/queue|webhookreceiver/delivery/service|webhookreceiver/route
+SLOW := internal/queue|webhookreceiver/delivery/service|webhookreceiver/route
 # The race detector needs cgo, which Go leaves off where there is no C compiler.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
