@@ -17,6 +17,8 @@ TESTFLAGS ?=
 BENCHFLAGS ?=
 ## LIVEFLAGS: passed to the live check, such as LIVEFLAGS='-o json --fill-limit'.
 LIVEFLAGS ?=
+## RUNFLAGS: passed to the manager of run, such as RUNFLAGS='--sync-interval=5s'.
+RUNFLAGS ?=
 ## PROOFFLAGS: passed to the proof, such as PROOFFLAGS='-proof.seed=1 -proof.runs=1 -proof.trace'.
 PROOFFLAGS ?=
 ## FUZZTIME: how long each fuzz target runs.
@@ -31,6 +33,8 @@ IMAGE := ghcr.io/cloudinary-operator/cloudinary-operator
 
 # The package whose tests say how long the real programs may take: it runs alone, and without the race detector, which would take their time.
 MEASURED := github.com/cloudinary-operator/cloudinary-operator/test
+# The packages whose tests take seconds: on disks, over sockets, with thousands of random cases. test-quick leaves them out.
+SLOW := internal/queue|webhookreceiver/delivery/service|webhookreceiver/route
 # The race detector needs cgo, which Go leaves off where there is no C compiler.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
@@ -101,6 +105,10 @@ test: ## Run all tests; builds a control plane the first time (8 minutes).
 	exit $$failed
 	@[ '$(PKG)' != ./... ] || go -C test/gitops/kstatus test ./...
 	@[ '$(PKG)' != ./... ] || go -C hack/release test .
+
+.PHONY: test-quick
+test-quick: ## Run the tests of what decides: 45 s of CPU time once built. What has not changed is not run again.
+	@go test -short $$(hack/unit-packages.sh ./internal/... ./webhookreceiver/... | grep -vE '/($(SLOW))$$')
 
 .PHONY: test-unit
 test-unit: ## Run the tests of the packages that need no control plane.
@@ -191,6 +199,10 @@ test-release: ## Build a release twice and compare; push it to a registry made f
 	@COSIGN=$(call tool,cosign) go -C hack/release test -count=1 -timeout 60m -v ./dryrun
 
 ##@ The cluster of the current kubectl context
+
+.PHONY: run
+run: ## Run the manager of this checkout, after applying its CRDs. RUNFLAGS='--sync-interval=5s' are further flags.
+	@hack/run.sh $(RUNFLAGS)
 
 .PHONY: install
 install: ## Install the CRDs.

@@ -9,8 +9,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/hack/live/livecheck"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/livecheck"
 )
 
 // errNoEnvironment is that nobody said which environment to check.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cloudinary-operator/cloudinary-operator/internal/livecheck"
+	"github.com/cloudinary-operator/cloudinary-operator/hack/live/livecheck"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 

@@ -18,8 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cloudinary-operator/cloudinary-operator/hack/live/livecheck"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/livecheck"
 )
 
 // userAgent is what Cloudinary is told, in its own convention.

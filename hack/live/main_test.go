@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/cloudinary-operator/cloudinary-operator/internal/livecheck"
+	"github.com/cloudinary-operator/cloudinary-operator/hack/live/livecheck"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 

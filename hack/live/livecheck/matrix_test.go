@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/cloudinary-operator/cloudinary-operator/internal/livecheck"
+	"github.com/cloudinary-operator/cloudinary-operator/hack/live/livecheck"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -285,7 +285,7 @@ func TestEveryQuestionIsAskedOnceAndHasAMark(t *testing.T) {
 }
 
 func TestTheDocumentationListsEveryQuestion(t *testing.T) {
-	page, err := os.ReadFile("../../docs/live-check.md")
+	page, err := os.ReadFile("../../../docs/live-check.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/cloudinary-operator/cloudinary-operator/internal/livecheck"
+	"github.com/cloudinary-operator/cloudinary-operator/hack/live/livecheck"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudinary-operator/cloudinary-operator/internal/livecheck"
+	"github.com/cloudinary-operator/cloudinary-operator/hack/live/livecheck"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
