@@ -153,8 +153,7 @@ func (s *receiverSetting) kubectl(args ...string) string {
 	}
 	cmd := exec.CommandContext(s.Context(), program, append([]string{"--kubeconfig", s.kubeconfig, "--namespace", s.namespace}, args...)...)
 	out, err := cmd.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		s.Fatalf("kubectl %v: %v\n%s", args, err, failed.Stderr)
 	}
 	s.must(err)

@@ -32,7 +32,7 @@ func (d *deadline) Done() <-chan struct{} {
 	defer d.mu.Unlock()
 	if d.done == nil {
 		done := make(chan struct{})
-		d.done, d.timer = done, time.AfterFunc(time.Until(d.end), func() { close(done) })
+		d.done, d.timer = done, time.AfterFunc(time.Until(d.end), func() { close(done) }) //nolint:forbidigo // the clock of the timer
 	}
 	return d.done
 }

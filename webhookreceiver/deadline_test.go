@@ -29,7 +29,7 @@ func TestADeadlineEndsInTime(t *testing.T) {
 				if err := d.Err(); err != nil {
 					t.Errorf("too early: %v", err)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				select {
 				case <-d.Done():

@@ -94,7 +94,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	begin := h.Now()
-	endpoint, id, reason := h.serve(r)
+	endpoint, id, reason := h.serve(r) //nolint:contextcheck // see deadline
 	status := http.StatusOK
 	if reason == "" {
 		w.Header()["Content-Length"] = h.zeroLength

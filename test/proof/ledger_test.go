@@ -164,11 +164,10 @@ func (l *ledger) dropped(h holding) {
 }
 
 // settledIntents: an object that does not want a place any more may find out what became of its call there, and leave the result
-// behind, in one step.
+// behind, in one step. One that goes by lists which hide the result has another intent for the same place instead.
 func (l *ledger) settledIntents(had, has []holding) {
 	for _, h := range had {
-		still := slices.ContainsFunc(has, func(o holding) bool { return o.cloud == h.cloud && o.EventType == h.EventType && o.url == h.url })
-		if h.ID != "" || still || !l.hidden(h) && (!keeps(h) || l.intendedSince(h)) {
+		if h.ID != "" || l.stands(h, had, has) || !l.hidden(h) && (!keeps(h) || l.intendedSince(h)) {
 			continue
 		}
 		c := l.run.clouds[h.cloud]
@@ -180,6 +179,14 @@ func (l *ledger) settledIntents(had, has []holding) {
 			}
 		}
 	}
+}
+
+// stands says whether an intent is there still, or its place has an id instead that was not there before.
+func (l *ledger) stands(h holding, had, has []holding) bool {
+	return slices.ContainsFunc(has, func(o holding) bool {
+		known := o.ID != "" && !slices.ContainsFunc(had, func(before holding) bool { return before.ID == o.ID })
+		return o.cloud == h.cloud && o.EventType == h.EventType && o.url == h.url && (known || o.ID == "" && o.IntendedAt.Equal(h.IntendedAt))
+	})
 }
 
 // hidden says whether lists were wrong since an intent. An id that no answer has brought is known from lists alone, so that what they hide
