@@ -20,7 +20,7 @@ import (
 // difference is one that is meant: in every object of a kind, or of all kinds where it names none.
 type difference struct {
 	kind string
-	// take takes it out of an object, and says whether it was there.
+	// take takes it out of an object, and reports whether it was there.
 	take func(*unstructured.Unstructured) bool
 }
 

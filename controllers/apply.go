@@ -17,7 +17,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
 
-// late says whether a call comes too long after its intent. The settle time is counted from there,
+// late reports whether a call comes too long after its intent. The settle time is counted from there,
 // and has to be enough for the call to arrive and for a list to show what came of it: else a list
 // would drop the intent of a call that has just been made.
 func (a *applier) late(s plan.Step) bool {
@@ -56,7 +56,7 @@ func (e *environmentPass) applySome(ctx context.Context, in *plan.Input, steps [
 	return a.touched(), barred, ctx.Err()
 }
 
-// cannot says whether a step cannot be taken in this pass.
+// cannot reports whether a step cannot be taken in this pass.
 func (a *applier) cannot(s plan.Step) bool {
 	_, ok := a.Credentials(s)
 	return !ok || a.setAside[s.Object]
@@ -188,7 +188,7 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 	return err
 }
 
-// reserve says whether so many calls can be made now within the budget.
+// reserve reports whether so many calls can be made now within the budget.
 func (a *applier) reserve(calls int) bool {
 	return a.env.Calls(cloudinary.Listing, a.Now()) >= calls
 }

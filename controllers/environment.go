@@ -196,7 +196,7 @@ func (e *environmentPass) freeze(handover plan.Handover) {
 	}
 }
 
-// frozen says whether an object took part in a hand-over that could not be stored. The answer to a
+// frozen reports whether an object took part in a hand-over that could not be stored. The answer to a
 // write may have been lost: nobody knows which of the statuses has the record now, so that none may
 // be changed because of another.
 func (e *environmentPass) frozen(o *plan.Object) bool {

@@ -84,7 +84,7 @@ func situation(t *testing.T, name string) string {
 	return strings.NewReplacer(f.namespace, "NAMESPACE", host, "HOST", strings.Split(host, ":")[0], "HOST").Replace(text)
 }
 
-// judged waits until an endpoint says whether it is Ready.
+// judged waits until an endpoint reports whether it is Ready.
 func (f *fixture) judged(ep *v1alpha1.NotificationEndpoint) {
 	f.Helper()
 	f.eventually(func() error {

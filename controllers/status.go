@@ -153,7 +153,7 @@ func (r *Reconciler) readAgain(ctx context.Context, o client.Object) (client.Obj
 	return live, err
 }
 
-// sameBasis says whether two versions of an object are equal in everything that the manager goes by.
+// sameBasis reports whether two versions of an object are equal in everything that the manager goes by.
 func sameBasis(a, b client.Object) bool {
 	return a.GetUID() == b.GetUID() && a.GetGeneration() == b.GetGeneration() &&
 		a.GetDeletionTimestamp().Equal(b.GetDeletionTimestamp()) &&

@@ -66,7 +66,7 @@ func (s *teams) name(ep *v1alpha1.NotificationEndpoint, apiKeys ...string) {
 	s.must(cluster.Client.Patch(s.Context(), ep, client.MergeFrom(before)))
 }
 
-// answer says whether an endpoint answers a notification with a status.
+// answer reports whether an endpoint answers a notification with a status.
 func (s *teams) answer(ep *v1alpha1.NotificationEndpoint, n notification, want int) error {
 	s.Helper()
 	s.must(cluster.Client.Get(s.Context(), client.ObjectKeyFromObject(ep), ep))

@@ -280,7 +280,7 @@ func forwarded(signed *notification.Signed, header http.Header) []queue.Header {
 	return append(kept, queue.Header{Name: headerTimestamp, Value: signed.Timestamp})
 }
 
-// notOfSignature says whether a character is of neither hex nor base64.
+// notOfSignature reports whether a character is of neither hex nor base64.
 func notOfSignature(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("+/=-_", r)
 }

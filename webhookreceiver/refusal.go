@@ -41,10 +41,10 @@ func (h *Handler) refuse(w http.ResponseWriter, reason Reason) int {
 	return status
 }
 
-// full says whether a request at a path that exists would be refused for want of room.
+// full reports whether a request at a path that exists would be refused for want of room.
 func (h *Handler) full() bool { return h.bodies.intake.full() }
 
-// forAll says whether anybody may be told a reason: the same would be answered at any path, or the notification was verified.
+// forAll reports whether anybody may be told a reason: the same would be answered at any path, or the notification was verified.
 func (r Reason) forAll() bool {
 	return slices.Contains([]Reason{
 		ReasonNotLoaded, ReasonOverloaded,

@@ -32,7 +32,7 @@ type cluster struct {
 	state  *state
 	assets string
 	node   string // its address; empty: there is none
-	// controllers says whether kube-controller-manager is part of it.
+	// controllers reports whether kube-controller-manager is part of it.
 	controllers bool
 	pki         pki
 }
@@ -69,7 +69,7 @@ func up(ctx context.Context, c *cluster, messages io.Writer) error {
 	return nil
 }
 
-// ensure says whether the component was started anew.
+// ensure reports whether the component was started anew.
 func (c *cluster) ensure(ctx context.Context, component component, anew bool, messages io.Writer) (bool, error) {
 	arguments, err := component.prepare(ctx)
 	if err != nil {

@@ -90,7 +90,7 @@ func ensurePKI(dir, node string) (pki, error) {
 	return p, errors.Join(os.RemoveAll(p.dir), os.Rename(fresh.dir, p.dir))
 }
 
-// usable says whether all certificates are there and last for a while. They come and go together, and their
+// usable reports whether all certificates are there and last for a while. They come and go together, and their
 // keys with them. A node keeps its address.
 func (p pki) usable(now time.Time) bool {
 	names := []string{"ca"}

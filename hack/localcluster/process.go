@@ -67,7 +67,7 @@ func start(ctx context.Context, s *state, name string, argv []string, mark strin
 	return p, command.Process.Release()
 }
 
-// alive says whether the process still runs, and is not another one with the same id.
+// alive reports whether the process still runs, and is not another one with the same id.
 func (p process) alive(ctx context.Context) bool {
 	born, ended, err := look(ctx, p.pid)
 	return err == nil && !ended && born == p.born

@@ -118,7 +118,7 @@ func status(ctx context.Context, s *state, out io.Writer) error {
 	return result
 }
 
-// answers says whether a GET of the URL is answered 200.
+// answers reports whether a GET of the URL is answered 200.
 func answers(ctx context.Context, client *http.Client, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -35,7 +35,7 @@ func Endpoint(spec *v1alpha1.NotificationEndpointSpec) []Finding {
 	return found
 }
 
-// FiltersByType says whether an endpoint has a target that takes some event types alone.
+// FiltersByType reports whether an endpoint has a target that takes some event types alone.
 func FiltersByType(spec *v1alpha1.NotificationEndpointSpec) bool {
 	return spec.Receiver != nil && slices.ContainsFunc(spec.Receiver.DeliverTo, func(t v1alpha1.DeliveryTarget) bool { return len(t.EventTypes) > 0 })
 }

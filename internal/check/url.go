@@ -130,7 +130,7 @@ func international(host string) error {
 	return fmt.Errorf("has an international host name, which the part of a URL before the path cannot have, percent-encoded or not; write it in punycode: %s", name)
 }
 
-// endsInNumber says whether a host's last part is a number, so that it can only be meant as an IPv4 address: no top-level domain is one.
+// endsInNumber reports whether a host's last part is a number, so that it can only be meant as an IPv4 address: no top-level domain is one.
 func endsInNumber(host string) bool {
 	parts := strings.Split(strings.TrimSuffix(host, "."), ".")
 	_, err := strconv.ParseUint(parts[len(parts)-1], 0, 64)

@@ -52,7 +52,7 @@ func (c *Client) refusal(call call, response *http.Response, meta Meta) *Error {
 	return e
 }
 
-// isDefinite says whether an answer proves that the request took no effect: the Admin API's own refusal, or a status
+// isDefinite reports whether an answer proves that the request took no effect: the Admin API's own refusal, or a status
 // that whoever gave it gives instead of passing the request on.
 func isDefinite(status int, ours bool) bool {
 	switch status {
@@ -96,7 +96,7 @@ func (c *Client) retryAt(response *http.Response, meta Meta, message string) tim
 	return at
 }
 
-// spent says whether the hour's calls are used up, as far as is known.
+// spent reports whether the hour's calls are used up, as far as is known.
 func spent(meta Meta) bool { return meta.RateLimit == nil || meta.RateLimit.Remaining <= 0 }
 
 func parseRetryAfter(value string, answered time.Time) time.Time {

@@ -252,7 +252,7 @@ func (t *tracker) trace() *httptrace.ClientTrace {
 	}
 }
 
-// maybe says whether the request that failed with err may have reached the server. A transport that does not report
+// maybe reports whether the request that failed with err may have reached the server. A transport that does not report
 // its connections gets the benefit of no doubt.
 func (t *tracker) maybe(err error) bool {
 	if network, ok := errors.AsType[*net.OpError](err); ok && network.Op == "dial" {

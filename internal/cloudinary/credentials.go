@@ -46,7 +46,7 @@ func (c Credentials) Environment() Environment {
 	return Environment{APIBase: cmp.Or(c.APIBase, DefaultAPIBase), CloudName: c.CloudName}
 }
 
-// Insecure says whether calls with these credentials would travel unencrypted. Whether that is allowed is for the
+// Insecure reports whether calls with these credentials would travel unencrypted. Whether that is allowed is for the
 // caller to decide.
 func (c Credentials) Insecure() bool {
 	return !strings.HasPrefix(c.Environment().APIBase, "https://")

@@ -102,7 +102,7 @@ func decodeTestResult(body []byte) (TestResult, bool) {
 	}, true
 }
 
-// acknowledges says whether the body of a 2xx answer can be Cloudinary's: none, or an object that is not an error. A
+// acknowledges reports whether the body of a 2xx answer can be Cloudinary's: none, or an object that is not an error. A
 // portal that answers everything with a page would otherwise pass for one that deletes triggers.
 func acknowledges(body []byte) bool {
 	if len(bytes.TrimSpace(body)) == 0 {

@@ -148,7 +148,7 @@ func (e *Error) class() class {
 	return classUnavailable
 }
 
-// says whether a message begins with one of the Admin API's words.
+// reports whether a message begins with one of the Admin API's words.
 func says(message, word string) bool {
 	first, _, _ := strings.Cut(strings.ToLower(message), " ")
 	return strings.TrimRight(first, ".:,;") == word

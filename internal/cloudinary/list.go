@@ -200,7 +200,7 @@ func (r *elementReader) cause(err error) error {
 	}
 }
 
-// hasMore says whether the answer points at a further page, in any of the words used for that.
+// hasMore reports whether the answer points at a further page, in any of the words used for that.
 func hasMore(answer object) bool {
 	for _, name := range []string{"next_cursor", "nextCursor", "next_page", "next", "has_more", "truncated"} {
 		switch string(bytes.TrimSpace(answer[name])) {

@@ -53,7 +53,7 @@ func unquoted(text string) string {
 	return text[n : len(text)-m]
 }
 
-// invisible says whether a character cannot be seen: it is of Unicode's category for formatting, as are the zero-width ones and the byte
+// invisible reports whether a character cannot be seen: it is of Unicode's category for formatting, as are the zero-width ones and the byte
 // order mark.
 func invisible(r rune) bool { return unicode.Is(unicode.Cf, r) || r == '\u180e' || r == '\u3164' }
 

@@ -54,7 +54,7 @@ type Member struct {
 	shape shape
 }
 
-// Sampled says whether a sample has the member.
+// Sampled reports whether a sample has the member.
 func (m *Member) Sampled() bool { return m.value != nil }
 
 // Kind describes the member's value in a word or two; empty where it is not known.

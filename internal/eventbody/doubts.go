@@ -54,12 +54,12 @@ func Doubts(filter, template json.RawMessage, eventTypes []string) []Doubt {
 	return doubts
 }
 
-// Concerns says whether the doubt is about an event type.
+// Concerns reports whether the doubt is about an event type.
 func (d Doubt) Concerns(eventType string) bool {
 	return slices.Contains(d.eventTypes, eventType) || slices.Contains(d.eventTypes, all)
 }
 
-// Refuted says whether a notification has what the doubt is about, so that there is none.
+// Refuted reports whether a notification has what the doubt is about, so that there is none.
 func (d Doubt) Refuted(notification json.RawMessage) bool {
 	body, is := decoded(notification)
 	return is && slices.ContainsFunc(d.names, func(name string) bool {

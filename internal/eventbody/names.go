@@ -136,7 +136,7 @@ func (b *Body) step(from shape, name string) (to shape, there bool) {
 	}
 }
 
-// foreign says whether a name that is not known of an open body is most probably no member of it: a namespace of templates, a member that
+// foreign reports whether a name that is not known of an open body is most probably no member of it: a namespace of templates, a member that
 // only other event types have, or one that is misspelled.
 func foreign(name string) bool {
 	names := memberNames()

@@ -68,7 +68,7 @@ func TestSamplesHaveWhatCapturedBodiesHave(t *testing.T) {
 	}
 }
 
-// fits says whether a value may be of the shape.
+// fits reports whether a value may be of the shape.
 func (s *shape) fits(value any) bool {
 	switch v := value.(type) {
 	case nil:

@@ -37,7 +37,7 @@ func Operators() []string {
 	}
 }
 
-// Holds says whether what a rule evaluates to counts as true. An error means that the rule cannot be evaluated with this data:
+// Holds reports whether what a rule evaluates to counts as true. An error means that the rule cannot be evaluated with this data:
 // the reference implementation would throw, it is too much work, or a pattern is none.
 func Holds(rule, data any) (bool, error) {
 	result, err := evaluate(rule, data)
@@ -63,7 +63,7 @@ func Compute(operator string, values []any) (any, error) {
 	return result, e.err
 }
 
-// Truthy says whether a value counts as true: as in JavaScript, but for an empty list, which does not.
+// Truthy reports whether a value counts as true: as in JavaScript, but for an empty list, which does not.
 func Truthy(value any) bool { return truthy(plain(value)) }
 
 func evaluate(rule, data any) (any, error) {
@@ -85,7 +85,7 @@ func (e *evaluation) fail(err error) {
 	}
 }
 
-// spend says whether there is work left to go on with.
+// spend reports whether there is work left to go on with.
 func (e *evaluation) spend(steps int) bool {
 	if e.left -= steps; e.left < 0 {
 		e.fail(errWork)

@@ -126,7 +126,7 @@ func (in *Informer[T]) Run(ctx context.Context) {
 	running.Wait()
 }
 
-// HasSynced says whether all objects were read once.
+// HasSynced reports whether all objects were read once.
 func (in *Informer[T]) HasSynced() bool {
 	for _, informer := range in.informers {
 		if !informer.HasSynced() {

@@ -97,7 +97,7 @@ func (d *Directory) disuse(k plan.Key, c cloudinary.Credentials) {
 	}
 }
 
-// IsAccepted says whether a call with these credentials was accepted, and none refused since.
+// IsAccepted reports whether a call with these credentials was accepted, and none refused since.
 func (d *Directory) IsAccepted(c cloudinary.Credentials) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -120,7 +120,7 @@ func (d *Directory) SetAccepted(c cloudinary.Credentials, accepted bool) {
 	}
 }
 
-// BeginTrial says whether these credentials are this caller's to try; if so endTrial must follow.
+// BeginTrial reports whether these credentials are this caller's to try; if so endTrial must follow.
 // If not, the unit is noted for that.
 func (d *Directory) BeginTrial(c cloudinary.Credentials, unit resolve.Unit) bool {
 	d.mu.Lock()
@@ -214,7 +214,7 @@ const (
 	MaxLargeLists = 64 << 20
 )
 
-// HasRoom says whether a list of so many bytes can be kept besides those of other environments.
+// HasRoom reports whether a list of so many bytes can be kept besides those of other environments.
 // Each that is not large can.
 func (d *Directory) HasRoom(e cloudinary.Environment, bytes int) bool {
 	d.mu.Lock()

@@ -52,7 +52,7 @@ func (h *Hold) lost(now time.Time) {
 	h.taken.failures++
 }
 
-// Contested says whether people are to know that somebody keeps taking the finalizer off, and until
+// Contested reports whether people are to know that somebody keeps taking the finalizer off, and until
 // when.
 func (h *Hold) Contested(now time.Time) (until time.Time, is bool) {
 	until = h.takenAt.Add(contestedFor)

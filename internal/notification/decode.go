@@ -392,7 +392,7 @@ func instant(text []byte) time.Time {
 // maxEventTypeBytes is more than the longest event type has, and short enough for a label.
 const maxEventTypeBytes = 64
 
-// looksLikeEventType says whether text matches ^[a-z][a-z0-9_]*$ and is not too long.
+// looksLikeEventType reports whether text matches ^[a-z][a-z0-9_]*$ and is not too long.
 func looksLikeEventType[T []byte | string](text T) bool {
 	if len(text) == 0 || len(text) > maxEventTypeBytes || text[0] < 'a' || text[0] > 'z' {
 		return false

@@ -51,7 +51,7 @@ func EventTypes() []string {
 	}
 }
 
-// KnownEventType says whether Cloudinary documents the event type.
+// KnownEventType reports whether Cloudinary documents the event type.
 func KnownEventType(name string) bool {
 	_, found := slices.BinarySearch(EventTypes(), name)
 	return found

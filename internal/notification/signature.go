@@ -145,7 +145,7 @@ type Verified struct {
 	Timestamp time.Time
 }
 
-// Verify says whether s came from Cloudinary lately, and if not, why not. It looks at nothing in the body.
+// Verify reports whether s came from Cloudinary lately, and if not, why not. It looks at nothing in the body.
 //
 //	X-Cld-Signature           | X-Cld-Signature_v2       | then
 //	--------------------------+--------------------------+----------------------------------------------

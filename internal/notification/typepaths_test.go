@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// checkAgainstOnePathAfterTheOther says whether one walk for all paths finds what a walk for each would.
+// checkAgainstOnePathAfterTheOther reports whether one walk for all paths finds what a walk for each would.
 func checkAgainstOnePathAfterTheOther(t rapid.TB, body []byte, paths []TypePath) {
 	t.Helper()
 	if _, err := Decode(body); err != nil {

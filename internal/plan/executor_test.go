@@ -126,7 +126,7 @@ func (x *executor) pass() (Plan, error) {
 	return p, nil
 }
 
-// unlocks says whether steps were possible only because of those before: what was deleted has made room for a URL.
+// unlocks reports whether steps were possible only because of those before: what was deleted has made room for a URL.
 func (x *executor) unlocks(p, again Plan) bool {
 	refused := slices.ContainsFunc(slices.Collect(maps.Values(p.Verdicts)), func(v Verdict) bool {
 		return slices.ContainsFunc(v.Findings, func(f Finding) bool { return f.Problem == URLLimitReached })
@@ -346,7 +346,7 @@ func (x *executor) checkGap(s Step, before []serverTrigger) {
 	}
 }
 
-// uncertain says whether the trigger was moved shortly before, and it is not known whether that took effect. Until a list can tell,
+// uncertain reports whether the trigger was moved shortly before, and it is not known whether that took effect. Until a list can tell,
 // it counts as being where it was.
 func (x *executor) uncertain(s Step) bool {
 	return slices.ContainsFunc(x.stored[s.Object], func(r Record) bool {

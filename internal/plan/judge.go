@@ -192,7 +192,7 @@ func judge(in *Input, list shown, rec Record, o Observed, wantURL string, want S
 	}
 }
 
-// settled says whether a list is new enough to show the last write to a trigger.
+// settled reports whether a list is new enough to show the last write to a trigger.
 func (in *Input) settled(r Record) bool {
 	return !in.ListedAt.Before(r.SentAt.Add(in.Settle))
 }

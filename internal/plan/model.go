@@ -110,7 +110,7 @@ type Repair struct {
 	LastAt time.Time
 }
 
-// recent says whether what is found now counts together with the last repair.
+// recent reports whether what is found now counts together with the last repair.
 func (r Repair) recent(now time.Time) bool { return now.Sub(r.LastAt) < repairMemory }
 
 // next is how many repairs there are with one more.
@@ -184,7 +184,7 @@ type Refusal struct {
 	Until   time.Time
 }
 
-// ofState says whether what is at Cloudinary was the reason, and not what was asked: a trigger that is in the way, or may not be deleted. The
+// ofState reports whether what is at Cloudinary was the reason, and not what was asked: a trigger that is in the way, or may not be deleted. The
 // next list tells whether that has changed.
 func (r Refusal) ofState() bool { return r.Exists || r.Action == Delete }
 
@@ -241,7 +241,7 @@ const (
 	CauseReleased Cause = "released" // nobody wants it any more
 )
 
-// Repairs says whether the cause is what is at Cloudinary, and not what people ask for.
+// Repairs reports whether the cause is what is at Cloudinary, and not what people ask for.
 func (c Cause) Repairs() bool { return c == CauseDrift || c == CauseIgnored }
 
 // urgency orders causes: where calls are short, people do not wait for repairs.
@@ -330,7 +330,7 @@ func problemOrder() []Problem {
 	return []Problem{Conflict, AlreadyExists, URLLimitReached, Rejected, NotConverging, Drifted, DeletionRefused, PlaceTaken, Confirming, Pending, Releasing}
 }
 
-// OfSpec says whether the problem is one of the spec (condition Accepted) or of the state (condition Synced).
+// OfSpec reports whether the problem is one of the spec (condition Accepted) or of the state (condition Synced).
 func (p Problem) OfSpec() bool {
 	return slices.Index(problemOrder(), p) <= slices.Index(problemOrder(), Rejected)
 }

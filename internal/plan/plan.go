@@ -333,7 +333,7 @@ func (m *matcher) matchRecorded() {
 	}
 }
 
-// contested says whether a trigger may be at either of two places that are both wanted: a list may lag behind a move, or a
+// contested reports whether a trigger may be at either of two places that are both wanted: a list may lag behind a move, or a
 // crash have kept a move from being recorded. Taking it for one would leave the other empty, so both wait until a list can tell.
 func (m *matcher) contested(w *wish, h *holding) bool {
 	other := m.wishAt[h.place()]
@@ -358,7 +358,7 @@ func (m *matcher) newest(records []*holding, s *subject, own bool) *holding {
 	return found
 }
 
-// free says whether a record may fulfill a wish. Two records of one trigger are what a crash in the middle of a hand-over leaves.
+// free reports whether a record may fulfill a wish. Two records of one trigger are what a crash in the middle of a hand-over leaves.
 func (m *matcher) free(h *holding) bool {
 	return !h.taken && !h.handed && h.owner.Stance != Holds && (h.ID == "" || !m.used[h.ID])
 }

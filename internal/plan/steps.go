@@ -70,7 +70,7 @@ func (m *matcher) judgeOne(w *wish) {
 	}
 }
 
-// awaits says whether it is not known yet what became of a call that was to create a trigger of that type: perhaps an earlier
+// awaits reports whether it is not known yet what became of a call that was to create a trigger of that type: perhaps an earlier
 // replacement, of which the list still shows the trigger that is gone.
 func (s *subject) awaits(eventType string) bool {
 	return slices.ContainsFunc(s.have, func(h *holding) bool {
@@ -128,13 +128,13 @@ func (m *matcher) refusal(step Step) (Refusal, bool) {
 	return r, inTheWay || m.remembered(r)
 }
 
-// of says whether it was that step, or half of it, that was refused.
+// of reports whether it was that step, or half of it, that was refused.
 func (r Refusal) of(step Step) bool {
 	sameAction := r.Action == step.Action || (step.Action == Replace && r.Action != Update)
 	return sameAction && r.Hash == step.Hash
 }
 
-// remembered says whether Cloudinary may not be asked again yet:
+// remembered reports whether Cloudinary may not be asked again yet:
 //
 //	the reason was            | it may be asked again
 //	--------------------------+----------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ func (m *matcher) disclaimDoubles() {
 	}
 }
 
-// servedByAnother says whether another object has a trigger of its own where the list shows that of a record.
+// servedByAnother reports whether another object has a trigger of its own where the list shows that of a record.
 func (m *matcher) servedByAnother(h *holding) bool {
 	place := h.observed.place()
 	w := m.wishAt[place]
@@ -213,7 +213,7 @@ func (m *matcher) release() {
 	}
 }
 
-// releaseOne says whether the record is to be dropped now. A record whose trigger is to be deleted stays until it is.
+// releaseOne reports whether the record is to be dropped now. A record whose trigger is to be deleted stays until it is.
 func (m *matcher) releaseOne(s *subject, h *holding) bool {
 	switch {
 	case h.taken, h.claimed:
@@ -245,7 +245,7 @@ func (m *matcher) releaseOne(s *subject, h *holding) bool {
 	}
 }
 
-// surplus says whether the object has another trigger at the place of this one: an interrupted replacement leaves two. One that
+// surplus reports whether the object has another trigger at the place of this one: an interrupted replacement leaves two. One that
 // somebody has moved elsewhere since is none.
 func (m *matcher) surplus(s *subject, h *holding) bool {
 	w := m.wishAt[h.place()]
@@ -263,7 +263,7 @@ func (m *matcher) releaseSurplus(s *subject, h *holding) bool {
 	return false
 }
 
-// leaves says whether a trigger stays at Cloudinary when the object releases it.
+// leaves reports whether a trigger stays at Cloudinary when the object releases it.
 func (s *subject) leaves(h *holding) bool {
 	return s.Deletion == RetainAll || s.Deletion == DeleteCreated && h.Origin == Adopted
 }
@@ -275,7 +275,7 @@ func deletionOf(s *subject, h *holding) Step {
 	}
 }
 
-// refusesDelete says whether Cloudinary has refused to delete a trigger.
+// refusesDelete reports whether Cloudinary has refused to delete a trigger.
 func (m *matcher) refusesDelete(s *subject, h *holding) bool {
 	step := deletionOf(s, h)
 	r, found := m.in.Refusals[step.place()]

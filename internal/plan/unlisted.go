@@ -131,7 +131,7 @@ func (in *Input) listed() (ids map[string]bool, places map[Place]bool) {
 	return ids, places
 }
 
-// expected says whether the list ought to show what a record stands for.
+// expected reports whether the list ought to show what a record stands for.
 func (in *Input) expected(r Record) bool {
 	switch {
 	case r.unmade(), r.Repair.ReadHash == unlistedHash && r.Repair.recent(in.Now):
@@ -143,7 +143,7 @@ func (in *Input) expected(r Record) bool {
 	}
 }
 
-// Doubtful says whether nothing is to be concluded from a list yet: all of what is held, or most of it, is absent, and the list before, with what
+// Doubtful reports whether nothing is to be concluded from a list yet: all of what is held, or most of it, is absent, and the list before, with what
 // was absent there, does not say the same. Nil: it was not in doubt, or there was none.
 func Doubtful(absent []string, held int, before []string) bool {
 	return 2*len(absent) > held && slices.ContainsFunc(absent, func(id string) bool {

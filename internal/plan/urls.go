@@ -67,7 +67,7 @@ func (m *matcher) turnAway(w *wish, message string) {
 	w.refuse(URLLimitReached).Message = message
 }
 
-// arrives says whether the wish brings a trigger to a URL: one that is new, or is elsewhere now.
+// arrives reports whether the wish brings a trigger to a URL: one that is new, or is elsewhere now.
 func (w *wish) arrives() bool {
 	if h := w.holding; h != nil {
 		return h.where() != w.place

@@ -226,7 +226,7 @@ func (oneVersion) New(kind schema.GroupVersionKind) (runtime.Object, error) {
 	return o, nil
 }
 
-// become makes of a live object, or of one that has no more than its metadata since it is new, what it will be. It says whether that
+// become makes of a live object, or of one that has no more than its metadata since it is new, what it will be. It reports whether that
 // changes the spec, and then the generation is the next one.
 func become[T any, P interface {
 	*T

@@ -85,7 +85,7 @@ func (o *filesOptions) read(in io.Reader, namespace string) (*manifests, error) 
 	return m, nil
 }
 
-// foreign says whether there is nothing but objects of other kinds.
+// foreign reports whether there is nothing but objects of other kinds.
 func (m *manifests) foreign() bool {
 	return m.ignored > 0 && len(m.endpoints)+len(m.triggers)+len(m.secrets) == 0
 }

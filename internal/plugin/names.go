@@ -158,7 +158,7 @@ const (
 	maxNamedSegment = 20
 )
 
-// readableName is made of what may be shown of a URL, its host and path, and says whether that is all there is to it. A part that may be a
+// readableName is made of what may be shown of a URL, its host and path, and reports whether that is all there is to it. A part that may be a
 // token is left out.
 func readableName(canonical string) (name string, whole bool) {
 	u, err := url.Parse(canonical)
@@ -183,7 +183,7 @@ func readableName(canonical string) (name string, whole bool) {
 	return name, whole
 }
 
-// looksLikeToken says whether a part of a path may be a secret: it is long, or holds letters and several digits.
+// looksLikeToken reports whether a part of a path may be a secret: it is long, or holds letters and several digits.
 func looksLikeToken(segment string) bool {
 	digits := 0
 	for _, r := range segment {

@@ -55,7 +55,7 @@ func escaped(text []byte, which func(rune) bool) []byte {
 	return b.Bytes()
 }
 
-// breaksYAML says whether YAML 1.1 does not have a character in a stream, or takes it for the end of a line.
+// breaksYAML reports whether YAML 1.1 does not have a character in a stream, or takes it for the end of a line.
 func breaksYAML(r rune) bool {
 	return r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff || r == 0xfffe || r == 0xffff
 }

@@ -48,7 +48,7 @@ func (o *output) check() error {
 	return fmt.Errorf("--output %q is not one of %s", o.format, strings.Join(o.allowed, ", "))
 }
 
-// people says whether the output is a table, which people read.
+// people reports whether the output is a table, which people read.
 func (o *output) people() bool { return o.format == outputTable || o.format == outputWide }
 
 // structured prints a value as JSON or YAML, if that was asked for.
@@ -81,7 +81,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// steersTerminal says whether a character that is no blank controls a terminal, or the direction of what it shows.
+// steersTerminal reports whether a character that is no blank controls a terminal, or the direction of what it shows.
 func steersTerminal(r rune) bool {
 	return r >= 0x7f && r < 0xa0 || unicode.Is(unicode.Bidi_Control, r)
 }

@@ -255,7 +255,7 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 	return r
 }
 
-// judge takes over for what the operator refuses the manifest, and says whether its filter is among that.
+// judge takes over for what the operator refuses the manifest, and reports whether its filter is among that.
 func (r *rehearsal) judge(spec *v1alpha1.CloudinaryTriggerSpec) (isFilter bool) {
 	for _, f := range check.Refusals(check.Trigger(spec)) {
 		isFilter = isFilter || f.Reason == v1alpha1.ReasonInvalidFilter
@@ -264,7 +264,7 @@ func (r *rehearsal) judge(spec *v1alpha1.CloudinaryTriggerSpec) (isFilter bool) 
 	return isFilter
 }
 
-// isSet says whether there is a filter: an empty object is none.
+// isSet reports whether there is a filter: an empty object is none.
 func isSet(filter json.RawMessage) bool {
 	text, err := plan.CanonicalJSON(filter)
 	return err == nil && text != ""

@@ -156,7 +156,7 @@ func (s *scene) newMeta(o metav1.Object) metav1.ObjectMeta {
 
 func (s *scene) isNew(kind string, key plan.Key) bool { return s.added[identity(kind, key)] }
 
-// shows says whether an object is among those that were asked for: with manifests these and what depends on them, else those of
+// shows reports whether an object is among those that were asked for: with manifests these and what depends on them, else those of
 // the namespace.
 func (s *scene) shows(kind string, key plan.Key) bool {
 	if kind == kindEndpoint && s.standIns[key] {

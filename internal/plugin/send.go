@@ -122,7 +122,7 @@ func (s *sent) another(ep *v1alpha1.NotificationEndpoint) bool {
 	return s.Status == http.StatusOK && s.Stored == "" && ep.Spec.Receiver != nil
 }
 
-// follows says whether there is something to be followed to the targets.
+// follows reports whether there is something to be followed to the targets.
 func (s *sent) follows() bool { return s.Stored != "" && s.Stored != notification.StoredBefore }
 
 func (c *cli) send(ctx context.Context, name string, o sendOptions) error {

@@ -29,12 +29,12 @@ type delivered struct {
 	Message  string `json:"message,omitempty"`
 }
 
-// ended says whether nothing more becomes of it by itself.
+// ended reports whether nothing more becomes of it by itself.
 func (d *delivered) ended() bool {
 	return d.State != string(v1alpha1.DeliveryPending) && d.State != string(v1alpha1.DeliveryRetrying)
 }
 
-// well says whether the target may have it.
+// well reports whether the target may have it.
 func (d *delivered) well() bool {
 	return d.State == string(v1alpha1.DeliveryDelivered) || d.State == stateDone
 }

@@ -18,7 +18,7 @@ import (
 // reasonInvalid is no reason of the operator's: it never sees a manifest that the API server refuses.
 const reasonInvalid = "Invalid"
 
-// layOne applies a manifest to the object that has its name, or to a fresh one, and says whether that changes something. What the API server
+// layOne applies a manifest to the object that has its name, or to a fresh one, and reports whether that changes something. What the API server
 // would refuse of what comes of it changes nothing: that is found by a dry run. Where one may not do that, and where the namespace is
 // still to come, what is known of the CRD's schema has to do.
 func layOne[T any, P interface {

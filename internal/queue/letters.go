@@ -127,7 +127,7 @@ func (x *index) deadEntries(which *Selection, visit func(*entry)) {
 	}
 }
 
-// has says whether the target of an entry has it as a dead letter of the selection; IDs are not looked at.
+// has reports whether the target of an entry has it as a dead letter of the selection; IDs are not looked at.
 func (which *Selection) has(e *entry, target int) bool {
 	at := &e.route.endpoint
 	return e.state(target).kind == targetDead &&

@@ -119,7 +119,7 @@ const (
 	minShareNotifications = 16
 )
 
-// room says whether the limits leave any for a notification, and for one more of its endpoint.
+// room reports whether the limits leave any for a notification, and for one more of its endpoint.
 func (s *Store) room(e *entry) error {
 	if e.pending == 0 {
 		return nil
@@ -135,7 +135,7 @@ func (s *Store) room(e *entry) error {
 	return nil
 }
 
-// tooMuch says whether what one endpoint holds is more than least, and more than its share of what is left.
+// tooMuch reports whether what one endpoint holds is more than least, and more than its share of what is left.
 func tooMuch(held, left, least int64) bool {
 	return held > least && left < (held+shareOfRest-1)/shareOfRest // held > shareOfRest × left, which might overflow
 }

@@ -84,7 +84,7 @@ func Decode(text string, rec *plan.Record) {
 	}
 }
 
-// sound says whether it may be what this version has written.
+// sound reports whether it may be what this version has written.
 func (m *line) sound() bool {
 	if m.Version != version || len(m.SentHash) > maxHashBytes || len(m.Confirmed) > maxHashBytes || m.SentAt < 0 ||
 		len(m.Echoed) > maxEchoed || slices.ContainsFunc(m.Echoed, func(field string) bool { return field == "" || len(field) > maxEchoedBytes }) {

@@ -54,7 +54,7 @@ func (s *Scope) Keys() *Keys {
 	return v
 }
 
-// mayHave says whether an endpoint belongs here by its Secret or, while that says nothing, did so
+// mayHave reports whether an endpoint belongs here by its Secret or, while that says nothing, did so
 // last or may turn out to. The receiver goes by status too.
 func (v *Keys) mayHave(ep *v1alpha1.NotificationEndpoint, s keySecret) bool {
 	if s.known && s.Problem == nil {
@@ -115,7 +115,7 @@ func (v *Keys) known() []verification.Key {
 	return keys
 }
 
-// undecided says whether it is not known now if a Secret has a part in the environment. What nobody
+// undecided reports whether it is not known now if a Secret has a part in the environment. What nobody
 // names any more has none.
 func (v *Keys) undecided(source string) bool {
 	s, named := v.secrets[keyFrom(source)]
@@ -131,7 +131,7 @@ func (v *Keys) undecided(source string) bool {
 	}
 }
 
-// awaited says whether an endpoint for which keys of the entry count may yet turn out to belong
+// awaited reports whether an endpoint for which keys of the entry count may yet turn out to belong
 // here.
 func (v *Keys) awaited(keys []verification.Key) bool {
 	pool := verification.NewPool(keys)

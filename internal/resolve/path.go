@@ -13,7 +13,7 @@ func NoPathKey(*v1alpha1.NotificationEndpoint) (string, *Problem) {
 	return "", &Problem{Reason: v1alpha1.ReasonPathKeyUnavailable, Message: "the key of the address has not been read yet"}
 }
 
-// plainPath says whether an endpoint's address ends with its name. Where the spec does not say, one
+// plainPath reports whether an endpoint's address ends with its name. Where the spec does not say, one
 // that has had such an address keeps it: callers may have it as notification_url, and would lose
 // their notifications by the update of an operator.
 func plainPath(ep *v1alpha1.NotificationEndpoint) bool {
@@ -28,7 +28,7 @@ func hasPlainURL(ep *v1alpha1.NotificationEndpoint) bool {
 	return ok && token == ""
 }
 
-// NeedsPathKey says whether an endpoint's address is computed with the key.
+// NeedsPathKey reports whether an endpoint's address is computed with the key.
 func NeedsPathKey(ep *v1alpha1.NotificationEndpoint) bool {
 	return ep.Spec.Receiver != nil && !plainPath(ep)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 )
 
-// permission says whether a namespace's triggers may use an endpoint.
+// permission reports whether a namespace's triggers may use an endpoint.
 type permission int
 
 const (

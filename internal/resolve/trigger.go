@@ -200,7 +200,7 @@ func (v *Trigger) stanceElsewhere(env cloudinary.Environment) plan.Stance {
 	}
 }
 
-// arrivedIn says whether each event type has its trigger in an environment.
+// arrivedIn reports whether each event type has its trigger in an environment.
 func (v *Trigger) arrivedIn(env cloudinary.Environment) bool {
 	there := map[string]bool{}
 	for _, rec := range RecordsIn(v.Status.Registrations, env) {

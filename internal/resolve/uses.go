@@ -6,11 +6,11 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// UsesSecret says whether an endpoint needs a Secret, or a trigger holds something that was written
+// UsesSecret reports whether an endpoint needs a Secret, or a trigger holds something that was written
 // with it.
 func (w *World) UsesSecret(key plan.Key) bool { return w.NamesSecret(key) || w.WroteWith(key) }
 
-// WroteWith says whether a trigger holds something that was written with a Secret.
+// WroteWith reports whether a trigger holds something that was written with a Secret.
 func (w *World) WroteWith(key plan.Key) bool {
 	for _, t := range w.Triggers {
 		for _, reg := range t.Status.Registrations {
@@ -22,7 +22,7 @@ func (w *World) WroteWith(key plan.Key) bool {
 	return false
 }
 
-// NamesSecret says whether an endpoint's spec has a Secret.
+// NamesSecret reports whether an endpoint's spec has a Secret.
 func (w *World) NamesSecret(key plan.Key) bool {
 	if w.named == nil {
 		w.named = make(map[plan.Key]bool, len(w.Endpoints))
@@ -33,7 +33,7 @@ func (w *World) NamesSecret(key plan.Key) bool {
 	return w.named[key]
 }
 
-// UsesEndpoint says whether a trigger that refers to the endpoint still holds something at
+// UsesEndpoint reports whether a trigger that refers to the endpoint still holds something at
 // Cloudinary.
 func (w *World) UsesEndpoint(key plan.Key) bool {
 	if w.inUse == nil {

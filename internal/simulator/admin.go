@@ -231,7 +231,7 @@ func (s *Simulator) update(req request) answer {
 	return done()
 }
 
-// unchanged says whether an attribute that an update may not change is left out or the same.
+// unchanged reports whether an attribute that an update may not change is left out or the same.
 func unchanged(given attributes, name, old string) bool {
 	value, isGiven := given[name]
 	return !isGiven || value == old
@@ -297,7 +297,7 @@ func (s *Simulator) now() time.Time {
 	return s.options.Clock().UTC().Truncate(time.Second)
 }
 
-// duplicates says whether another trigger has the same key.
+// duplicates reports whether another trigger has the same key.
 func (s *Simulator) duplicates(t trigger) bool {
 	key := s.duplicateKey(t)
 	return slices.ContainsFunc(s.store.current(), func(other trigger) bool {
@@ -305,7 +305,7 @@ func (s *Simulator) duplicates(t trigger) bool {
 	})
 }
 
-// exceedsLimit says whether the environment would hold too many distinct webhook URIs with this trigger as given.
+// exceedsLimit reports whether the environment would hold too many distinct webhook URIs with this trigger as given.
 func (s *Simulator) exceedsLimit(t trigger) bool {
 	if s.options.URLLimit < 0 || t.uriType != uriTypeWebhook {
 		return false

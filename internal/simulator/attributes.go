@@ -106,7 +106,7 @@ type settings struct {
 // filterLanguage is the only value of filter_language.
 const filterLanguage = "jsonlogic"
 
-// fits says whether the attributes say as much of a filter's language as the server wants.
+// fits reports whether the attributes say as much of a filter's language as the server wants.
 func (l FilterLanguage) fits(a attributes) bool {
 	language, given := a["filter_language"]
 	filter, isFilter := a["filter"].(map[string]any)
@@ -176,7 +176,7 @@ func (c settings) applyTemplate(t *trigger, a attributes) bool {
 	return ok && checkTemplate(template) == nil
 }
 
-// clears says whether a value is one of the two empty ones, and whether that one is allowed.
+// clears reports whether a value is one of the two empty ones, and whether that one is allowed.
 func clears(value any, form ClearForm) (empty, allowed bool) {
 	switch v := value.(type) {
 	case string:
@@ -188,7 +188,7 @@ func clears(value any, form ClearForm) (empty, allowed bool) {
 	}
 }
 
-// validURI says whether the URI fits its type.
+// validURI reports whether the URI fits its type.
 func validURI(uriType, uri string) bool {
 	parsed, err := url.Parse(uri)
 	if err != nil {

@@ -29,7 +29,7 @@ func (b *budget) roll(now time.Time) {
 	b.used = 0
 }
 
-// spend takes one call from the budget and says whether there was one.
+// spend takes one call from the budget and reports whether there was one.
 func (b *budget) spend(now time.Time) bool {
 	b.roll(now)
 	if b.limit >= 0 && b.used >= b.limit {

@@ -128,7 +128,7 @@ func (s *Simulator) newCloud() (claimedCloud, error) {
 	return claimedCloud{environment: environment, expires: s.now().Add(claimLifetime)}, nil
 }
 
-// keepCloud says whether there may be one more.
+// keepCloud reports whether there may be one more.
 func (s *Simulator) keepCloud(name string, made claimedCloud) bool {
 	s.claimedClouds()
 	s.mu.Lock()

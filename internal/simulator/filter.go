@@ -52,7 +52,7 @@ func checkObject(object map[string]any, depth int, literal bool) error {
 	return nil
 }
 
-// passes says whether the filter lets the notification through. A filter that cannot be evaluated does not.
+// passes reports whether the filter lets the notification through. A filter that cannot be evaluated does not.
 func passes(filter, notification map[string]any) bool {
 	passes, err := evaluate(filter, notification)
 	return err == nil && passes

@@ -226,7 +226,7 @@ type Options struct {
 	PutFields     PutFields
 	PutURL        PutURL
 	PutAnswer     PutAnswer
-	// FilterLanguage says whether filter_language is needed, shown or refused.
+	// FilterLanguage reports whether filter_language is needed, shown or refused.
 	FilterLanguage FilterLanguage
 	// UnsetAuthScheme is what a create without auth_scheme sets, and what a PUT that replaces resets to.
 	UnsetAuthScheme UnsetAuthScheme

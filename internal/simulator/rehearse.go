@@ -31,7 +31,7 @@ type Rehearsal struct {
 
 // Rehearsed is what became of it.
 type Rehearsed struct {
-	// Passes says whether the filter lets the notification through. FilterFailure is why that cannot be said; the simulator lets
+	// Passes reports whether the filter lets the notification through. FilterFailure is why that cannot be said; the simulator lets
 	// nothing through then.
 	Passes        bool
 	FilterFailure string

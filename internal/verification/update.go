@@ -18,7 +18,7 @@ type Update struct {
 	Known []Key
 	// Endpoints are those with a receiver whose own Secret Cloudinary accepts, and Awaited those that may yet turn out to be.
 	Endpoints, Awaited []Endpoint
-	// Undecided says whether it is not known now what a Secret holds: it was not read yet, or Cloudinary was not heard on its
+	// Undecided reports whether it is not known now what a Secret holds: it was not read yet, or Cloudinary was not heard on its
 	// credentials yet. Keys of such a Secret stay as they are.
 	Undecided func(source string) bool
 	// Now is the present time, and Grace how long a key counts that counts for no endpoint any more.

@@ -51,7 +51,7 @@ type Key struct {
 	Sources []string `json:"sources,omitempty"`
 }
 
-// Counts says whether notifications may be verified with the key.
+// Counts reports whether notifications may be verified with the key.
 func (k Key) Counts(now time.Time) bool { return k.NotAfter == nil || now.Before(*k.NotAfter) }
 
 // String tells the id alone.

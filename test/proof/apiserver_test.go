@@ -125,7 +125,7 @@ func kept(o client.Object) client.Object {
 	return o
 }
 
-// create is a user's. It says whether there was none of that name.
+// create is a user's. It reports whether there was none of that name.
 func (s *apiServer) create(o client.Object) bool {
 	if _, exists := s.objects[nameOf(o)]; exists {
 		return false
@@ -161,7 +161,7 @@ func edit[T client.Object](s *apiServer, n name, how func(T)) {
 	s.put(before, after)
 }
 
-// delete is a user's. It says whether there was something to delete.
+// delete is a user's. It reports whether there was something to delete.
 func (s *apiServer) delete(n name) bool {
 	before, ok := s.objects[n]
 	if !ok || before.GetDeletionTimestamp() != nil {

@@ -290,12 +290,12 @@ func (r *run) createForeign() {
 	r.advance(clockError)
 }
 
-// intending says whether a process is about to store an intent.
+// intending reports whether a process is about to store an intent.
 func (r *run) intending() bool {
 	return r.leader != nil && r.leader.intending || r.frozen != nil && r.frozen.intending
 }
 
-// intended says whether a call that creates a trigger there is under way.
+// intended reports whether a call that creates a trigger there is under way.
 func (r *run) intended(p place) bool {
 	for _, t := range r.api.triggers() {
 		for _, reg := range t.Status.Registrations {

@@ -140,7 +140,7 @@ func (l *ledger) taken(h holding) {
 // with a process that has frozen.
 const staleFor = 2 * time.Minute
 
-// mayAdopt says whether a trigger is, or was by what a list may still show, where an object has ever wanted one, and would adopt it.
+// mayAdopt reports whether a trigger is, or was by what a list may still show, where an object has ever wanted one, and would adopt it.
 func (l *ledger) mayAdopt(id string) bool {
 	for p, left := range l.placesOf[id] {
 		if l.adoptable[p] && (left.IsZero() || l.run.now.Sub(left) <= staleFor) {
@@ -181,7 +181,7 @@ func (l *ledger) settledIntents(had, has []holding) {
 	}
 }
 
-// stands says whether an intent is there still, or its place has an id instead that was not there before.
+// stands reports whether an intent is there still, or its place has an id instead that was not there before.
 func (l *ledger) stands(h holding, had, has []holding) bool {
 	return slices.ContainsFunc(has, func(o holding) bool {
 		known := o.ID != "" && !slices.ContainsFunc(had, func(before holding) bool { return before.ID == o.ID })
@@ -189,13 +189,13 @@ func (l *ledger) stands(h holding, had, has []holding) bool {
 	})
 }
 
-// hidden says whether lists were wrong since an intent. An id that no answer has brought is known from lists alone, so that what they hide
+// hidden reports whether lists were wrong since an intent. An id that no answer has brought is known from lists alone, so that what they hide
 // then is not found.
 func (l *ledger) hidden(h holding) bool {
 	return h.IntendedAt != nil && l.run.lists.until.After(h.IntendedAt.Add(-time.Minute))
 }
 
-// intendedSince says whether another object has an intent at the place that is younger than one: what is there is then rather its result,
+// intendedSince reports whether another object has an intent at the place that is younger than one: what is there is then rather its result,
 // for a call follows its intent at once.
 func (l *ledger) intendedSince(h holding) bool {
 	for _, t := range l.run.api.triggers() {
@@ -222,7 +222,7 @@ func (h holding) String() string {
 	return fmt.Sprintf("%s %s at %s in %s", id, h.EventType, h.url, h.cloud)
 }
 
-// keeps says whether a trigger stays at Cloudinary when its object releases it.
+// keeps reports whether a trigger stays at Cloudinary when its object releases it.
 func keeps(h holding) bool {
 	s := h.object.Spec
 	switch {

@@ -27,7 +27,7 @@ func (p *pass) park() bool {
 	return <-p.turn
 }
 
-// goOn gives the pass a turn, and says whether it parks again. It has ended if not.
+// goOn gives the pass a turn, and reports whether it parks again. It has ended if not.
 func (p *pass) goOn() (parked bool) {
 	p.turn <- true
 	return <-p.parked

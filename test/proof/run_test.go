@@ -237,7 +237,7 @@ func (r *run) fateOfCall(method string) fate {
 	return f
 }
 
-// ends says whether the process ends at a failpoint.
+// ends reports whether the process ends at a failpoint.
 func (r *run) ends(f controllers.Failpoint) bool {
 	for i := range r.planned {
 		if k := &r.planned[i]; k.at == f {
@@ -269,7 +269,7 @@ func (r *run) happens(p *process) {
 	}
 }
 
-// freezes says whether the process stands still from here until another one is leader.
+// freezes reports whether the process stands still from here until another one is leader.
 func (r *run) freezes(p *process) bool {
 	if !r.elects || r.frozen != nil || !r.one(150) {
 		return false

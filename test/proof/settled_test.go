@@ -26,7 +26,7 @@ func (r *run) judge() {
 	r.judgeWishes()
 }
 
-// stranded says whether an object holds something to which no Secret of its gives access any more: the one that it was written with
+// stranded reports whether an object holds something to which no Secret of its gives access any more: the one that it was written with
 // has come to name another product environment. It has to wait for a person.
 func (r *run) stranded(t *v1alpha1.CloudinaryTrigger) bool {
 	present := ""
@@ -62,7 +62,7 @@ func (r *run) judgeDeleted() {
 	}
 }
 
-// cannotMove says whether a trigger that was written with a Secret is refused in the other product environment where it is wanted now, such
+// cannotMove reports whether a trigger that was written with a Secret is refused in the other product environment where it is wanted now, such
 // as for the limit of URLs: then it stays where it is, and needs that Secret, until there is room.
 func (r *run) cannotMove(secret name) bool {
 	return secret.kind == kindSecret && slices.ContainsFunc(r.api.triggers(), func(t *v1alpha1.CloudinaryTrigger) bool {
@@ -77,14 +77,14 @@ func (r *run) cannotMove(secret name) bool {
 	})
 }
 
-// recorded says whether something was written with the Secret.
+// recorded reports whether something was written with the Secret.
 func (r *run) recorded(secret name) bool {
 	return slices.ContainsFunc(r.api.triggers(), func(t *v1alpha1.CloudinaryTrigger) bool {
 		return slices.ContainsFunc(t.Status.Registrations, func(reg v1alpha1.Registration) bool { return reg.SecretRef.Name == secret.name })
 	})
 }
 
-// names says whether an endpoint that is to stay has the Secret.
+// names reports whether an endpoint that is to stay has the Secret.
 func (r *run) names(secret name) bool {
 	return secret.kind == kindSecret && slices.ContainsFunc(r.api.names(kindEndpoint), func(n name) bool {
 		ep := r.api.endpoint(n.namespace, n.name)
@@ -199,7 +199,7 @@ func (r *run) keptPlaces(t *v1alpha1.CloudinaryTrigger) []place {
 	return places
 }
 
-// arrived says whether the object has a trigger for each of its wishes.
+// arrived reports whether the object has a trigger for each of its wishes.
 func (r *run) arrived(t *v1alpha1.CloudinaryTrigger) bool {
 	for _, w := range r.wishes(t) {
 		if !slices.ContainsFunc(holdings(t), func(h holding) bool { return h.ID != "" && h.cloud == w.cloud && h.EventType == w.eventType }) {
@@ -222,7 +222,7 @@ func (r *run) wishes(t *v1alpha1.CloudinaryTrigger) []wish {
 	return all
 }
 
-// judgeWish says whether the object is excused from having the trigger.
+// judgeWish reports whether the object is excused from having the trigger.
 func (r *run) judgeWish(w wish) bool {
 	for _, h := range holdings(w.object) {
 		t, exists := r.clouds[w.cloud].trigger(h.ID)
@@ -237,7 +237,7 @@ func (r *run) judgeWish(w wish) bool {
 	return r.excused(w, false, "has no trigger at %v", w.place)
 }
 
-// excused says whether the object names a reason that holds.
+// excused reports whether the object names a reason that holds.
 func (r *run) excused(w wish, has bool, what string, args ...any) bool {
 	reasons := reasonsOf(w.object)
 	urls, used, theirs := map[string]bool{}, false, r.inTheWay(w)
@@ -262,7 +262,7 @@ func (r *run) excused(w wish, has bool, what string, args ...any) bool {
 	return true
 }
 
-// inTheWay says whether there is somebody else's trigger at the place, perhaps under another spelling of the URL, which the server may
+// inTheWay reports whether there is somebody else's trigger at the place, perhaps under another spelling of the URL, which the server may
 // tell apart.
 func (r *run) inTheWay(w wish) bool {
 	return slices.ContainsFunc(r.clouds[w.cloud].triggers(), func(t simulator.Trigger) bool {
@@ -270,7 +270,7 @@ func (r *run) inTheWay(w wish) bool {
 	})
 }
 
-// otherwiseSpelled says whether the trigger at the place has another spelling of the URL. To a server that tells them apart, an update to
+// otherwiseSpelled reports whether the trigger at the place has another spelling of the URL. To a server that tells them apart, an update to
 // the present one is another URL.
 func (r *run) otherwiseSpelled(w wish) bool {
 	return slices.ContainsFunc(r.clouds[w.cloud].triggers(), func(t simulator.Trigger) bool {

@@ -182,7 +182,7 @@ func (r *run) drain() {
 	}
 }
 
-// play plays a scene with one thing that goes wrong, and says whether it came to that.
+// play plays a scene with one thing that goes wrong, and reports whether it came to that.
 func play(t *testing.T, seed int64, s scene, trouble *script) bool {
 	t.Helper()
 	r, err := newRun(seed, "")

@@ -49,7 +49,7 @@ func (r *request) resource() string {
 	return r.Object.Resource + "/" + r.Object.Subresource
 }
 
-// refused says whether a role or a policy was in the way. A policy's refusal is an invalid request.
+// refused reports whether a role or a policy was in the way. A policy's refusal is an invalid request.
 func (r *request) refused() bool {
 	return slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity}, r.Status.Code)
 }

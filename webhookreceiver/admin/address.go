@@ -27,7 +27,7 @@ func CheckAddress(address string) error {
 	return nil
 }
 
-// isLoopback says whether a host, as it stands before a port, is this one and cannot be any other.
+// isLoopback reports whether a host, as it stands before a port, is this one and cannot be any other.
 func isLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

@@ -71,7 +71,7 @@ func progressOf(known []v1alpha1.DeliveryStatus, left []queue.Item) []delivered 
 	return targets
 }
 
-// ended says whether nothing more becomes of a delivery by itself.
+// ended reports whether nothing more becomes of a delivery by itself.
 func ended(s v1alpha1.DeliveryState) bool {
 	return s != v1alpha1.DeliveryPending && s != v1alpha1.DeliveryRetrying
 }

@@ -47,7 +47,7 @@ type breaker struct {
 
 func (b *breaker) closed() bool { return b.until == 0 }
 
-// allows says whether an attempt may begin, and whether it would be a probe.
+// allows reports whether an attempt may begin, and whether it would be a probe.
 func (b *breaker) allows(now int64) (ok, probe bool) {
 	if b.closed() {
 		return true, false

@@ -92,7 +92,7 @@ type Attempt struct {
 	ReceivedAt time.Time
 	// Number counts the attempts so far, this one included.
 	Number int
-	// Tried says whether this was an attempt; if not, StatusCode and Duration are 0.
+	// Tried reports whether this was an attempt; if not, StatusCode and Duration are 0.
 	Tried      bool
 	StatusCode int
 	Duration   time.Duration

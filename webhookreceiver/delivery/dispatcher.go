@@ -261,7 +261,7 @@ func (d *Dispatcher) land() {
 	}
 }
 
-// within says whether something has ended before so much time is over.
+// within reports whether something has ended before so much time is over.
 func (d *Dispatcher) within(patience time.Duration, ended <-chan struct{}) bool {
 	timer := d.o.Clock.NewTimer(patience)
 	defer timer.Stop()

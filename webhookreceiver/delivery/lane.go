@@ -158,7 +158,7 @@ func (l *lane) settle() (settled bool, from *fifo[entry]) {
 	return false, nil
 }
 
-// affords says whether one more attempt fits into the budgets, and which of the shared ones it takes from. The lane's own allows one always.
+// affords reports whether one more attempt fits into the budgets, and which of the shared ones it takes from. The lane's own allows one always.
 func (l *lane) affords(size uint32, admit func(budget, int64) bool) (charged budget, ok bool) {
 	if len(l.flights) > 0 && l.bytesFlying+int64(size) > l.maxBytes {
 		return 0, false

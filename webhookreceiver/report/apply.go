@@ -48,7 +48,7 @@ func (o *endpointObject) release(ctx context.Context, w *Writer) error {
 	return nil
 }
 
-// has says whether there is anything of the receiver's in a status.
+// has reports whether there is anything of the receiver's in a status.
 func has(s *v1alpha1.NotificationEndpointStatus) bool {
 	return s.Receiver != nil || len(own(s.Conditions)) > 0
 }

@@ -158,7 +158,7 @@ func named(names []string) string {
 	return "the targets " + strings.Join(names, ", ") + more
 }
 
-// doubtful says whether time alone may change the judgment.
+// doubtful reports whether time alone may change the judgment.
 func doubtful(targets []health) bool {
 	for i := range targets {
 		if targets[i].failures > 0 {

@@ -54,7 +54,7 @@ func (w *Writer) look(ctx context.Context, now time.Time) {
 	w.tellAsked(ctx, now)
 }
 
-// mayHaveChanged says whether there is reason to look.
+// mayHaveChanged reports whether there is reason to look.
 func (o *endpointObject) mayHaveChanged() bool {
 	return !o.looked || o.unsettled || o.seen != o.e.changed.Load()
 }
@@ -155,7 +155,7 @@ func (o *triggerObject) adopt(object *v1alpha1.CloudinaryTrigger) {
 	o.t.last.restore(0, o.last)
 }
 
-// learn takes over the totals of status where the store had none, and says whether it did. What was counted since the
+// learn takes over the totals of status where the store had none, and reports whether it did. What was counted since the
 // start is added.
 func (e *endpoint) learn(s *v1alpha1.ReceiverStatus, reasons map[string]int) bool {
 	e.mu.Lock()

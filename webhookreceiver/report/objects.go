@@ -133,7 +133,7 @@ func withCondition(
 	return append(conditions, c)
 }
 
-// turned says whether a condition came, went, or has another status or reason.
+// turned reports whether a condition came, went, or has another status or reason.
 func turned(before, after []metav1.Condition) bool {
 	if len(before) != len(after) {
 		return true

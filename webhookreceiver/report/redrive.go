@@ -143,7 +143,7 @@ func (w *Writer) Redrive(ctx context.Context, which queue.Selection) (Redriven, 
 	return done, err
 }
 
-// has says whether the routes have a target.
+// has reports whether the routes have a target.
 func (e *endpoint) has(target string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

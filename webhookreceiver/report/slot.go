@@ -110,7 +110,7 @@ func (s *slot) ended(a *delivery.Attempt) {
 	s.version++
 }
 
-// restored says whether an attempt is one of the notification that the slot has from status, which knows no ID, and the time
+// restored reports whether an attempt is one of the notification that the slot has from status, which knows no ID, and the time
 // to the second.
 func (s *slot) restored(a *delivery.Attempt) bool {
 	return s.id == 0 && !s.empty() && a.EventType == s.eventType && a.ReceivedAt.Truncate(time.Second).Equal(s.receivedAt) &&

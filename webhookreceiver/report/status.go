@@ -128,7 +128,7 @@ func (t *target) status(name string, q queued) v1alpha1.TargetStatus {
 	return s
 }
 
-// pending says whether a delivery has not been tried yet.
+// pending reports whether a delivery has not been tried yet.
 func pending(n *v1alpha1.NotificationStatus) bool {
 	return n != nil && slices.ContainsFunc(n.Deliveries, func(d v1alpha1.DeliveryStatus) bool { return d.State == v1alpha1.DeliveryPending })
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// allowed says whether a trigger that names an endpoint counts for it: what its template says of the bodies, and that notifications are told
+// allowed reports whether a trigger that names an endpoint counts for it: what its template says of the bodies, and that notifications are told
 // of on it.
 func allowed(ep *v1alpha1.NotificationEndpoint, t *KeptTrigger) bool {
 	if t.Namespace == ep.Namespace {
@@ -33,7 +33,7 @@ func allowed(ep *v1alpha1.NotificationEndpoint, t *KeptTrigger) bool {
 	}
 }
 
-// selected says whether the manager lets a trigger use the endpoint of another namespace. The labels of namespaces are not for the receiver
+// selected reports whether the manager lets a trigger use the endpoint of another namespace. The labels of namespaces are not for the receiver
 // to read, so it goes by what the manager wrote into the trigger's status, which nobody else can:
 //
 //	Accepted                                     | then the trigger
@@ -60,13 +60,13 @@ func selected(t *v1alpha1.CloudinaryTrigger) bool {
 	}
 }
 
-// holds says whether a condition is True of the trigger as it is.
+// holds reports whether a condition is True of the trigger as it is.
 func holds(t *v1alpha1.CloudinaryTrigger, condition string) bool {
 	c := meta.FindStatusCondition(t.Status.Conditions, condition)
 	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == t.Generation
 }
 
-// isAt says whether a registration is at the endpoint that its trigger names. The URL alone does not tell: an endpoint may have any. But
+// isAt reports whether a registration is at the endpoint that its trigger names. The URL alone does not tell: an endpoint may have any. But
 // only by the endpoints of a namespace are its Secrets used.
 func isAt(r v1alpha1.Registration, t *v1alpha1.CloudinaryTrigger) bool {
 	at := endpointOf(t)

@@ -60,7 +60,7 @@ type TriggerConfig struct {
 	Synced bool `json:"synced,omitempty"`
 }
 
-// Identity says whether bodies made from a template have an id of their own.
+// Identity reports whether bodies made from a template have an id of their own.
 type Identity string
 
 // The kinds of identity.
@@ -74,7 +74,7 @@ const (
 	DoubtfulIdentity Identity = "doubtful"
 )
 
-// doubtfulIdentity says whether what looks like an id in a body may be none. Two event types of one API call share its request_id: only
+// doubtfulIdentity reports whether what looks like an id in a body may be none. Two event types of one API call share its request_id: only
 // bodies that say their type are told apart by it.
 func doubtfulIdentity(triggers []TriggerConfig) bool {
 	shared := 0

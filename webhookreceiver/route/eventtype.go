@@ -44,7 +44,7 @@ func inTurns(namespace string, triggers []TriggerConfig) []TriggerConfig {
 	return all
 }
 
-// typePaths gathers where bodies have their type, in the order of the triggers, and says whether there are more places than count.
+// typePaths gathers where bodies have their type, in the order of the triggers, and reports whether there are more places than count.
 func typePaths(triggers []TriggerConfig) (paths *notification.TypePaths, more bool) {
 	paths = &notification.TypePaths{}
 	for i := range triggers {

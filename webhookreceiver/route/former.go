@@ -137,7 +137,7 @@ func size(t *TriggerConfig) int {
 	return n
 }
 
-// tellsTheSame says whether the bodies of two triggers can be told the same about.
+// tellsTheSame reports whether the bodies of two triggers can be told the same about.
 func tellsTheSame(a, b *TriggerConfig) bool {
 	return b != nil && a.Templated == b.Templated && a.Identity == b.Identity &&
 		slices.Equal(a.EventTypes, b.EventTypes) && slices.EqualFunc(a.TypePaths, b.TypePaths, slices.Equal[[]string])

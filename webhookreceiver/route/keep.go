@@ -130,7 +130,7 @@ func registeredURLs(t *v1alpha1.CloudinaryTrigger) []string {
 // maxEventTypes is how many event types a spec may have.
 const maxEventTypes = 64
 
-// identityOf says whether a template's bodies have an id of their own where notification.DeduplicationKey looks for one.
+// identityOf reports whether a template's bodies have an id of their own where notification.DeduplicationKey looks for one.
 func identityOf(template map[string]any) Identity {
 	if _, written := template["notification_context"]; written {
 		return DoubtfulIdentity

@@ -156,7 +156,7 @@ type Target struct {
 	EventTypes []string
 }
 
-// Takes says whether the target gets notifications of an event type.
+// Takes reports whether the target gets notifications of an event type.
 func (t *Target) Takes(eventType string) bool {
 	return len(t.EventTypes) == 0 || slices.Contains(t.EventTypes, eventType) || slices.Contains(t.EventTypes, allEventTypes)
 }

@@ -112,7 +112,7 @@ func secretOf(t *testing.T, keys ...verification.Key) *corev1.Secret {
 	}
 }
 
-// takes says whether an endpoint takes what is signed with a secret.
+// takes reports whether an endpoint takes what is signed with a secret.
 func takes(e *route.Endpoint, secret string, now time.Time) bool {
 	if e == nil || e.Policy == nil {
 		return false

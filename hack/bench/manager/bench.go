@@ -261,7 +261,7 @@ func (w *world) listed(ctx context.Context, before counts) error {
 	return err
 }
 
-// passed says whether there was a pass that read everything: at its end the manager sets a gauge.
+// passed reports whether there was a pass that read everything: at its end the manager sets a gauge.
 func (w *world) passed(ctx context.Context) error {
 	all, err := metricsOf(ctx, w.metricsURL)
 	if err == nil && all.sum("cloudinary_manager_triggers", "") != float64(w.triggers) {

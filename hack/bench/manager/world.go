@@ -322,7 +322,7 @@ func (w *world) versions(ctx context.Context) (map[objectKey]string, error) {
 	return versions, nil
 }
 
-// asExpected says whether Cloudinary has each URL as often as there are event types, and nothing else.
+// asExpected reports whether Cloudinary has each URL as often as there are event types, and nothing else.
 func (w *world) asExpected(ctx context.Context) error {
 	byURL, err := triggersByURL(ctx, w.simulatorURL)
 	if err != nil {

@@ -124,7 +124,7 @@ func queries(p panel) string {
 	return strings.Join(all, "; ")
 }
 
-// check says whether a picture has just these panels, in their order, with their queries.
+// check reports whether a picture has just these panels, in their order, with their queries.
 func check(svg []byte, row string, panels []panel) error {
 	want := []string{"Cloudinary operator / " + row}
 	for _, p := range panels {

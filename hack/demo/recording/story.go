@@ -54,7 +54,7 @@ func framesOf(text string) [][]string {
 	return frames
 }
 
-// check says whether a picture tells the story: each scene in its place, with its title and its sentence, and all titles at the end.
+// check reports whether a picture tells the story: each scene in its place, with its title and its sentence, and all titles at the end.
 func check(picture []byte, scenes []scene) error {
 	frames, err := textOf(picture)
 	if err != nil {

@@ -238,7 +238,7 @@ func (c *check) newURL() string {
 	return c.base + "/" + strconv.Itoa(c.made)
 }
 
-// isOurs says whether this check, or an earlier one, made the trigger.
+// isOurs reports whether this check, or an earlier one, made the trigger.
 func isOurs(t cloudinary.Trigger) bool {
 	parsed, err := url.Parse(t.URI)
 	return err == nil && strings.EqualFold(parsed.Hostname(), Host) && (t.URIType == "webhook" || t.URIType == "")

@@ -169,7 +169,7 @@ func (c *check) otherScheme() string {
 	return schemeLegacy
 }
 
-// isSet says whether a field is shown with another value than the one it has where nobody sets it.
+// isSet reports whether a field is shown with another value than the one it has where nobody sets it.
 func (c *check) isSet(t shown, field string) bool {
 	if field == fieldAuthScheme {
 		return t.AuthScheme != nil && *t.AuthScheme != c.unsetScheme()

@@ -83,7 +83,7 @@ func (c *check) probeOperators(ctx context.Context) error {
 	return nil
 }
 
-// evaluates says whether a filter is taken, holds for what it should, and not for anything else.
+// evaluates reports whether a filter is taken, holds for what it should, and not for anything else.
 func (c *check) evaluates(ctx context.Context, filter string) (bool, error) {
 	one, err := c.create(ctx, cloudinary.TriggerSpec{URI: c.main.spec.URI, EventType: otherEventType, Filter: json.RawMessage(filter)})
 	if cloudinary.IsInvalid(err) {

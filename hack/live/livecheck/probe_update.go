@@ -135,7 +135,7 @@ func (c *check) probeSameURL(ctx context.Context) error {
 	return nil
 }
 
-// letsOnly says whether the filter in effect is the one for that resource type.
+// letsOnly reports whether the filter in effect is the one for that resource type.
 func (c *check) letsOnly(ctx context.Context, resourceType string) (bool, error) {
 	other := map[string]string{"image": "video", "video": "image"}[resourceType]
 	lets, err := c.test(ctx, c.main.id, sampleOf(resourceType))

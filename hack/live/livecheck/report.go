@@ -138,7 +138,7 @@ func (r Report) simulatorFlags(lag time.Duration) []string {
 	return flags
 }
 
-// simulated says whether the simulator's switch has the value.
+// simulated reports whether the simulator's switch has the value.
 func simulated(verdict string) bool {
 	return !slices.Contains([]string{
 		NotReached, NotChecked, NotApplicable, NotShown, verdictOther, verdictMixed, verdictPartial, verdictRefused,

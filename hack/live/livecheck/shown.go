@@ -48,7 +48,7 @@ func listed(triggers []cloudinary.Trigger, body []byte) []shown {
 	return all
 }
 
-// created reads a create's answer, and says whether the trigger is wrapped.
+// created reads a create's answer, and reports whether the trigger is wrapped.
 func created(t cloudinary.Trigger, body []byte) (one shown, wrapped bool) {
 	one = shown{Trigger: t}
 	// The client has read this answer already, so it is an object.
@@ -74,7 +74,7 @@ func (s shown) raw(field string) string {
 	return compact.String()
 }
 
-// isSet says whether a field is shown with another value than the one it has where nobody sets it.
+// isSet reports whether a field is shown with another value than the one it has where nobody sets it.
 func (s shown) isSet(field string) bool {
 	switch s.raw(field) {
 	case "", "null", "{}", `""`, "false", `"default"`, "[]":

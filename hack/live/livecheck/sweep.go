@@ -37,7 +37,7 @@ func sweepWaits() []time.Duration {
 	}
 }
 
-// sweepOnce says whether nothing is left.
+// sweepOnce reports whether nothing is left.
 func (c *check) sweepOnce(ctx context.Context) (done bool, err error) {
 	failed := c.deleteOwned(ctx)
 	triggers, _, err := c.list(ctx)

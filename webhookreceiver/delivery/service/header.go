@@ -73,7 +73,7 @@ func cloudEventHeader(h http.Header, d *delivery.Delivery) {
 	}
 }
 
-// passes says whether a header line of a notification goes along: not what belongs to the connection, nor what would pass for ours.
+// passes reports whether a header line of a notification goes along: not what belongs to the connection, nor what would pass for ours.
 func passes(name string) bool {
 	switch name {
 	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Te", "Trailer", "Upgrade", "Expect",
