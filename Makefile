@@ -116,7 +116,7 @@ test-unit: ## Run the tests of the packages that need no control plane.
 	$(call tool,gotestsum) --format pkgname-and-test-fails -- $(RACE) $(TESTFLAGS) $$packages
 
 .PHONY: proof
-proof: ## End a simulated manager everywhere, 10,000 random times over: nothing may be leaked, doubled, lost or foreign. See docs/proof.md.
+proof: ## Run the crash-safety simulation of the manager: 10,000 histories. See docs/proof.md.
 	@go test ./test/proof -count=1 -timeout 60m -run '^(TestProof|TestEachStep|TestPeopleChangeTheirMindsAtEachStep)$$' -v -proof.runs=10000 -proof.stride=1 $(PROOFFLAGS)
 
 .PHONY: e2e
@@ -132,7 +132,7 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 	@hack/fuzz.sh $(FUZZTIME) $(PKG)
 
 .PHONY: test-live
-test-live: ## Ask the Cloudinary of CLOUDINARY_URL, or LIVEFLAGS=--claim, what is not known of it; cleans up. See docs/live-check.md.
+test-live: ## Probe undocumented Admin API behaviour of the account in CLOUDINARY_URL, or of a new one with LIVEFLAGS=--claim; cleans up. See docs/live-check.md.
 	@mkdir -p bin && go build -trimpath -o bin/live-check ./hack/live && exec bin/live-check $(LIVEFLAGS)
 
 .PHONY: lint

@@ -35,7 +35,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, unit resolve.Unit) (ctrl.Res
 		log.V(1).Info("An object changed during the pass, looking again", "error", err.Error())
 		return ctrl.Result{RequeueAfter: conflictDelay}, nil
 	case errors.Is(err, errNotLeader):
-		log.Info("Not the leader for long enough to call Cloudinary, stopping the pass")
+		log.Info("Leader lease expires too soon for a call to Cloudinary; ending the pass")
 		return ctrl.Result{RequeueAfter: conflictDelay}, nil
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("%s: %w", unit, err)
