@@ -59,7 +59,7 @@ func TestWhereKubernetesIsFrom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			copyScripts(t, dir, "demo/lib.sh", "progress.sh")
+			copyScripts(t, dir, "demo/lib.sh", "cache.sh", "progress.sh")
 			write(t, filepath.Join(dir, "path/kubectl"), []byte("#!/bin/sh\n"+c.kubectl+"\n"))
 			write(t, filepath.Join(dir, "hack/kubernetes/fetch.sh"), []byte("#!/bin/sh\n"+c.fetch+"\n"))
 			write(t, filepath.Join(dir, "hack/kubernetes/build.sh"), []byte("#!/bin/sh\n[ \"$1\" = --folder ] && echo built || echo \"built: $*\"\n"))
