@@ -96,7 +96,7 @@ clean: demo-down ## Remove what was built or left in the checkout (not the cache
 ##@ Check
 
 .PHONY: test
-test: ## Run all tests; builds a control plane the first time (8 minutes).
+test: ## Run all tests; builds a control plane the first time (minutes).
 	@assets=$$(hack/kubernetes/build.sh); export KUBEBUILDER_ASSETS=$$assets; failed=0; \
 	run() { $(call tool,gotestsum) --format pkgname-and-test-fails -- -timeout 40m $(TESTFLAGS) "$$@" || failed=1; }; \
 	packages=$$(go list $(PKG)); measured=$$(grep -x '$(MEASURED)' <<<"$$packages" || true); others=$$(grep -vx '$(MEASURED)' <<<"$$packages" || true); \
@@ -107,7 +107,7 @@ test: ## Run all tests; builds a control plane the first time (8 minutes).
 	@[ '$(PKG)' != ./... ] || go -C hack/release test .
 
 .PHONY: test-quick
-test-quick: ## Run the tests of what decides: 45 s of CPU time once built. What has not changed is not run again.
+test-quick: ## Run the tests of what decides: 22 s on two idle cores, once built. What has not changed is not run again.
 	@go test -short $$(hack/unit-packages.sh ./internal/... ./webhookreceiver/... | grep -vE '/($(SLOW))$$')
 
 .PHONY: test-unit
