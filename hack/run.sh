@@ -12,7 +12,10 @@ say() { printf 'run: %s\n' "$*" >&2; }
 namespace=cloudinary-operator-system
 installed=deployment/cloudinary-operator-manager
 
-context=$(hack/kubectl.sh config current-context)
+context=$(hack/kubectl.sh config current-context) || {
+  say "kubectl has no cluster to work with: set KUBECONFIG, or start one with make demo-up and source .local/demo.env"
+  exit 1
+}
 say "applying the CRDs of this checkout, and namespace $namespace, to the cluster of context $context"
 hack/kubectl.sh apply --server-side -k config/crd >/dev/null
 hack/kubectl.sh apply --server-side -f - >/dev/null <<YAML

@@ -129,6 +129,7 @@ func TestMistakesAreTold(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"none\n": "", "v0.1.0": "", "v0.1.0-rc.1\n": "", "": `has "", want a version`, "0.1.0": "want a version", "v0.1.0\nv0.2.0": "want a version", "NONE": "want a version",
+		"v0.1.0-rc1": "want a version", "v0.1.0-rc.01": "want a version", "v0.1.0-rc..1": "want a version", "v0.1.0+build": "want a version",
 	} {
 		_, err := Read(fstest.MapFS{Variable: {Data: []byte(text)}})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
