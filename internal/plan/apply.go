@@ -67,6 +67,14 @@ func Intend(in *Input, s Step, at time.Time) {
 	})
 }
 
+// forgetRefuted drops the overdue calls that a create has shown to be without effect: Cloudinary would
+// have refused the same trigger a second time.
+func (o *Object) forgetRefuted(s Step) {
+	o.Records = slices.DeleteFunc(o.Records, func(r Record) bool {
+		return r.overdue() && r.EventType == s.EventType && r.URL == s.URL && r.SentHash == s.Hash
+	})
+}
+
 // Apply brings the input up to date with the outcome of a step, so that planning again tells what is left. The input's records must be
 // those of the plan's verdicts. A Replace is applied as its two halves: the Delete, then the Create. It replaces the slices in the
 // input, and leaves alone what they held: they may be somebody's cache.
@@ -109,7 +117,7 @@ func (in *Input) object(k Key) *Object {
 func (in *Input) record(s Step) (*Object, int) {
 	o := in.object(s.Object)
 	return o, slices.IndexFunc(o.Records, func(r Record) bool {
-		return r.ID == s.ID && (s.ID != "" || r.place() == s.place())
+		return r.ID == s.ID && (s.ID != "" || r.place() == s.place() && !r.overdue())
 	})
 }
 
@@ -127,6 +135,7 @@ func (in *Input) applyCreate(s Step, out Outcome) {
 		created.EventType = s.EventType
 		created.URL = cmp.Or(created.URL, s.URL)
 		in.Observed = append(slices.Clip(in.Observed), created)
+		o.forgetRefuted(s)
 	case Unknown: // the intent stands
 	case Gone, Refused, Exists, NotSent:
 		if s.Origin == Adopted {

@@ -126,10 +126,13 @@ func (x *executor) pass() (Plan, error) {
 	return p, nil
 }
 
-// unlocks reports whether steps were possible only because of those before: what was deleted has made room for a URL.
+// unlocks reports whether steps were possible only because of what was done before: what was deleted has made room for a URL, or an object
+// whose wishes are not known now has handed over what it had at a place.
 func (x *executor) unlocks(p, again Plan) bool {
 	refused := slices.ContainsFunc(slices.Collect(maps.Values(p.Verdicts)), func(v Verdict) bool {
-		return slices.ContainsFunc(v.Findings, func(f Finding) bool { return f.Problem == URLLimitReached })
+		return slices.ContainsFunc(v.Findings, func(f Finding) bool {
+			return f.Problem == URLLimitReached || f.Problem == Conflict && len(p.Verdicts[f.Other].Giving) > 0
+		})
 	})
 	return refused && len(again.Steps) > 0
 }
@@ -359,6 +362,9 @@ func (x *executor) ended(p Plan) error {
 	recorded := map[string]bool{}
 	for k, v := range p.Verdicts {
 		for _, r := range v.Records {
+			if r.overdue() {
+				continue // for a day
+			}
 			if r.ID == "" {
 				return fmt.Errorf("%s still has an intent: %+v", k, r)
 			}

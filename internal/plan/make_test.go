@@ -199,9 +199,12 @@ func TestMakeByPlace(t *testing.T) {
 			want:    said{records: []string{"x upload " + urlA + " Created"}, findings: []string{"x Confirming upload"}},
 		},
 		"nothing there, call long ago": {
-			why:     "the call had no effect, so it may be made again",
+			why:     "the call had no effect, or the list is wrong: it is made again, and the result looked for",
 			objects: []Object{object("x", urlA, "upload").recorded(intended(listed.Add(-settle)))},
-			want:    said{steps: []string{"create upload " + urlA + " for x spec"}, findings: []string{"x Pending upload"}},
+			want: said{
+				steps: []string{"create upload " + urlA + " for x spec"}, records: []string{"x upload " + urlA + " Created"},
+				findings: []string{"x Pending upload"},
+			},
 		},
 		"nothing there, call under way, nobody wants it any more": {
 			why:     "its intent holds the release",
@@ -255,7 +258,7 @@ func TestMakeByPlace(t *testing.T) {
 			objects: []Object{object("x", urlA, "upload").recorded(intended(listed.Add(-time.Hour))).
 				with(func(o *Object) { o.RefuseAdopt = true })},
 			observed: []Observed{there("1", urlA, "upload", plain())},
-			want:     said{findings: []string{"x AlreadyExists upload"}},
+			want:     said{records: []string{"x upload " + urlA + " Created"}, findings: []string{"x AlreadyExists upload"}},
 		},
 		"a trigger of the second in which the call was made": {
 			why:      "created_at counts in seconds",

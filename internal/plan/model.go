@@ -81,6 +81,10 @@ type Record struct {
 
 	// IntendedAt is set before the call that creates the trigger, and cleared when the outcome is known.
 	IntendedAt time.Time
+	// OverdueAt is set for calls whose result no list has shown within Settle: IntendedAt is of the
+	// first of them, OverdueAt of the last. The trigger may be created again, and a list that shows
+	// the result after all still makes it the object's.
+	OverdueAt time.Time
 	// SentHash, SentAt: of what was last sent; empty for a trigger that was adopted as it is.
 	SentHash string
 	SentAt   time.Time
@@ -95,6 +99,8 @@ type Record struct {
 }
 
 func (r Record) place() Place { return Place{CanonicalURL(r.URL), r.EventType} }
+
+func (r Record) overdue() bool { return !r.OverdueAt.IsZero() }
 
 // unmade says that the record stands for nothing but the origin that a trigger is to have: half of a replacement was
 // carried out, the other was not.

@@ -143,8 +143,10 @@ func (m *matcher) settleRecords() {
 	for _, s := range m.objects {
 		for _, r := range s.Records {
 			h := m.settle(s, r)
-			if h == nil {
+			if h == nil || h.overdue() {
 				s.noteLoss(r)
+			}
+			if h == nil || s.alsoOverdue(h) {
 				continue
 			}
 			h.owner = s
@@ -194,7 +196,7 @@ func (m *matcher) locate(h *holding) {
 // settle returns nil for a record of which nothing is left.
 func (m *matcher) settle(s *subject, r Record) *holding {
 	if r.ID == "" {
-		return m.settleIntent(r)
+		return m.settleIntent(s, r)
 	}
 	if o, ok := m.byID[r.ID]; ok {
 		return &holding{Record: r, observed: &o}
@@ -208,26 +210,108 @@ func (m *matcher) settle(s *subject, r Record) *holding {
 // clockSlack is how far the times of intents, which go by the header Date, may be behind created_at.
 const clockSlack = 5 * time.Second
 
-// settleIntent looks for the result of a call whose answer is not known. Only a trigger that nobody has recorded, that was not there
-// before the call, and that came while the call can have been under way, can be it; created_at counts in seconds.
-func (m *matcher) settleIntent(r Record) *holding {
+// overdueMemory is how long the result of a call is looked for in the lists.
+const overdueMemory = 24 * time.Hour
+
+// settleIntent looks for the result of a call whose answer is not known:
+//
+//	a list shows it       | the call                     | then
+//	----------------------+------------------------------+-----------------------------------------------------
+//	yes, it is nobody's   | -                            | it is the object's
+//	no, or another has it | was intended within Settle   | look at the next list
+//	yes, another has it   | is older                     | it was handed over: nothing is left
+//	no                    | is older                     | it is overdue: the trigger may be created again, and
+//	                      |                              | the result is looked for in each list
+//	no                    | is older than overdueMemory, | nothing is left
+//	                      | or the object goes           |
+func (m *matcher) settleIntent(s *subject, r Record) *holding {
 	if r.unmade() {
 		return nil
 	}
-	earliest, latest := r.IntendedAt.Truncate(time.Second), r.IntendedAt.Add(m.in.Settle+clockSlack)
+	results := m.resultsOf(r)
+	free := slices.IndexFunc(results, func(o Observed) bool { return !m.owned[o.ID] })
+	switch {
+	case free >= 0:
+		return m.holdResult(r, &results[free])
+	case !r.overdue() && m.in.ListedAt.Before(r.IntendedAt.Add(m.in.Settle)):
+		return &holding{Record: r, pending: true}
+	case len(results) > 0, s.Stance == Releases, !m.in.Now.Before(later(r.IntendedAt, r.OverdueAt).Add(overdueMemory)):
+		return nil
+	default:
+		r.OverdueAt = later(r.IntendedAt, r.OverdueAt)
+		return &holding{Record: r, kept: true}
+	}
+}
+
+// resultsOf are the triggers that a call can have made. Only one that was not there before the call, and that came while the call can
+// have been under way, can be its result; created_at counts in seconds.
+func (m *matcher) resultsOf(r Record) []Observed {
+	if !m.in.ListedAt.After(r.IntendedAt) {
+		return nil
+	}
+	earliest, latest := r.IntendedAt.Truncate(time.Second), later(r.IntendedAt, r.OverdueAt).Add(m.in.Settle+clockSlack)
+	var results []Observed
+	for _, o := range m.byPlace[r.place()] {
+		if !o.CreatedAt.Before(earliest) && !o.CreatedAt.After(latest) {
+			results = append(results, o)
+		}
+	}
+	return results
+}
+
+// holdResult makes the result of a call the object's.
+func (m *matcher) holdResult(r Record, o *Observed) *holding {
+	m.owned[o.ID] = true
+	r.ID, r.SentAt, r.IntendedAt, r.OverdueAt = o.ID, later(r.IntendedAt, r.OverdueAt), time.Time{}, time.Time{}
+	if m.intents[r.place()] > 1 {
+		r.SentHash = "" // which of the calls has made it, and so what was sent, is not known
+	}
+	return &holding{Record: r, observed: o}
+}
+
+// alsoOverdue reports whether the object has an overdue call at the same place already, which then
+// stands for both: an object has one record of such calls for each place, however many there were.
+func (s *subject) alsoOverdue(h *holding) bool {
+	if !h.overdue() {
+		return false
+	}
+	for _, first := range s.have {
+		if !first.overdue() || first.place() != h.place() {
+			continue
+		}
+		if first.SentHash != h.SentHash {
+			first.SentHash = "" // which of the calls has made it, and so what was sent, is not known
+		}
+		if h.IntendedAt.Before(first.IntendedAt) {
+			first.IntendedAt = h.IntendedAt
+		}
+		first.OverdueAt = later(first.OverdueAt, h.OverdueAt)
+		return true
+	}
+	return false
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// resultOf finds the trigger that a call has made. Only one that nobody has recorded, that was not there before the call, and that
+// came while the call can have been under way, can be it; created_at counts in seconds.
+func (m *matcher) resultOf(r Record) *holding {
+	earliest, latest := r.IntendedAt.Truncate(time.Second), later(r.IntendedAt, r.OverdueAt).Add(m.in.Settle+clockSlack)
 	for _, o := range m.byPlace[r.place()] {
 		if m.owned[o.ID] || o.CreatedAt.Before(earliest) || o.CreatedAt.After(latest) || !m.in.ListedAt.After(r.IntendedAt) {
 			continue
 		}
 		m.owned[o.ID] = true
-		r.ID, r.SentAt, r.IntendedAt = o.ID, r.IntendedAt, time.Time{}
+		r.ID, r.SentAt, r.IntendedAt, r.OverdueAt = o.ID, later(r.IntendedAt, r.OverdueAt), time.Time{}, time.Time{}
 		if m.intents[r.place()] > 1 {
 			r.SentHash = "" // which of the calls has made it, and so what was sent, is not known
 		}
 		return &holding{Record: r, observed: &o}
-	}
-	if m.in.ListedAt.Before(r.IntendedAt.Add(m.in.Settle)) {
-		return &holding{Record: r, pending: true}
 	}
 	return nil
 }
@@ -255,6 +339,9 @@ func (m *matcher) hold() {
 			continue
 		}
 		for _, h := range s.have {
+			if h.overdue() {
+				continue
+			}
 			m.holders[h.place()] = s
 			if h.observed != nil {
 				m.holders[h.observed.place()] = s

@@ -235,7 +235,7 @@ func (w *world) inSync(p Plan) {
 }
 
 func (w *world) hasExactly(o Object, v Verdict, place Place) {
-	i := slices.IndexFunc(v.Records, func(r Record) bool { return r.place() == place })
+	i := slices.IndexFunc(v.Records, func(r Record) bool { return r.place() == place && !r.overdue() })
 	if i < 0 {
 		w.t.Fatalf("%s has no record of %v, and no finding", o.Key, place)
 	}

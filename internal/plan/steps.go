@@ -74,7 +74,7 @@ func (m *matcher) judgeOne(w *wish) {
 // replacement, of which the list still shows the trigger that is gone.
 func (s *subject) awaits(eventType string) bool {
 	return slices.ContainsFunc(s.have, func(h *holding) bool {
-		return h.ID == "" && h.EventType == eventType
+		return h.ID == "" && !h.overdue() && h.EventType == eventType
 	})
 }
 

@@ -95,8 +95,8 @@ func (in *Input) found(s Step) {
 }
 
 // Absent are the triggers that the objects have and the list does not show, although it is begun long enough after the last write to them,
-// sorted; held is how many such triggers the list should show. A call that was to create a trigger counts as one. A trigger of which
-// it is known that it exists in spite of the lists does not count.
+// sorted; held is how many such triggers the list should show. A call that was to create a trigger counts as one. Neither
+// a trigger that is known to exist in spite of the lists, nor a call that is overdue counts.
 func Absent(in Input) (absent []string, held int) {
 	ids, places := in.listed()
 	seen := map[string]bool{}
@@ -134,7 +134,7 @@ func (in *Input) listed() (ids map[string]bool, places map[Place]bool) {
 // expected reports whether the list ought to show what a record stands for.
 func (in *Input) expected(r Record) bool {
 	switch {
-	case r.unmade(), r.Repair.ReadHash == unlistedHash && r.Repair.recent(in.Now):
+	case r.unmade(), r.overdue(), r.Repair.ReadHash == unlistedHash && r.Repair.recent(in.Now):
 		return false
 	case r.ID == "":
 		return !in.ListedAt.Before(r.IntendedAt.Add(in.Settle))

@@ -43,7 +43,7 @@ func (w *world) distortions() map[string]func([]Observed) []Observed {
 		},
 		"without settings": func(right []Observed) []Observed {
 			for i, o := range right {
-				right[i] = Observed{ID: o.ID, URIType: o.URIType, URL: o.URL, EventType: o.EventType}
+				right[i] = Observed{ID: o.ID, URIType: o.URIType, URL: o.URL, EventType: o.EventType, CreatedAt: o.CreatedAt}
 			}
 			return right
 		},
@@ -161,6 +161,44 @@ func TestNothingIsLeftBehindThatWrongListsHid(t *testing.T) {
 		}
 		if now := w.foreign(); !slices.Equal(foreign, now) {
 			t.Fatalf("foreign triggers changed: %+v, were %+v", now, foreign)
+		}
+	})
+}
+
+// The answers to calls are lost while lists are wrong, and objects change meanwhile. What the calls have made is found as soon as lists
+// are right again, and is the objects' own.
+func TestWhatLostCallsMadeIsFoundWhateverListsHid(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSwitches(t)
+		s.Limit = 30
+		w := newWorld(t, s)
+		w.stances = []Stance{Wants, Observes, Holds}
+		w.addObject()
+		w.addObject()
+		w.goWrong()
+		w.chance.lost = func() lostness {
+			return rapid.SampledFrom([]lostness{arrived, lostBefore, lostAfter, notSent}).Draw(w.t, "lost")
+		}
+		for range rapid.IntRange(1, 10).Draw(t, "rounds") {
+			w.wait(rapid.SampledFrom([]time.Duration{time.Second, 20 * time.Second, time.Minute}).Draw(t, "wait"))
+			if _, err := w.pass(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.chance.distort, w.chance.lost = nil, func() lostness { return arrived }
+		w.wait(2 * time.Hour)
+		p := w.quiesce()
+		w.drifts++
+		w.inSync(p)
+		if err := w.ended(p); err != nil {
+			t.Fatalf("%v\nspecs: %+v\nstored: %+v\nserver: %+v", err, w.specs, w.stored, w.env.triggers)
+		}
+		for k, records := range w.stored {
+			for _, r := range records {
+				if r.Origin != Created {
+					t.Fatalf("%s has adopted what was its own: %+v", k, r)
+				}
+			}
 		}
 	})
 }

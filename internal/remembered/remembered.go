@@ -24,6 +24,7 @@ type line struct {
 	AsSent    bool     `json:"a,omitempty"` // the confirmed hash is that which was sent
 	Echoed    []string `json:"e,omitempty"`
 	Repair    *mend    `json:"r,omitempty"`
+	OverdueAt int64    `json:"o,omitempty"` // as SentAt
 }
 
 // mend is a difference that was written over.
@@ -45,7 +46,7 @@ const (
 
 // Encode makes the line of a record; empty: there is nothing to remember.
 func Encode(rec *plan.Record) string {
-	m := line{Version: version, SentHash: rec.SentHash, SentAt: micros(rec.SentAt), Echoed: rec.Echoed}
+	m := line{Version: version, SentHash: rec.SentHash, SentAt: micros(rec.SentAt), Echoed: rec.Echoed, OverdueAt: micros(rec.OverdueAt)}
 	if rec.ConfirmedHash != "" && rec.ConfirmedHash == rec.SentHash {
 		m.AsSent = true
 	} else {
@@ -54,7 +55,7 @@ func Encode(rec *plan.Record) string {
 	if r := rec.Repair; r.ReadHash != "" {
 		m.Repair = &mend{r.ReadHash, counted(r.Updates), counted(r.Replacements), counted(r.Total), micros(r.LastAt)}
 	}
-	if m.SentHash == "" && m.SentAt == 0 && len(m.Echoed) == 0 && m.Repair == nil {
+	if m.SentHash == "" && m.SentAt == 0 && len(m.Echoed) == 0 && m.Repair == nil && m.OverdueAt == 0 {
 		return ""
 	}
 	raw, err := json.Marshal(m)
@@ -76,6 +77,7 @@ func Decode(text string, rec *plan.Record) {
 		return
 	}
 	rec.SentHash, rec.SentAt, rec.ConfirmedHash, rec.Echoed = m.SentHash, fromMicros(m.SentAt), m.Confirmed, m.Echoed
+	rec.OverdueAt = fromMicros(m.OverdueAt)
 	if m.AsSent {
 		rec.ConfirmedHash = m.SentHash
 	}
@@ -86,7 +88,7 @@ func Decode(text string, rec *plan.Record) {
 
 // sound reports whether it may be what this version has written.
 func (m *line) sound() bool {
-	if m.Version != version || len(m.SentHash) > maxHashBytes || len(m.Confirmed) > maxHashBytes || m.SentAt < 0 ||
+	if m.Version != version || len(m.SentHash) > maxHashBytes || len(m.Confirmed) > maxHashBytes || min(m.SentAt, m.OverdueAt) < 0 ||
 		len(m.Echoed) > maxEchoed || slices.ContainsFunc(m.Echoed, func(field string) bool { return field == "" || len(field) > maxEchoedBytes }) {
 		return false
 	}

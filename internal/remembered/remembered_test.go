@@ -17,7 +17,8 @@ func fullRecord() plan.Record {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	return plan.Record{
 		SentHash: strings.Repeat("a", 64), SentAt: at, ConfirmedHash: strings.Repeat("b", 64), Echoed: []string{"additive", "authScheme", "filter", "payloadTemplate"},
-		Repair: plan.Repair{ReadHash: strings.Repeat("c", 64), Updates: 1000, Replacements: 2, Total: 3, LastAt: at},
+		OverdueAt: at,
+		Repair:    plan.Repair{ReadHash: strings.Repeat("c", 64), Updates: 1000, Replacements: 2, Total: 3, LastAt: at},
 	}
 }
 
@@ -63,6 +64,7 @@ func TestWhatCannotBeReadIsNotRemembered(t *testing.T) {
 		"a count beyond all":      encode([]byte(`{"v":1,"s":"abc","r":{"h":"x","n":1000000,"t":1}}`)),
 		"a repair of nothing":     encode([]byte(`{"v":1,"s":"abc","r":{"t":1}}`)),
 		"a time before all":       encode([]byte(`{"v":1,"s":"abc","t":-1}`)),
+		"overdue before all":      encode([]byte(`{"v":1,"s":"abc","o":-1}`)),
 		"too many echoed fields":  encode([]byte(`{"v":1,"e":["a","b","c","d","e","f","g","h","i"]}`)),
 	} {
 		var got plan.Record

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/remembered"
 )
 
 // ledger is what really happened, to hold against what the manager was allowed to do. Only triggers that stand in a status, or that a
@@ -164,10 +165,10 @@ func (l *ledger) dropped(h holding) {
 }
 
 // settledIntents: an object that does not want a place any more may find out what became of its call there, and leave the result
-// behind, in one step. One that goes by lists which hide the result has another intent for the same place instead.
+// behind, in one step. One that goes while lists hide the result leaves that behind, too.
 func (l *ledger) settledIntents(had, has []holding) {
 	for _, h := range had {
-		if h.ID != "" || l.stands(h, had, has) || !l.hidden(h) && (!keeps(h) || l.intendedSince(h)) {
+		if h.ID != "" || l.stands(h, had, has) || !l.hidden(h, has) && (!keeps(h) || l.intendedSince(h)) {
 			continue
 		}
 		c := l.run.clouds[h.cloud]
@@ -181,18 +182,30 @@ func (l *ledger) settledIntents(had, has []holding) {
 	}
 }
 
-// stands reports whether an intent is there still, or its place has an id instead that was not there before.
+// stands reports whether an intent is there still, perhaps together with an older one, or its place has an id instead that was not there
+// before.
 func (l *ledger) stands(h holding, had, has []holding) bool {
 	return slices.ContainsFunc(has, func(o holding) bool {
+		intent := o.ID == "" && (o.IntendedAt == nil) == (h.IntendedAt == nil) && !h.IntendedAt.Before(o.IntendedAt)
 		known := o.ID != "" && !slices.ContainsFunc(had, func(before holding) bool { return before.ID == o.ID })
-		return o.cloud == h.cloud && o.EventType == h.EventType && o.url == h.url && (known || o.ID == "" && o.IntendedAt.Equal(h.IntendedAt))
+		return o.cloud == h.cloud && o.EventType == h.EventType && o.url == h.url && (known || intent)
 	})
 }
 
-// hidden reports whether lists were wrong since an intent. An id that no answer has brought is known from lists alone, so that what they hide
-// then is not found.
-func (l *ledger) hidden(h holding) bool {
-	return h.IntendedAt != nil && l.run.lists.until.After(h.IntendedAt.Add(-time.Minute))
+// hidden reports whether lists were wrong since an intent of an object that goes, or has moved to another product environment. An id that no
+// answer has brought is known from lists alone, and nobody waits for them then.
+func (l *ledger) hidden(h holding, has []holding) bool {
+	ep := l.run.api.endpoint(namespace, h.object.Spec.EndpointRef.Name)
+	goes := h.object.DeletionTimestamp != nil || ep == nil || ep.DeletionTimestamp != nil || cloudOf(ep.Spec.CredentialsSecretRef.Name) != h.cloud ||
+		slices.ContainsFunc(has, func(o holding) bool { return o.cloud != h.cloud })
+	return goes && h.IntendedAt != nil && l.run.lists.until.After(h.IntendedAt.Add(-time.Minute))
+}
+
+// overdue reports whether an intent stands for calls whose result no list has shown in time.
+func (h holding) overdue() bool {
+	var r plan.Record
+	remembered.Decode(h.Remembered, &r)
+	return !r.OverdueAt.IsZero()
 }
 
 // intendedSince reports whether another object has an intent at the place that is younger than one: what is there is then rather its result,

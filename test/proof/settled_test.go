@@ -116,7 +116,7 @@ func (r *run) judgeTriggers() {
 	}
 	for _, t := range r.api.triggers() {
 		for _, h := range holdings(t) {
-			if h.ID == "" && h.IntendedAt != nil && !r.stranded(t) {
+			if h.ID == "" && h.IntendedAt != nil && !h.overdue() && !r.stranded(t) {
 				r.violated("%s still has an intent: %s at %s", t.Name, h.EventType, h.url)
 			}
 		}
@@ -188,6 +188,9 @@ func (r *run) keptPlaces(t *v1alpha1.CloudinaryTrigger) []place {
 	ep := r.api.endpoint(namespace, t.Spec.EndpointRef.Name)
 	var places []place
 	for _, h := range holdings(t) {
+		if h.overdue() {
+			continue
+		}
 		if ep != nil && (h.cloud == cloudOf(ep.Spec.CredentialsSecretRef.Name) || r.arrived(t)) {
 			continue
 		}
@@ -303,7 +306,7 @@ func (r *run) judgeReady(t *v1alpha1.CloudinaryTrigger, wishes []wish) {
 	if c == nil || c.ObservedGeneration != t.Generation || c.Status != metav1.ConditionTrue && !excused {
 		r.violated("%s has all that it wants, and is not Ready at generation %d: %+v", t.Name, t.Generation, c)
 	}
-	if held := holdings(t); len(held) != len(wishes) {
+	if held := slices.DeleteFunc(holdings(t), holding.overdue); len(held) != len(wishes) {
 		r.violated("%s wants %d triggers and holds %d: %+v", t.Name, len(wishes), len(held), t.Status.Registrations)
 	}
 }
