@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +47,9 @@ func pack(files []entry, created time.Time) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// unpackGzip is the reverse.
+const pluginName = "kubectl-cloudinary"
+
+// unpackGzip is the reverse of pack.
 func unpackGzip(raw []byte) ([]entry, error) {
 	compressed, err := gzip.NewReader(bytes.NewReader(raw))
 	if err != nil {
@@ -76,72 +77,6 @@ func readTar(in io.Reader) ([]entry, error) {
 		}
 		files = append(files, entry{path: header.Name, mode: header.Mode, content: content})
 	}
-}
-
-// tree reads the files of a folder. What may be executed may be by everybody, whatever the umask was.
-func tree(folder string) ([]entry, error) {
-	var files []entry
-	err := filepath.WalkDir(folder, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		content, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		inside, err := filepath.Rel(folder, name)
-		if err != nil {
-			return err
-		}
-		mode := int64(0o644)
-		if info.Mode().Perm()&0o100 != 0 {
-			mode = 0o755
-		}
-		files = append(files, entry{path: filepath.ToSlash(inside), mode: mode, content: content})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", folder, err)
-	}
-	return files, nil
-}
-
-const (
-	pluginName = "kubectl-cloudinary"
-	completion = "kubectl_complete-cloudinary"
-)
-
-// packPlugin packs each folder SYSTEM_ARCHITECTURE that hack/image wrote, with the script by which kubectl completes.
-func (r release) packPlugin() error {
-	folders, err := filepath.Glob(filepath.Join(r.work, "plugin", "*_*"))
-	if err != nil {
-		return fmt.Errorf("look for the plugin: %w", err)
-	}
-	if len(folders) == 0 {
-		return fmt.Errorf("there is no folder plugin/SYSTEM_ARCHITECTURE in %q (--work)", r.work)
-	}
-	script, err := os.ReadFile(filepath.Join(r.root, "hack", "krew", completion))
-	if err != nil {
-		return fmt.Errorf("read the script for completion: %w", err)
-	}
-	for _, folder := range folders {
-		files, err := tree(folder)
-		if err != nil {
-			return err
-		}
-		raw, err := pack(append(files, entry{path: completion, mode: 0o755, content: script}), r.created)
-		if err != nil {
-			return err
-		}
-		if err := r.write(pluginName+"_"+filepath.Base(folder)+".tar.gz", raw); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // chartFolder is where the chart's sources are.
