@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -30,13 +32,13 @@ func putPlugin(t *testing.T, r release, content []byte, platforms ...string) {
 		if strings.HasPrefix(platform, "windows_") {
 			program += ".exe"
 		}
-		raw, err := pack([]entry{{path: program, mode: 0o755, content: content}, {path: "LICENSE", mode: 0o644, content: []byte("Apache")}}, r.created)
-		if err != nil {
+		var raw bytes.Buffer
+		compressed := gzip.NewWriter(&raw)
+		_, err := compressed.Write(tarOf(t, entry{path: program, mode: 0o755, content: content}, entry{path: "LICENSE", mode: 0o644, content: []byte("Apache")}))
+		if err := errors.Join(err, compressed.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.write(pluginName+"_"+platform+".tar.gz", raw); err != nil {
-			t.Fatal(err)
-		}
+		put(t, filepath.Join(r.dist, pluginName+"_"+platform+".tar.gz"), raw.Bytes(), 0o644)
 	}
 }
 
@@ -84,7 +86,7 @@ func TestTheManifestForKrew(t *testing.T) {
 		if diff := cmp.Diff(want, []string{p.URI, p.SHA256}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", file, diff)
 		}
-		files, err := unpackGzip([]byte(content))
+		files, err := readArchive(filepath.Join(r.dist, file))
 		if err != nil || !slices.ContainsFunc(files, func(f entry) bool { return f.path == p.Bin }) {
 			t.Errorf("%s has no %s (%v)", file, p.Bin, err)
 		}

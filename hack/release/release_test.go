@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -68,21 +67,8 @@ func thisProgram(t *testing.T) []byte {
 // putImage writes the operator's archive as hack/image does, for two platforms, and returns the digest of its index.
 func putImage(t *testing.T, r release, files ...entry) string {
 	t.Helper()
-	var raw bytes.Buffer
-	out := tar.NewWriter(&raw)
-	for _, f := range files {
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: f.path, Mode: f.mode, Size: int64(len(f.content))}
-		if err := out.WriteHeader(header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := out.Write(f.content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := out.Close(); err != nil {
-		t.Fatal(err)
-	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw.Bytes())), nil })
+	raw := tarOf(t, files...)
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,25 +105,39 @@ func diffs(t *testing.T, image v1.Image) []v1.Hash {
 	return config.RootFS.DiffIDs
 }
 
-func archive(t *testing.T, folder, target string) {
+func tarOf(t *testing.T, files ...entry) []byte {
 	t.Helper()
 	var raw bytes.Buffer
 	out := tar.NewWriter(&raw)
-	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+	for _, f := range files {
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: f.path, Mode: f.mode, Size: int64(len(f.content))}
+		if err := out.WriteHeader(header); err != nil {
+			t.Fatal(err)
 		}
-		content := []byte(read(t, filepath.Join(folder, name)))
-		err = out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(content))})
-		if err == nil {
-			_, err = out.Write(content)
+		if _, err := out.Write(f.content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return raw.Bytes()
+}
+
+// archive writes a folder's files as a tar.
+func archive(t *testing.T, folder, target string) {
+	t.Helper()
+	var files []entry
+	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, entry{path: name, mode: 0o644, content: []byte(read(t, filepath.Join(folder, name)))})
 		}
 		return err
 	})
-	if err := errors.Join(err, out.Close()); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, target, raw.Bytes(), 0o644)
+	put(t, target, tarOf(t, files...), 0o644)
 }
 
 func TestVersions(t *testing.T) {
@@ -337,28 +337,5 @@ func TestTheProjectCanBeReleased(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
-	}
-}
-
-func TestPackedFilesDependOnNothingElse(t *testing.T) {
-	files := []entry{{path: "b", mode: 0o755, content: []byte("B")}, {path: "a/c", mode: 0o644, content: []byte("C")}}
-	created := time.Unix(1795341600, 0).UTC()
-	raw, err := pack(files, created)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := pack([]entry{files[1], files[0]}, created)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(raw, again) {
-		t.Error("the archive depends on the order in which files were found")
-	}
-	got, err := unpackGzip(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]entry{files[1], files[0]}, got, cmp.AllowUnexported(entry{})); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
