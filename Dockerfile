@@ -4,7 +4,8 @@
 #   docker build --target simulator -t cloudinary-sim .
 #   docker build --target sample-listener -t sample-listener .
 #
-# hack/image puts the files of each image together, here and in "make image", which needs no Docker daemon. See docs/image.md.
+# hack/image makes the images, here and in "make image", which needs no Docker daemon. See docs/image.md. Nothing is in them but the
+# programs, CA certificates, licenses, and a user that is not root: no shell, no package manager.
 
 FROM --platform=$BUILDPLATFORM golang:1.26.8 AS build
 WORKDIR /src
@@ -19,35 +20,43 @@ ARG VERSION=unknown COMMIT=unknown
 # The time of all files in the images.
 ARG SOURCE_DATE_EPOCH=0
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    go -C hack/image run . rootfs --platform "$TARGETOS/$TARGETARCH" --version "$VERSION" --commit "$COMMIT" --output /out
+    go -C hack/image run . layers --platform "$TARGETOS/$TARGETARCH" --version "$VERSION" --commit "$COMMIT" --output /out && \
+    for layer in /out/*.tar; do mkdir "${layer%.tar}" && tar -xf "$layer" -C "${layer%.tar}" && rm "$layer" || exit 1; done
 
-# Nothing but the programs, CA certificates, licenses, and a user that is not root: no shell, no package manager.
-FROM scratch AS base
+# All below this line is written by make generate, from hack/image/images.go.
+
+FROM scratch AS sample-listener
 ARG VERSION=unknown COMMIT=unknown
-LABEL org.opencontainers.image.source="https://github.com/cloudinary-operator/cloudinary-operator" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="$VERSION" \
-      org.opencontainers.image.revision="$COMMIT"
-# By number, so that runAsNonRoot can be checked.
-USER 65532:65532
-
-# A Cloudinary product environment to try things out on, without an account.
-FROM base AS simulator
-LABEL org.opencontainers.image.title="cloudinary-sim" \
-      org.opencontainers.image.description="A simulated Cloudinary product environment: the triggers of the Admin API"
-COPY --from=build /out/cloudinary-sim/ /
-ENTRYPOINT ["/cloudinary-sim"]
-
-# What stands behind a target, as a sample: config/samples/listener.
-FROM base AS sample-listener
-LABEL org.opencontainers.image.title="sample-listener" \
-      org.opencontainers.image.description="Verifies a forwarded notification of Cloudinary's again, and tags the uploaded asset"
+LABEL org.opencontainers.image.description="Verifies a forwarded notification of Cloudinary's again, and tags the uploaded asset"
+LABEL org.opencontainers.image.licenses="Apache-2.0"
+LABEL org.opencontainers.image.revision="$COMMIT"
+LABEL org.opencontainers.image.source="https://github.com/cloudinary-operator/cloudinary-operator"
+LABEL org.opencontainers.image.title="sample-listener"
+LABEL org.opencontainers.image.version="$VERSION"
 COPY --from=build /out/sample-listener/ /
+USER 65532:65532
 ENTRYPOINT ["/listener"]
 
-# The manager and the receiver. The last stage is what is built where no target is named.
-FROM base AS operator
-LABEL org.opencontainers.image.title="cloudinary-operator" \
-      org.opencontainers.image.description="Keeps Cloudinary's webhook triggers equal to Kubernetes manifests, and delivers their notifications"
+FROM scratch AS simulator
+ARG VERSION=unknown COMMIT=unknown
+LABEL org.opencontainers.image.description="A simulated Cloudinary product environment: the triggers of the Admin API"
+LABEL org.opencontainers.image.licenses="Apache-2.0"
+LABEL org.opencontainers.image.revision="$COMMIT"
+LABEL org.opencontainers.image.source="https://github.com/cloudinary-operator/cloudinary-operator"
+LABEL org.opencontainers.image.title="cloudinary-sim"
+LABEL org.opencontainers.image.version="$VERSION"
+COPY --from=build /out/cloudinary-sim/ /
+USER 65532:65532
+ENTRYPOINT ["/cloudinary-sim"]
+
+FROM scratch AS operator
+ARG VERSION=unknown COMMIT=unknown
+LABEL org.opencontainers.image.description="Keeps Cloudinary's webhook triggers equal to Kubernetes manifests, and delivers their notifications"
+LABEL org.opencontainers.image.licenses="Apache-2.0"
+LABEL org.opencontainers.image.revision="$COMMIT"
+LABEL org.opencontainers.image.source="https://github.com/cloudinary-operator/cloudinary-operator"
+LABEL org.opencontainers.image.title="cloudinary-operator"
+LABEL org.opencontainers.image.version="$VERSION"
 COPY --from=build /out/cloudinary-operator/ /
+USER 65532:65532
 ENTRYPOINT ["/manager"]

@@ -18,9 +18,9 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/firing"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
 const filtersPage = "filters.md"
@@ -160,7 +160,7 @@ func TestFiltersOfThePage(t *testing.T) {
 			seen[eventType] = true
 			for change, want := range map[string]bool{changes.through: true, changes.back: false} {
 				body := changed(t, sampleOf(eventType), change)
-				done, err := simulator.Rehearse(simulator.Rehearsal{EventType: eventType, Notification: body, Filter: filter})
+				done, err := firing.Rehearse(firing.Rehearsal{EventType: eventType, Notification: body, Filter: filter})
 				if err != nil || done.Passes != want {
 					t.Errorf("%s: lets through: %t, want %t (%v) of %s", what, done.Passes, want, err, body)
 				}
@@ -215,7 +215,7 @@ func TestTemplatesOfThePage(t *testing.T) {
 			t.Errorf("%s: %s", template, doubts)
 		}
 		for _, eventType := range eventTypes {
-			done, err := simulator.Rehearse(simulator.Rehearsal{EventType: eventType, Notification: sampleOf(eventType), PayloadTemplate: template})
+			done, err := firing.Rehearse(firing.Rehearsal{EventType: eventType, Notification: sampleOf(eventType), PayloadTemplate: template})
 			if want := `{"t":"` + strings.Trim(row[2], "`") + `"}`; err != nil || string(done.Body) != want {
 				t.Errorf("%s: %s, want %s (%v)", eventType, done.Body, want, err)
 			}
@@ -286,7 +286,7 @@ func mustFire(t *testing.T, where string, trigger *v1alpha1.CloudinaryTrigger) {
 		if eventType == "all" || eventbody.Unsure(filter, eventType) != nil {
 			continue
 		}
-		done, err := simulator.Rehearse(simulator.Rehearsal{
+		done, err := firing.Rehearse(firing.Rehearsal{
 			EventType: eventType, Notification: sampleOf(eventType), Filter: filter, PayloadTemplate: template,
 		})
 		if err != nil || !done.Passes {

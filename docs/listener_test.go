@@ -22,7 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/queue"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/delivery/service"
 	"github.com/cloudinary-operator/cloudinary-operator/webhookreceiver/route"
@@ -72,21 +72,21 @@ func tryListener(t *testing.T, l *runningListener) {
 		d    *delivery.Delivery
 		want delivery.Result
 	}{
-		{"signed with SHA-1", aDelivery(body, now, ownSecret, simulator.SignatureSHA1), delivered},
-		{"signed with SHA-256", aDelivery(body, now, ownSecret, simulator.SignatureSHA256), delivered},
-		{"delivered late", aDelivery(body, now.Add(-72*time.Hour), ownSecret, simulator.SignatureSHA1), delivered},
-		{"too old", aDelivery(body, now.Add(-31*24*time.Hour), ownSecret, simulator.SignatureSHA1), refused},
-		{"from the future", aDelivery(body, now.Add(time.Hour), ownSecret, simulator.SignatureSHA1), refused},
-		{"signed with a key that is not here yet", aDelivery(body, now, newSecret, simulator.SignatureSHA1), later},
-		{"an array", aDelivery(`[1]`, now, ownSecret, simulator.SignatureSHA1), refused},
-		{"no JSON", aDelivery(`{`, now, ownSecret, simulator.SignatureSHA1), refused},
-		{"without a signature", aDelivery(body, now, "", simulator.SignatureSHA1), refused},
+		{"signed with SHA-1", aDelivery(body, now, ownSecret, sample.SHA1), delivered},
+		{"signed with SHA-256", aDelivery(body, now, ownSecret, sample.SHA256), delivered},
+		{"delivered late", aDelivery(body, now.Add(-72*time.Hour), ownSecret, sample.SHA1), delivered},
+		{"too old", aDelivery(body, now.Add(-31*24*time.Hour), ownSecret, sample.SHA1), refused},
+		{"from the future", aDelivery(body, now.Add(time.Hour), ownSecret, sample.SHA1), refused},
+		{"signed with a key that is not here yet", aDelivery(body, now, newSecret, sample.SHA1), later},
+		{"an array", aDelivery(`[1]`, now, ownSecret, sample.SHA1), refused},
+		{"no JSON", aDelivery(`{`, now, ownSecret, sample.SHA1), refused},
+		{"without a signature", aDelivery(body, now, "", sample.SHA1), refused},
 	} {
 		if got := l.send(t, test.d); got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
 		}
 	}
-	rotated := aDelivery(body, now, newSecret, simulator.SignatureSHA256)
+	rotated := aDelivery(body, now, newSecret, sample.SHA256)
 	l.secret(t, "signing.987", newSecret+"\n")
 	for attempt := range 2 { // as after an answer that was lost
 		rotated.Attempt = attempt + 1
@@ -100,7 +100,7 @@ func tryListener(t *testing.T, l *runningListener) {
 }
 
 // aDelivery is a notification as Cloudinary signs it and the receiver has stored it.
-func aDelivery(body string, at time.Time, secret string, algorithm simulator.SignatureAlgorithm) *delivery.Delivery {
+func aDelivery(body string, at time.Time, secret string, algorithm sample.Algorithm) *delivery.Delivery {
 	d := &delivery.Delivery{
 		Record: &queue.Record{
 			Body: []byte(body), EventType: "upload", ReceivedAt: at,
@@ -112,7 +112,7 @@ func aDelivery(body string, at time.Time, secret string, algorithm simulator.Sig
 		Attempt: 1,
 	}
 	if secret != "" {
-		for name, values := range simulator.SignatureHeaders(algorithm, []byte(body), at, secret) {
+		for name, values := range sample.Sign(algorithm, []byte(body), at, secret) {
 			d.Record.Header = append(d.Record.Header, queue.Header{Name: name, Value: values[0]})
 		}
 	}

@@ -26,5 +26,8 @@ mkdir -p docs/reference
 "$crd_ref_docs" --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown \
   --output-path=docs/reference/api.md --log-level=ERROR --max-depth=20
 
+# The images' stages of the Dockerfile.
+go -C hack/image run . dockerfile
+
 # What pages, manifests and the chart say of the newest release.
 go run ./hack/pages/write

@@ -13,6 +13,7 @@ die() {
   exit 1
 }
 say() { printf '== %s\n' "$*" >&2; }
+sha256() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; } # macOS has the latter
 
 [ -n "${1:-}" ] || die "usage: make release VERSION=v0.1.0"
 version=$1 dist=${2:-dist}
@@ -36,7 +37,7 @@ go -C hack/release build -trimpath -o "$work/release" .
 release() {
   local command=$1
   shift
-  "$work/release" "$command" --root "$PWD" --dist "$dist" --work "$work" --version "$version" --registry "$registry" "$@"
+  "$work/release" "$command" --root "$PWD" --dist "$dist" --version "$version" --registry "$registry" "$@"
 }
 
 say "notes"
@@ -61,14 +62,13 @@ release chart --helm "$(hack/helm/build.sh)"
 
 say "plugin"
 for platform in ${plugin_platforms//,/ }; do
-  go -C hack/image run . program --package ./cmd/kubectl-cloudinary --platform "$platform" --version "$version" --commit "$commit" \
-    --output "$work/plugin/${platform/\//_}"
+  go -C hack/image run . program --package ./cmd/kubectl-cloudinary --with hack/krew/kubectl_complete-cloudinary --platform "$platform" \
+    --version "$version" --commit "$commit" --output "$dist/kubectl-cloudinary_${platform/\//_}.tar.gz"
 done
-release plugin
 [ -n "${PLUGIN_PLATFORMS:-}" ] || release krew
 
 say "lists of parts, checksums"
 release sboms
-release checksums
+(cd "$dist" && LC_ALL=C sha256 * >checksums.txt)
 
 say "$version of $commit is in $dist"

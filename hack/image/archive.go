@@ -45,10 +45,7 @@ func assemble(d description, e edition, p v1.Platform, files []file) (v1.Image, 
 	image, err = mutate.ConfigFile(image, &v1.ConfigFile{
 		OS: p.OS, Architecture: p.Architecture, Created: created,
 		RootFS: v1.RootFS{Type: "layers"},
-		Config: v1.Config{
-			User: user, WorkingDir: "/", Labels: labels(d, e),
-			Entrypoint: []string{"/" + path.Base(filepath.ToSlash(d.packages[0]))},
-		},
+		Config: config(d, e),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the configuration: %w", err)

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -263,47 +262,5 @@ func TestWhatIsInALayer(t *testing.T) {
 	}
 	if !bytes.Equal(raw, again) {
 		t.Error("the layer depends on the order in which files were found")
-	}
-}
-
-// The Dockerfile copies the tree that rootfs wrote: it has to be what make image puts into the layer.
-func TestATreeIsWhatALayerIs(t *testing.T) {
-	root := filepath.Join(t.TempDir(), "out", "image")
-	if err := writeTree(root, sampleFiles(), sampleEdition().created); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := writeTar(sampleFiles(), sampleEdition().created)
-	if err != nil {
-		t.Fatal(err)
-	}
-	inLayer := entries(t, raw)
-	found := 0
-	err = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err != nil || path == root {
-			return err
-		}
-		found++
-		inside, _ := filepath.Rel(root, path)
-		if d.IsDir() {
-			inside += "/"
-		}
-		want, ok := inLayer[filepath.ToSlash(inside)]
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		if !ok || int64(info.Mode().Perm()) != want.header.Mode || !info.ModTime().Equal(want.header.ModTime) {
-			t.Errorf("%s is %v of %v, not as in the layer", inside, info.Mode(), info.ModTime())
-		}
-		if content, err := os.ReadFile(path); !d.IsDir() && !bytes.Equal(want.content, content) {
-			t.Errorf("%s has other content: %v", inside, err)
-		}
-		return nil
-	})
-	if err != nil || found != len(inLayer) {
-		t.Errorf("%d files and folders, want %v: %v", found, slices.Sorted(maps.Keys(inLayer)), err)
-	}
-	if err := writeTree(root, sampleFiles(), sampleEdition().created); err == nil {
-		t.Error("a tree is written over another: what was left of that would get into the image")
 	}
 }

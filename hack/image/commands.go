@@ -78,16 +78,16 @@ func archivesCommand(ctx context.Context, args []string, out, log io.Writer) err
 	return nil
 }
 
-func rootfsCommand(ctx context.Context, args []string, log io.Writer) error {
-	flags, root := flagSet("rootfs")
+func layersCommand(ctx context.Context, args []string, log io.Writer) error {
+	flags, root := flagSet("layers")
 	e := editionFlags(flags)
 	wanted := flags.String("platform", "linux/"+runtime.GOARCH, "The platform.")
-	output := flags.String("output", "", "The folder in which each image gets one. Required.")
+	output := flags.String("output", "", "The folder for the layers, one tar archive for each image. Required.")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if *output == "" {
-		return errors.New("rootfs: --output is required")
+		return errors.New("layers: --output is required")
 	}
 	platform, err := parsePlatform(*wanted)
 	if err != nil {
@@ -105,7 +105,11 @@ func rootfsCommand(ctx context.Context, args []string, log io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("image %s: %w", d.name, err)
 		}
-		if err := writeTree(filepath.Join(source.path(*output), d.name), files, e.created); err != nil {
+		layer, err := writeTar(files, e.created)
+		if err != nil {
+			return fmt.Errorf("image %s: %w", d.name, err)
+		}
+		if err := writeFile(filepath.Join(source.path(*output), d.name+".tar"), layer); err != nil {
 			return fmt.Errorf("image %s: %w", d.name, err)
 		}
 	}

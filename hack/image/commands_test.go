@@ -21,14 +21,14 @@ func TestCommandsThatCannotWork(t *testing.T) {
 		want []string
 	}{
 		"no command":              {want: []string{"a command is missing", "archives"}},
-		"another command":         {args: []string{"push"}, want: []string{`unknown command "push"`, "rootfs"}},
+		"another command":         {args: []string{"push"}, want: []string{`unknown command "push"`, "layers"}},
 		"a word too much":         {args: []string{"archives", "now"}, want: []string{`unexpected argument "now"`}},
 		"no platform":             {args: []string{"archives", "--platforms", ""}, want: []string{"--platforms", `""`, "linux/amd64"}},
 		"another system":          {args: []string{"archives", "--platforms", "linux/amd64,windows/amd64"}, want: []string{"--platforms", `"windows/amd64"`}},
-		"a variant":               {args: []string{"rootfs", "--platform", "linux/arm/v7", "--output", out}, want: []string{"--platform", `"linux/arm/v7"`}},
+		"a variant":               {args: []string{"layers", "--platform", "linux/arm/v7", "--output", out}, want: []string{"--platform", `"linux/arm/v7"`}},
 		"a platform twice":        {args: []string{"archives", "--platforms", "linux/amd64, linux/amd64"}, want: []string{"--platforms", "twice"}},
 		"another folder":          {args: []string{"archives", "--root", out}, want: []string{"--root", out}},
-		"rootfs to nowhere":       {args: []string{"rootfs"}, want: []string{"--output is required"}},
+		"layers to nowhere":       {args: []string{"layers"}, want: []string{"--output is required"}},
 		"single without a name":   {args: []string{"single", "--package", "./hack/node/pause", "--output", out}, want: []string{"--ref"}},
 		"a name without a tag":    {args: []string{"single", "--package", "./hack/node/pause", "--output", out, "--ref", "localhost/pause"}, want: []string{"--ref", "tag"}},
 		"a package that is none":  {args: []string{"single", "--package", "./hack/nowhere", "--output", filepath.Join(out, "x"), "--ref", "localhost/x:1"}, want: []string{"nowhere"}},

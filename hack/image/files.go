@@ -58,36 +58,13 @@ func writeTar(files []file, created time.Time) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// writeTree writes files into a folder, which must not exist: an image gets nothing that was left over.
-func writeTree(root string, files []file, created time.Time) error {
-	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
+// writeFile writes a file, and the folders on the way to it.
+func writeFile(target string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return fmt.Errorf("make the folder: %w", err)
 	}
-	if err := os.Mkdir(root, 0o755); err != nil {
-		return fmt.Errorf("make the folder: %w", err)
-	}
-	all := withFolders(files)
-	for _, f := range all {
-		target := filepath.Join(root, filepath.FromSlash(f.path))
-		var err error
-		if f.mode.IsDir() {
-			err = os.Mkdir(target, 0o700)
-		} else {
-			err = os.WriteFile(target, f.content, 0o600)
-		}
-		if err != nil {
-			return fmt.Errorf("write %s: %w", f.path, err)
-		}
-	}
-	// Last and backwards, since writing into a folder changes its time, and the umask may have taken something from a mode.
-	for _, f := range slices.Backward(all) {
-		target := filepath.Join(root, filepath.FromSlash(f.path))
-		if err := os.Chmod(target, f.mode.Perm()); err != nil {
-			return fmt.Errorf("set a mode: %w", err)
-		}
-		if err := os.Chtimes(target, created, created); err != nil {
-			return fmt.Errorf("set a time: %w", err)
-		}
+	if err := os.WriteFile(target, content, 0o644); err != nil {
+		return fmt.Errorf("write what was made: %w", err)
 	}
 	return nil
 }

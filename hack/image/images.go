@@ -2,11 +2,20 @@
 
 package main
 
-import "time"
+import (
+	"path"
+	"path/filepath"
+	"time"
 
-// description is what tells one image from another. The last stages of the Dockerfile say the same; a test holds the two equal.
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// description is what tells one image from another. The stages of the Dockerfile are written from it.
 type description struct {
 	name, text string
+
+	// stage is the name of the image's stage in the Dockerfile.
+	stage string
 
 	// packages are the programs, each named as its folder is and put into the image's root. The first is what runs.
 	packages []string
@@ -18,15 +27,15 @@ type description struct {
 func descriptions() []description {
 	return []description{
 		{
-			name: "cloudinary-operator", packages: []string{"./cmd/manager", "./cmd/receiver"}, distributed: true,
+			name: "cloudinary-operator", stage: "operator", packages: []string{"./cmd/manager", "./cmd/receiver"}, distributed: true,
 			text: "Keeps Cloudinary's webhook triggers equal to Kubernetes manifests, and delivers their notifications",
 		},
 		{
-			name: "cloudinary-sim", packages: []string{"./cmd/cloudinary-sim"}, distributed: true,
+			name: "cloudinary-sim", stage: "simulator", packages: []string{"./cmd/cloudinary-sim"}, distributed: true,
 			text: "A simulated Cloudinary product environment: the triggers of the Admin API",
 		},
 		{
-			name: "sample-listener", packages: []string{"./config/samples/listener"}, distributed: true,
+			name: "sample-listener", stage: "sample-listener", packages: []string{"./config/samples/listener"}, distributed: true,
 			text: "Verifies a forwarded notification of Cloudinary's again, and tags the uploaded asset",
 		},
 	}
@@ -47,6 +56,14 @@ type edition struct {
 
 // epoch stands for no time at all.
 func epoch() time.Time { return time.Unix(0, 0).UTC() }
+
+// config is what a container runtime is told of an image.
+func config(d description, e edition) v1.Config {
+	return v1.Config{
+		User: user, WorkingDir: "/", Labels: labels(d, e),
+		Entrypoint: []string{"/" + path.Base(filepath.ToSlash(d.packages[0]))},
+	}
+}
 
 func labels(d description, e edition) map[string]string {
 	if !d.distributed {

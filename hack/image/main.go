@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command image puts together the container images, without a Docker daemon. The Dockerfile takes the files of its images from it, too.
+// Command image puts together the container images, without a Docker daemon. The Dockerfile takes the layers of its images from it, and its stages are written by it.
 // See docs/image.md. It is a module of its own, so that none of what it needs becomes a dependency of the operator.
 package main
 
@@ -18,9 +18,10 @@ import (
 const usage = `Usage: go -C hack/image run . COMMAND [FLAGS]
 
   archives   write each image as an OCI archive, for all platforms
-  rootfs     write the files of each image into a folder of its own, for the Dockerfile
+  layers     write the layer of each image as a tar archive, for the Dockerfile
+  dockerfile write the stages of the Dockerfile, one for each image
   single     write an image of any one program of the project, for this machine
-  program    write any one program and the licenses of what is in it into a folder, for any platform that Go knows
+  program    write any one program and the licenses of what is in it as a tar.gz, for any platform that Go knows
 
 Paths are relative to the root of the checkout. COMMAND --help lists the flags.
 `
@@ -45,8 +46,10 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	switch command {
 	case "archives":
 		return archivesCommand(ctx, rest, out, log)
-	case "rootfs":
-		return rootfsCommand(ctx, rest, log)
+	case "layers":
+		return layersCommand(ctx, rest, log)
+	case "dockerfile":
+		return dockerfileCommand(rest)
 	case "single":
 		return singleCommand(ctx, rest, out, log)
 	case "program":

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -15,13 +17,14 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// programCommand is for what people run on their own machines: a release packs its folders.
+// programCommand is for what people run on their own machines.
 func programCommand(ctx context.Context, args []string, log io.Writer) error {
 	flags, root := flagSet("program")
 	e := editionFlags(flags)
 	program := flags.String("package", "", "The main package, such as ./cmd/kubectl-cloudinary. Required.")
 	wanted := flags.String("platform", "", "The platform, such as darwin/arm64. Required.")
-	output := flags.String("output", "", "The folder to write, which must not exist. Required.")
+	with := flags.String("with", "", "A script of the project that belongs beside the program.")
+	output := flags.String("output", "", "The archive, such as dist/kubectl-cloudinary_darwin_arm64.tar.gz. Required.")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
@@ -36,6 +39,14 @@ func programCommand(ctx context.Context, args []string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var beside []file
+	if *with != "" {
+		script, err := os.ReadFile(source.path(*with))
+		if err != nil {
+			return fmt.Errorf("--with: %w", err)
+		}
+		beside = append(beside, file{path: filepath.Base(*with), mode: 0o755, content: script})
+	}
 	if err := source.complete(ctx, e, os.Getenv); err != nil {
 		return err
 	}
@@ -44,7 +55,26 @@ func programCommand(ctx context.Context, args []string, log io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("program %s: %w", d.name, err)
 	}
-	return writeTree(source.path(*output), files, e.created)
+	archive, err := writeTar(append(files, beside...), e.created)
+	if err != nil {
+		return err
+	}
+	compressed, err := compress(archive)
+	if err != nil {
+		return err
+	}
+	return writeFile(source.path(*output), compressed)
+}
+
+// compress adds neither a name nor a time, so that two builds are equal.
+func compress(raw []byte) ([]byte, error) {
+	var compressed bytes.Buffer
+	out := gzip.NewWriter(&compressed)
+	_, err := out.Write(raw)
+	if err := errors.Join(err, out.Close()); err != nil {
+		return nil, fmt.Errorf("compress the archive: %w", err)
+	}
+	return compressed.Bytes(), nil
 }
 
 // programFiles are a program, the project's license beside it, and those of what is linked into it.

@@ -3,9 +3,10 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"debug/buildinfo"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,15 +16,24 @@ import (
 
 func TestProgram(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1795341600")
-	target := filepath.Join(t.TempDir(), "tree")
+	target := filepath.Join(t.TempDir(), "new", "listener_windows_arm64.tar.gz")
 	args := []string{
-		"program", "--root", copyCheckout(t, "project"), "--version", "v1.2.3", "--commit", "abc",
+		"program", "--root", copyCheckout(t, "project"), "--version", "v1.2.3", "--commit", "abc", "--with", "hack/krew/kubectl_complete-cloudinary",
 		"--package", "./config/samples/listener", "--platform", "windows/arm64", "--output", target,
 	}
 	if err := run(t.Context(), args, io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	info, err := buildinfo.ReadFile(filepath.Join(target, "listener.exe"))
+	unpacked, err := gzip.NewReader(bytes.NewReader(read(t, target)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(unpacked)
+	if err != nil || !unpacked.ModTime.IsZero() || unpacked.Name != "" {
+		t.Fatalf("the compression tells of %q at %s (%v)", unpacked.Name, unpacked.ModTime, err)
+	}
+	files := entries(t, raw)
+	info, err := buildinfo.Read(bytes.NewReader(files["listener.exe"].content))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,17 +44,19 @@ func TestProgram(t *testing.T) {
 	if diff := cmp.Diff([]string{"windows", "arm64"}, []string{settings["GOOS"], settings["GOARCH"]}); diff != "" {
 		t.Errorf("platform (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(string(read(t, filepath.Join("..", "..", "LICENSE"))), string(read(t, filepath.Join(target, "LICENSE")))); diff != "" {
-		t.Errorf("the project's license (-want +got):\n%s", diff)
+	for name, from := range map[string]string{"LICENSE": "LICENSE", "kubectl_complete-cloudinary": "hack/krew/kubectl_complete-cloudinary"} {
+		if diff := cmp.Diff(string(read(t, filepath.Join("..", "..", from))), string(files[name].content)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
-	licensed, err := os.ReadDir(filepath.Join(target, "licenses", "third_party"))
-	if err != nil {
-		t.Fatal(err)
+	modes := []int64{files["listener.exe"].header.Mode, files["kubectl_complete-cloudinary"].header.Mode, files["LICENSE"].header.Mode}
+	if diff := cmp.Diff([]int64{0o755, 0o755, 0o644}, modes); diff != "" {
+		t.Errorf("modes (-want +got):\n%s", diff)
 	}
 	found := false
-	for _, folder := range licensed {
-		found = found || strings.HasPrefix(folder.Name(), "go@go")
-		if folder.Name() == "golang.org" {
+	for name := range files {
+		found = found || strings.HasPrefix(name, "licenses/third_party/go@go")
+		if strings.HasPrefix(name, "licenses/third_party/golang.org/") {
 			t.Error("there is a license of golang.org, of which nothing is linked into the sample: the certificates are the images' alone")
 		}
 	}
@@ -58,6 +70,9 @@ func TestProgramsThatCannotBe(t *testing.T) {
 		args []string
 		want string
 	}{
+		"a script that is not there": {
+			args: []string{"--package", "./config/samples/listener", "--output", "x", "--platform", "linux/amd64", "--with", "hack/nowhere"}, want: "--with: open ",
+		},
 		"no package":              {args: []string{"--platform", "linux/amd64", "--output", "x"}, want: "--package, --platform and --output are required"},
 		"an architecture missing": {args: []string{"--package", "./cmd/manager", "--output", "x", "--platform", "darwin"}, want: `"darwin" is no platform`},
 		"a platform that Go does not know": {

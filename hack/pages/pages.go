@@ -23,6 +23,8 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+
+	"golang.org/x/mod/semver"
 )
 
 //go:embed blocks
@@ -74,14 +76,8 @@ func (r Release) Download(file string) string {
 	return "https://github.com/cloudinary-operator/cloudinary-operator/releases/download/" + r.Version + "/" + file
 }
 
-// The versions that make release takes: its own module cannot be imported here. A number that is not
-// behind a dot counts as text, so that rc10 would come before rc2.
-var (
-	version       = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-` + identifier + `(\.` + identifier + `)*)?$`)
-	countedAsText = regexp.MustCompile(`-(alpha|beta|rc)\d+$`)
-)
-
-const identifier = `(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)`
+// countedAsText finds versions such as v0.1.0-rc1: by Semantic Versioning, rc10 comes before rc2.
+var countedAsText = regexp.MustCompile(`-(alpha|beta|rc)\d+$`)
 
 // Read reads Variable.
 func Read(root fs.FS) (Release, error) {
@@ -93,7 +89,7 @@ func Read(root fs.FS) (Release, error) {
 	switch {
 	case text == none:
 		return Release{}, nil
-	case !version.MatchString(text) || countedAsText.MatchString(text):
+	case text == "" || semver.Canonical(text) != text || countedAsText.MatchString(text):
 		return Release{}, fmt.Errorf("%s has %q, want a version such as v0.1.0 or v0.1.0-rc.1, or %q", Variable, text, none)
 	default:
 		return Release{Version: text}, nil

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command release makes of what was built what a release publishes: archives of the plugin, the chart, lists of what is inside (SBOMs),
-// the manifest for krew, notes, checksums. It builds no program: hack/release.sh calls what does, and this. See docs/releases.md.
+// Command release makes of what was built what a release publishes: the chart, lists of what is inside (SBOMs), the manifest for
+// krew, and notes. It builds no program: hack/release.sh calls what does, and this. See docs/releases.md.
 package main
 
 import (
@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/mod/semver"
 )
 
 const usage = `Usage: go -C hack/release run . COMMAND --version VERSION [FLAGS]
@@ -25,11 +27,9 @@ const usage = `Usage: go -C hack/release run . COMMAND --version VERSION [FLAGS]
   check      can this version be released from this checkout?
   notes      write the version's section of CHANGELOG.md
   images     write and print the digest under which a registry has each image
-  plugin     pack the folders of kubectl-cloudinary, one for each platform
   chart      pack the Helm chart, with the image by digest
   sboms      write what is inside of each image and of the plugin
   krew       fill in the plugin's manifest for krew
-  checksums  write the SHA-256 of each file of the release
   push       put the images' archives into a registry, as they are
 
 COMMAND --help lists the flags. Paths are relative to the root of the checkout.
@@ -37,12 +37,12 @@ COMMAND --help lists the flags. Paths are relative to the root of the checkout.
 
 // release is what all commands work on.
 type release struct {
-	root, dist, work string
-	version          string
-	registry         string
-	created          time.Time
-	insecure         bool
-	helm             string
+	root, dist string
+	version    string
+	registry   string
+	created    time.Time
+	insecure   bool
+	helm       string
 }
 
 func main() {
@@ -61,15 +61,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return fmt.Errorf("a command is missing\n\n%s", usage)
 	}
 	commands := map[string]func(context.Context, release, io.Writer) error{
-		"check":     func(_ context.Context, r release, _ io.Writer) error { return r.check() },
-		"notes":     func(_ context.Context, r release, _ io.Writer) error { return r.writeNotes() },
-		"images":    func(_ context.Context, r release, out io.Writer) error { return r.writeImages(out) },
-		"plugin":    func(_ context.Context, r release, _ io.Writer) error { return r.packPlugin() },
-		"chart":     func(ctx context.Context, r release, _ io.Writer) error { return r.packChart(ctx) },
-		"sboms":     func(_ context.Context, r release, _ io.Writer) error { return r.writeSBOMs() },
-		"krew":      func(_ context.Context, r release, _ io.Writer) error { return r.writeKrew() },
-		"checksums": func(_ context.Context, r release, _ io.Writer) error { return r.writeChecksums() },
-		"push":      func(ctx context.Context, r release, out io.Writer) error { return r.push(ctx, out) },
+		"check":  func(_ context.Context, r release, _ io.Writer) error { return r.check() },
+		"notes":  func(_ context.Context, r release, _ io.Writer) error { return r.writeNotes() },
+		"images": func(_ context.Context, r release, out io.Writer) error { return r.writeImages(out) },
+		"chart":  func(ctx context.Context, r release, _ io.Writer) error { return r.packChart(ctx) },
+		"sboms":  func(_ context.Context, r release, _ io.Writer) error { return r.writeSBOMs() },
+		"krew":   func(_ context.Context, r release, _ io.Writer) error { return r.writeKrew() },
+		"push":   func(ctx context.Context, r release, out io.Writer) error { return r.push(ctx, out) },
 	}
 	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		fmt.Fprint(out, usage)
@@ -91,7 +89,6 @@ func parse(command string, args []string, getenv func(string) string) (release, 
 	flags := flag.NewFlagSet(command, flag.ContinueOnError)
 	flags.StringVar(&r.root, "root", filepath.Join("..", ".."), "The root of the checkout. The default is right for go -C hack/release run.")
 	flags.StringVar(&r.dist, "dist", "dist", "The folder of the release.")
-	flags.StringVar(&r.work, "work", "", "The folder with what is not published: plugin/SYSTEM_ARCHITECTURE for the command plugin.")
 	flags.StringVar(&r.version, "version", "", "The version, such as v0.1.0. Required.")
 	flags.StringVar(&r.registry, "registry", "ghcr.io/cloudinary-operator", "Where the images will be.")
 	flags.BoolVar(&r.insecure, "insecure", false, "Push by http, to a registry on this machine.")
@@ -105,7 +102,8 @@ func parse(command string, args []string, getenv func(string) string) (release, 
 	if countedAsText().MatchString(r.version) {
 		return r, fmt.Errorf("--version: of %q the last number counts as text, so that 10 comes before 2: put a dot before it, as in v0.1.0-rc.1", r.version)
 	}
-	if !versionPattern().MatchString(r.version) {
+	// A tag of an image cannot have a plus sign, so build metadata is left out of canonical versions.
+	if r.version == "" || semver.Canonical(r.version) != r.version {
 		return r, fmt.Errorf("--version: %q is no version, want vMAJOR.MINOR.PATCH such as v0.1.0, or v0.1.0-rc.1 to try one", r.version)
 	}
 	root, err := filepath.Abs(r.root)
@@ -116,18 +114,9 @@ func parse(command string, args []string, getenv func(string) string) (release, 
 	if !filepath.IsAbs(r.dist) {
 		r.dist = filepath.Join(root, r.dist)
 	}
-	if r.work != "" && !filepath.IsAbs(r.work) {
-		r.work = filepath.Join(root, r.work)
-	}
 	r.registry = strings.TrimSuffix(r.registry, "/")
 	r.created, err = parseEpoch(getenv("SOURCE_DATE_EPOCH"))
 	return r, err
-}
-
-// versionPattern is that of Semantic Versioning, without build metadata: a tag of an image cannot have a plus sign.
-func versionPattern() *regexp.Regexp {
-	const number, identifier = `(?:0|[1-9]\d*)`, `(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)`
-	return regexp.MustCompile(`^v` + number + `\.` + number + `\.` + number + `(?:-` + identifier + `(?:\.` + identifier + `)*)?$`)
 }
 
 // countedAsText finds versions such as v0.1.0-rc1, which are valid, and are not ordered as people count.

@@ -4,12 +4,15 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,20 +24,21 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// putPlugin writes what hack/image writes for a platform, and packs it.
+// putPlugin writes an archive for each platform as hack/image does.
 func putPlugin(t *testing.T, r release, content []byte, platforms ...string) {
 	t.Helper()
-	put(t, filepath.Join(r.root, "hack", "krew", completion), []byte("#!/bin/sh\n"), 0o644)
 	for _, platform := range platforms {
 		program := pluginName
 		if strings.HasPrefix(platform, "windows_") {
 			program += ".exe"
 		}
-		put(t, filepath.Join(r.work, "plugin", platform, program), content, 0o700)
-		put(t, filepath.Join(r.work, "plugin", platform, "LICENSE"), []byte("Apache"), 0o600)
-	}
-	if err := r.packPlugin(); err != nil {
-		t.Fatal(err)
+		var raw bytes.Buffer
+		compressed := gzip.NewWriter(&raw)
+		_, err := compressed.Write(tarOf(t, entry{path: program, mode: 0o755, content: content}, entry{path: "LICENSE", mode: 0o644, content: []byte("Apache")}))
+		if err := errors.Join(err, compressed.Close()); err != nil {
+			t.Fatal(err)
+		}
+		put(t, filepath.Join(r.dist, pluginName+"_"+platform+".tar.gz"), raw.Bytes(), 0o644)
 	}
 }
 
@@ -82,16 +86,9 @@ func TestTheManifestForKrew(t *testing.T) {
 		if diff := cmp.Diff(want, []string{p.URI, p.SHA256}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", file, diff)
 		}
-		files, err := unpackGzip([]byte(content))
-		if err != nil {
-			t.Fatal(err)
-		}
-		modes := map[string]int64{}
-		for _, f := range files {
-			modes[f.path] = f.mode
-		}
-		if diff := cmp.Diff(map[string]int64{p.Bin: 0o755, completion: 0o755, "LICENSE": 0o644}, modes); diff != "" {
-			t.Errorf("files of %s (-want +got):\n%s", file, diff)
+		files, err := readArchive(filepath.Join(r.dist, file))
+		if err != nil || !slices.ContainsFunc(files, func(f entry) bool { return f.path == p.Bin }) {
+			t.Errorf("%s has no %s (%v)", file, p.Bin, err)
 		}
 	}
 	putPlugin(t, r, []byte("a program"), "linux_riscv64")

@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -34,7 +33,7 @@ func sample(t *testing.T) release {
 	}
 	folder := t.TempDir()
 	return release{
-		root: folder, dist: filepath.Join(folder, "dist"), work: filepath.Join(folder, "work"),
+		root: folder, dist: filepath.Join(folder, "dist"),
 		version: "v1.2.3", registry: "registry.example.com/mirror", created: created,
 	}
 }
@@ -68,21 +67,8 @@ func thisProgram(t *testing.T) []byte {
 // putImage writes the operator's archive as hack/image does, for two platforms, and returns the digest of its index.
 func putImage(t *testing.T, r release, files ...entry) string {
 	t.Helper()
-	var raw bytes.Buffer
-	out := tar.NewWriter(&raw)
-	for _, f := range files {
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: f.path, Mode: f.mode, Size: int64(len(f.content))}
-		if err := out.WriteHeader(header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := out.Write(f.content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := out.Close(); err != nil {
-		t.Fatal(err)
-	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw.Bytes())), nil })
+	raw := tarOf(t, files...)
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,16 +105,13 @@ func diffs(t *testing.T, image v1.Image) []v1.Hash {
 	return config.RootFS.DiffIDs
 }
 
-func archive(t *testing.T, folder, target string) {
+func tarOf(t *testing.T, files ...entry) []byte {
 	t.Helper()
-	files, err := tree(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var raw bytes.Buffer
 	out := tar.NewWriter(&raw)
 	for _, f := range files {
-		if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: f.path, Mode: f.mode, Size: int64(len(f.content))}); err != nil {
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: f.path, Mode: f.mode, Size: int64(len(f.content))}
+		if err := out.WriteHeader(header); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := out.Write(f.content); err != nil {
@@ -138,7 +121,23 @@ func archive(t *testing.T, folder, target string) {
 	if err := out.Close(); err != nil {
 		t.Fatal(err)
 	}
-	put(t, target, raw.Bytes(), 0o644)
+	return raw.Bytes()
+}
+
+// archive writes a folder's files as a tar.
+func archive(t *testing.T, folder, target string) {
+	t.Helper()
+	var files []entry
+	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, entry{path: name, mode: 0o644, content: []byte(read(t, filepath.Join(folder, name)))})
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, target, tarOf(t, files...), 0o644)
 }
 
 func TestVersions(t *testing.T) {
@@ -170,7 +169,6 @@ func TestCommandsThatCannotWork(t *testing.T) {
 		"words left over":      {args: []string{"notes", "--version", "v1.2.3", "now"}, want: `unexpected argument "now"`},
 		"a time that is none":  {args: []string{"notes", "--version", "v1.2.3"}, epoch: "noon", want: "SOURCE_DATE_EPOCH"},
 		"nothing built":        {args: []string{"images", "--version", "v1.2.3", "--dist", "/nonexistent"}, want: "make image VERSION=v1.2.3 builds them"},
-		"no plugin built":      {args: []string{"plugin", "--version", "v1.2.3", "--work", "/nonexistent"}, want: "there is no folder plugin/SYSTEM_ARCHITECTURE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := run(t.Context(), tc.args, func(string) string { return tc.epoch }, io.Discard)
@@ -339,44 +337,5 @@ func TestTheProjectCanBeReleased(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
-	}
-}
-
-func TestPackedFilesDependOnNothingElse(t *testing.T) {
-	files := []entry{{path: "b", mode: 0o755, content: []byte("B")}, {path: "a/c", mode: 0o644, content: []byte("C")}}
-	created := time.Unix(1795341600, 0).UTC()
-	raw, err := pack(files, created)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := pack([]entry{files[1], files[0]}, created)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(raw, again) {
-		t.Error("the archive depends on the order in which files were found")
-	}
-	got, err := unpackGzip(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]entry{files[1], files[0]}, got, cmp.AllowUnexported(entry{})); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestChecksums(t *testing.T) {
-	r := sample(t)
-	put(t, filepath.Join(r.dist, "b"), []byte("hello\n"), 0o644)
-	put(t, filepath.Join(r.dist, "a"), nil, 0o644)
-	for range 2 { // The second time there is a file of checksums, which is not its own.
-		if err := r.writeChecksums(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  a\n" +
-		"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  b\n"
-	if diff := cmp.Diff(want, read(t, filepath.Join(r.dist, "checksums.txt"))); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

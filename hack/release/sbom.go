@@ -31,6 +31,8 @@ type contents struct {
 	files    []entry
 }
 
+const pluginName = "kubectl-cloudinary"
+
 // writeSBOMs writes a list of parts for each image and for the plugin. It is read out of what is published, not out of go.mod: the programs
 // say which modules they are made of.
 func (r release) writeSBOMs() error {

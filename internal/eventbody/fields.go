@@ -21,11 +21,11 @@ type Field struct {
 func (f Fields) MarshalJSON() ([]byte, error) {
 	text := bytes.NewBufferString("{")
 	for i, field := range f {
-		name, err := compact(field.Name)
+		name, err := Compact(field.Name)
 		if err != nil {
 			return nil, err
 		}
-		value, err := compact(field.Value)
+		value, err := Compact(field.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -38,8 +38,8 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// compact writes JSON without spaces, and without the escapes that only HTML needs.
-func compact(value any) ([]byte, error) {
+// Compact writes JSON without spaces, and without the escapes that only HTML needs.
+func Compact(value any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)

@@ -18,9 +18,10 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/firing"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 )
 
 const longPreview = `Try a trigger manifest with a notification: whether the filter lets it through, which body would be sent and with which headers.
@@ -64,7 +65,7 @@ func (c *cli) previewCommand() *cobra.Command {
 	f.StringVar(&o.eventType, "event-type", "", "The event type. Default: what the notification says, else each of the trigger's.")
 	f.StringVar(&o.secret, "secret", "", "A Secret to sign with.")
 	f.BoolVar(&o.fromEnv, "credentials-from-env", false, "Sign with the API secret of CLOUDINARY_URL.")
-	f.StringVar(&o.algorithm, "algorithm", string(simulator.SignatureSHA1), "How to sign: sha1, Cloudinary's default, or sha256.")
+	f.StringVar(&o.algorithm, "algorithm", string(sample.SHA1), "How to sign: sha1, Cloudinary's default, or sha256.")
 	addOutput(cmd, &o.output, outputJSON, outputYAML)
 	completeEventTypes(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeFlag(allSecretNames)) // fails only for a flag that does not exist
@@ -216,7 +217,7 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 		Listens:  slices.Contains(t.Spec.EventTypes, eventType) || slices.Contains(t.Spec.EventTypes, "all"),
 		Problems: specProblems(&t.Spec),
 	}
-	in := simulator.Rehearsal{EventType: eventType}
+	in := firing.Rehearsal{EventType: eventType}
 	if f := t.Spec.Filter; f != nil {
 		in.Filter = f.Raw
 	}
@@ -243,7 +244,7 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 		if credentials != nil {
 			cloud, key = credentials.CloudName, credentials.APIKey
 		}
-		given = simulator.SampleNotification(eventType, cloud, key, c.Now())
+		given = sample.Notification(eventType, cloud, key, c.Now())
 	}
 	in.Notification = given
 	if r.try(in); r.Sample {
@@ -270,9 +271,9 @@ func isSet(filter json.RawMessage) bool {
 	return err == nil && text != ""
 }
 
-// try leaves untried what the operator accepts and the simulator does not.
-func (r *rehearsal) try(in simulator.Rehearsal) {
-	done, err := simulator.Rehearse(in)
+// try leaves untried what the operator accepts and internal/firing does not.
+func (r *rehearsal) try(in firing.Rehearsal) {
+	done, err := firing.Rehearse(in)
 	if err != nil {
 		done.FilterFailure = err.Error()
 	}
@@ -344,9 +345,9 @@ func (c *cli) headers(body []byte, scheme v1alpha1.AuthScheme, o previewOptions,
 	headers := map[string]string{"Content-Type": "application/json", "User-Agent": "Cloudinary"}
 	var signed http.Header
 	if credentials != nil {
-		signed = simulator.SignatureHeaders(simulator.SignatureAlgorithm(o.algorithm), body, c.Now(), credentials.APISecret)
+		signed = sample.Sign(sample.Algorithm(o.algorithm), body, c.Now(), credentials.APISecret)
 	} else {
-		digits := map[string]int{string(simulator.SignatureSHA1): 40, string(simulator.SignatureSHA256): 64}[o.algorithm]
+		digits := map[string]int{string(sample.SHA1): 40, string(sample.SHA256): 64}[o.algorithm]
 		signed = http.Header{
 			"X-Cld-Timestamp": {"<seconds since 1970>"},
 			"X-Cld-Signature": {fmt.Sprintf("<%d hex digits: %s of body, timestamp and API secret>", digits, o.algorithm)},

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/firing"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -142,7 +143,7 @@ func TestPreviewOfWhatTheOperatorAccepts(t *testing.T) {
 func TestPreviewOfWhatOnlyTheSimulatorRefuses(t *testing.T) {
 	r := rehearsal{Listens: true, Filter: filterNone}
 	// With so many zeros the operator sends a one; a manifest that was read has no such number.
-	r.try(simulator.Rehearsal{
+	r.try(firing.Rehearsal{
 		EventType: "upload", Notification: []byte("{}"), Filter: []byte(`{"!": {"var": "x"}}`),
 		PayloadTemplate: []byte(`{"a": 1.` + strings.Repeat("0", 17000) + `}`),
 	})

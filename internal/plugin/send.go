@@ -21,7 +21,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 )
 
 const longSend = `Send a notification to an endpoint as Cloudinary would: of any event type, and signed with a key of the endpoint's own Secret, which
@@ -77,7 +77,7 @@ func (c *cli) sendCommand() *cobra.Command {
 	f.StringVar(&o.eventType, "event-type", "upload", "The event type of the sample.")
 	f.StringVar(&o.payload, "payload", "", "A file with the body to send byte for byte instead of a sample, or - for the standard input.")
 	f.StringVar(&o.url, "url", "", "Where to send it. Default: the endpoint's URL.")
-	f.StringVar(&o.algorithm, "algorithm", string(simulator.SignatureSHA1), "How to sign: sha1, Cloudinary's default, or sha256.")
+	f.StringVar(&o.algorithm, "algorithm", string(sample.SHA1), "How to sign: sha1, Cloudinary's default, or sha256.")
 	f.BoolVar(&o.wait, "wait", false, "Wait until each target of the endpoint has it, or has refused it.")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "How long to wait with --wait.")
 	orEnv(f, "url", envReceiverURL)
@@ -89,7 +89,7 @@ func (c *cli) sendCommand() *cobra.Command {
 }
 
 func algorithms() []string {
-	return []string{string(simulator.SignatureSHA1), string(simulator.SignatureSHA256)}
+	return []string{string(sample.SHA1), string(sample.SHA256)}
 }
 
 // exactlyOne is cobra.ExactArgs in words that name what is missing.
@@ -269,7 +269,7 @@ func signingKey(ep *v1alpha1.NotificationEndpoint, credentials cloudinary.Creden
 
 func (c *cli) payload(o sendOptions, cloud, apiKey string) ([]byte, error) {
 	if o.payload == "" {
-		return simulator.SampleNotification(o.eventType, cloud, apiKey, c.Now()), nil
+		return sample.Notification(o.eventType, cloud, apiKey, c.Now()), nil
 	}
 	body, err := c.readFile(o.payload)
 	if err != nil {
@@ -307,7 +307,7 @@ func (c *cli) post(ctx context.Context, target string, body []byte, o sendOption
 		return nil, errors.New("the URL cannot be called") // the cause would repeat it
 	}
 	begun := c.Now()
-	req.Header = simulator.SignatureHeaders(simulator.SignatureAlgorithm(o.algorithm), body, begun, secret)
+	req.Header = sample.Sign(sample.Algorithm(o.algorithm), body, begun, secret)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Cloudinary")
 	client := &http.Client{

@@ -4,15 +4,15 @@ package simulator
 
 import (
 	"cmp"
-	"crypto/rand"
 	"crypto/subtle"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 )
 
 // carryOut does what an Admin API call asks for.
@@ -169,7 +169,7 @@ func (s *Simulator) parseCreate(req request) (trigger, *answer) {
 	if message != "" {
 		return trigger{}, new(failure(http.StatusBadRequest, message))
 	}
-	t := trigger{id: newID(), uri: texts[0], eventType: texts[1], uriType: uriTypeWebhook, authScheme: string(s.options.UnsetAuthScheme)}
+	t := trigger{id: sample.NewID(), uri: texts[0], eventType: texts[1], uriType: uriTypeWebhook, authScheme: string(s.options.UnsetAuthScheme)}
 	if !slices.Contains(s.eventTypes, t.eventType) {
 		return trigger{}, new(unknownEventType(t.eventType))
 	}
@@ -318,11 +318,4 @@ func (s *Simulator) exceedsLimit(t trigger) bool {
 		}
 	}
 	return !others[uri] && len(others) >= s.options.URLLimit
-}
-
-func newID() string {
-	id := make([]byte, 16)
-	// crypto/rand.Read never returns an error.
-	_, _ = rand.Read(id)
-	return hex.EncodeToString(id)
 }

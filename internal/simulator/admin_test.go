@@ -111,6 +111,13 @@ func TestTriggers(t *testing.T) {
 			{do: "POST /triggers/{1}/test", body: `{"sample_data":null}`, status: 200, want: `{"trigger_id":"{1}","filter_present":true,"filter_result":false}`},
 			{do: "POST /triggers/{1}/test", status: 200, want: `{"trigger_id":"{1}","filter_present":true,"filter_result":false}`},
 		},
+		"a filter that cannot be evaluated lets nothing through": {
+			{do: "POST /triggers", body: `{"uri":"https://a.example/x","event_type":"upload","filter":{"matches":[{"var":"public_id"},"("]}}`, status: 201},
+			{
+				do: "POST /triggers/{1}/test", body: `{"sample_data":{"public_id":"a"}}`, status: 200,
+				want: `{"trigger_id":"{1}","filter_present":true,"filter_result":false}`,
+			},
+		},
 		"without a filter everything passes": {
 			{do: "POST /triggers", body: upload, status: 201},
 			{

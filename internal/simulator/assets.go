@@ -62,7 +62,7 @@ func validResourceType(name string) bool {
 
 // uploaded is the asset that an upload's notification speaks of.
 func uploaded(e event) (asset, bool) {
-	fields := e.fields()
+	fields := e.Fields()
 	text := func(name, fallback string) string {
 		if value, ok := fields[name].(string); ok && value != "" {
 			return value
@@ -72,12 +72,18 @@ func uploaded(e event) (asset, bool) {
 	key := assetKey{
 		resourceType: text("resource_type", "image"), deliveryType: text("type", "upload"), publicID: text("public_id", ""),
 	}
-	if e.eventType != "upload" || key.publicID == "" {
+	if e.Type != "upload" || key.publicID == "" {
 		return asset{}, false
 	}
-	kept := merged(map[string]any{}, fields, "asset_id", "format", "version", "created_at", "bytes", "width", "height", "asset_folder",
-		"display_name", "url", "secure_url", "etag", "original_filename", "context", "metadata", "placeholder")
-	maps.Copy(kept, map[string]any{"public_id": key.publicID, "resource_type": key.resourceType, "type": key.deliveryType})
+	kept := map[string]any{"public_id": key.publicID, "resource_type": key.resourceType, "type": key.deliveryType}
+	for _, name := range []string{
+		"asset_id", "format", "version", "created_at", "bytes", "width", "height", "asset_folder",
+		"display_name", "url", "secure_url", "etag", "original_filename", "context", "metadata", "placeholder",
+	} {
+		if value, ok := fields[name]; ok {
+			kept[name] = value
+		}
+	}
 	list, _ := fields["tags"].([]any)
 	tags := make([]string, 0, len(list))
 	for _, value := range list {
@@ -85,7 +91,7 @@ func uploaded(e event) (asset, bool) {
 			tags = append(tags, tag)
 		}
 	}
-	return asset{key: key, fields: kept, tags: cleanTags(tags), size: len(e.payload)}, true
+	return asset{key: key, fields: kept, tags: cleanTags(tags), size: len(e.Payload)}, true
 }
 
 // cleanTags are trimmed, each once, in their order.

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/firing"
 )
 
 // Messages of the Admin API.
@@ -37,7 +39,7 @@ func parseAttributes(contentType string, body []byte) (attributes, bool) {
 	if onlySpace(body) {
 		return attributes{}, true
 	}
-	value, ok := decodeJSON(body)
+	value, ok := firing.Decode(body)
 	object, isObject := value.(map[string]any)
 	if !ok || !isObject {
 		return nil, false
@@ -73,7 +75,7 @@ func fromForm(name, text string) any {
 			return false
 		}
 	case "filter":
-		if value, ok := decodeJSON([]byte(text)); ok {
+		if value, ok := firing.Decode([]byte(text)); ok {
 			return value
 		}
 	}
@@ -156,7 +158,7 @@ func (c settings) applyFilter(t *trigger, a attributes) bool {
 	}
 	filter, ok := value.(map[string]any)
 	t.filter = filter
-	return ok && checkFilter(filter) == nil
+	return ok && firing.CheckFilter(filter) == nil
 }
 
 func (c settings) applyTemplate(t *trigger, a attributes) bool {
@@ -169,11 +171,11 @@ func (c settings) applyTemplate(t *trigger, a attributes) bool {
 		return allowed
 	}
 	if text, isText := value.(string); isText {
-		value, _ = decodeJSON([]byte(text))
+		value, _ = firing.Decode([]byte(text))
 	}
 	template, ok := value.(map[string]any)
 	t.template = template
-	return ok && checkTemplate(template) == nil
+	return ok && firing.CheckTemplate(template) == nil
 }
 
 // clears reports whether a value is one of the two empty ones, and whether that one is allowed.
@@ -215,7 +217,7 @@ func sampleData(a attributes) (data map[string]any, message string) {
 		return map[string]any{}, ""
 	}
 	if text, isText := value.(string); isText {
-		value, _ = decodeJSON([]byte(text))
+		value, _ = firing.Decode([]byte(text))
 	}
 	data, ok := value.(map[string]any)
 	if !ok || !marshals(data) {

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 )
 
 // claimLifetime is how long a claimable environment exists, as documented.
@@ -119,7 +121,7 @@ func (s *Simulator) claim(req request) answer {
 // newCloud is an environment that behaves as this one does, with a name and credentials of its own.
 func (s *Simulator) newCloud() (claimedCloud, error) {
 	options := s.options
-	options.Cloud, options.APIKey, options.APISecret = "sim"+newID()[:12], randomDigits(15), rand.Text()+"-"
+	options.Cloud, options.APIKey, options.APISecret = "sim"+sample.NewID()[:12], randomDigits(15), rand.Text()+"-"
 	options.AdditionalCredentials, options.OAuthTokens = nil, nil
 	environment, err := New(options)
 	if err != nil {
@@ -143,15 +145,15 @@ func (s *Simulator) keepCloud(name string, made claimedCloud) bool {
 func (s *Simulator) describe(made claimedCloud) claimAnswer {
 	options := made.environment.options
 	described := claimAnswer{
-		AccountID: newID(), Email: options.Cloud + "@cloud.invalid", ExpiresAt: made.expires.Format(time.RFC3339),
+		AccountID: sample.NewID(), Email: options.Cloud + "@cloud.invalid", ExpiresAt: made.expires.Format(time.RFC3339),
 		// Of the caller. Delivery is not simulated, so that it does not matter.
 		DeliveryIPs: []string{"203.0.113.1"},
-		ClaimURL:    "https://claim.invalid/claim?token=" + newID(),
+		ClaimURL:    "https://claim.invalid/claim?token=" + sample.NewID(),
 		Guidance:    "Simulated. Claim it before it expires.",
 	}
 	if s.options.ClaimAnswer == ClaimNested {
 		described.ProductEnvironments = []claimEnvironment{{
-			ID: newID(), CloudName: options.Cloud, Name: options.Cloud, Enabled: true,
+			ID: sample.NewID(), CloudName: options.Cloud, Name: options.Cloud, Enabled: true,
 			AccessKeys: []claimKey{{Key: options.APIKey, Secret: options.APISecret, Enabled: true}},
 		}}
 		return described

@@ -6,6 +6,7 @@
 //
 // Where Cloudinary's behavior is not documented, a switch of Options chooses between the possible answers; README.md lists each.
 //
-// It must not keep anything on disk, call any address but those to be notified, sign by the code of the receiver that it is to test,
-// or be used by the operator's own code: only tests and cmd/cloudinary-sim import it.
+// It keeps nothing on disk, and calls no address but those to be notified. It signs by internal/sample
+// and not by the code of the receiver that it is to test. Nothing that is shipped to run beside
+// Cloudinary imports it: only tests and cmd/cloudinary-sim do, and depguard in .golangci.yml holds that.
 package simulator

@@ -2,6 +2,8 @@
 
 package simulator
 
+import "github.com/cloudinary-operator/cloudinary-operator/internal/firing"
+
 // Reasons why a trigger does not fire.
 const (
 	reasonURIType    = "uri_type"
@@ -14,24 +16,13 @@ const eventTypeAll = "all"
 
 // event is something that happened in the product environment.
 type event struct {
-	eventType string
-	payload   []byte // JSON
-	data      any    // what the payload holds
-	ownURL    string // the call's own notification_url
+	firing.Event
+	ownURL string // the call's own notification_url
 }
 
 func newEvent(eventType string, payload []byte, ownURL string) event {
-	data, _ := decodeJSON(payload)
-	return event{eventType: eventType, payload: payload, data: data, ownURL: ownURL}
-}
-
-// fields are the payload's own, for a filter to look at. A payload that is no object has none.
-func (e event) fields() map[string]any {
-	object, ok := e.data.(map[string]any)
-	if !ok {
-		return map[string]any{}
-	}
-	return object
+	data, _ := firing.Decode(payload)
+	return event{Event: firing.Event{Type: eventType, Payload: payload, Data: data}, ownURL: ownURL}
 }
 
 // refusal is why a trigger does not fire; empty: it does.
@@ -39,9 +30,9 @@ func (e event) refusal(t trigger) string {
 	switch {
 	case t.uriType != uriTypeWebhook:
 		return reasonURIType
-	case t.eventType != e.eventType && t.eventType != eventTypeAll:
+	case t.eventType != e.Type && t.eventType != eventTypeAll:
 		return reasonEventType
-	case !passes(t.filter, e.fields()):
+	case !passes(t.filter, e.Fields()):
 		return reasonFilter
 	case e.ownURL != "" && !t.additive:
 		return reasonSuppressed
@@ -50,12 +41,11 @@ func (e event) refusal(t trigger) string {
 	}
 }
 
-// Values of Delivery.BodyFrom.
-const (
-	bodyDefault  = "default"
-	bodyTemplate = "template"
-	bodyFallback = "fallback"
-)
+// passes reports whether a filter lets a notification through. One that cannot be evaluated does not.
+func passes(filter, fields map[string]any) bool {
+	passes, err := firing.Passes(filter, fields)
+	return err == nil && passes
+}
 
 // addressed is one notification, on its way to one address.
 type addressed struct {
@@ -67,20 +57,12 @@ type addressed struct {
 }
 
 // toTrigger renders the trigger's template, or falls back to the payload.
-func (e event) toTrigger(t trigger, escaping TemplateEscaping) addressed {
-	a := addressed{triggerID: t.id, url: t.uri, authScheme: t.authScheme, body: e.payload, bodyFrom: bodyDefault}
-	if t.template == nil {
-		return a
-	}
-	body, err := render(t.template, namespaces(e.eventType, e.data), escaping)
-	if err != nil {
-		a.bodyFrom = bodyFallback
-		return a
-	}
-	a.body, a.bodyFrom = body, bodyTemplate
+func (e event) toTrigger(t trigger, escaping firing.Escaping) addressed {
+	a := addressed{triggerID: t.id, url: t.uri, authScheme: t.authScheme}
+	a.body, a.bodyFrom, _ = e.Body(t.template, escaping)
 	return a
 }
 
 func (e event) toOwnURL() addressed {
-	return addressed{url: e.ownURL, authScheme: schemeDefault, body: e.payload, bodyFrom: bodyDefault}
+	return addressed{url: e.ownURL, authScheme: schemeDefault, body: e.Payload, bodyFrom: firing.BodyDefault}
 }

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 )
 
 const maxNotifications = 10000
@@ -81,11 +84,16 @@ func (s *Simulator) events(n Notification, apiKey string) []event {
 	}
 	events := make([]event, 0, n.Count)
 	for range n.Count {
-		sample := newEvent(n.EventType, madeUp(n.EventType, s.newSample(apiKey)), n.NotificationURL)
-		s.learn(sample)
-		events = append(events, sample)
+		made := newEvent(n.EventType, s.sample(n.EventType, apiKey), n.NotificationURL)
+		s.learn(made)
+		events = append(events, made)
 	}
 	return events
+}
+
+// sample is a made-up notification of an event type.
+func (s *Simulator) sample(eventType, apiKey string, replaced ...eventbody.Field) []byte {
+	return sample.Notification(eventType, s.options.Cloud, apiKey, s.options.Clock(), replaced...)
 }
 
 func absent(payload json.RawMessage) bool {
@@ -116,11 +124,11 @@ func (s *Simulator) fire(events []event, signing Signing, ownSigning bool) (Noti
 	triggers := s.store.current()
 	s.mu.Unlock()
 	// Without the lock: a filter may take its time.
-	notified := Notified{EventType: events[0].eventType, Count: len(events), Fired: []Fired{}, NotFired: []NotFired{}, Deliveries: []string{}}
+	notified := Notified{EventType: events[0].Type, Count: len(events), Fired: []Fired{}, NotFired: []NotFired{}, Deliveries: []string{}}
 	var deliveries []*delivery
 	for _, e := range events {
 		for _, a := range s.addresses(e, triggers, &notified) {
-			d := &delivery{addressed: a, id: newID(), eventType: e.eventType, signing: signing, ownSigning: ownSigning}
+			d := &delivery{addressed: a, id: sample.NewID(), eventType: e.Type, signing: signing, ownSigning: ownSigning}
 			notified.Deliveries = append(notified.Deliveries, d.id)
 			deliveries = append(deliveries, d)
 		}

@@ -12,17 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// SignatureAlgorithm is the digest of X-Cld-Signature.
-type SignatureAlgorithm string
-
-// Values of SignatureAlgorithm.
-const (
-	// SignatureSHA1 makes 40 digits. The default.
-	SignatureSHA1 SignatureAlgorithm = "sha1"
-	// SignatureSHA256 makes 64 digits: a setting of the account.
-	SignatureSHA256 SignatureAlgorithm = "sha256"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/firing"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 )
 
 // RetryTimestamp is what a retry's X-Cld-Timestamp is.
@@ -34,17 +26,6 @@ const (
 	RetrySame RetryTimestamp = "same"
 	// RetryFresh signs each attempt anew, with the time at which it is sent.
 	RetryFresh RetryTimestamp = "fresh"
-)
-
-// TemplateEscaping is what {{name}} in a payload template does to the characters that mean something in HTML.
-type TemplateEscaping string
-
-// Values of TemplateEscaping.
-const (
-	// EscapeHTML escapes them, as Mustache does; {{{name}}} does not. The default.
-	EscapeHTML TemplateEscaping = "html"
-	// EscapeNone leaves them as they are.
-	EscapeNone TemplateEscaping = "none"
 )
 
 // Schedule are the times of the retries, counted from the first attempt.
@@ -71,7 +52,7 @@ const (
 
 // DeliveryOptions are the switches of how notifications are sent.
 type DeliveryOptions struct {
-	SignatureAlgorithm SignatureAlgorithm
+	SignatureAlgorithm sample.Algorithm
 	// Ed25519Seed is the private key of X-Cld-Signature_v2, 64 hex digits. Absent: a new key.
 	Ed25519Seed string
 	// RetrySchedule is when a notification that was not answered 200 is sent again. Nil: 3, 6 and 9 minutes; empty: never.
@@ -83,18 +64,18 @@ type DeliveryOptions struct {
 	Concurrency int
 	// History is how many deliveries that ended are remembered.
 	History          int
-	TemplateEscaping TemplateEscaping
+	TemplateEscaping firing.Escaping
 	// Forwards take the place of load balancers in front of receivers.
 	Forwards []Forward
 }
 
 func (o *DeliveryOptions) setDefaults() {
-	orDefault(&o.SignatureAlgorithm, SignatureSHA1)
+	orDefault(&o.SignatureAlgorithm, sample.SHA1)
 	orDefault(&o.RetryTimestamp, RetrySame)
 	orDefault(&o.Timeout, DefaultDeliveryTimeout)
 	orDefault(&o.Concurrency, DefaultDeliveryConcurrency)
 	orDefault(&o.History, DefaultDeliveryHistory)
-	orDefault(&o.TemplateEscaping, EscapeHTML)
+	orDefault(&o.TemplateEscaping, firing.EscapeHTML)
 	if o.RetrySchedule == nil {
 		o.RetrySchedule = Schedule{3 * time.Minute, 6 * time.Minute, 9 * time.Minute}
 	}
@@ -102,9 +83,9 @@ func (o *DeliveryOptions) setDefaults() {
 
 func (o *DeliveryOptions) validate() error {
 	return errors.Join(
-		oneOf("signature-algorithm", o.SignatureAlgorithm, SignatureSHA1, SignatureSHA256),
+		oneOf("signature-algorithm", o.SignatureAlgorithm, sample.SHA1, sample.SHA256),
 		oneOf("retry-timestamp", o.RetryTimestamp, RetrySame, RetryFresh),
-		oneOf("template-escaping", o.TemplateEscaping, EscapeHTML, EscapeNone),
+		oneOf("template-escaping", o.TemplateEscaping, firing.EscapeHTML, firing.EscapeNone),
 		named("ed25519-seed", o.Ed25519Seed, validSeed),
 		named("retry-schedule", o.RetrySchedule, validSchedule),
 		notNegative("delivery-timeout", o.Timeout),
@@ -175,7 +156,7 @@ func ed25519Key(seed string) (ed25519.PrivateKey, error) {
 }
 
 func (o *DeliveryOptions) registerFlags(flags *flag.FlagSet) {
-	enum(flags, &o.SignatureAlgorithm, "signature-algorithm", "digest of X-Cld-Signature", SignatureSHA1, SignatureSHA256)
+	enum(flags, &o.SignatureAlgorithm, "signature-algorithm", "digest of X-Cld-Signature", sample.SHA1, sample.SHA256)
 	flags.Var(parsedValue[string]{&o.Ed25519Seed, parseSeed}, "ed25519-seed",
 		"private key of X-Cld-Signature_v2 in hex; a new one without it. What is signed is not published: body and timestamp, hex, is assumed")
 	flags.Var(parsedValue[Schedule]{&o.RetrySchedule, parseSchedule}, "retry-schedule",
@@ -185,7 +166,7 @@ func (o *DeliveryOptions) registerFlags(flags *flag.FlagSet) {
 	flags.Var(parsedValue[int]{&o.Concurrency, parseBetween(1, maxConcurrency)}, "delivery-concurrency", "attempts at once")
 	flags.Var(parsedValue[int]{&o.History, parseBetween(1, maxDeliveryHistory)}, "delivery-history",
 		"deliveries that are remembered after they ended")
-	enum(flags, &o.TemplateEscaping, "template-escaping", "what {{name}} in a payload template escapes", EscapeHTML, EscapeNone)
+	enum(flags, &o.TemplateEscaping, "template-escaping", "what {{name}} in a payload template escapes", firing.EscapeHTML, firing.EscapeNone)
 	flags.Func("forward", "what is sent to the first `address=address` goes to the second, as from a load balancer in front of a receiver (repeatable)",
 		func(text string) error {
 			f, err := parseForward(text)

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/firing"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -56,8 +58,8 @@ func TestFlags(t *testing.T) {
 		RateLimitWindow: time.Minute, RateLimitStatus: 429, Timestamps: simulator.TimestampsOffset, Latency: 20 * time.Millisecond,
 		ClaimAnswer: simulator.ClaimNested, ClaimLimit: 2,
 		Delivery: simulator.DeliveryOptions{
-			SignatureAlgorithm: simulator.SignatureSHA256, Ed25519Seed: seed, RetrySchedule: simulator.Schedule{time.Second, 5 * time.Minute},
-			RetryTimestamp: simulator.RetryFresh, Timeout: 2 * time.Second, Concurrency: 3, History: 7, TemplateEscaping: simulator.EscapeNone,
+			SignatureAlgorithm: sample.SHA256, Ed25519Seed: seed, RetrySchedule: simulator.Schedule{time.Second, 5 * time.Minute},
+			RetryTimestamp: simulator.RetryFresh, Timeout: 2 * time.Second, Concurrency: 3, History: 7, TemplateEscaping: firing.EscapeNone,
 			Forwards: []simulator.Forward{{From: "https://hooks.example.com", To: "http://127.0.0.1:8080"}},
 		},
 	}

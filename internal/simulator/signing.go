@@ -4,8 +4,6 @@ package simulator
 
 import (
 	"crypto/ed25519"
-	"crypto/sha1" //nolint:gosec // Cloudinary's default
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -14,15 +12,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
-)
 
-// Headers of a notification.
-const (
-	headerTimestamp   = "X-Cld-Timestamp"
-	headerSignature   = "X-Cld-Signature"
-	headerSignatureV2 = "X-Cld-Signature_v2"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 )
 
 // Values of a trigger's auth_scheme.
@@ -37,35 +29,23 @@ type Signing struct {
 	// APIKey is the signature_key of the notifications that the simulator makes up.
 	APIKey string `json:"api_key,omitempty"`
 	// APISecret signs. Left out with an APIKey that the simulator accepts: that key's.
-	APISecret string             `json:"api_secret,omitempty"`
-	Algorithm SignatureAlgorithm `json:"algorithm,omitempty"`
+	APISecret string           `json:"api_secret,omitempty"`
+	Algorithm sample.Algorithm `json:"algorithm,omitempty"`
 }
 
 func (o *Options) signing() Signing {
 	return Signing{APIKey: o.APIKey, APISecret: o.APISecret, Algorithm: o.Delivery.SignatureAlgorithm}
 }
 
-// digest is X-Cld-Signature: a plain digest of body, timestamp and secret, one behind the other.
-func digest(algorithm SignatureAlgorithm, body []byte, timestamp, secret string) string {
-	message := slices.Concat(body, []byte(timestamp), []byte(secret))
-	if algorithm == SignatureSHA256 {
-		sum := sha256.Sum256(message)
-		return hex.EncodeToString(sum[:])
-	}
-	sum := sha1.Sum(message) //nolint:gosec // Cloudinary's default
-	return hex.EncodeToString(sum[:])
-}
-
 // signatureHeaders are those that a trigger's auth_scheme asks for.
 func signatureHeaders(scheme string, body []byte, at time.Time, signing Signing, key ed25519.PrivateKey) http.Header {
-	timestamp := strconv.FormatInt(at.Unix(), 10)
-	header := http.Header{headerTimestamp: {timestamp}}
-	if scheme != schemeEdDSAV2 {
-		header.Set(headerSignature, digest(signing.Algorithm, body, timestamp, signing.APISecret))
+	header := sample.Sign(signing.Algorithm, body, at, signing.APISecret)
+	if scheme == schemeEdDSAV2 {
+		header.Del(sample.HeaderSignature)
 	}
 	if scheme != schemeLegacyHMAC {
 		// What Cloudinary signs, and how it writes the signature, is not published. This is a guess.
-		header.Set(headerSignatureV2, hex.EncodeToString(ed25519.Sign(key, slices.Concat(body, []byte(timestamp)))))
+		header.Set(sample.HeaderSignatureV2, hex.EncodeToString(ed25519.Sign(key, slices.Concat(body, []byte(header.Get(sample.HeaderTimestamp))))))
 	}
 	return header
 }
@@ -104,7 +84,7 @@ func (s *Simulator) changed(signing, change Signing) (Signing, error) {
 	if change.APISecret != "" {
 		signing.APISecret = change.APISecret
 	}
-	return signing, oneOf("algorithm", signing.Algorithm, SignatureSHA1, SignatureSHA256)
+	return signing, oneOf("algorithm", signing.Algorithm, sample.SHA1, sample.SHA256)
 }
 
 // ChangeSigning signs the notifications from now on otherwise, until Reset.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -65,7 +66,7 @@ func TestAuthSchemes(t *testing.T) {
 		for scheme, tc := range cases {
 			t.Run(scheme+" "+algorithm, func(t *testing.T) {
 				w := startNow(t, simulator.Options{
-					Delivery: simulator.DeliveryOptions{SignatureAlgorithm: simulator.SignatureAlgorithm(algorithm)},
+					Delivery: simulator.DeliveryOptions{SignatureAlgorithm: sample.Algorithm(algorithm)},
 				})
 				got := one(t, w, `,"auth_scheme":"`+scheme+`"`, `{"event_type":"upload"}`)
 				for name := range strings.FieldsSeq(tc.has) {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 )
 
 const (
@@ -174,7 +175,7 @@ func (s *Simulator) write(w http.ResponseWriter, reply answer) {
 	header := w.Header()
 	header.Set("Date", s.options.Clock().UTC().Format(http.TimeFormat))
 	header.Set("Content-Type", "application/json; charset=utf-8")
-	header.Set("X-Request-Id", newID())
+	header.Set("X-Request-Id", sample.NewID())
 	maps.Copy(header, reply.header)
 	w.WriteHeader(reply.status)
 	// A client that went away is not the simulator's concern.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 )
 
 const (
@@ -47,7 +48,7 @@ func (s *Simulator) retag(keys []assetKey, change func([]string) []string, ownUR
 		return tagged
 	}
 	const eventType = "resource_tags_changed"
-	body := madeUp(eventType, s.newSample(cmp.Or(apiKey, signing.APIKey)), eventbody.Field{Name: "resources", Value: changes})
+	body := s.sample(eventType, cmp.Or(apiKey, signing.APIKey), eventbody.Field{Name: "resources", Value: changes})
 	// The call took effect, whether its notification can be sent or not.
 	_, _ = s.fire([]event{newEvent(eventType, body, ownURL)}, signing, false)
 	return tagged
@@ -163,12 +164,12 @@ func (s *Simulator) refuseUploadCall(req request, form url.Values) *answer {
 // signedForm takes both of Cloudinary's algorithms, by the signature's length, and both versions of what is signed.
 func signedForm(form url.Values, secret string) bool {
 	given := form.Get("signature")
-	algorithm := SignatureSHA1
+	algorithm := sample.SHA1
 	if len(given) == 64 {
-		algorithm = SignatureSHA256
+		algorithm = sample.SHA256
 	}
-	return same(given, digest(algorithm, []byte(stringToSign(form, true)), "", secret)) ||
-		same(given, digest(algorithm, []byte(stringToSign(form, false)), "", secret))
+	return same(given, sample.Digest(algorithm, []byte(stringToSign(form, true)), "", secret)) ||
+		same(given, sample.Digest(algorithm, []byte(stringToSign(form, false)), "", secret))
 }
 
 // stringToSign are the parameters in their order, without those that are not signed. Version 2 writes & in a value as %26.

@@ -207,17 +207,6 @@ func distortTemplate(template map[string]any) map[string]any {
 	return distorted
 }
 
-// decodeJSON reads exactly one JSON value and keeps its numbers as written.
-func decodeJSON(text []byte) (any, bool) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	var value any
-	if err := decoder.Decode(&value); err != nil {
-		return nil, false
-	}
-	return value, onlySpace(text[decoder.InputOffset():])
-}
-
 func onlySpace(text []byte) bool {
 	return len(bytes.TrimSpace(text)) == 0
 }

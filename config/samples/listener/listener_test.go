@@ -26,6 +26,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
@@ -136,14 +137,14 @@ func (w *world) settled(t *testing.T) map[string]int {
 func TestAnUploadIsTaggedOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		algorithm simulator.SignatureAlgorithm
+		algorithm sample.Algorithm
 		publicID  string
 		tags      []string
 	}{
-		"SHA-1":                    {algorithm: simulator.SignatureSHA1, publicID: "shoe"},
-		"SHA-256":                  {algorithm: simulator.SignatureSHA256, publicID: "shop/shoe"},
-		"tags stay":                {algorithm: simulator.SignatureSHA1, publicID: "shoe", tags: []string{"old", "red"}},
-		"a public id from anybody": {algorithm: simulator.SignatureSHA1, publicID: "shop/50% off? #1 é"},
+		"SHA-1":                    {algorithm: sample.SHA1, publicID: "shoe"},
+		"SHA-256":                  {algorithm: sample.SHA256, publicID: "shop/shoe"},
+		"tags stay":                {algorithm: sample.SHA1, publicID: "shoe", tags: []string{"old", "red"}},
+		"a public id from anybody": {algorithm: sample.SHA1, publicID: "shop/50% off? #1 é"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,31 +13,9 @@ import (
 	"text/template"
 )
 
-const checksums = "checksums.txt"
-
 func sum(content []byte) string {
 	hash := sha256.Sum256(content)
 	return hex.EncodeToString(hash[:])
-}
-
-// writeChecksums writes them as sha256sum -c reads them, of every file that is published.
-func (r release) writeChecksums() error {
-	entries, err := os.ReadDir(r.dist)
-	if err != nil {
-		return fmt.Errorf("list the release: %w", err)
-	}
-	var lines strings.Builder
-	for _, e := range entries {
-		if !e.Type().IsRegular() || e.Name() == checksums {
-			continue
-		}
-		content, err := os.ReadFile(filepath.Join(r.dist, e.Name()))
-		if err != nil {
-			return fmt.Errorf("read a file of the release: %w", err)
-		}
-		fmt.Fprintf(&lines, "%s  %s\n", sum(content), e.Name())
-	}
-	return r.write(checksums, []byte(lines.String()))
 }
 
 // writeKrew fills in the template as krew-release-bot does, but with the checksums of archives that are here, not downloaded.

@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package simulator
+package firing
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"time"
 )
-
-// SampleNotification is a made-up notification of an event type, as the simulator would send it. Its ids are fresh ones.
-func SampleNotification(eventType, cloud, apiKey string, at time.Time) []byte {
-	return madeUp(eventType, newSample(at.UTC(), cloud, apiKey))
-}
-
-// SignatureHeaders are X-Cld-Timestamp and X-Cld-Signature of a body.
-func SignatureHeaders(algorithm SignatureAlgorithm, body []byte, at time.Time, secret string) http.Header {
-	return signatureHeaders(schemeLegacyHMAC, body, at, Signing{Algorithm: algorithm, APISecret: secret}, nil)
-}
 
 // Rehearsal is what a trigger's filter and template are tried with. No filter or template is empty.
 type Rehearsal struct {
@@ -26,13 +14,13 @@ type Rehearsal struct {
 	Notification    []byte
 	Filter          json.RawMessage
 	PayloadTemplate json.RawMessage
-	Escaping        TemplateEscaping
+	Escaping        Escaping
 }
 
 // Rehearsed is what became of it.
 type Rehearsed struct {
-	// Passes reports whether the filter lets the notification through. FilterFailure is why that cannot be said; the simulator lets
-	// nothing through then.
+	// Passes reports whether the filter lets the notification through. FilterFailure is the reason
+	// if the filter cannot be evaluated; nothing passes then.
 	Passes        bool
 	FilterFailure string
 	// Body is what would be sent if it does, and BodyFrom one of default, template and fallback.
@@ -42,32 +30,30 @@ type Rehearsed struct {
 	FallbackReason string
 }
 
-// Rehearse evaluates a filter and renders a template as the simulator does for a trigger. An error names the field that is wrong.
+// Rehearse evaluates a filter and renders a template. An error names the field that is wrong.
 func Rehearse(r Rehearsal) (Rehearsed, error) {
 	if r.Escaping == "" {
 		r.Escaping = EscapeHTML
 	}
-	if _, ok := decodeJSON(r.Notification); !ok {
+	data, ok := Decode(r.Notification)
+	if !ok {
 		return Rehearsed{}, errors.New("notification: is not one JSON value")
 	}
-	filter, err := objectOrNone("filter", r.Filter, checkFilter)
+	filter, err := objectOrNone("filter", r.Filter, CheckFilter)
 	if err != nil {
 		return Rehearsed{}, err
 	}
-	template, err := objectOrNone("payload_template", r.PayloadTemplate, checkTemplate)
+	template, err := objectOrNone("payload_template", r.PayloadTemplate, CheckTemplate)
 	if err != nil {
 		return Rehearsed{}, err
 	}
-	e := newEvent(r.EventType, r.Notification, "")
-	sent := e.toTrigger(trigger{template: template, authScheme: schemeDefault}, r.Escaping)
-	done := Rehearsed{Body: sent.body, BodyFrom: sent.bodyFrom}
-	if done.Passes, err = evaluate(filter, e.fields()); err != nil {
+	e := Event{Type: r.EventType, Payload: r.Notification, Data: data}
+	var done Rehearsed
+	if done.Passes, err = e.Passes(filter); err != nil {
 		done.FilterFailure = err.Error()
 	}
-	if sent.bodyFrom == bodyFallback {
-		if _, err := render(template, namespaces(r.EventType, e.data), r.Escaping); err != nil {
-			done.FallbackReason = err.Error()
-		}
+	if done.Body, done.BodyFrom, err = e.Body(template, r.Escaping); err != nil {
+		done.FallbackReason = err.Error()
 	}
 	return done, nil
 }
@@ -77,7 +63,7 @@ func objectOrNone(field string, raw json.RawMessage, check func(map[string]any) 
 	if len(raw) == 0 {
 		return nil, nil
 	}
-	value, ok := decodeJSON(raw)
+	value, ok := Decode(raw)
 	if !ok {
 		return nil, fmt.Errorf("%s: is not one JSON value", field)
 	}

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package simulator
+package firing
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/cbroglie/mustache"
@@ -12,12 +11,69 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/eventbody"
 )
 
-// maxSections keeps a template from looping over lists within lists within lists. The bound is the simulator's own.
+// Escaping is what {{name}} in a payload template does to the characters that mean something in HTML.
+type Escaping string
+
+// Values of Escaping.
+const (
+	// EscapeHTML escapes them, as Mustache does; {{{name}}} does not. The default.
+	EscapeHTML Escaping = "html"
+	// EscapeNone leaves them as they are.
+	EscapeNone Escaping = "none"
+)
+
+const maxTemplateBytes = 16 << 10
+
+var errTemplate = errors.New("invalid payload template")
+
+// CheckTemplate accepts an object of at most 16 KB whose texts, at any depth, are Mustache that parses.
+func CheckTemplate(template map[string]any) error {
+	if text, err := eventbody.Compact(template); err != nil || len(text) > maxTemplateBytes {
+		return fmt.Errorf("%w: more than %d bytes", errTemplate, maxTemplateBytes)
+	}
+	return checkTexts(template)
+}
+
+func checkTexts(value any) error {
+	switch v := value.(type) {
+	case string:
+		return checkMustache(v)
+	case []any:
+		for _, element := range v {
+			if err := checkTexts(element); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, element := range v {
+			if err := checkTexts(element); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkMustache(text string) (err error) {
+	// The library is not known to panic, but a template must never end a program.
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("%w: not Mustache", errTemplate)
+		}
+	}()
+	// No partials: by default the library would read them from files.
+	if _, err := mustache.ParseStringPartials(text, &mustache.StaticProvider{}); err != nil {
+		return fmt.Errorf("%w: %w", errTemplate, err)
+	}
+	return nil
+}
+
+// maxSections keeps a template from looping over lists within lists within lists. The bound is ours.
 const maxSections = 2
 
 // render fills the texts of a template, at any depth; members that are no texts stay. An error means the template cannot be rendered.
-func render(template, data map[string]any, escaping TemplateEscaping) (body []byte, err error) {
-	// The library is not known to panic, but a template must never end a server.
+func render(template, data map[string]any, escaping Escaping) (body []byte, err error) {
+	// The library is not known to panic, but a template must never end a program.
 	defer func() {
 		if recover() != nil {
 			body, err = nil, fmt.Errorf("%w: cannot be rendered", errTemplate)
@@ -27,10 +83,10 @@ func render(template, data map[string]any, escaping TemplateEscaping) (body []by
 	if err != nil {
 		return nil, err
 	}
-	return compact(filled)
+	return eventbody.Compact(filled)
 }
 
-func fill(value any, data map[string]any, escaping TemplateEscaping) (any, error) {
+func fill(value any, data map[string]any, escaping Escaping) (any, error) {
 	var err error
 	switch v := value.(type) {
 	case string:
@@ -56,7 +112,7 @@ func fill(value any, data map[string]any, escaping TemplateEscaping) (any, error
 	}
 }
 
-func fillText(text string, data map[string]any, escaping TemplateEscaping) (string, error) {
+func fillText(text string, data map[string]any, escaping Escaping) (string, error) {
 	parsed, err := mustache.ParseStringPartialsRaw(text, &mustache.StaticProvider{}, escaping == EscapeNone)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errTemplate, err)
@@ -116,15 +172,6 @@ func namespaces(eventType string, payload any) map[string]any {
 	return all
 }
 
-func merged(object, fields map[string]any, names ...string) map[string]any {
-	for _, name := range names {
-		if value, ok := fields[name]; ok {
-			object[name] = value
-		}
-	}
-	return object
-}
-
 // The library prints what a placeholder names as Go does. These print lists and objects as JSON, and null as nothing.
 type (
 	printedList   []any
@@ -163,20 +210,9 @@ func printable(value any) any {
 }
 
 func compactText(value any) string {
-	text, err := compact(value)
+	text, err := eventbody.Compact(value)
 	if err != nil {
 		return ""
 	}
 	return string(text)
-}
-
-// compact writes JSON without spaces, and without the escapes that only HTML needs.
-func compact(value any) ([]byte, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package simulator
+package firing
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 
 var errFilter = errors.New("invalid filter")
 
-// checkFilter accepts an object that is one JSONLogic rule of known operators.
-func checkFilter(filter map[string]any) error {
+// CheckFilter accepts an object that is one JSONLogic rule of known operators.
+func CheckFilter(filter map[string]any) error {
 	if len(filter) != 1 {
 		return fmt.Errorf("%w: must have exactly one member, the operator", errFilter)
 	}
@@ -50,17 +50,4 @@ func checkObject(object map[string]any, depth int, literal bool) error {
 		}
 	}
 	return nil
-}
-
-// passes reports whether the filter lets the notification through. A filter that cannot be evaluated does not.
-func passes(filter, notification map[string]any) bool {
-	passes, err := evaluate(filter, notification)
-	return err == nil && passes
-}
-
-func evaluate(filter, notification map[string]any) (passes bool, err error) {
-	if filter == nil {
-		return true, nil
-	}
-	return jsonlogic.Holds(filter, notification)
 }
