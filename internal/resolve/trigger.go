@@ -52,7 +52,7 @@ func (w *World) ResolveTrigger(t *v1alpha1.CloudinaryTrigger) Trigger {
 	if stance, p := v.referenceProblem(w); p != nil {
 		v.Stance, v.Problem = stance, p
 	} else if p := v.checkSpec(own); p != nil {
-		v.Stance, v.Problem = plan.Holds, p
+		v.Stance, v.Problem = plan.Keeps, p
 	}
 	if t.DeletionTimestamp != nil {
 		v.Stance = plan.Releases
@@ -98,7 +98,7 @@ func TriggerEndpoint(t *v1alpha1.CloudinaryTrigger) plan.Key {
 func (v *Trigger) referenceProblem(w *World) (plan.Stance, *Problem) {
 	switch ep := v.Endpoint; {
 	case ep == nil:
-		return plan.Holds, &Problem{Reason: v1alpha1.ReasonEndpointNotFound, Message: fmt.Sprintf(
+		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointNotFound, Message: fmt.Sprintf(
 			"spec.endpointRef: NotificationEndpoint %s does not exist%s; create it, or correct the reference", v.EndpointKey, w.outside(v.EndpointKey.Namespace))}
 	case w.permits(ep.NotificationEndpoint, v.Namespace) == denied:
 		return plan.Releases, &Problem{Reason: v1alpha1.ReasonEndpointNotAllowed, Message: fmt.Sprintf(
@@ -109,15 +109,15 @@ func (v *Trigger) referenceProblem(w *World) (plan.Stance, *Problem) {
 		return plan.Releases, &Problem{Reason: v1alpha1.ReasonEndpointDeleting, Message: fmt.Sprintf(
 			"spec.endpointRef: NotificationEndpoint %s is being deleted; refer to another one, or delete this object", v.EndpointKey)}
 	case w.permits(ep.NotificationEndpoint, v.Namespace) == unclear && ep.Problem == nil:
-		return plan.Holds, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
+		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
 			"spec.endpointRef: the labels of namespace %s have not been read yet, by which NotificationEndpoint %s says who may use it", v.Namespace, v.EndpointKey)}
 	case ep.Problem != nil && ep.Namespace == v.Namespace:
-		return plan.Holds, &Problem{Reason: ep.Problem.Reason, Message: fmt.Sprintf("NotificationEndpoint %s: %s", v.EndpointKey, ep.Problem.Message)}
+		return plan.Keeps, &Problem{Reason: ep.Problem.Reason, Message: fmt.Sprintf("NotificationEndpoint %s: %s", v.EndpointKey, ep.Problem.Message)}
 	case ep.Problem != nil && !v1alpha1.NeedsPerson(ep.Problem.Reason):
-		return plan.Holds, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
+		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
 			"NotificationEndpoint %s waits for something that is still to come (%s); its own conditions say for what", v.EndpointKey, ep.Problem.Reason)}
 	case ep.Problem != nil:
-		return plan.Holds, &Problem{Reason: v1alpha1.ReasonEndpointNotAccepted, Message: fmt.Sprintf(
+		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointNotAccepted, Message: fmt.Sprintf(
 			"NotificationEndpoint %s is not accepted (%s); its own conditions say what to do", v.EndpointKey, ep.Problem.Reason)}
 	default:
 		return plan.Wants, nil
@@ -191,10 +191,10 @@ func (v *Trigger) stanceElsewhere(env cloudinary.Environment) plan.Stance {
 	switch {
 	case v.Stance == plan.Releases, slices.Contains(v.Forsaken, env):
 		return plan.Releases
-	case v.Stance == plan.Holds, v.Primary.Kind != EnvironmentUnit:
-		return plan.Holds
+	case v.Stance == plan.Keeps, v.Primary.Kind != EnvironmentUnit:
+		return plan.Keeps
 	case v.Stance == plan.Wants && !v.arrivedIn(v.Primary.Environment):
-		return plan.Holds
+		return plan.Keeps
 	default:
 		return plan.Releases
 	}

@@ -43,9 +43,9 @@ func message(t *resolve.Trigger, f plan.Finding, use *LimitUse) string {
 		}
 		return fmt.Sprintf("%s: %s already has them at the same URL and is older; remove them from one of the two", types, other)
 	case plan.AlreadyExists:
-		if f.Alien != nil {
+		if f.NonWebhook != nil {
 			return fmt.Sprintf("%s: Cloudinary has trigger %s of uri_type %s at the same URL, and takes no other one beside it; the operator never touches such triggers; "+
-				"delete that trigger, or use another URL", types, f.Alien.ID, f.Alien.URIType)
+				"delete that trigger, or use another URL", types, f.NonWebhook.ID, f.NonWebhook.URIType)
 		}
 		return fmt.Sprintf("%s: a trigger that is not the operator's exists at the same URL, and spec.adoptionPolicy is Refuse; delete that trigger, or set Adopt", types)
 	case plan.URLLimitReached:
@@ -66,9 +66,9 @@ func message(t *resolve.Trigger, f plan.Finding, use *LimitUse) string {
 	case plan.Pending:
 		return fmt.Sprintf("%s: to be written to Cloudinary", types)
 	case plan.DeletionRefused:
-		if f.Alien != nil {
+		if f.NonWebhook != nil {
 			return fmt.Sprintf("%s: Cloudinary's list shows trigger %s, which the operator has made, with uri_type %s; the operator never touches such triggers; "+
-				"delete it in the Console", types, f.Alien.ID, f.Alien.URIType)
+				"delete it in the Console", types, f.NonWebhook.ID, f.NonWebhook.URIType)
 		}
 		return fmt.Sprintf("%s: Cloudinary refuses to delete the trigger%s; see to it there, or delete it in the Console; "+
 			"it is tried again after the next list, and then ever less often, at least every 10 minutes", types, quoteCloudinary(f.Message))

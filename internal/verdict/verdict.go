@@ -129,7 +129,7 @@ func leaving(w *resolve.World, t *resolve.Trigger, own cloudinary.Environment) (
 	for _, reg := range t.Status.Registrations {
 		e := resolve.RegistrationEnvironment(reg)
 		forsaken := slices.Contains(t.Forsaken, e)
-		if e == own || t.Stance == plan.Holds && !forsaken {
+		if e == own || t.Stance == plan.Keeps && !forsaken {
 			continue
 		}
 		if news {

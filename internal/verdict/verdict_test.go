@@ -109,7 +109,7 @@ func TestWhatIsLeftInOtherEnvironments(t *testing.T) {
 		"nothing":                      {trigger: trigger("own")},
 		"something, to be released":    {trigger: trigger("own", "other"), reason: v1alpha1.ReasonReleasing, wake: []string{"other"}},
 		"something, and no access":     {trigger: trigger("lost"), reason: v1alpha1.ReasonCredentialsMissing, wake: []string{"lost"}},
-		"something that is to stay":    {trigger: trigger("other"), change: func(t *resolve.Trigger) { t.Stance = plan.Holds }},
+		"something that is to stay":    {trigger: trigger("other"), change: func(t *resolve.Trigger) { t.Stance = plan.Keeps }},
 		"something that it gives up":   {trigger: trigger("other"), change: forsakes, reason: v1alpha1.ReasonReleasing, wake: []string{"other"}},
 		"something, and no news of it": {trigger: trigger("other"), change: isSeen, reason: v1alpha1.ReasonReleasing},
 	} {
@@ -128,7 +128,7 @@ func TestWhatIsLeftInOtherEnvironments(t *testing.T) {
 }
 
 func forsakes(t *resolve.Trigger) {
-	t.Stance, t.Forsaken = plan.Holds, []cloudinary.Environment{cloud("other")}
+	t.Stance, t.Forsaken = plan.Keeps, []cloudinary.Environment{cloud("other")}
 }
 
 func isSeen(t *resolve.Trigger) {
