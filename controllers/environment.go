@@ -34,7 +34,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 		r.Metrics.forgetCloud(unit.Environment.CloudName)
 		return r.keepLastKeys(ctx, s)
 	}
-	env := r.directory.Environment(unit.Environment)
+	env := r.directory.State(unit.Environment)
 	env.Lock()
 	defer env.Unlock()
 	e := &environmentPass{Reconciler: r, Scope: s, env: env, until: begun.Add(maxPass), setAside: map[plan.Key]bool{}}
@@ -42,7 +42,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 	if err := e.observe(ctx); err != nil {
 		return 0, err
 	}
-	r.wakeAll(s.Outsiders())
+	r.wakeAll(s.UnacceptedSecrets())
 	keys, _, keysErr := r.keepKeys(ctx, s)
 	if errors.Is(keysErr, errNotLeader) {
 		return 0, keysErr

@@ -14,7 +14,7 @@ type remedy int
 
 const (
 	// settled: all is well, and there is nothing to end.
-	settled remedy = iota
+	nothingToDo remedy = iota
 	// byPerson: nothing changes before a person acts. With such a reason of Accepted or Synced, Stalled is
 	// True; with any other that is not settled, Reconciling is.
 	byPerson
@@ -58,11 +58,11 @@ type meaning struct {
 
 // reasons is the table of all reasons. The constants say what each one means.
 var reasons = map[string]meaning{
-	ReasonAccepted:  {settled, []state{accepted}},
-	ReasonSynced:    {settled, []state{synced}},
-	ReasonReady:     {settled, []state{ready}},
-	ReasonVerified:  {settled, []state{verifying}},
-	ReasonDelivered: {settled, []state{delivering}},
+	ReasonAccepted:  {nothingToDo, []state{accepted}},
+	ReasonSynced:    {nothingToDo, []state{synced}},
+	ReasonReady:     {nothingToDo, []state{ready}},
+	ReasonVerified:  {nothingToDo, []state{verifying}},
+	ReasonDelivered: {nothingToDo, []state{delivering}},
 
 	ReasonEndpointNotFound:       {byItself, []state{notAccepted}},
 	ReasonEndpointNotAllowed:     {byPerson, []state{notAccepted}},

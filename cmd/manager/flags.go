@@ -36,7 +36,8 @@ type options struct {
 	lease                   manager.Lease
 }
 
-// leastRetryPeriod keeps a typing error from becoming thousands of calls a second to the API server.
+// leastRetryPeriod keeps a typing error from becoming thousands of calls a second to the API
+// server.
 const leastRetryPeriod = 100 * time.Millisecond
 
 func newFlags(flags *flag.FlagSet) *options {
@@ -84,7 +85,7 @@ func newFlags(flags *flag.FlagSet) *options {
 	return o
 }
 
-// Check refuses what cannot work, naming the flag.
+// Check refuses settings that cannot work, and names the flag.
 func (o *options) Check() error {
 	problems := []error{
 		program.AtLeast("--sync-interval", o.SyncInterval, time.Second),
@@ -114,14 +115,14 @@ func (o *options) Check() error {
 }
 
 func (o *options) checkShare() error {
-	if o.CallShare > 0 && o.CallShare <= 1 { // which no NaN is
+	if o.CallShare > 0 && o.CallShare <= 1 { // false for NaN
 		return nil
 	}
 	return fmt.Errorf("--call-share is %g, must be above 0 and at most 1", o.CallShare)
 }
 
-// checkLease refuses times that leader election cannot work with, and a lease that a call to Cloudinary may outlive: a leader would never
-// have the time that replacing a trigger takes.
+// checkLease refuses times that leader election cannot work with, and a lease that a call to
+// Cloudinary may outlive: a leader would never have enough time to replace a trigger.
 func (o *options) checkLease() error {
 	if err := program.AtLeast("--leader-election-retry-period", o.lease.RetryPeriod, leastRetryPeriod); err != nil {
 		return err

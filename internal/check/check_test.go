@@ -136,7 +136,7 @@ func TestTargetsEventTypes(t *testing.T) {
 			for _, eventType := range tc.brought {
 				brought[eventType] = true
 			}
-			got := said(append(Endpoint(spec), Unbrought(spec, brought)...))
+			got := said(append(Endpoint(spec), TypesWithoutTrigger(spec, brought)...))
 			for i := range min(len(got), len(tc.want)) {
 				got[i] = got[i][:min(len(got[i]), len(tc.want[i]))]
 			}
@@ -162,7 +162,7 @@ func TestUntakenEventTypes(t *testing.T) {
 		"no target, by intent":        {receiving(), []string{"upload"}, 0},
 		"no receiver":                 {&v1alpha1.NotificationEndpointSpec{URL: "https://a.example.com"}, []string{"upload"}, 0},
 	} {
-		if got := Untaken("shop/media", tc.spec, tc.types); len(got) != tc.want {
+		if got := TypesWithoutTarget("shop/media", tc.spec, tc.types); len(got) != tc.want {
 			t.Errorf("%s: %v, want %d", name, said(got), tc.want)
 		}
 	}

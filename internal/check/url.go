@@ -25,8 +25,8 @@ const (
 	maxQuoted    = 64   // of what a message repeats of the user's input
 )
 
-// URL judges a notification URL, or the base of one, that stands in a field. Of the URL a finding repeats the host name at most, since the
-// rest may be a token.
+// URL checks a notification URL, or the base of one, in a field. A finding repeats no more of the
+// URL than the host name, because the rest may be a token.
 func URL(field, raw string) []Finding {
 	u, err := parseURL(raw)
 	if err != nil {
@@ -44,7 +44,7 @@ func URL(field, raw string) []Finding {
 	return notes
 }
 
-// wayOut is what to do about an address that Cloudinary cannot reach.
+// wayOut is the advice for an address that Cloudinary cannot reach.
 func wayOut(field string) string {
 	if field == FieldURL {
 		return "use a public address or, for a Service of the cluster, the bundled receiver: spec.receiver with deliverTo instead of spec.url"
@@ -52,7 +52,7 @@ func wayOut(field string) string {
 	return "use the address under which the receiver is reached from the internet"
 }
 
-// Notifiable says why a URL cannot be notified; nil: it can.
+// Notifiable returns why Cloudinary cannot notify a URL. Nil: it can.
 func Notifiable(raw string) error {
 	_, err := parseURL(raw)
 	return err
@@ -95,7 +95,7 @@ func checkURLParts(u *url.URL, fragment bool) error {
 	}
 }
 
-// What RFC 1123 allows in a host name, and the underscore, which some resolvers take.
+// RFC 1123 allows these host names. Some resolvers accept the underscore too.
 var hostPattern = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?$`)
 
 // checkHost refuses a host that no server can have.
@@ -121,7 +121,8 @@ func checkHost(u *url.URL, raw string) error {
 	}
 }
 
-// international refuses a host name with letters that are not ASCII, however they are written, and says how DNS has it.
+// international refuses a host name with letters that are not ASCII, in any spelling, and names its
+// spelling in DNS.
 func international(host string) error {
 	name := "for example xn--mnchen-3ya.example"
 	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
@@ -130,7 +131,8 @@ func international(host string) error {
 	return fmt.Errorf("has an international host name, which the part of a URL before the path cannot have, percent-encoded or not; write it in punycode: %s", name)
 }
 
-// endsInNumber reports whether a host's last part is a number, so that it can only be meant as an IPv4 address: no top-level domain is one.
+// endsInNumber reports whether a host's last part is a number, so that it can only be an IPv4
+// address: no top-level domain is a number.
 func endsInNumber(host string) bool {
 	parts := strings.Split(strings.TrimSuffix(host, "."), ".")
 	_, err := strconv.ParseUint(parts[len(parts)-1], 0, 64)
@@ -148,11 +150,11 @@ func checkAddress(host string) error {
 	return nil
 }
 
-// reserved are addresses that nobody has, the limited broadcast among them (RFC 1112, RFC 919).
+// reserved are addresses without an owner, the limited broadcast among them (RFC 1112, RFC 919).
 func reserved() netip.Prefix { return netip.MustParsePrefix("240.0.0.0/4") }
 
-// unreachable says what makes a host one that Cloudinary cannot reach, as far as its name or address tells; empty: nothing. Such a host may
-// be meant where Cloudinary is simulated, so that it is no reason to refuse.
+// unreachable says why Cloudinary cannot reach a host, as far as its name or address tells. Empty:
+// it can. It is no reason to refuse: a test may use such a host with a simulated Cloudinary.
 func unreachable(host string) string {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if ip, err := netip.ParseAddr(host); err == nil {
@@ -161,8 +163,8 @@ func unreachable(host string) string {
 	return privateName(host)
 }
 
-// shared are address ranges that the internet does not route, besides those that netip knows: carriers' (RFC 6598), and those for
-// documentation (RFC 5737, RFC 3849).
+// shared are address ranges that the internet does not route, besides those that netip knows:
+// carriers' (RFC 6598), and those for documentation (RFC 5737, RFC 3849).
 func shared() map[netip.Prefix]string {
 	const documentation = "an address for documentation"
 	return map[netip.Prefix]string{
@@ -189,11 +191,11 @@ func privateAddress(ip netip.Addr) string {
 	return ""
 }
 
-// loopback is what leads the caller back to itself.
+// loopback describes addresses of the caller itself.
 const loopback = "the caller's own machine (loopback)"
 
-// privateNames are the top-level domains that are not on the internet: RFC 6761, 6762 (also its appendix G), 7686, 8375, and ICANN's
-// decision on .internal.
+// privateNames are the top-level domains that are not on the internet: RFC 6761, 6762 (also its
+// appendix G), 7686, 8375, and ICANN's decision on .internal.
 func privateNames() []string {
 	return []string{"corp", "home", "home.arpa", "internal", "intranet", "invalid", "lan", "local", "localdomain", "onion", "private", "test"}
 }

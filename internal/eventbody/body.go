@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package eventbody is what is known of the bodies of Cloudinary's notifications, by event type: which members they have, and where that is
-// from. Cloudinary publishes no schema of them. Samples are made from it, and filters and payload templates are judged by it: one that reads
-// what notifications of an event type do not have never does what it was written for, and nothing at Cloudinary says so.
+// Package eventbody is what is known of the bodies of Cloudinary's notifications, by event type:
+// which members they have, and where that is from. Cloudinary publishes no schema of them. Samples
+// are made from it, and filters and payload templates are judged by it: one that reads what
+// notifications of an event type do not have never does what it was written for, and nothing at
+// Cloudinary says so.
 //
-// It is pure. What is not known for certain is never told as a fault: a body of which nothing is known has everything.
+// It is pure. What is not known for certain is never told as a fault: a body of which nothing is
+// known has everything.
 package eventbody
 
 import (
@@ -40,7 +43,8 @@ type Body struct {
 	Source Source
 	// Members are in the order in which they are sent.
 	Members []Member
-	// Open means that there are more members than are known, as after an upload with everything that one can ask for.
+	// Open means that there are more members than are known, as after an upload with everything
+	// that one can ask for.
 	Open bool
 }
 
@@ -129,7 +133,8 @@ var table = sync.OnceValue(func() map[string]Body { //nolint:gochecknoglobals //
 	return bodies
 })
 
-// Known returns what is known of an event type's notifications. Of an event type that is not known, that is nothing but what all have.
+// Known returns what is known of an event type's notifications. Of an event type that is not known,
+// that is nothing but what all have.
 func Known(eventType string) Body {
 	if eventType == all { // whatever any of them has
 		return Body{EventType: eventType, Source: Consumed, Members: may(memberNames()...), Open: true}
@@ -146,7 +151,8 @@ func SourceOf(eventType string) Source {
 	return b.Source
 }
 
-// Sample is a made-up notification of an event type, as JSON. Members that are replaced have another value than the table's.
+// Sample is a made-up notification of an event type, as JSON. Members that are replaced have
+// another value than the table's.
 func Sample(eventType string, v Values, replaced ...Field) ([]byte, error) {
 	b := known(eventType, v)
 	body := make(Fields, 0, len(b.Members))

@@ -32,7 +32,8 @@ const (
 	empty                // the placeholder stands for nothing
 )
 
-// Doubt is what a filter or a template reads that notifications of some of its event types are not known to have.
+// Doubt is what a filter or a template reads that notifications of some of its event types are not
+// known to have.
 type Doubt struct {
 	effect     effect
 	eventTypes []string
@@ -40,9 +41,10 @@ type Doubt struct {
 	advice     string
 }
 
-// Doubts says what a trigger's filter and payload template read that the notifications of its event types are not known to have, and what
-// comes of it; ten at most. It says nothing where too little is known of the notifications, nor where the filter itself asks whether they
-// have it. Filter and template must be what the operator accepts; what is no JSON has no doubts.
+// Doubts says what a trigger's filter and payload template read that the notifications of its event
+// types are not known to have, and what comes of it; ten at most. It says nothing where too little
+// is known of the notifications, nor where the filter itself asks whether they have it. Filter and
+// template must be what the operator accepts; what is no JSON has no doubts.
 func Doubts(filter, template json.RawMessage, eventTypes []string) []Doubt {
 	var doubts []Doubt
 	if rule, is := decoded(filter); is {
@@ -74,14 +76,15 @@ func (d Doubt) Refuted(notification json.RawMessage) bool {
 
 func atMost(doubts []Doubt) []Doubt { return doubts[:min(len(doubts), maxDoubts)] }
 
-// Unsure are what a filter reads of an event type's notifications of which nothing is known, so that a sample cannot tell what it lets through.
+// Unsure are what a filter reads of an event type's notifications of which nothing is known, so
+// that a sample cannot tell what it lets through.
 func Unsure(filter json.RawMessage, eventType string) []string {
 	rule, is := decoded(filter)
 	body := Known(eventType)
 	if !is || body.Source != Assumed {
 		return nil
 	}
-	j := judge{body: &body, steps: new(maxSteps)}
+	j := evaluator{body: &body, steps: new(maxSteps)}
 	j.value(rule, scope{})
 	var names []string
 	for _, r := range j.reads {
@@ -106,7 +109,7 @@ func decoded(raw json.RawMessage) (map[string]any, bool) {
 }
 
 // judged is what became of a filter with one event type.
-type judged struct {
+type evaluation struct {
 	body    Body
 	outcome outcome
 	lacking []*read // that the outcome depends on
@@ -115,12 +118,12 @@ type judged struct {
 
 func filterDoubts(rule map[string]any, eventTypes []string) []Doubt {
 	steps := maxSteps
-	results := make([]judged, 0, len(eventTypes))
+	results := make([]evaluation, 0, len(eventTypes))
 	for _, eventType := range eventTypes {
 		body := Known(eventType)
-		j := judge{body: &body, steps: &steps}
+		j := evaluator{body: &body, steps: &steps}
 		v := j.value(rule, scope{shape: body.root()})
-		results = append(results, judged{body, v.holds(), v.lacking, j.reads})
+		results = append(results, evaluation{body, v.truth(), v.lacking, j.reads})
 	}
 	if steps < 0 {
 		return nil
@@ -132,8 +135,9 @@ func filterDoubts(rule map[string]any, eventTypes []string) []Doubt {
 	return doubts
 }
 
-// doubts are those of one event type. What it lacks is in place where another event type of the trigger has it, unless nothing else counts.
-func (r *judged) doubts(all []judged) []Doubt {
+// doubts are those of one event type. What it lacks is in place where another event type of the
+// trigger has it, unless nothing else counts.
+func (r *evaluation) doubts(all []evaluation) []Doubt {
 	bare := slices.DeleteFunc(slices.Clone(r.lacking), func(at *read) bool { return at.guarded })
 	switch {
 	case r.outcome == falsy && len(r.lacking) > 0:
@@ -145,18 +149,18 @@ func (r *judged) doubts(all []judged) []Doubt {
 	}
 	var doubts []Doubt
 	for _, at := range r.reads {
-		if at.lacking && !at.guarded && !slices.ContainsFunc(all, func(other judged) bool { return other.has(at.path) }) {
+		if at.lacking && !at.guarded && !slices.ContainsFunc(all, func(other evaluation) bool { return other.has(at.path) }) {
 			doubts = append(doubts, r.doubt(reads, []*read{at}))
 		}
 	}
 	return doubts
 }
 
-func (r *judged) has(path string) bool {
+func (r *evaluation) has(path string) bool {
 	return slices.ContainsFunc(r.reads, func(at *read) bool { return at.path == path && !at.lacking })
 }
 
-func (r *judged) doubt(e effect, lacking []*read) Doubt {
+func (r *evaluation) doubt(e effect, lacking []*read) Doubt {
 	d := Doubt{effect: e, eventTypes: []string{r.body.EventType}}
 	for _, at := range lacking {
 		if slices.Contains(d.names, at.path) {
@@ -174,7 +178,7 @@ func templateDoubts(template map[string]any, eventTypes []string) []Doubt {
 	var doubts []Doubt
 	for _, eventType := range eventTypes {
 		body := Known(eventType)
-		j := templateJudge{body: &body, steps: &steps}
+		j := templateChecker{body: &body, steps: &steps}
 		j.value(template, body.namespaces())
 		own := make([]Doubt, 0, len(j.empty))
 		for _, name := range j.empty {
@@ -188,7 +192,8 @@ func templateDoubts(template map[string]any, eventTypes []string) []Doubt {
 	return doubts
 }
 
-// add joins what differs by the names alone of one event type's doubts, and what differs by the event type alone of all.
+// add joins what differs by the names alone of one event type's doubts, and what differs by the
+// event type alone of all.
 func add(doubts []Doubt, ofType ...Doubt) []Doubt {
 	var own []Doubt
 	for _, d := range ofType {
@@ -279,7 +284,7 @@ func (b *Body) filterAdvice(at *read) string {
 		}
 		first = rest
 	}
-	if holder, found := b.holder(first); found {
+	if holder, found := b.container(first); found {
 		if holder.shape.kind == keyed {
 			return holder.Name + ", an object by public ID, has it for each asset, where no filter finds it"
 		}
@@ -289,7 +294,7 @@ func (b *Body) filterAdvice(at *read) string {
 }
 
 // holder is the member with the assets, if each of those has a member of the name.
-func (b *Body) holder(name string) (*Member, bool) {
+func (b *Body) container(name string) (*Member, bool) {
 	i := slices.IndexFunc(b.Members, func(m Member) bool {
 		_, has := find(m.shape.members, name)
 		return has && slices.Contains([]kind{list, keyed, either}, m.shape.kind)
@@ -333,7 +338,7 @@ func (b *Body) templateAdvice(name string) string {
 		from = n.Members[i].From
 	}
 	from, _, _ = strings.Cut(from, ".")
-	if holder, found := b.holder(from); found && holder.shape.kind == list {
+	if holder, found := b.container(from); found && holder.shape.kind == list {
 		return fmt.Sprintf("each of %s has it: {{#raw.%s}}{{%s}} {{/raw.%s}}", holder.Name, holder.Name, from, holder.Name)
 	}
 	return b.likeness(from, func(member string) string { return "{{raw." + member + "}}" })

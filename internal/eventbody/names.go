@@ -14,7 +14,8 @@ type Namespace struct {
 	Name string
 	// Members are what it has; nil: the whole notification.
 	Members []Alias
-	// Within is the member of the notification that holds them; empty: the notification itself does.
+	// Within is the member of the notification that holds them; empty: the notification itself
+	// does.
 	Within string
 }
 
@@ -27,7 +28,8 @@ const (
 	rawNamespace   = "raw"
 )
 
-// Namespaces are those that Cloudinary documents, with their members. What each is taken from is probable.
+// Namespaces are those that Cloudinary documents, with their members. What each is taken from is
+// probable.
 func Namespaces() []Namespace {
 	same := func(names ...string) []Alias {
 		aliases := make([]Alias, 0, len(names))
@@ -79,7 +81,8 @@ func (b *Body) namespaces() shape {
 	return shape{kind: object, members: members}
 }
 
-// namespace is the shape of one namespace. It lacks what the notification does not have, but for what Cloudinary knows otherwise.
+// namespace is the shape of one namespace. It lacks what the notification does not have, but for
+// what Cloudinary knows otherwise.
 func (b *Body) namespace(n *Namespace) shape {
 	inside := b.root()
 	if n.Within != "" {
@@ -101,7 +104,8 @@ func (b *Body) namespace(n *Namespace) shape {
 	return s
 }
 
-// walk goes from a value along the names and indexes of a path, as JSONLogic and Mustache do. It is not there only if it certainly is not.
+// walk goes from a value along the names and indexes of a path, as JSONLogic and Mustache do. It is
+// not there only if it certainly is not.
 func (b *Body) walk(from shape, path string) (to shape, there bool) {
 	for step := range strings.SplitSeq(path, ".") {
 		if from.kind == unknown || from.kind == keyed {
@@ -136,8 +140,9 @@ func (b *Body) step(from shape, name string) (to shape, there bool) {
 	}
 }
 
-// foreign reports whether a name that is not known of an open body is most probably no member of it: a namespace of templates, a member that
-// only other event types have, or one that is misspelled.
+// foreign reports whether a name that is not known of an open body is most probably no member of
+// it: a namespace of templates, a member that only other event types have, or one that is
+// misspelled.
 func foreign(name string) bool {
 	names := memberNames()
 	if _, found := slices.BinarySearch(names, name); found {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// known is the table. Where a body was captured, its members stand in the order in which it had them.
+// known is the table. Where a body was captured, its members stand in the order in which it had
+// them.
 func known(eventType string, v Values) Body {
 	b := Body{EventType: eventType, Source: Assumed}
 	switch eventType {
@@ -43,7 +44,8 @@ func known(eventType string, v Values) Body {
 	return b
 }
 
-// change is what is special to changes of an asset, and to event types of which nothing is known but their names.
+// change is what is special to changes of an asset, and to event types of which nothing is known
+// but their names.
 func (b *Body) change(v Values) {
 	source := has("source", "api")
 	added := Fields{{"name", "color"}, {"value", "red"}}
@@ -78,7 +80,8 @@ func (v Values) enveloped(body []Member, eventType string) []Member {
 	kind := has("notification_type", eventType)
 	var before, after []Member
 	switch eventType {
-	case "moderation", "info", "sprite", "explode": // some of these say neither when nor which request, some not even what they are
+	// Some of these say neither when nor which request, some not even what they are
+	case "moderation", "info", "sprite", "explode":
 		after = may("timestamp", "request_id")
 	case "delete":
 		kind.shape.constant, after = eventType, may("timestamp", "request_id")
@@ -172,7 +175,7 @@ func (v Values) moderation() []Member {
 func (v Values) info() []Member {
 	data := Fields{{"data", []any{Fields{{"tag", "shoe"}, {"confidence", 0.98}}}}}
 	return append([]Member{
-		has("info_kind", "google_tagging"), has("info_status", "complete"), nested("info_data").holding(data),
+		has("info_kind", "google_tagging"), has("info_status", "complete"), nested("info_data").withSample(data),
 	}, v.uploaded()...)
 }
 
@@ -191,7 +194,7 @@ func (v Values) sprite() []Member {
 		members = append(members, has(part.name, "http://"+path+part.ending), has("secure_"+part.name, "https://"+path+part.ending))
 	}
 	infos := Fields{{"sample", Fields{{"x", 0}, {"y", 0}, {"width", 100}, {"height", 100}}}}
-	return append(members, has("public_id", "logo"), has("version", v.version()), nested("image_infos").holding(infos))
+	return append(members, has("public_id", "logo"), has("version", v.version()), nested("image_infos").withSample(infos))
 }
 
 func (v Values) rename() []Member {
@@ -266,7 +269,7 @@ func (m Member) listing(entry shape) Member {
 }
 
 // holding is an object with members of any name; a sample has these.
-func (m Member) holding(sample Fields) Member {
+func (m Member) withSample(sample Fields) Member {
 	m.value, m.shape = sample, shape{}
 	return m
 }

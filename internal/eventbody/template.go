@@ -10,15 +10,15 @@ import (
 	"github.com/cbroglie/mustache"
 )
 
-// templateJudge looks for placeholders that stand for nothing.
-type templateJudge struct {
+// templateChecker looks for placeholders that stand for nothing.
+type templateChecker struct {
 	body  *Body
 	empty []string // their names, each once, in the order of the template
 	steps *int
 }
 
 // value goes through a template; only its strings have placeholders in them.
-func (j *templateJudge) value(v any, root shape) {
+func (j *templateChecker) value(v any, root shape) {
 	switch v := v.(type) {
 	case string:
 		j.tags(tagsOf(v), []shape{root})
@@ -52,7 +52,7 @@ func tagsOf(text string) (tags []mustache.Tag) {
 }
 
 // tags goes through a section. The last of the contexts is the innermost one.
-func (j *templateJudge) tags(tags []mustache.Tag, contexts []shape) {
+func (j *templateChecker) tags(tags []mustache.Tag, contexts []shape) {
 	for _, tag := range tags {
 		if *j.steps -= stepsToRead; *j.steps < 0 {
 			return
@@ -86,7 +86,7 @@ func inside(s shape) shape {
 }
 
 // lookUp finds the first name in the innermost context that has it, and what follows within that.
-func (j *templateJudge) lookUp(name string, contexts []shape) (to shape, there bool) {
+func (j *templateChecker) lookUp(name string, contexts []shape) (to shape, there bool) {
 	if name == "." {
 		return contexts[len(contexts)-1], true
 	}

@@ -293,7 +293,8 @@ func TestAcceptedNotesWhatIsReadInVain(t *testing.T) {
 	}
 }
 
-// Beside the reasons it is the manager's words that are foreseen, also of what leads nowhere or is on its way out.
+// Beside the reasons it is the manager's words that are foreseen, also of what leads nowhere or is
+// on its way out.
 func TestAForecastSaysWhatTheManagerWillWrite(t *testing.T) {
 	going := &metav1.Time{Time: noon}
 	for name, test := range map[string]struct {

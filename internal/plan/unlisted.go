@@ -98,7 +98,7 @@ func (in *Input) recordFound(s Step) {
 }
 
 // Absent returns the triggers that the objects hold and that the list leaves out, sorted. The list
-// must have begun long enough after the last write to them. held is how many such triggers the list
+// must have begun long enough after the last write to them. expected is how many such triggers the list
 // should show. A create without an answer counts as one. A trigger that is known to exist in spite
 // of the lists does not count.
 func Absent(in Input) (absent []string, expected int) {
@@ -150,8 +150,8 @@ func (in *Input) expected(r Record) bool {
 // Doubtful reports whether a list is in doubt: it leaves out most of the held triggers, and the
 // list before, with its own absent triggers, does not say the same. before is nil if that one was
 // not in doubt, or if there was none.
-func Doubtful(absent []string, held int, before []string) bool {
-	return 2*len(absent) > held && slices.ContainsFunc(absent, func(id string) bool {
+func Doubtful(absent []string, expected int, before []string) bool {
+	return 2*len(absent) > expected && slices.ContainsFunc(absent, func(id string) bool {
 		_, same := slices.BinarySearch(before, id)
 		return !same
 	})

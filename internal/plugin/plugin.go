@@ -73,7 +73,7 @@ func New(config Config) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.readEnvironment(cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.readVariables(cmd) },
 	}
 	root.SetUsageTemplate(usageTemplate)
 	root.SetIn(config.Streams.In)

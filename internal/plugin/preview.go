@@ -226,7 +226,7 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 	if r.Sample && len(r.Problems) == 0 && notification.ClosestEventType(eventType) != "" && !notification.KnownEventType(eventType) {
 		r.Problems = append(r.Problems, "spec.eventTypes: "+notification.EventTypeDoubt(eventType)+"; if Cloudinary has it, give one of its notifications with --notification")
 	}
-	isFilter := r.judge(&t.Spec)
+	isFilter := r.checkSpec(&t.Spec)
 	switch {
 	case isFilter:
 		r.Filter = filterInvalid
@@ -256,7 +256,7 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 }
 
 // judge takes over for what the operator refuses the manifest, and reports whether its filter is among that.
-func (r *rehearsal) judge(spec *v1alpha1.CloudinaryTriggerSpec) (isFilter bool) {
+func (r *rehearsal) checkSpec(spec *v1alpha1.CloudinaryTriggerSpec) (isFilter bool) {
 	for _, f := range check.Refusals(check.Trigger(spec)) {
 		isFilter = isFilter || f.Reason == v1alpha1.ReasonInvalidFilter
 		r.Problems = append(r.Problems, f.String())

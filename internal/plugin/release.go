@@ -125,7 +125,7 @@ func (c *cli) release(ctx context.Context, args []string, o releaseOptions) erro
 	}
 	var found []*releasable
 	if o.all {
-		found, err = c.heldObjects(ctx, cl, triggers, o)
+		found, err = c.finalizedObjects(ctx, cl, triggers, o)
 	} else {
 		found, err = cl.namedObjects(ctx, args, triggers, o)
 	}
@@ -146,7 +146,7 @@ func (c *cli) release(ctx context.Context, args []string, o releaseOptions) erro
 	if err := c.confirm(o.yes, fmt.Sprintf("Release %s in namespace %s?", counted(len(found), "object"), cl.namespace)); err != nil {
 		return err
 	}
-	return c.letGo(ctx, cl, found, o)
+	return c.releaseAll(ctx, cl, found, o)
 }
 
 // namedObjects are those of the arguments, in the order in which they can go.
@@ -206,12 +206,12 @@ func secretMetadata() *metav1.PartialObjectMetadata {
 	return m
 }
 
-// heldObjects are those of the namespace that have the finalizer. Who may not list Secrets releases the others.
-func (c *cli) heldObjects(ctx context.Context, cl *cluster, triggers []v1alpha1.CloudinaryTrigger, o releaseOptions) ([]*releasable, error) {
+// finalizedObjects are those of the namespace that have the finalizer. Who may not list Secrets releases the others.
+func (c *cli) finalizedObjects(ctx context.Context, cl *cluster, triggers []v1alpha1.CloudinaryTrigger, o releaseOptions) ([]*releasable, error) {
 	var found []*releasable
 	add := func(kind string, object client.Object) {
 		r := &releasable{Object: object, kind: kind, keep: kind == shortSecret && object.GetDeletionTimestamp().IsZero()}
-		if !held(object) || !r.deleting() && !o.delete {
+		if !hasFinalizer(object) || !r.deleting() && !o.delete {
 			return
 		}
 		r.left = behind(r, triggers)
@@ -317,12 +317,12 @@ func (c *cli) confirm(yes bool, question string) error {
 	return nil
 }
 
-// letGo goes on with the others where one object fails.
-func (c *cli) letGo(ctx context.Context, cl *cluster, found []*releasable, o releaseOptions) error {
+// releaseAll goes on with the others where one object fails.
+func (c *cli) releaseAll(ctx context.Context, cl *cluster, found []*releasable, o releaseOptions) error {
 	var errs []error
 	failed := map[*releasable]error{}
 	for _, r := range found {
-		if err := cl.letGo(ctx, r, o.delete); err != nil {
+		if err := cl.releaseOne(ctx, r, o.delete); err != nil {
 			failed[r] = err
 			errs = append(errs, fmt.Errorf("%s: %w", r, err))
 			continue
@@ -335,8 +335,8 @@ func (c *cli) letGo(ctx context.Context, cl *cluster, found []*releasable, o rel
 	return errors.Join(append(errs, err)...)
 }
 
-// letGo deletes an object where that is asked for, and takes the finalizer off. Both hold for the very object that was shown.
-func (cl *cluster) letGo(ctx context.Context, r *releasable, remove bool) error {
+// releaseAll deletes an object where that is asked for, and takes the finalizer off. Both hold for the very object that was shown.
+func (cl *cluster) releaseOne(ctx context.Context, r *releasable, remove bool) error {
 	if !r.deleting() && !r.keep && remove {
 		uid := r.GetUID()
 		if err := cl.Delete(ctx, r.Object, client.Preconditions{UID: &uid}); err != nil {
@@ -358,7 +358,7 @@ func (cl *cluster) removeFinalizer(ctx context.Context, shown client.Object) err
 		if err := cl.Get(ctx, client.ObjectKeyFromObject(shown), o); err != nil {
 			return err
 		}
-		if o.GetUID() != shown.GetUID() || !held(o) {
+		if o.GetUID() != shown.GetUID() || !hasFinalizer(o) {
 			return nil
 		}
 		base, ok := o.DeepCopyObject().(client.Object)
@@ -374,4 +374,6 @@ func (cl *cluster) removeFinalizer(ctx context.Context, shown client.Object) err
 }
 
 // held reports whether an object has the operator's finalizer.
-func held(o client.Object) bool { return slices.Contains(o.GetFinalizers(), v1alpha1.Finalizer) }
+func hasFinalizer(o client.Object) bool {
+	return slices.Contains(o.GetFinalizers(), v1alpha1.Finalizer)
+}

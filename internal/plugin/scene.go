@@ -137,7 +137,7 @@ func (s *scene) follow() {
 	}
 }
 
-func (s *scene) note(kind string, o metav1.Object, added bool) {
+func (s *scene) markManifest(kind string, o metav1.Object, added bool) {
 	if s.given[identity(kind, resolve.KeyOf(o))] {
 		s.warn("%s %s is more than once in the manifests: the last one counts", kind, resolve.KeyOf(o))
 		return

@@ -177,7 +177,7 @@ func (a *adminClient) await(ctx context.Context, ep *v1alpha1.NotificationEndpoi
 	if result.Targets, err = a.follow(ctx, ep, result.Stored, timeout); err != nil {
 		return err
 	}
-	return verdict(result.Targets, timeout)
+	return deliveryError(result.Targets, timeout)
 }
 
 func (o *sendOptions) target(ep *v1alpha1.NotificationEndpoint) (string, error) {

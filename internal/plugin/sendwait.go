@@ -101,7 +101,7 @@ func merged(before, now []delivered) []delivered {
 }
 
 // verdict is nil where all targets have it, as far as is known.
-func verdict(all []delivered, patience time.Duration) error {
+func deliveryError(all []delivered, patience time.Duration) error {
 	var waiting, lost []string
 	for i := range all {
 		switch d := &all[i]; {

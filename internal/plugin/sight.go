@@ -159,17 +159,17 @@ func (s *scene) standIn() {
 func (s *scene) doubt() {
 	for i := range s.endpoints {
 		if ep := &s.endpoints[i]; s.notRead(kindEndpoint, resolve.KeyOf(ep)) {
-			s.planAsNew(ep.Namespace)
+			s.assumeNew(ep.Namespace)
 		}
 	}
 	for i := range s.triggers {
 		if t := &s.triggers[i]; s.notRead(kindTrigger, resolve.KeyOf(t)) {
-			s.planAsNew(t.Namespace)
+			s.assumeNew(t.Namespace)
 		}
 	}
 }
 
-func (s *scene) planAsNew(namespace string) {
+func (s *scene) assumeNew(namespace string) {
 	what := "the objects of namespace " + namespace
 	if !slices.Contains(s.unknown, what) {
 		s.warn("%s cannot be read: its manifests are planned as if none of them were there", what)

@@ -26,7 +26,7 @@ func layOne[T any, P interface {
 	client.Object
 }](ctx context.Context, s *scene, kind string, all *[]T, manifest, fresh P, known []string) (changed bool, err error) {
 	at := slices.IndexFunc(*all, func(have T) bool { return resolve.KeyOf(P(&have)) == resolve.KeyOf(manifest) })
-	s.note(kind, manifest, at < 0)
+	s.markManifest(kind, manifest, at < 0)
 	after := fresh
 	if at >= 0 {
 		after, _ = P(&(*all)[at]).DeepCopyObject().(P)

@@ -9,7 +9,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
 
-// PublicKeys are the keys that the endpoint's receiver checks X-Cld-Signature_v2 with.
+// PublicKeys are the endpoint's keys for checking X-Cld-Signature_v2.
 func PublicKeys(ep *v1alpha1.NotificationEndpoint) []string {
 	if ep.Spec.Receiver == nil || ep.Spec.Receiver.Verification == nil {
 		return nil
@@ -17,7 +17,8 @@ func PublicKeys(ep *v1alpha1.NotificationEndpoint) []string {
 	return ep.Spec.Receiver.Verification.Ed25519PublicKeys
 }
 
-// signatureProblem says that the endpoint's receiver would refuse all that this trigger has sent:
+// signatureProblem says that the endpoint's receiver would refuse all notifications of this
+// trigger:
 //
 //	authScheme        | is sent with                          | refused where the receiver
 //	------------------+---------------------------------------+----------------------------------------
@@ -25,8 +26,7 @@ func PublicKeys(ep *v1alpha1.NotificationEndpoint) []string {
 //	legacy_hmac       | X-Cld-Signature, SHA-1 or SHA-256     | allows neither
 //	eddsa_v2          | X-Cld-Signature_v2                    | has no public key, or does not allow Ed25519
 //
-// Which of SHA-1 and SHA-256 it is, is a setting of the Cloudinary account that nobody here can
-// see.
+// SHA-1 or SHA-256 is a setting of the Cloudinary account, which the operator cannot see.
 func (v *Trigger) signatureProblem() *Problem {
 	receiver := v.Endpoint.Spec.Receiver
 	if receiver == nil {

@@ -212,17 +212,17 @@ func TestWhatBelongsToAnEnvironment(t *testing.T) {
 	if len(two.Endpoints) != 0 || len(two.Order) != 1 || two.Triggers[key("images")].IsPrimary || len(two.Stored(key("images"))) != 1 {
 		t.Errorf("the one where it holds something: %+v", two)
 	}
-	if diff := cmp.Diff([]plan.Key{key("two")}, two.Members); diff != "" {
+	if diff := cmp.Diff([]plan.Key{key("two")}, two.Secrets); diff != "" {
 		t.Errorf("its Secrets (-want +got):\n%s", diff)
 	}
 	if _, ok := two.Credentials(plan.Step{Object: key("images"), Secret: key("two")}); ok {
 		t.Error("a step is taken with credentials that are not accepted")
 	}
 	s.names("two")
-	if diff := cmp.Diff([]Unit(nil), one.Outsiders()); diff != "" {
+	if diff := cmp.Diff([]Unit(nil), one.UnacceptedSecrets()); diff != "" {
 		t.Errorf("Secrets that have to speak for themselves (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]Unit{UnitOfSecret(key("two"))}, two.Outsiders()); diff != "" {
+	if diff := cmp.Diff([]Unit{UnitOfSecret(key("two"))}, two.UnacceptedSecrets()); diff != "" {
 		t.Errorf("Secrets that have to speak for themselves (-want +got):\n%s", diff)
 	}
 	if none := s.Gather(credentials("none").Environment()); !none.Empty() || one.Empty() {

@@ -10,7 +10,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// CallProblem says in a condition's words why a call failed.
+// CallProblem is the condition's reason and message for a failed call.
 func CallProblem(creds cloudinary.Credentials, err error) *resolve.Problem {
 	switch {
 	case cloudinary.IsUnauthorized(err):
@@ -36,7 +36,7 @@ func budgetSpent() *resolve.Problem {
 	}
 }
 
-// ShareSpent is why a change waits that there are no calls for.
+// ShareSpent is the reason why a change waits for calls.
 func ShareSpent() *resolve.Problem {
 	return &resolve.Problem{
 		Reason:  v1alpha1.ReasonRateLimited,
@@ -44,14 +44,14 @@ func ShareSpent() *resolve.Problem {
 	}
 }
 
-// WritesRefused is why nothing is written with credentials that may list and not write.
+// WritesRefused is the reason why the operator writes nothing with credentials that may only list.
 func WritesRefused(err error) *resolve.Problem {
 	return &resolve.Problem{Reason: v1alpha1.ReasonCredentialsRejected, Message: fmt.Sprintf(
 		"Cloudinary lets the credentials list triggers, but not change them (%v); let the key do so in the Console, or use another one", err)}
 }
 
-// listInDoubt is why nothing is read of an environment whose first list leaves out most of what the
-// operator has.
+// listInDoubt is the reason why an environment counts as unread: its first list leaves out most of
+// the operator's triggers.
 func listInDoubt() *resolve.Problem {
 	return &resolve.Problem{
 		Reason:  v1alpha1.ReasonUnavailable,
@@ -59,7 +59,7 @@ func listInDoubt() *resolve.Problem {
 	}
 }
 
-// ListRefuted is why nothing is done by a list that leaves out a trigger which exists.
+// ListRefuted is the reason why the operator ignores a list: it leaves out a trigger that exists.
 func ListRefuted() *resolve.Problem {
 	return &resolve.Problem{
 		Reason:  v1alpha1.ReasonUnavailable,

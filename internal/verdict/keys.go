@@ -17,15 +17,16 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
-// Keys are the receiver's verification keys of an environment, as far as its endpoints have to know
-// of them.
+// Keys is the state of the receiver's verification keys of an environment, for its endpoints.
 type Keys struct {
-	Pool    *verification.Pool // that can count; nil: no endpoint with a receiver is accepted, or that is not known
-	Problem *resolve.Problem   // nil: they are written as they should be
-	Refused map[string]error   // namespaces that have no room for theirs
+	// The keys that can count; nil: no endpoint with a receiver is accepted, or unknown
+	Pool    *verification.Pool
+	Problem *resolve.Problem // nil: they are written as they should be
+	Refused map[string]error // namespaces that have no room for theirs
 }
 
-// ProblemOf is why the receiver has not got all keys that count for an endpoint; nil: it has.
+// ProblemOf is the reason why the receiver lacks keys that count for an endpoint. Nil: it has them
+// all.
 func (k Keys) ProblemOf(ep *resolve.Endpoint) *resolve.Problem {
 	if cause, refused := k.Refused[ep.Key.Namespace]; refused && k.Problem == nil {
 		return roomProblem(cause)
@@ -35,13 +36,13 @@ func (k Keys) ProblemOf(ep *resolve.Endpoint) *resolve.Problem {
 
 const notWritten = "the receiver does not get all verification keys: "
 
-// roomProblem is what the endpoints of a namespace say that has no room for its keys.
+// roomProblem is the problem of endpoints in a namespace without room for its keys.
 func roomProblem(cause error) *resolve.Problem {
 	return &resolve.Problem{Reason: v1alpha1.ReasonVerificationKeysNotWritten, Message: notWritten + cause.Error()}
 }
 
-// KeysNotWritten is what the endpoints of an environment say whose keys could not be written. It
-// has nothing that is another at each try.
+// KeysNotWritten is the problem of an environment's endpoints if its keys could not be written. The
+// message is the same at each try.
 func KeysNotWritten(err error) *resolve.Problem {
 	said := "see the manager's log"
 	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
@@ -50,7 +51,7 @@ func KeysNotWritten(err error) *resolve.Problem {
 	return &resolve.Problem{Reason: v1alpha1.ReasonVerificationKeysNotWritten, Message: notWritten + "they cannot be written (" + said + ")"}
 }
 
-// keyNotes are what a person should know of the keys for an endpoint.
+// keyNotes are the notes on an endpoint's keys.
 func keyNotes(s *resolve.Scope, ep *resolve.Endpoint, member bool, pool *verification.Pool) []check.Finding {
 	if !member || ep.Spec.Receiver == nil || pool == nil {
 		return nil

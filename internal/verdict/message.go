@@ -10,9 +10,9 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// verdictProblems turns a plan's findings into the problems of the spec and of the state. Of each
-// the most important is the reason; the message has all.
-func verdictProblems(t *resolve.Trigger, findings []plan.Finding, use *LimitUse) (accepted, synced *resolve.Problem) {
+// problemsOf turns a plan's findings into the problem of the spec and the problem of the state. The
+// most important finding gives the reason, and the message has all of them.
+func problemsOf(t *resolve.Trigger, findings []plan.Finding, use *LimitUse) (accepted, synced *resolve.Problem) {
 	for _, f := range findings {
 		p := &resolve.Problem{Reason: string(f.Problem), Message: message(t, f, use)}
 		target := &synced
@@ -28,8 +28,8 @@ func verdictProblems(t *resolve.Trigger, findings []plan.Finding, use *LimitUse)
 	return accepted, synced
 }
 
-// message tells a person what is wrong and what to do. It holds no time, and no count but that of
-// the URLs where they have reached their limit, so that an unchanged state writes nothing.
+// message tells a person what is wrong and what to do. It has no time, and no count except that of
+// a reached URL limit, so that an unchanged state writes nothing.
 func message(t *resolve.Trigger, f plan.Finding, use *LimitUse) string {
 	types := "event type " + joinNames(f.EventTypes)
 	if len(f.EventTypes) > 1 {

@@ -10,7 +10,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// NeededBy says who needs a Secret, in words for those who may read its namespace.
+// NeededBy says who needs a Secret, for readers of its namespace.
 func NeededBy(w *resolve.World, key plan.Key) string {
 	var endpoints, triggers []string
 	for _, ep := range w.Endpoints {

@@ -62,7 +62,8 @@ func TestWhyNothingWasEverRead(t *testing.T) {
 	}
 }
 
-// Other namespaces' endpoints are counted and not named, and of URLs that are nobody's the host is said alone.
+// Other namespaces' endpoints are counted and not named, and of URLs that are nobody's the host is
+// said alone.
 func TestWhoFillsTheLimitIsToldByNamespace(t *testing.T) {
 	t.Parallel()
 	own, other := trigger(), trigger()
@@ -173,7 +174,7 @@ func TestWhatAnEndpointsStatusTellsOfItsEnvironment(t *testing.T) {
 	ep := &resolve.Endpoint{
 		NotificationEndpoint: &v1alpha1.NotificationEndpoint{}, URL: hook, Environment: cloud("own"), Primary: resolve.UnitOfEnvironment(cloud("own")),
 	}
-	status := EndpointStatus(ep, Assessment{Done: endpointDone}, Usage{URLs: new(7), Limit: 30, Waiting: 2, Share: 250, Plan: 500}, noon)
+	status := EndpointStatus(ep, Assessment{Done: endpointDone}, Usage{URLs: new(7), Limit: 30, Waiting: 2, CallShare: 250, CallLimit: 500}, noon)
 	if e := status.Environment; status.URL != hook || e == nil || e.URLs != "7/30" || e.CallShare != "250/500" || *e.ChangesWaiting != 2 {
 		t.Errorf("%+v, environment %+v", status, status.Environment)
 	}
@@ -186,7 +187,8 @@ func TestWhatAnEndpointsStatusTellsOfItsEnvironment(t *testing.T) {
 	}
 }
 
-// What a plan found, and what is left elsewhere, both are the state of a trigger; a problem of its own comes first.
+// What a plan found, and what is left elsewhere, both are the state of a trigger; a problem of its
+// own comes first.
 func TestWhatIsSaidOfATriggerAfterAPlan(t *testing.T) {
 	t.Parallel()
 	pending := []plan.Finding{{Problem: plan.Pending, EventTypes: []string{"upload"}}}

@@ -116,7 +116,7 @@ func TestWhatIsLeftInOtherEnvironments(t *testing.T) {
 		if test.change != nil {
 			test.change(test.trigger)
 		}
-		p, units := leaving(worldOf("own", "other"), test.trigger, cloud("own"))
+		p, units := leftElsewhere(worldOf("own", "other"), test.trigger, cloud("own"))
 		var wake []string
 		for _, u := range units {
 			wake = append(wake, u.Environment.CloudName)
@@ -200,21 +200,21 @@ func TestWhatIsSaidOfAnEndpoint(t *testing.T) {
 	for name, test := range map[string]struct {
 		secret string
 		change func(*resolve.Endpoint)
-		state  EnvironmentState
+		state  EnvironmentSummary
 		barred *resolve.Problem
 		keys   Keys
 		reason string
 		note   string
 	}{
-		"all is well":                       {secret: "own", state: EnvironmentState{Limit: 30}},
-		"the environment cannot be reached": {secret: "own", state: EnvironmentState{Calls: Calls{Failed: problem(v1alpha1.ReasonUnavailable)}, Limit: 30}, reason: v1alpha1.ReasonUnavailable},
-		"its credentials may not write":     {secret: "own", state: EnvironmentState{Limit: 30}, barred: problem(v1alpha1.ReasonCredentialsRejected), reason: v1alpha1.ReasonCredentialsRejected},
-		"others' credentials may not":       {secret: "lost", state: EnvironmentState{Limit: 30}, barred: problem(v1alpha1.ReasonCredentialsRejected)},
-		"no room for its keys":              {secret: "own", change: receives, state: EnvironmentState{Limit: 30}, keys: refused, reason: v1alpha1.ReasonVerificationKeysNotWritten},
-		"no room, and no receiver":          {secret: "own", state: EnvironmentState{Limit: 30}, keys: refused},
-		"it is being deleted":               {secret: "own", change: func(ep *resolve.Endpoint) { ep.DeletionTimestamp = &noon }, state: EnvironmentState{Limit: 30}, reason: v1alpha1.ReasonReleasing},
-		"nearly all URLs are in use":        {secret: "own", state: EnvironmentState{URLs: 27, Limit: 30}, note: "nearly all notification URLs"},
-		"no key to verify with":             {secret: "own", change: receives, state: EnvironmentState{Limit: 30}, keys: Keys{Pool: verification.NewPool(nil)}, note: "has no key to verify notifications with"},
+		"all is well":                       {secret: "own", state: EnvironmentSummary{Limit: 30}},
+		"the environment cannot be reached": {secret: "own", state: EnvironmentSummary{Calls: Calls{Failed: problem(v1alpha1.ReasonUnavailable)}, Limit: 30}, reason: v1alpha1.ReasonUnavailable},
+		"its credentials may not write":     {secret: "own", state: EnvironmentSummary{Limit: 30}, barred: problem(v1alpha1.ReasonCredentialsRejected), reason: v1alpha1.ReasonCredentialsRejected},
+		"others' credentials may not":       {secret: "lost", state: EnvironmentSummary{Limit: 30}, barred: problem(v1alpha1.ReasonCredentialsRejected)},
+		"no room for its keys":              {secret: "own", change: receives, state: EnvironmentSummary{Limit: 30}, keys: refused, reason: v1alpha1.ReasonVerificationKeysNotWritten},
+		"no room, and no receiver":          {secret: "own", state: EnvironmentSummary{Limit: 30}, keys: refused},
+		"it is being deleted":               {secret: "own", change: func(ep *resolve.Endpoint) { ep.DeletionTimestamp = &noon }, state: EnvironmentSummary{Limit: 30}, reason: v1alpha1.ReasonReleasing},
+		"nearly all URLs are in use":        {secret: "own", state: EnvironmentSummary{URLs: 27, Limit: 30}, note: "nearly all notification URLs"},
+		"no key to verify with":             {secret: "own", change: receives, state: EnvironmentSummary{Limit: 30}, keys: Keys{Pool: verification.NewPool(nil)}, note: "has no key to verify notifications with"},
 	} {
 		ep := &resolve.Endpoint{NotificationEndpoint: &v1alpha1.NotificationEndpoint{}, Key: key("media"), Secret: key(test.secret)}
 		ep.Namespace, ep.Name, ep.Spec.CredentialsSecretRef.Name = "shop", "media", test.secret
@@ -248,7 +248,7 @@ func TestEachFindingIsToldWithItsEventTypes(t *testing.T) {
 		plan.Releasing:       "still to be released",
 	} {
 		use := LimitUseOf(&resolve.Scope{}, 30, plan.Plan{})
-		accepted, synced := verdictProblems(trigger(), []plan.Finding{{Problem: p, EventTypes: []string{"upload", "delete"}, Fields: []string{"filter"}, Message: "no"}}, &use)
+		accepted, synced := problemsOf(trigger(), []plan.Finding{{Problem: p, EventTypes: []string{"upload", "delete"}, Fields: []string{"filter"}, Message: "no"}}, &use)
 		got := synced
 		if p.OfSpec() {
 			got = accepted

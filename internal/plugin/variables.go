@@ -30,8 +30,8 @@ func orEnv(f *pflag.FlagSet, name, variable string) {
 	flag.Annotations[annotationEnv] = []string{variable}
 }
 
-// readEnvironment sets the flags of a command that are not given and have a variable.
-func (c *cli) readEnvironment(cmd *cobra.Command) error {
+// readVariables sets the flags of a command that are not given and have a variable.
+func (c *cli) readVariables(cmd *cobra.Command) error {
 	var problem error
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		variables := flag.Annotations[annotationEnv]
