@@ -54,7 +54,7 @@ func (f Finding) String() string {
 		text = f.Field + ": " + text
 	}
 	if f.Advice != "" {
-		text += "; " + f.Advice
+		text += ". " + capitalized(f.Advice)
 	}
 	return text
 }
@@ -74,12 +74,34 @@ func Join(findings []Finding) string {
 	texts := make([]string, len(findings))
 	for i, f := range findings {
 		texts[i] = f.String()
+		if i > 0 {
+			texts[i] = capitalized(texts[i])
+		}
 	}
-	return strings.Join(texts, "; ")
+	return strings.Join(texts, ". ")
+}
+
+// Sentence makes a sentence of a clause, or of several sentences. A text that begins with the path
+// of a field keeps its beginning.
+func Sentence(text string) string {
+	text = capitalized(text)
+	if text == "" || strings.HasSuffix(text, ".") {
+		return text
+	}
+	return text + "."
+}
+
+// capitalized begins a text with a capital letter, unless its first word is more than a word.
+func capitalized(text string) string {
+	word, _, _ := strings.Cut(text, " ")
+	if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz,") != "" {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 const (
-	noteMark = "; note: "
+	noteMark = ". Note: "
 	// maxNotes is the largest size of the notes in a condition's message, in bytes. A message may
 	// have 32768, and up to three conditions have the same notes.
 	maxNotes = 4 << 10

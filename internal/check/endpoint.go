@@ -56,8 +56,8 @@ func TypesWithoutTrigger(spec *v1alpha1.NotificationEndpointSpec, brought map[st
 		})
 		if len(missing) > 0 {
 			found = append(found, Finding{
-				Field: targetField(t), Why: fmt.Sprintf("no CloudinaryTrigger that uses this endpoint has %s, so that the target gets none", list(missing)),
-				Advice: "add a trigger for it, or take it out here, unless calls of your own name status.url as their notification_url",
+				Field: targetField(t), Why: fmt.Sprintf("no CloudinaryTrigger that uses this endpoint has %s, so the target gets none", list(missing)),
+				Advice: "add a trigger for it, or remove it here, unless your own API calls name status.url as their notification_url",
 			})
 		}
 	}

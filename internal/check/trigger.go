@@ -38,7 +38,7 @@ func Trigger(spec *v1alpha1.CloudinaryTriggerSpec) []Finding {
 			found = append(found, Finding{Why: doubt.String()}) // which names the field
 		}
 	}
-	return append(found, eventTypes(FieldEventTypes, spec.EventTypes, "Cloudinary most likely refuses it; it is tried as it is", "it is tried as it is")...)
+	return append(found, eventTypes(FieldEventTypes, spec.EventTypes, "Cloudinary most likely refuses it. The operator sends it unchanged", "the operator sends it unchanged")...)
 }
 
 func rawOf(extension *runtime.RawExtension) json.RawMessage {
@@ -62,8 +62,8 @@ func TypesWithoutTarget(endpoint string, ep *v1alpha1.NotificationEndpointSpec, 
 		return nil
 	}
 	return []Finding{{
-		Field: FieldEventTypes, Why: fmt.Sprintf("no target of NotificationEndpoint %s takes %s: what arrives is counted, and goes nowhere", endpoint, list(missing)),
-		Advice: "add it to the eventTypes of a target, or take it out here",
+		Field: FieldEventTypes, Why: fmt.Sprintf("no target of NotificationEndpoint %s accepts %s. Such notifications are counted, and not delivered", endpoint, list(missing)),
+		Advice: "add it to the eventTypes of a target, or remove it here",
 	}}
 }
 

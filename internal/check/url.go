@@ -35,11 +35,11 @@ func URL(field, raw string) []Finding {
 	var notes []Finding
 	if u.Scheme == "http" {
 		notes = append(notes, Finding{
-			Field: field, Why: "notifications travel unencrypted over http, and whoever reads them on the way learns any token in the URL", Advice: "use https if you can",
+			Field: field, Why: "notifications travel unencrypted over http, and anyone who reads them on the way learns any token in the URL", Advice: "use https if you can",
 		})
 	}
 	if what := unreachable(u.Hostname()); what != "" {
-		notes = append(notes, Finding{Field: field, Why: "the host is " + what + ", and Cloudinary calls from the internet: it cannot reach it, and notifications are lost", Advice: wayOut(field)})
+		notes = append(notes, Finding{Field: field, Why: "the host is " + what + ". Cloudinary calls from the internet and cannot reach it, so notifications are lost", Advice: wayOut(field)})
 	}
 	return notes
 }
@@ -49,7 +49,7 @@ func wayOut(field string) string {
 	if field == FieldURL {
 		return "use a public address or, for a Service of the cluster, the bundled receiver: spec.receiver with deliverTo instead of spec.url"
 	}
-	return "use the address under which the receiver is reached from the internet"
+	return "use the receiver's address on the internet"
 }
 
 // Notifiable returns why Cloudinary cannot notify a URL. Nil: it can.
@@ -60,7 +60,7 @@ func Notifiable(raw string) error {
 
 func parseURL(raw string) (*url.URL, error) {
 	if len(raw) > maxURLBytes {
-		return nil, fmt.Errorf("has %d bytes, and may have %d at most", len(raw), maxURLBytes)
+		return nil, fmt.Errorf("has %d bytes, but the maximum is %d", len(raw), maxURLBytes)
 	}
 	if strings.ContainsFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return nil, errors.New("contains a space or a control character; percent-encode it (a space is %20)")
@@ -68,7 +68,7 @@ func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// The parser's own error repeats the URL.
-		return nil, errors.New("is not a URL; look for a % that starts no escape, for a port that is no number, and for a character that no host name has")
+		return nil, errors.New("is not a URL; look for a % that starts no escape, a port that is not a number, or a character that a host name cannot have")
 	}
 	if err := checkURLParts(u, strings.Contains(raw, "#")); err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func checkURLParts(u *url.URL, fragment bool) error {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return errors.New("must begin with https:// or http://")
 	case u.Hostname() == "":
-		return errors.New("names no host")
+		return errors.New("has no host name")
 	case u.User != nil:
 		return errors.New("must not carry credentials (user:password@); put a token into the path or the query if the receiver needs one")
 	case fragment:
@@ -110,9 +110,9 @@ func checkHost(u *url.URL, raw string) error {
 	case strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }):
 		return international(host)
 	case strings.Contains(authority, "%"):
-		return errors.New("has a percent-encoded character in its host name, which no host name has; write the name as DNS has it")
+		return errors.New("has a percent-encoded character in its host name; write the name as it is in DNS")
 	case !hostPattern.MatchString(host) || len(strings.TrimSuffix(host, ".")) > maxHostBytes:
-		return fmt.Errorf("has the host name %q, which no server can have: a host name is made of letters, digits and hyphens, in parts of 1 to 63 that dots separate; "+
+		return fmt.Errorf("has the host name %q, which no server can have: a host name has letters, digits and hyphens, in parts of 1 to 63 characters with dots between them; "+
 			"look for a placeholder that was not replaced", excerpt.Shorten(host, maxQuoted))
 	case endsInNumber(host):
 		return checkAddress(host)
@@ -128,7 +128,7 @@ func international(host string) error {
 	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
 		name = excerpt.Shorten(ascii, maxQuoted)
 	}
-	return fmt.Errorf("has an international host name, which the part of a URL before the path cannot have, percent-encoded or not; write it in punycode: %s", name)
+	return fmt.Errorf("has an international host name; write it in punycode: %s", name)
 }
 
 // endsInNumber reports whether a host's last part is a number, so that it can only be an IPv4
@@ -142,10 +142,10 @@ func endsInNumber(host string) bool {
 func checkAddress(host string) error {
 	ip, err := netip.ParseAddr(host)
 	if err != nil || ip.Zone() != "" {
-		return fmt.Errorf("has the host %q, which is neither a host name nor an IP address; an IPv4 address has four numbers, an IPv6 address stands in brackets", excerpt.Shorten(host, maxQuoted))
+		return fmt.Errorf("has the host %q, which is neither a host name nor an IP address; an IPv4 address has four numbers, an IPv6 address is in brackets", excerpt.Shorten(host, maxQuoted))
 	}
 	if ip = ip.Unmap(); ip.IsUnspecified() || ip.IsMulticast() || reserved().Contains(ip) {
-		return fmt.Errorf("has the IP address %s, which is no server's; use the address under which it is reached from the internet", ip)
+		return fmt.Errorf("has the IP address %s, which no server can have; use the server's address on the internet", ip)
 	}
 	return nil
 }

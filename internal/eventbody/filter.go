@@ -12,22 +12,22 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/jsonlogic"
 )
 
-// A filter is evaluated without a notification, over what is known of an event type's: what they
-// certainly do not have is null, and what they may have is of any value. So a condition of which
-// the outcome is known all the same never does what it was written for.
+// A filter is evaluated without a notification, over the knowledge about an event type. A member
+// that certainly does not exist is null, and a possible member has any value. So a condition with a
+// known result never does what its author wanted.
 
 // read is a place in a rule that reads from the notification.
 type read struct {
 	path string
-	// lacking says that notifications of the event type do not have it.
+	// lacking means that notifications of the event type do not have it.
 	lacking bool
-	// guarded says that the rule asks whether it is there, or says what to take where it is not.
+	// guarded means that the rule asks whether it exists, or has a default for it.
 	guarded bool
-	// loops says that it is there, but is no list, which an operator goes through.
+	// loops means that it exists and is not a list, but an operator loops over it.
 	loops bool
 }
 
-// outcome is what is known of the value that a rule evaluates to.
+// outcome is the knowledge about the value of a rule.
 type outcome int
 
 const (
@@ -37,7 +37,7 @@ const (
 	constant                // it is always the same
 )
 
-// value is what a rule evaluates to.
+// value is the value of a rule.
 type value struct {
 	outcome  outcome
 	constant any
@@ -67,22 +67,22 @@ func (v *value) truth() outcome {
 }
 
 // maxSteps bounds the work for one filter, or template, over all its event types: some
-// milliseconds. Nothing is told of one that takes more.
+// milliseconds. There are no doubts about one that needs more.
 const (
 	maxSteps = 20_000
-	// stepsToRead is the work of looking a name up: it may have to be compared with all names that
-	// are known.
+	// stepsToRead is the work of looking up a name: it may be compared with all known names.
 	stepsToRead = 50
 )
 
-// judge evaluates rules over one event type's notifications.
+// evaluator evaluates rules over one event type's notifications.
 type evaluator struct {
 	body  *Body
 	reads []*read
 	steps *int
 }
 
-// scope is what a rule's variables are read from: the notification, or an entry of a list in it.
+// scope is where the variables of a rule are read from: the notification, or an entry of a list in
+// it.
 type scope struct {
 	shape  shape
 	prefix string // of paths, in what is told
@@ -171,7 +171,7 @@ func (j *evaluator) operation(operator string, rules []any, s scope) value {
 			return fixed(result, lacking)
 		}
 	case operator == "in" && len(values) > 1 && values[1].outcome == constant && values[1].constant == nil:
-		return fixed(false, values[1].lacking) // whatever it is that is looked for
+		return fixed(false, values[1].lacking) // for any needle
 	}
 	return value{}
 }
@@ -180,14 +180,14 @@ func isText(values []any) bool {
 	return !slices.ContainsFunc(values, func(v any) bool { _, is := v.(string); return !is })
 }
 
-// asked takes note that a rule asks whether something is there.
+// asked records that a rule asks whether something exists.
 func asked(v *value) {
 	if v.bare != nil {
 		v.bare.guarded = true
 	}
 }
 
-// compared takes note of comparisons with nothing: they ask whether something is there.
+// compared records comparisons with null: they ask whether something exists.
 func compared(operator string, values []value) {
 	if len(values) != 2 || !slices.Contains([]string{"==", "===", "!=", "!==", "in"}, operator) {
 		return
@@ -215,7 +215,7 @@ func negated(operator string, values []value) value {
 	return fixed((v.truth() == truthy) == (operator == "!!"), v.lacking)
 }
 
-// choose goes by pairs of a condition and its consequence; a last one without a pair is the
+// choose evaluates pairs of a condition and its consequence. A last operand without a pair is the
 // alternative.
 func (j *evaluator) choose(rules []any, s scope) value {
 	var possible []value
@@ -240,7 +240,7 @@ func (j *evaluator) choose(rules []any, s scope) value {
 	return oneOf(append(possible, last), lacking)
 }
 
-// oneOf is what is known of a value that is one of several.
+// oneOf is the knowledge about a value that is one of several.
 func oneOf(possible []value, lacking []*read) value {
 	first := possible[0]
 	for i := range possible {
@@ -282,7 +282,7 @@ func (j *evaluator) until(rules []any, s scope, wanted outcome) value {
 	return last
 }
 
-// loop evaluates a rule for an entry of a list. What is no list counts as an empty one.
+// loop evaluates a rule for an entry of a list. A value that is not a list counts as an empty one.
 func (j *evaluator) loop(operator string, rules []any, s scope) value {
 	over := fixed(nil, nil)
 	if len(rules) > 0 {
@@ -301,17 +301,17 @@ func (j *evaluator) loop(operator string, rules []any, s scope) value {
 		inner.shape = shape{kind: object, members: []Member{{Name: "current", shape: entry}, {Name: "accumulator"}}}
 	}
 	result := j.value(rule, inner)
-	switch holds := result.truth(); operator {
+	switch truth := result.truth(); operator {
 	case "some", "all":
-		if holds == falsy {
+		if truth == falsy {
 			return fixed(false, result.lacking)
 		}
 	case "none":
-		if holds == falsy {
+		if truth == falsy {
 			return fixed(true, result.lacking)
 		}
 	case "filter":
-		if holds == falsy {
+		if truth == falsy {
 			return fixed([]any{}, result.lacking)
 		}
 		return value{shape: shape{kind: list, entry: &entry}, from: over.from}
@@ -321,7 +321,7 @@ func (j *evaluator) loop(operator string, rules []any, s scope) value {
 	return value{}
 }
 
-// entries says what an entry of the list is, and whether there certainly is none.
+// entries is the shape of an entry of the list, and reports whether the list is certainly empty.
 func entries(over *value) (entry shape, path string, empty bool) {
 	if over.outcome == constant {
 		list, isList := over.constant.([]any)
@@ -362,7 +362,7 @@ func (j *evaluator) overNothing(operator string, rules []any, s scope, lacking [
 	}
 }
 
-// variable reads from the scope. The fallback stands for what is not there.
+// variable reads from the scope. The default replaces a missing value.
 func (j *evaluator) variable(values []value, s scope) value {
 	if len(values) == 0 {
 		return value{shape: s.shape}
@@ -394,7 +394,7 @@ func (j *evaluator) variable(values []value, s scope) value {
 	return fallback
 }
 
-// read takes note of a place.
+// read records a place.
 func (j *evaluator) read(name string, s scope) (shape, *read) {
 	if *j.steps -= stepsToRead; *j.steps < 0 {
 		return shape{}, &read{path: name}
@@ -412,7 +412,7 @@ func (j *evaluator) read(name string, s scope) (shape, *read) {
 	return to, r
 }
 
-// nameOf is what a variable is called, if that is known.
+// nameOf is the name of a variable, if it is known.
 func nameOf(v *value) (name string, known bool) {
 	if v.outcome != constant {
 		return "", false
@@ -431,7 +431,7 @@ func nameOf(v *value) (name string, known bool) {
 	}
 }
 
-// missing is a list of those that are not there: it asks for nothing else.
+// missing is the list of missing names: it asks for nothing else.
 func (j *evaluator) missing(values []value, s scope) value {
 	absent, open := j.absent(values, s)
 	switch {
@@ -444,7 +444,7 @@ func (j *evaluator) missing(values []value, s scope) value {
 	}
 }
 
-// absent are those of the names that are certainly not there, and how many may be.
+// absent are the names that are certainly missing, and the number of those that may be missing.
 func (j *evaluator) absent(values []value, s scope) (absent []*read, others int) {
 	for _, v := range flattened(values) {
 		name, known := nameOf(&v)

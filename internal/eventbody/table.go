@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// known is the table. Where a body was captured, its members stand in the order in which it had
-// them.
+// known is the table. The members of a captured body are in its order.
 func known(eventType string, v Values) Body {
 	b := Body{EventType: eventType, Source: Assumed}
 	switch eventType {
@@ -44,8 +43,8 @@ func known(eventType string, v Values) Body {
 	return b
 }
 
-// change is what is special to changes of an asset, and to event types of which nothing is known
-// but their names.
+// change has the members of changes of an asset, and of event types of which only the name is
+// known.
 func (b *Body) change(v Values) {
 	source := has("source", "api")
 	added := Fields{{"name", "color"}, {"value", "red"}}
@@ -75,7 +74,7 @@ func (b *Body) change(v Values) {
 	}
 }
 
-// enveloped puts around a body what the notifications of all event types have in common.
+// enveloped adds the members that all notifications have.
 func (v Values) enveloped(body []Member, eventType string) []Member {
 	kind := has("notification_type", eventType)
 	var before, after []Member
@@ -127,7 +126,7 @@ func (v Values) upload() []Member {
 		has("placeholder", false), has("url", "http://"+path), has("secure_url", "https://"+path),
 		has("asset_folder", ""), has("display_name", v.PublicID), has("original_filename", "sample"), has("api_key", v.APIKey),
 	}
-	// What an upload is answered with if it is asked for, or if the asset is of that kind.
+	// Members that an upload has if the call asks for them, or if the asset is of that kind.
 	return append(members, may("access_control", "access_mode", "accessibility_analysis", "audio", "backup", "batch_id", "bit_rate",
 		"cinemagraph_analysis", "colors", "context", "coordinates", "delete_token", "done", "duration", "eager", "error", "existing", "exif",
 		"faces", "folder", "frame_rate", "grayscale", "illustration_score", "image_metadata", "info", "is_audio", "last_updated",
@@ -155,7 +154,7 @@ func (v Values) eager() []Member {
 	}
 }
 
-// uploaded is the asset of a notification that something else than an upload is about.
+// uploaded is the asset in a notification about something other than an upload.
 func (v Values) uploaded() []Member {
 	path := v.path("", "jpg")
 	return []Member{
@@ -220,7 +219,7 @@ func has(name string, value any) Member {
 	return m
 }
 
-// may are members that a body may have, of whatever kind.
+// may are members that a body may have, of any kind.
 func may(names ...string) []Member {
 	members := make([]Member, 0, len(names))
 	for _, name := range names {
@@ -250,25 +249,25 @@ func eitherOf(m Member) Member {
 	return m
 }
 
-// loosely says that there may be more in it than is known.
+// loosely allows more members than the known ones.
 func (m Member) loosely() Member {
 	m.shape.open = true
 	return m
 }
 
-// anything says that nothing is known of what is in it.
+// anything means that the content is unknown.
 func (m Member) anything() Member {
 	m.shape = shape{}
 	return m
 }
 
-// listing says what each entry of a list is.
+// listing sets the shape of each entry of a list.
 func (m Member) listing(entry shape) Member {
 	m.shape.entry = &entry
 	return m
 }
 
-// holding is an object with members of any name; a sample has these.
+// withSample is an object with members of any name. A sample has these.
 func (m Member) withSample(sample Fields) Member {
 	m.value, m.shape = sample, shape{}
 	return m

@@ -21,7 +21,7 @@ import "slices"
 //	released, to be deleted   | -                                | delete it, which may say that there is none
 //	released, to be deleted   | deleting it was refused          | let it go: nobody can say more than the list does
 //	released, to be kept      | -                                | let it go
-//	held or observed          | -                                | keep the record
+//	kept or observed          | -                                | keep the record
 //
 // If an update says that there is none, the next plan creates a trigger in its place.
 
@@ -98,9 +98,9 @@ func (in *Input) recordFound(s Step) {
 }
 
 // Absent returns the triggers that the objects hold and that the list leaves out, sorted. The list
-// must have begun long enough after the last write to them. expected is how many such triggers the list
-// should show. A create without an answer counts as one. A trigger that is known to exist in spite
-// of the lists does not count.
+// must have begun long enough after the last write to them. expected is how many such triggers the
+// list should show. A create without an answer counts as one. A trigger that is known to exist in
+// spite of the lists does not count.
 func Absent(in Input) (absent []string, expected int) {
 	ids, places := in.listed()
 	seen := map[string]bool{}

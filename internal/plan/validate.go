@@ -32,7 +32,7 @@ func CheckFilter(raw []byte) error {
 		return err
 	}
 	if len(filter) > 1 {
-		return fmt.Errorf(`%s: must have exactly one member, the operator, and has %d (%s); join conditions with {"and": [...]} or {"or": [...]}`,
+		return fmt.Errorf(`%s: must have exactly one member, the operator, but has %d (%s); join conditions with {"and": [...]} or {"or": [...]}`,
 			fieldFilter, len(filter), cut(strings.Join(slices.Sorted(maps.Keys(filter)), ", ")))
 	}
 	return checkRule(path{fieldFilter}, filter, false)
@@ -125,14 +125,14 @@ func exceeding(raw []byte, err error) error {
 	case !errors.Is(err, bound.ErrTooLong):
 		return err
 	case len(raw) > bound.MaxRawBytes:
-		return fmt.Errorf("has %d bytes, and may have %d at most as compact JSON", len(raw), bound.MaxBytes)
+		return fmt.Errorf("has %d bytes, but the maximum is %d as compact JSON", len(raw), bound.MaxBytes)
 	default:
 		return tooLong(bound.Size(raw))
 	}
 }
 
 func tooLong(size int) error {
-	return fmt.Errorf("has %d bytes as compact JSON, and may have %d at most", size, bound.MaxBytes)
+	return fmt.Errorf("has %d bytes as compact JSON, but the maximum is %d", size, bound.MaxBytes)
 }
 
 // checkRule checks a rule recursively. A literal may be anything.

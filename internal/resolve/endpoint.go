@@ -53,7 +53,7 @@ func (w *World) ResolveEndpoint(ep *v1alpha1.NotificationEndpoint) Endpoint {
 		v.Problem = state.Problem
 	case state.Deleting && ep.DeletionTimestamp == nil:
 		v.Warnings = append(v.Warnings, check.Finding{
-			Why:    fmt.Sprintf("Secret %s is being deleted, and is held while an endpoint names it", v.Secret),
+			Why:    fmt.Sprintf("Secret %s is being deleted, but its finalizer keeps it while an endpoint names it", v.Secret),
 			Advice: "refer to another Secret, or delete the endpoints",
 		})
 	case state.Contested != "":
@@ -85,7 +85,7 @@ func (w *World) endpointURL(ep *v1alpha1.NotificationEndpoint) (url string, note
 		if base == "" {
 			return "", nil, "", &Problem{
 				Reason:  v1alpha1.ReasonBaseURLMissing,
-				Message: "spec.receiver.baseURL is not set, and neither is the manager's --receiver-base-url; set one to the address under which the receiver is reached from the internet",
+				Message: "neither spec.receiver.baseURL nor the manager's --receiver-base-url is set. Set one to the receiver's address on the internet",
 			}
 		}
 		var path string

@@ -62,8 +62,8 @@ func pathNotes(ep *v1alpha1.NotificationEndpoint) []check.Finding {
 		return nil
 	}
 	return []check.Finding{{
-		Why:    "the address can be guessed, and is kept since the endpoint has had it before",
-		Advice: "set spec.receiver.path: Unguessable for one that cannot, to which the triggers move by themselves, or Plain to keep this one for good",
+		Why:    "the address can be guessed. It stays, because the endpoint had it before",
+		Advice: "set spec.receiver.path to Unguessable for an address that nobody can guess (the triggers move to it by themselves), or to Plain to keep this one",
 	}}
 }
 

@@ -59,7 +59,7 @@ func (w *World) permissionProblem(ep *v1alpha1.NotificationEndpoint) *Problem {
 	if len(w.Options.Namespaces) > 0 {
 		return &Problem{
 			Reason: v1alpha1.ReasonNeedsClusterScope,
-			Message: "spec.allowedTriggers.namespaces.from is Selector, and the manager runs with --watch-namespaces, so that it does not see the labels of namespaces; use Same or All, " +
+			Message: "spec.allowedTriggers.namespaces.from is Selector, but a manager with --watch-namespaces cannot read the labels of namespaces. Use Same or All, " +
 				"or start the manager without --watch-namespaces",
 		}
 	}

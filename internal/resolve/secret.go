@@ -35,7 +35,7 @@ func ParseSecret(s *corev1.Secret, o *Options) Secret {
 	if s.Type != corev1.SecretTypeOpaque && s.Type != "" {
 		state.Foreign = true
 		state.Problem = &Problem{Reason: v1alpha1.ReasonSecretInvalid, Message: fmt.Sprintf(
-			"Secret %s/%s has the type %s, and credentials must be in one of the type %s; name another one in spec.credentialsSecretRef, or delete it and create it anew: a Secret's type cannot be changed",
+			"Secret %s/%s has the type %s, but credentials need the type %s. Name another Secret in spec.credentialsSecretRef, or delete this one and create it again: a Secret's type cannot be changed",
 			s.Namespace, s.Name, s.Type, corev1.SecretTypeOpaque)}
 		return state
 	}
@@ -57,11 +57,11 @@ func (o *Options) baseProblem(secret plan.Key, creds cloudinary.Credentials) *Pr
 	switch host := ShownHost(creds); {
 	case !o.AllowedAPIBases.Allows(creds.Environment().APIBase):
 		return &Problem{Reason: v1alpha1.ReasonAPIBaseNotAllowed, Message: fmt.Sprintf(
-			"Secret %s: the host of upload_prefix, %s, is none of Cloudinary's Admin APIs (such as api.cloudinary.com or api-eu.cloudinary.com), so nothing is called there; "+
-				"correct it, or have the manager started with --allowed-api-bases=%s", secret, host, excerpt.Shorten(creds.APIBaseToAllow(), maxShownHost))}
+			"Secret %s: the host of upload_prefix, %s, is not one of Cloudinary's Admin APIs (such as api.cloudinary.com or api-eu.cloudinary.com), so the operator does not call it. "+
+				"Correct it, or start the manager with --allowed-api-bases=%s", secret, host, excerpt.Shorten(creds.APIBaseToAllow(), maxShownHost))}
 	case creds.Insecure() && !o.AllowInsecureAPIBase:
 		return &Problem{Reason: v1alpha1.ReasonInsecureAPIBase, Message: fmt.Sprintf(
-			"Secret %s: upload_prefix is not https; use https, or start the manager with --allow-insecure-api-base", secret)}
+			"Secret %s: upload_prefix is not https. Use https, or start the manager with --allow-insecure-api-base", secret)}
 	default:
 		return nil
 	}
@@ -79,7 +79,7 @@ func ShownHost(creds cloudinary.Credentials) string {
 func MissingSecret(key plan.Key) Secret {
 	return Secret{Problem: &Problem{
 		Reason:  v1alpha1.ReasonSecretNotFound,
-		Message: fmt.Sprintf("spec.credentialsSecretRef: Secret %s does not exist; create it with the key CLOUDINARY_URL, or correct the reference", key),
+		Message: fmt.Sprintf("spec.credentialsSecretRef: Secret %s does not exist. Create it with the key CLOUDINARY_URL, or correct the reference", key),
 	}}
 }
 
@@ -87,14 +87,14 @@ func MissingSecret(key plan.Key) Secret {
 // or patch.
 func ForbiddenSecret(key plan.Key, err error) Secret {
 	return Secret{Problem: &Problem{Reason: v1alpha1.ReasonSecretForbidden, Message: fmt.Sprintf(
-		"Secret %s: the manager may not use it; let its service account get and patch Secrets there (the API server says: %v)", key, err)}}
+		"Secret %s: the manager may not use it (the API server says: %v). Allow its service account to get and patch Secrets there", key, err)}}
 }
 
 // OutsideSecret is the knowledge about a Secret in a namespace that the manager no longer watches.
 func OutsideSecret(key plan.Key) Secret {
 	return Secret{Problem: &Problem{
 		Reason:  v1alpha1.ReasonSecretNotFound,
-		Message: fmt.Sprintf("Secret %s is outside the namespaces of the manager's --watch-namespaces; add its namespace", key),
+		Message: fmt.Sprintf("Secret %s is outside the namespaces of the manager's --watch-namespaces. Add its namespace", key),
 	}}
 }
 
@@ -118,8 +118,8 @@ func LastWriter(fields []metav1.ManagedFieldsEntry) string {
 func ContestedNote(writer string) string {
 	by := ""
 	if writer != "" {
-		by = fmt.Sprintf("; the field manager that has written the Secret last is %q", writer)
+		by = fmt.Sprintf(" (the field manager %q wrote the Secret last)", writer)
 	}
-	return fmt.Sprintf("somebody keeps taking off the finalizer %s, which keeps the Secret until its triggers are released%s; "+
-		"have whoever writes the whole of it leave metadata.finalizers alone, or use server-side apply", v1alpha1.Finalizer, by)
+	return fmt.Sprintf("somebody keeps removing the finalizer %s, which keeps the Secret until its triggers are released%s. "+
+		"Make that tool leave metadata.finalizers alone, or use server-side apply", v1alpha1.Finalizer, by)
 }

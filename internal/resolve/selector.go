@@ -47,5 +47,5 @@ func SelectorProblem(s *metav1.LabelSelector) string {
 	if size <= MaxSelector {
 		return ""
 	}
-	return fmt.Sprintf("has %d bytes of keys and values, and may have %d at most", size, MaxSelector)
+	return fmt.Sprintf("has %d bytes of keys and values, but the maximum is %d", size, MaxSelector)
 }

@@ -43,12 +43,12 @@ func (v *Trigger) signatureProblem() *Problem {
 	switch scheme := v.Spec.AuthScheme; {
 	case scheme == v1alpha1.AuthSchemeEdDSAV2 && len(PublicKeys(v.Endpoint.NotificationEndpoint)) == 0:
 		return &Problem{Reason: v1alpha1.ReasonPublicKeyMissing, Message: fmt.Sprintf(
-			"spec.authScheme: eddsa_v2 makes Cloudinary send X-Cld-Signature_v2 alone, and the receiver of NotificationEndpoint %s has no public key to check it with; "+
-				"add the key to its spec.receiver.verification.ed25519PublicKeys, or set spec.authScheme to default or legacy_hmac", v.EndpointKey)}
+			"spec.authScheme: eddsa_v2 makes Cloudinary send only X-Cld-Signature_v2, but the receiver of NotificationEndpoint %s has no public key to check it with. "+
+				"Add the key to its spec.receiver.verification.ed25519PublicKeys, or set spec.authScheme to default or legacy_hmac", v.EndpointKey)}
 	case scheme == v1alpha1.AuthSchemeEdDSAV2 && !allows(v1alpha1.SignatureEd25519):
-		return algorithmProblem(scheme, "X-Cld-Signature_v2 alone", v, "add Ed25519 there, or set spec.authScheme to default or legacy_hmac")
+		return algorithmProblem(scheme, "only X-Cld-Signature_v2", v, "Add Ed25519 there, or set spec.authScheme to default or legacy_hmac")
 	case scheme == v1alpha1.AuthSchemeLegacyHMAC && !allows(v1alpha1.SignatureSHA1, v1alpha1.SignatureSHA256):
-		return algorithmProblem(scheme, "X-Cld-Signature alone", v, "add SHA1 or SHA256 there, or set spec.authScheme to default or eddsa_v2")
+		return algorithmProblem(scheme, "only X-Cld-Signature", v, "Add SHA1 or SHA256 there, or set spec.authScheme to default or eddsa_v2")
 	default:
 		return nil
 	}
@@ -56,6 +56,6 @@ func (v *Trigger) signatureProblem() *Problem {
 
 func algorithmProblem(scheme v1alpha1.AuthScheme, sent string, v *Trigger, wayOut string) *Problem {
 	return &Problem{Reason: v1alpha1.ReasonAlgorithmNotAllowed, Message: fmt.Sprintf(
-		"spec.authScheme: %s makes Cloudinary send %s, which spec.receiver.verification.algorithms of NotificationEndpoint %s does not allow; %s",
+		"spec.authScheme: %s makes Cloudinary send %s, which spec.receiver.verification.algorithms of NotificationEndpoint %s does not allow. %s",
 		scheme, sent, v.EndpointKey, wayOut)}
 }

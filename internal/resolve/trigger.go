@@ -97,26 +97,26 @@ func (v *Trigger) referenceProblem(w *World) (plan.Stance, *Problem) {
 	switch ep := v.Endpoint; {
 	case ep == nil:
 		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointNotFound, Message: fmt.Sprintf(
-			"spec.endpointRef: NotificationEndpoint %s does not exist%s; create it, or correct the reference", v.EndpointKey, w.outside(v.EndpointKey.Namespace))}
+			"spec.endpointRef: NotificationEndpoint %s does not exist%s. Create it, or correct the reference", v.EndpointKey, w.outside(v.EndpointKey.Namespace))}
 	case w.permits(ep.NotificationEndpoint, v.Namespace) == denied:
 		return plan.Releases, &Problem{Reason: v1alpha1.ReasonEndpointNotAllowed, Message: fmt.Sprintf(
-			"spec.endpointRef: NotificationEndpoint %s does not allow triggers from namespace %s; its spec.allowedTriggers.namespaces would have to be from: All, or select this namespace by its labels; "+
-				"what the trigger had at Cloudinary is deleted or kept as its spec.deletionPolicy says",
+			"spec.endpointRef: NotificationEndpoint %s does not allow triggers from namespace %s. Its owner must set spec.allowedTriggers.namespaces to from: All, or to a selector for this namespace. "+
+				"The operator deletes or keeps this object's triggers by spec.deletionPolicy",
 			v.EndpointKey, v.Namespace)}
 	case ep.DeletionTimestamp != nil:
 		return plan.Releases, &Problem{Reason: v1alpha1.ReasonEndpointDeleting, Message: fmt.Sprintf(
-			"spec.endpointRef: NotificationEndpoint %s is being deleted; refer to another one, or delete this object", v.EndpointKey)}
+			"spec.endpointRef: NotificationEndpoint %s is being deleted. Refer to another one, or delete this object", v.EndpointKey)}
 	case w.permits(ep.NotificationEndpoint, v.Namespace) == unclear && ep.Problem == nil:
 		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
-			"spec.endpointRef: the labels of namespace %s have not been read yet, by which NotificationEndpoint %s says who may use it", v.Namespace, v.EndpointKey)}
+			"spec.endpointRef: NotificationEndpoint %s allows namespaces by label, and the labels of namespace %s have not been read yet", v.EndpointKey, v.Namespace)}
 	case ep.Problem != nil && ep.Namespace == v.Namespace:
 		return plan.Keeps, &Problem{Reason: ep.Problem.Reason, Message: fmt.Sprintf("NotificationEndpoint %s: %s", v.EndpointKey, ep.Problem.Message)}
 	case ep.Problem != nil && !v1alpha1.NeedsPerson(ep.Problem.Reason):
 		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
-			"NotificationEndpoint %s waits for something that is still to come (%s); its own conditions say for what", v.EndpointKey, ep.Problem.Reason)}
+			"NotificationEndpoint %s is waiting (%s). Its conditions say for what", v.EndpointKey, ep.Problem.Reason)}
 	case ep.Problem != nil:
 		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointNotAccepted, Message: fmt.Sprintf(
-			"NotificationEndpoint %s is not accepted (%s); its own conditions say what to do", v.EndpointKey, ep.Problem.Reason)}
+			"NotificationEndpoint %s is not accepted (%s). Its conditions say what to do", v.EndpointKey, ep.Problem.Reason)}
 	default:
 		return plan.Wants, nil
 	}

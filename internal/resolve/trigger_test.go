@@ -248,7 +248,7 @@ func TestWhatASecretIs(t *testing.T) {
 		"of a foreign host": {secret: corev1.Secret{Data: url("cloudinary://key:secret@demo?upload_prefix=https://vault:8200")}, reason: v1alpha1.ReasonAPIBaseNotAllowed, says: "--allowed-api-bases=vault:8200"},
 		"not https": {
 			secret:  corev1.Secret{Data: url("cloudinary://key:secret@demo?upload_prefix=http://vault:8200")},
-			options: Options{AllowedAPIBases: cloudinary.OneAPIBase("http://vault:8200")}, reason: v1alpha1.ReasonInsecureAPIBase, says: "use https",
+			options: Options{AllowedAPIBases: cloudinary.OneAPIBase("http://vault:8200")}, reason: v1alpha1.ReasonInsecureAPIBase, says: "Use https",
 		},
 	} {
 		state := ParseSecret(&test.secret, &test.options)

@@ -32,13 +32,13 @@ func (a Assessment) Conditions(existing []metav1.Condition, generation int64, no
 	ours := slices.DeleteFunc(slices.Clone(existing), func(c metav1.Condition) bool { return !Managed(c.Type) })
 	set := func(conditionType string, status metav1.ConditionStatus, reason, message string) {
 		meta.SetStatusCondition(&ours, metav1.Condition{
-			Type: conditionType, Status: status, Reason: reason, Message: Sentence(message),
+			Type: conditionType, Status: status, Reason: reason, Message: check.Sentence(message),
 			ObservedGeneration: generation, LastTransitionTime: now,
 		})
 	}
 	synced := a.Synced
 	if a.Accepted != nil && synced == nil {
-		synced = &resolve.Problem{Reason: v1alpha1.ReasonNotAccepted, Message: "not all of the spec is accepted, see the condition Accepted"}
+		synced = &resolve.Problem{Reason: v1alpha1.ReasonNotAccepted, Message: "part of the spec is not accepted. See the condition Accepted"}
 	}
 	if a.Accepted == nil {
 		set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, check.Annotate(SpecAccepted, a.Notes))
@@ -56,18 +56,6 @@ func (a Assessment) Conditions(existing []metav1.Condition, generation int64, no
 	a.setReady(&ours, synced, set)
 	slices.SortFunc(ours, func(x, y metav1.Condition) int { return strings.Compare(x.Type, y.Type) })
 	return ours
-}
-
-// Sentence makes a message of a clause, or of several. What begins with the path of a field keeps
-// its beginning.
-func Sentence(clause string) string {
-	if word, _, _ := strings.Cut(clause, " "); word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" {
-		clause = strings.ToUpper(clause[:1]) + clause[1:]
-	}
-	if clause == "" || strings.HasSuffix(clause, ".") {
-		return clause
-	}
-	return clause + "."
 }
 
 // setReady sets Ready, and the pair for kstatus. It does not remove and add a condition that stays:

@@ -48,7 +48,7 @@ func KeysNotWritten(err error) *resolve.Problem {
 	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
 		said = "the API server says " + string(reason)
 	}
-	return &resolve.Problem{Reason: v1alpha1.ReasonVerificationKeysNotWritten, Message: notWritten + "they cannot be written (" + said + ")"}
+	return &resolve.Problem{Reason: v1alpha1.ReasonVerificationKeysNotWritten, Message: notWritten + "the Secret cannot be written (" + said + ")"}
 }
 
 // keyNotes are the notes on an endpoint's keys.
@@ -57,7 +57,10 @@ func keyNotes(s *resolve.Scope, ep *resolve.Endpoint, member bool, pool *verific
 		return nil
 	}
 	if s.World.Options.VerificationNamespace == "" {
-		return []check.Finding{{Why: "the manager knows no namespace for the receiver's verification keys, so that the receiver gets none; start it with --verification-namespace"}}
+		return []check.Finding{{
+			Why:    "the receiver gets no verification keys, because the manager has no namespace for them",
+			Advice: "start the manager with --verification-namespace",
+		}}
 	}
 	endpoint := resolve.Verifier(ep.NotificationEndpoint)
 	keys := pool.All(endpoint)
@@ -66,14 +69,23 @@ func keyNotes(s *resolve.Scope, ep *resolve.Endpoint, member bool, pool *verific
 	})
 	switch {
 	case len(unknown) > 0:
-		return []check.Finding{{Why: fmt.Sprintf("spec.receiver.verification.apiKeys names %s, of which no secret is known: it is not in Secret %s, and no other Secret of the product "+
-			"environment makes calls with it; put it into %s as signing.<API_KEY>, or take it out of apiKeys", strings.Join(unknown, ", "), ep.Secret, ep.Secret)}}
+		return []check.Finding{{
+			Why: fmt.Sprintf("spec.receiver.verification.apiKeys names %s, but its secret is unknown: Secret %s does not have it, "+
+				"and no other Secret of the product environment makes calls with it", strings.Join(unknown, ", "), ep.Secret),
+			Advice: fmt.Sprintf("add it to %s as signing.<API_KEY>, or remove it from apiKeys", ep.Secret),
+		}}
 	case len(keys) == 0 && len(resolve.PublicKeys(ep.NotificationEndpoint)) == 0:
-		return []check.Finding{{Why: fmt.Sprintf("Secret %s has no key to verify notifications with: beside an OAuth token set api_key and api_secret, or signing.<API_KEY>; "+
-			"or name another Secret's API key in spec.receiver.verification.apiKeys", ep.Secret)}}
+		return []check.Finding{{
+			Why: fmt.Sprintf("Secret %s has no key to verify notifications with", ep.Secret),
+			Advice: "add api_key and api_secret, or signing.<API_KEY>, beside the OAuth token, " +
+				"or name another Secret's API key in spec.receiver.verification.apiKeys",
+		}}
 	case len(keys) > notification.MaxKeys:
-		return []check.Finding{{Why: fmt.Sprintf("Secret %s has more keys to verify notifications with than the %d that count: its own API key first, then signing.<API_KEY> in the order "+
-			"of the API keys; remove those that Cloudinary does not sign with any more, or name those that count in spec.receiver.verification.apiKeys", ep.Secret, notification.MaxKeys)}}
+		return []check.Finding{{
+			Why: fmt.Sprintf("Secret %s has more than %d keys to verify notifications with. Its own API key counts first, "+
+				"then signing.<API_KEY> in the order of the API keys", ep.Secret, notification.MaxKeys),
+			Advice: "remove keys that Cloudinary no longer signs with, or name those that count in spec.receiver.verification.apiKeys",
+		}}
 	default:
 		return nil
 	}

@@ -49,11 +49,11 @@ func LimitUseOf(s *resolve.Scope, limit int, p plan.Plan) LimitUse {
 // explain tells the owner of a namespace that there is no room, and what to do. word is
 // Cloudinary's message, or empty if Cloudinary was not asked.
 func (u *LimitUse) explain(namespace, word string) string {
-	full := fmt.Sprintf("the product environment holds as many notification URLs as it may (%d of %d)", len(u.urls), u.limit)
+	full := fmt.Sprintf("the product environment has reached its limit of notification URLs (%d of %d)", len(u.urls), u.limit)
 	if word != "" {
-		full = fmt.Sprintf("Cloudinary takes no further notification URL (it says %q), with %d in use of %d that --url-limit allows", word, len(u.urls), u.limit)
+		full = fmt.Sprintf("Cloudinary refuses another notification URL (it says %q). %d of the %d that --url-limit allows are in use", word, len(u.urls), u.limit)
 	}
-	return full + "; in use by " + u.describe(namespace) + "; release a URL or use one that is there; it goes through by itself then"
+	return full + ". They are used by " + u.describe(namespace) + ". Release a URL, or use an existing one. The operator then continues by itself"
 }
 
 // describe tells the owner of a namespace who uses the limit: endpoints of that namespace by name,
@@ -72,9 +72,9 @@ func (u *LimitUse) describeAnew(namespace string) string {
 	others, unknown := 0, 0
 	for _, at := range u.urls {
 		users := u.users[at]
-		name, holds := users[namespace]
+		name, uses := users[namespace]
 		switch {
-		case holds:
+		case uses:
 			own = append(own, name)
 		case len(users) > 0:
 			others++

@@ -39,7 +39,7 @@ func NeededBy(w *resolve.World, key plan.Key) string {
 		text += part
 	}
 	if len(endpoints) > 0 {
-		add("delete NotificationEndpoint " + joinNames(endpoints) + ", or have it name another Secret")
+		add("delete NotificationEndpoint " + joinNames(endpoints) + ", or make it name another Secret")
 	}
 	if len(triggers) > 0 {
 		add("CloudinaryTrigger " + joinNames(triggers) + " has triggers at Cloudinary that were written with it")

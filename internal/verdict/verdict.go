@@ -148,7 +148,7 @@ func leftElsewhere(w *resolve.World, t *resolve.Trigger, own cloudinary.Environm
 }
 
 func credentialsMissing(reg v1alpha1.Registration) string {
-	return fmt.Sprintf("triggers are left in %s, and Secret %s gives no access to it any more; restore its credentials, or end the wait with the annotation %s: \"true\", which leaves the triggers behind",
+	return fmt.Sprintf("triggers remain in %s, but Secret %s no longer gives access to it. Restore its credentials, or end the wait with the annotation %s: \"true\". The triggers then stay at Cloudinary",
 		resolve.RegistrationEnvironment(reg), resolve.RegistrationSecret(reg), v1alpha1.AnnotationAbandon)
 }
 
@@ -158,7 +158,7 @@ func whyMissing(w *resolve.World, t *resolve.Trigger, secret plan.Key) string {
 	if !known || s.Problem == nil || t.Namespace != secret.Namespace {
 		return ""
 	}
-	return " (" + s.Problem.Message + ")"
+	return ". The problem: " + s.Problem.Message
 }
 
 // withWayOut adds the way out to a deletion that needs a person.
@@ -167,8 +167,8 @@ func (a Assessment) withWayOut(t *resolve.Trigger) Assessment {
 		strings.Contains(a.Synced.Message, v1alpha1.AnnotationAbandon) {
 		return a
 	}
-	a.Synced = &resolve.Problem{Reason: a.Synced.Reason, Message: a.Synced.Message + "; or end the wait with the annotation " +
-		v1alpha1.AnnotationAbandon + ": \"true\", which leaves the triggers behind"}
+	a.Synced = &resolve.Problem{Reason: a.Synced.Reason, Message: check.Sentence(a.Synced.Message) + " Or end the wait with the annotation " +
+		v1alpha1.AnnotationAbandon + ": \"true\". The triggers then stay at Cloudinary"}
 	return a
 }
 
@@ -237,5 +237,5 @@ func limitNotes(urls, limit int) []check.Finding {
 	if float64(urls) < nearLimit*float64(limit) {
 		return nil
 	}
-	return []check.Finding{{Why: "nearly all notification URLs that the product environment may hold are in use, see status.environment.urls; further ones will be refused"}}
+	return []check.Finding{{Why: "nearly all notification URLs of the product environment are in use (see status.environment.urls). URLs beyond the limit are refused"}}
 }

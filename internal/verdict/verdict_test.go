@@ -235,16 +235,16 @@ func receives(ep *resolve.Endpoint) { ep.Spec.Receiver = &v1alpha1.ReceiverSpec{
 func TestEachFindingIsToldWithItsEventTypes(t *testing.T) {
 	t.Parallel()
 	for p, says := range map[plan.Problem]string{
-		plan.Conflict:        "already has them at the same URL",
+		plan.Conflict:        "already uses them at the same URL",
 		plan.AlreadyExists:   "spec.adoptionPolicy is Refuse",
 		plan.URLLimitReached: `it says "no"`,
 		plan.Rejected:        `Cloudinary says "no"`,
 		plan.NotConverging:   "another value for filter",
 		plan.Drifted:         "spec.managementPolicy is Observe",
 		plan.Confirming:      "does not show it yet",
-		plan.Pending:         "to be written to Cloudinary",
+		plan.Pending:         "to be sent to Cloudinary",
 		plan.DeletionRefused: "refuses to delete the trigger",
-		plan.PlaceTaken:      "its list shows none",
+		plan.PlaceTaken:      "its list does not show it",
 		plan.Releasing:       "still to be released",
 	} {
 		use := LimitUseOf(&resolve.Scope{}, 30, plan.Plan{})

@@ -28,10 +28,10 @@ const (
 
 // The reasons why there is no room for a namespace's keys.
 var (
-	errShare = fmt.Errorf("those that the Secrets of this namespace have for the product environment are more than %d bytes: "+
-		"let fewer Secrets have them, or remove keys that Cloudinary does not sign with any more", MaxBytes)
-	errFull = errors.New("the Secret with those of all product environments is full, and of it no namespace may have more than its share: " +
-		"remove keys that Cloudinary does not sign with any more, and endpoints with a receiver that nobody needs")
+	errShare = fmt.Errorf("the keys in this namespace's Secrets for the product environment exceed %d bytes. "+
+		"Put them into fewer Secrets, or remove keys that Cloudinary no longer signs with", MaxBytes)
+	errFull = errors.New("the Secret with the keys of all product environments is full, and this namespace has used its share of it. " +
+		"Remove keys that Cloudinary no longer signs with, and endpoints with a receiver that nobody needs")
 )
 
 // Fit returns the part of an environment's next keys that the Secret's data has room for, and the

@@ -61,7 +61,7 @@ func (k Key) Counts(now time.Time) bool { return k.NotAfter == nil || now.Before
 // String tells the id alone.
 func (k Key) String() string { return "key " + k.ID }
 
-// Format shows what String shows, whatever the verb: %d or %x would otherwise print the secret.
+// Format shows what String shows, for every verb: %d or %x would otherwise print the secret.
 func (k Key) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, k.String()) }
 
 // MarshalLog shows logr what String shows.
