@@ -34,7 +34,7 @@ func (e *environmentPass) applySome(ctx context.Context, in *plan.Input, steps [
 	env := e.env
 	a := &applier{environmentPass: e, in: in, done: map[plan.Key]bool{}, told: map[told][]string{}, full: map[string]string{}}
 	defer a.tell()
-	steps, barred = env.Bars.Pass(slices.DeleteFunc(slices.Clone(steps), a.cannot), a.fingerprint, e.Now())
+	steps, barred = env.WriteBlocks.Admit(slices.DeleteFunc(slices.Clone(steps), a.cannot), a.fingerprint, e.Now())
 	affordable := env.Affordable(steps, e.Now())
 	env.Short = len(steps) - affordable
 	steps = steps[:min(affordable, stepsPerRound)]
@@ -44,7 +44,7 @@ func (e *environmentPass) applySome(ctx context.Context, in *plan.Input, steps [
 	a.hold(ctx, steps)
 	for len(steps) > 0 && !a.ended && !env.Backoff.Waiting(e.Now()) && e.Now().Before(e.until) {
 		n := max(1, creates(steps))
-		if !env.Bars.Shut(a.fingerprint(steps[0]), e.Now()) && a.prepare(ctx, steps[:n]) {
+		if !env.WriteBlocks.Blocked(a.fingerprint(steps[0]), e.Now()) && a.prepare(ctx, steps[:n]) {
 			for _, s := range steps[:n] {
 				if err := a.step(ctx, s); err != nil {
 					return nil, nil, err
@@ -212,7 +212,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		return out, nil
 	}
 	creds, ok := a.Credentials(s)
-	if !ok || a.env.Backoff.Waiting(a.Now()) || a.env.Bars.Shut(a.directory.Fingerprint(creds), a.Now()) {
+	if !ok || a.env.Backoff.Waiting(a.Now()) || a.env.WriteBlocks.Blocked(a.directory.Fingerprint(creds), a.Now()) {
 		out := plan.Outcome{Result: plan.NotSent}
 		plan.Apply(a.in, s, out)
 		return out, nil
@@ -243,7 +243,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		a.succeeded(ctx, creds, s, out)
 	case cloudinary.IsUnauthorized(err):
 		logf.FromContext(ctx).Info("Cloudinary does not let the credentials change a trigger", "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "error", err.Error(), "requestID", cloudinary.RequestID(err))
-		a.env.Raise(a.directory.Fingerprint(creds), s, verdict.WritesRefused(err), a.Now(), a.jittered)
+		a.env.BlockWrites(a.directory.Fingerprint(creds), s, verdict.WritesRefused(err), a.Now(), a.jittered)
 	case out.Result == plan.NotSent, out.Result == plan.Unknown:
 		a.failed(ctx, a.env, creds, err)
 	case out.Result == plan.Gone:

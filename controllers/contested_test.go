@@ -45,7 +45,7 @@ func TestFightOverAFinalizerIsTold(t *testing.T) {
 	f.eventually(func() error {
 		f.get(ep)
 		c := meta.FindStatusCondition(ep.Status.Conditions, v1alpha1.ConditionReady)
-		if c == nil || !strings.Contains(c.Message, "keeps taking off the finalizer") || !strings.Contains(c.Message, `"secret-sync"`) {
+		if c == nil || !strings.Contains(c.Message, "keeps removing the finalizer") || !strings.Contains(c.Message, `"secret-sync"`) {
 			return fmt.Errorf("nothing tells of the fight: %+v", c)
 		}
 		return nil

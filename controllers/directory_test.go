@@ -40,7 +40,7 @@ func TestAListWithoutRoomIsAFailure(t *testing.T) {
 			fmt.Sprintf(`,"filter":{"==":[{"var":"a"},"%d%s"]}`, i, strings.Repeat("x", 8<<10)))
 	}
 	r, creds := f.caller()
-	env := &memory.Environment{}
+	env := &memory.EnvironmentState{}
 	listed := func() bool {
 		ok, err := r.list(t.Context(), env, creds)
 		f.must(err)
@@ -62,7 +62,7 @@ func TestCredentialsAreAcceptedWhenTheirListIsKept(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, simulator.Options{})
 	r, creds := f.caller()
-	env := r.directory.Environment(creds.Environment())
+	env := r.directory.State(creds.Environment())
 	env.Lock() // as a pass of the environment has it
 	done := make(chan error, 1)
 	go func() {
@@ -101,10 +101,10 @@ func TestCredentialsThatComeBackListFirst(t *testing.T) {
 	f.must(err)
 	key := plan.Key{Namespace: f.namespace, Name: "cloudinary"}
 	g := &resolve.Scope{
-		Environment: creds.Environment(), Members: []plan.Key{key},
+		Environment: creds.Environment(), Secrets: []plan.Key{key},
 		World: &resolve.World{Secret: r.directory.Secret, Accepted: r.directory.IsAccepted},
 	}
-	env := r.directory.Environment(creds.Environment())
+	env := r.directory.State(creds.Environment())
 	lists := func(accepted bool, want int) {
 		t.Helper()
 		r.directory.SetSecret(key, resolve.Secret{Credentials: creds})

@@ -16,7 +16,7 @@ import (
 // succeeded notes what a call has changed.
 func (a *applier) succeeded(ctx context.Context, creds cloudinary.Credentials, s plan.Step, out plan.Outcome) {
 	a.env.Backoff.Succeed()
-	a.env.Bars.Lower(a.directory.Fingerprint(creds))
+	a.env.WriteBlocks.Unblock(a.directory.Fingerprint(creds))
 	a.note(ctx, s, out)
 	if s.Unlisted {
 		a.refute(ctx, s)

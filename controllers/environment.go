@@ -34,7 +34,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 		r.Metrics.forgetCloud(unit.Environment.CloudName)
 		return r.keepLastKeys(ctx, s)
 	}
-	env := r.directory.Environment(unit.Environment)
+	env := r.directory.State(unit.Environment)
 	env.Lock()
 	defer env.Unlock()
 	e := &environmentPass{Reconciler: r, Scope: s, env: env, until: begun.Add(maxPass), setAside: map[plan.Key]bool{}}
@@ -42,7 +42,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 	if err := e.observe(ctx); err != nil {
 		return 0, err
 	}
-	r.wakeAll(s.Outsiders())
+	r.wakeAll(s.UnacceptedSecrets())
 	keys, _, keysErr := r.keepKeys(ctx, s)
 	if errors.Is(keysErr, errNotLeader) {
 		return 0, keysErr
@@ -168,7 +168,7 @@ func (e *environmentPass) storeHandovers(ctx context.Context, p plan.Plan) error
 	takers := slices.DeleteFunc(slices.Clone(e.Order), func(key plan.Key) bool { return !handover.Has(key) })
 	err := e.atOnce(takers, func(key plan.Key) error {
 		v := p.Verdicts[key]
-		if handover.Takes(key, e.Stored(key)) {
+		if handover.Receives(key, e.Stored(key)) {
 			return e.store(ctx, key, slices.Concat(v.Records, v.Giving))
 		}
 		return e.confirm(ctx, e.Triggers[key])
@@ -190,7 +190,7 @@ func (e *environmentPass) storeHandovers(ctx context.Context, p plan.Plan) error
 func (e *environmentPass) freeze(handover plan.Handover) {
 	for _, key := range e.Order {
 		if o := e.Object(key); handover.Concerns(key) {
-			o.Stance, o.Records = plan.Holds, e.Stored(key)
+			o.Stance, o.Records = plan.Keeps, e.Stored(key)
 			e.setAside[key] = true
 		}
 	}
@@ -200,5 +200,5 @@ func (e *environmentPass) freeze(handover plan.Handover) {
 // write may have been lost: nobody knows which of the statuses has the record now, so that none may
 // be changed because of another.
 func (e *environmentPass) frozen(o *plan.Object) bool {
-	return e.setAside[o.Key] && o.Stance == plan.Holds
+	return e.setAside[o.Key] && o.Stance == plan.Keeps
 }

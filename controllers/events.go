@@ -51,7 +51,7 @@ func (a *applier) tell() {
 	}
 	for k, changed := range a.told {
 		text := texts[k.cause]
-		a.event(a.Triggers[k.object].CloudinaryTrigger, corev1.EventTypeNormal, text.reason, text.note, excerpt.Shorten(strings.Join(changed, ", "), verdict.MaxNote))
+		a.event(a.Triggers[k.object].CloudinaryTrigger, corev1.EventTypeNormal, text.reason, text.note, excerpt.Shorten(strings.Join(changed, ", "), verdict.MaxEventText))
 	}
 }
 
@@ -68,7 +68,7 @@ func (r *Reconciler) tellTurn(o client.Object, before, after []metav1.Condition)
 	case turn.Nothing:
 	case turn.Trouble:
 		stalled := meta.FindStatusCondition(after, v1alpha1.ConditionStalled)
-		r.Events.Eventf(o, nil, corev1.EventTypeWarning, stalled.Reason, "Reconcile", "%s", excerpt.Shorten(stalled.Message, verdict.MaxNote))
+		r.Events.Eventf(o, nil, corev1.EventTypeWarning, stalled.Reason, "Reconcile", "%s", excerpt.Shorten(stalled.Message, verdict.MaxEventText))
 	case turn.WellAgain:
 		r.Events.Eventf(o, nil, corev1.EventTypeNormal, v1alpha1.ReasonReady, "Reconcile", "Well again: accepted and synced.")
 	}

@@ -17,9 +17,9 @@ import (
 
 // putFinalizer puts the finalizer on a Secret, unless somebody keeps taking it off and it has to
 // wait.
-func (p *secretPass) putFinalizer(ctx context.Context, secret *metav1.PartialObjectMetadata, h *memory.Hold) error {
+func (p *secretPass) putFinalizer(ctx context.Context, secret *metav1.PartialObjectMetadata, h *memory.SecretFinalizer) error {
 	if controllerutil.ContainsFinalizer(secret, v1alpha1.Finalizer) {
-		h.Held = true
+		h.Present = true
 		return nil
 	}
 	if !h.Missing(secret.DeletionTimestamp != nil, p.Now()) {
@@ -28,24 +28,24 @@ func (p *secretPass) putFinalizer(ctx context.Context, secret *metav1.PartialObj
 	if err := p.addFinalizer(ctx, secret); err != nil {
 		return err
 	}
-	h.Held = secret.DeletionTimestamp == nil
+	h.Present = secret.DeletionTimestamp == nil
 	return nil
 }
 
 // tellWaiting leaves an Event on a Secret that is to go and is still needed, each time when there
 // is something else to say.
-func (p *secretPass) tellWaiting(secret *metav1.PartialObjectMetadata, h *memory.Hold) {
+func (p *secretPass) tellWaiting(secret *metav1.PartialObjectMetadata, h *memory.SecretFinalizer) {
 	if secret.DeletionTimestamp == nil || !controllerutil.ContainsFinalizer(secret, v1alpha1.Finalizer) {
 		return
 	}
 	text := verdict.NeededBy(p.world, p.key)
-	if text == h.Waits {
+	if text == h.LastEvent {
 		return
 	}
-	h.Waits = text
+	h.LastEvent = text
 	if p.Events != nil {
 		p.Events.Eventf(secret, nil, corev1.EventTypeWarning, "DeletionWaits", "Hold",
 			"The Secret is held until nothing needs its credentials any more: %s; or end the wait with the annotation %s: \"true\", which leaves the triggers behind",
-			excerpt.Shorten(text, verdict.MaxNote-len(v1alpha1.AnnotationAbandon)), v1alpha1.AnnotationAbandon)
+			excerpt.Shorten(text, verdict.MaxEventText-len(v1alpha1.AnnotationAbandon)), v1alpha1.AnnotationAbandon)
 	}
 }

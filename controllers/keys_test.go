@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
@@ -208,7 +209,7 @@ func TestKeysOfAnotherTeamNeitherCountNorDisplace(t *testing.T) {
 	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { naming(ep, simulator.DefaultAPIKey, second.APIKey) })
 	f.eventually(func() error { return f.countsFor(ep, ownKey, "222222222222222 second-secret") })
 	f.eventually(func() error {
-		if message := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); message != verdict.Sentence(verdict.SpecAccepted) {
+		if message := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); message != check.Sentence(verdict.SpecAccepted) {
 			return fmt.Errorf("message is %q", message)
 		}
 		return nil
@@ -419,7 +420,7 @@ func TestWhatKeepsKeysFromCountingIsSaid(t *testing.T) {
 	})
 	f.put(secret, "signing.8", "")
 	f.eventually(func() error {
-		if got := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); got != verdict.Sentence(verdict.SpecAccepted) {
+		if got := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); got != check.Sentence(verdict.SpecAccepted) {
 			return fmt.Errorf("message is %q", got)
 		}
 		return nil

@@ -19,7 +19,7 @@ import (
 // list calls GET /triggers, and reports whether there is a list now. The caller records that the
 // credentials are accepted, once the list is where a pass finds it. The error is errNotLeader, or
 // the context's.
-func (r *Reconciler) list(ctx context.Context, env *memory.Environment, creds cloudinary.Credentials) (bool, error) {
+func (r *Reconciler) list(ctx context.Context, env *memory.EnvironmentState, creds cloudinary.Credentials) (bool, error) {
 	r.reach(BeforeList)
 	callCtx, cancel, err := r.fenced(ctx)
 	if err != nil {
@@ -60,7 +60,7 @@ func sizeOf(triggers []cloudinary.Trigger) int {
 
 // failed records why a call failed, and for how long to wait. Refused credentials are the Secret's
 // matter and not the environment's.
-func (r *Reconciler) failed(ctx context.Context, env *memory.Environment, creds cloudinary.Credentials, err error) {
+func (r *Reconciler) failed(ctx context.Context, env *memory.EnvironmentState, creds cloudinary.Credentials, err error) {
 	logf.FromContext(ctx).Info("A call to Cloudinary failed", "error", cloudinary.Detail(err), "requestID", cloudinary.RequestID(err))
 	if cloudinary.IsUnauthorized(err) {
 		r.directory.SetAccepted(creds, false)
@@ -75,8 +75,8 @@ func (e *environmentPass) observe(ctx context.Context) error {
 	if !e.env.WantsList(e.Now()) {
 		return nil
 	}
-	for _, key := range e.Members {
-		creds, ok := e.World.Member(key, e.Environment)
+	for _, key := range e.Secrets {
+		creds, ok := e.World.AcceptedCredentials(key, e.Environment)
 		if !ok {
 			continue
 		}
@@ -91,7 +91,7 @@ func (e *environmentPass) observe(ctx context.Context) error {
 			return err
 		}
 	}
-	e.env.Schedule.Unable(e.Now().Add(e.jittered(e.Options.SyncInterval)))
+	e.env.Schedule.NoCredentials(e.Now().Add(e.jittered(e.Options.SyncInterval)))
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (e *environmentPass) observe(ctx context.Context) error {
 func (e *environmentPass) weigh(ctx context.Context) {
 	if doubt := e.env.Weigh(e.input(), e.Now()); doubt != nil {
 		logf.FromContext(ctx).Info("Cloudinary's list leaves out most triggers of the operator, and is believed when a second one does too",
-			"absent", doubt.Absent, "held", doubt.Held)
+			"absent", doubt.Absent, "held", doubt.Expected)
 	}
 }
 

@@ -26,8 +26,8 @@ type applier struct {
 type environmentPass struct {
 	*Reconciler
 	*resolve.Scope
-	env   *memory.Environment // locked
-	until time.Time           // when no further step is taken
+	env   *memory.EnvironmentState // locked
+	until time.Time                // when no further step is taken
 	// setAside are objects to which the API server lets nothing be written now: no step is taken
 	// for them in this pass, and the others go on. failures are why.
 	setAside map[plan.Key]bool

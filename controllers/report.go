@@ -27,7 +27,7 @@ func (e *environmentPass) report(ctx context.Context, last converged, k verdict.
 		t, o := e.Triggers[key], e.Object(key)
 		if t.IsPrimary {
 			v := last.Verdicts[key]
-			a, wake := verdict.Trigger(e.Scope, t, v, &use, verdict.Calls{Failed: e.env.Backoff.Problem, Barred: last.barred[key], Short: e.env.Short > 0})
+			a, wake := verdict.Trigger(e.Scope, t, v, &use, verdict.Calls{Failed: e.env.Backoff.Problem, WritesBlocked: last.barred[key], Short: e.env.Short > 0})
 			e.wakeAll(wake)
 			return e.finishTrigger(ctx, t, a, resolve.WithRecords(t.Status.Registrations, e.Environment, o.Records), v.Observed)
 		}
@@ -54,7 +54,7 @@ func (e *environmentPass) reportElsewhere(ctx context.Context, t *resolve.Trigge
 // nothing any more.
 func (r *Reconciler) finishTrigger(ctx context.Context, t *resolve.Trigger, a verdict.Assessment, registrations []v1alpha1.Registration, observed []plan.Comparison) error {
 	if p := a.DeletionWaits(t); p != nil {
-		r.event(t.CloudinaryTrigger, corev1.EventTypeWarning, "DeletionWaits", "%s", excerpt.Shorten(p.Message, verdict.MaxNote))
+		r.event(t.CloudinaryTrigger, corev1.EventTypeWarning, "DeletionWaits", "%s", excerpt.Shorten(p.Message, verdict.MaxEventText))
 	}
 	status := verdict.TriggerStatus(t, a, registrations, observed, metav1.NewTime(r.Now()))
 	if len(registrations) == 0 && len(t.Before) > 0 {
@@ -107,18 +107,18 @@ func (e *environmentPass) reportUnread(ctx context.Context, k verdict.Keys) erro
 // reportEndpoints writes the status of the environment's endpoints.
 func (e *environmentPass) reportEndpoints(ctx context.Context, urls int, k verdict.Keys) error {
 	var errs []error
-	state := verdict.EnvironmentState{
+	state := verdict.EnvironmentSummary{
 		Calls: verdict.Calls{Failed: e.env.Backoff.Problem}, Unread: !e.env.Schedule.Known(), URLs: urls, Limit: e.Options.URLLimit,
 	}
 	use := verdict.Usage{Waiting: e.env.Short, Limit: e.Options.URLLimit}
-	use.Share, use.Plan = e.env.Budget.Allowance()
+	use.CallShare, use.CallLimit = e.env.Budget.Allowance()
 	if !state.Unread {
 		use.URLs = &state.URLs
 	}
 	for i := range e.Endpoints {
 		ep := &e.Endpoints[i]
-		creds, _ := e.World.Member(ep.Secret, e.Environment)
-		a := verdict.Endpoint(e.Scope, ep, state, e.env.Bars.Why(e.directory.Fingerprint(creds)), k)
+		creds, _ := e.World.AcceptedCredentials(ep.Secret, e.Environment)
+		a := verdict.Endpoint(e.Scope, ep, state, e.env.WriteBlocks.Cause(e.directory.Fingerprint(creds)), k)
 		errs = append(errs, e.finishEndpoint(ctx, e.World, ep, a, use))
 	}
 	return errors.Join(errs...)

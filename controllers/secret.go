@@ -120,7 +120,7 @@ func (p *secretPass) tryCredentials(ctx context.Context, b *memory.Backoff, cred
 	if p.directory.IsAccepted(creds) { // while this pass was on its way
 		return true, nil
 	}
-	probe := p.directory.NewEnvironment()
+	probe := p.directory.NewState()
 	accepted, err := p.list(ctx, probe, creds)
 	if err != nil {
 		return false, err
@@ -130,10 +130,10 @@ func (p *secretPass) tryCredentials(ctx context.Context, b *memory.Backoff, cred
 		return false, nil
 	}
 	b.Succeed()
-	env := p.directory.Environment(creds.Environment())
+	env := p.directory.State(creds.Environment())
 	env.Lock()
 	defer env.Unlock()
-	env.Adopt(probe, p.Now())
+	env.MergeProbe(probe, p.Now())
 	// Only now: the Secrets with equal credentials wake the environment, whose pass would list once
 	// more.
 	p.directory.SetAccepted(creds, true)
@@ -158,7 +158,7 @@ func (p *secretPass) syncSecret(ctx context.Context, used bool) (resolve.Secret,
 		p.directory.ForgetSecret(p.key)
 		return resolve.Secret{}, p.removeFinalizer(ctx, read.seen)
 	}
-	hold := p.directory.Hold(p.key, string(read.seen.UID))
+	hold := p.directory.Finalizer(p.key, string(read.seen.UID))
 	state := read.state
 	if state.ResourceVersion, err = p.holdSecret(ctx, read.seen.DeepCopy(), state, hold); err != nil {
 		return p.secretRefused(err)
@@ -232,7 +232,7 @@ func (p *secretPass) wakeIfThere(ctx context.Context) {
 // unless it was, and triggers that were written with it are still there: their owner is to notice,
 // and to repair it, before it goes. What cannot be credentials, by its type, is let go in any case.
 // It returns the Secret's version.
-func (p *secretPass) holdSecret(ctx context.Context, secret *metav1.PartialObjectMetadata, state resolve.Secret, h *memory.Hold) (string, error) {
+func (p *secretPass) holdSecret(ctx context.Context, secret *metav1.PartialObjectMetadata, state resolve.Secret, h *memory.SecretFinalizer) (string, error) {
 	switch {
 	case state.Problem == nil:
 		err := p.putFinalizer(ctx, secret, h)
@@ -240,7 +240,7 @@ func (p *secretPass) holdSecret(ctx context.Context, secret *metav1.PartialObjec
 	case !state.Foreign && p.world.WroteWith(p.key):
 		return secret.ResourceVersion, nil
 	default:
-		h.Held = false
+		h.Present = false
 		return secret.ResourceVersion, p.removeFinalizer(ctx, secret)
 	}
 }
@@ -263,7 +263,7 @@ func (p *secretPass) secretRefused(err error) (resolve.Secret, error) {
 // nextHold is how long until a Secret is to be looked at again for the sake of its finalizer; zero:
 // no time in particular.
 func (p *secretPass) nextHold(uid string) time.Duration {
-	at := p.directory.Hold(p.key, uid).NextLook(p.Now())
+	at := p.directory.Finalizer(p.key, uid).NextLook(p.Now())
 	if at.IsZero() {
 		return 0
 	}

@@ -59,7 +59,7 @@ func TestTheCacheKeepsLittleOfAnObject(t *testing.T) {
 	wantTrigger.Status.LastNotification = nil
 	wantEndpoint.Status.Receiver = nil
 	wantEndpoint.Spec.AllowedTriggers.Namespaces.Selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-		{Key: "has 4097 bytes of keys and values, and may have 4096 at most", Operator: resolve.AbridgedSelector},
+		{Key: "has 4097 bytes of keys and values, but the maximum is 4096", Operator: resolve.AbridgedSelector},
 	}}
 	for _, c := range []struct{ given, want client.Object }{{trigger, wantTrigger}, {endpoint, wantEndpoint}, {metadataOf("Secret"), wantSecret}} {
 		for _, o := range []client.Object{c.given, c.want} {
@@ -206,7 +206,7 @@ func TestATriggerThatBecomesTooLargeKeepsWhatItHas(t *testing.T) {
 	ready(f, trigger)
 	change(f, trigger, func(t *v1alpha1.CloudinaryTrigger) { t.Spec.PayloadTemplate = rawJSON(fatText()) })
 	message := becomes(f, trigger, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonInvalidPayloadTemplate)
-	if want := fmt.Sprintf("spec.payloadTemplate: has %d bytes, and may have 16384 at most as compact JSON.", len(fatText())); message != want {
+	if want := fmt.Sprintf("spec.payloadTemplate: has %d bytes, but the maximum is 16384 as compact JSON.", len(fatText())); message != want {
 		t.Errorf("message %q, want %q", message, want)
 	}
 	if got := len(f.places()); got != 1 {

@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// CloudinaryTrigger makes Cloudinary notify a NotificationEndpoint of one or more event types. Each event type
-// is one trigger at Cloudinary, kept equal to the spec.
+// CloudinaryTrigger makes Cloudinary notify a NotificationEndpoint of one or more event types. Each
+// event type is one trigger at Cloudinary, which the operator keeps equal to the spec.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -27,10 +27,8 @@ type CloudinaryTrigger struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says what Cloudinary is to notify the endpoint of. For server-side apply it is one value: who applies it sets
-	// all of it, and what is absent is said by that, too.
-	// +required
-	// +structType=atomic
+	// spec is the event types and settings of the triggers. For server-side apply it is one value:
+	// a client that applies it sets all of it, and absent fields get their defaults.
 	Spec CloudinaryTriggerSpec `json:"spec,omitzero"`
 
 	// status is what the manager found and did.
@@ -39,75 +37,57 @@ type CloudinaryTrigger struct {
 	Status CloudinaryTriggerStatus `json:"status,omitzero"`
 }
 
-// CloudinaryTriggerSpec says what Cloudinary is to notify the endpoint of. An absent optional field means
-// Cloudinary's default, and that is enforced too.
+// CloudinaryTriggerSpec is the event types and settings of the triggers. An absent optional field
+// means Cloudinary's default, and the operator enforces that too.
 type CloudinaryTriggerSpec struct {
-	// endpointRef names the NotificationEndpoint that is notified. It may change: the triggers move with it.
+	// endpointRef names the NotificationEndpoint that is notified. It may change: the triggers move
+	// with it.
 	// +required
 	EndpointRef EndpointReference `json:"endpointRef,omitzero"`
 
-	// eventTypes are the kinds of event to be notified of, in Cloudinary's words, for example upload or
-	// resource_tags_changed; all stands for every kind. Each becomes one trigger at Cloudinary. A name that is not
-	// known to the operator is tried nevertheless, since Cloudinary may add to them.
-	// +required
-	// +listType=set
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^[a-z][a-z0-9_]*$'))",message="eventTypes are Cloudinary's names: lower-case letters, digits and underscores, starting with a letter, for example upload or resource_tags_changed"
+	// eventTypes are the types of events to notify, by Cloudinary's names, for example upload or
+	// resource_tags_changed; all means every type. Each one becomes one trigger at Cloudinary. The
+	// operator also tries a name that it does not know, because Cloudinary may add event types.
 	EventTypes []string `json:"eventTypes,omitempty"`
 
-	// additive says what happens where a single API call names a notification_url of its own. true: the trigger fires
-	// besides it. false or absent: the call's own URL is notified instead of this one.
-	// +optional
+	// additive decides what happens if an API call names its own notification_url. true: the
+	// trigger fires as well. false or absent: Cloudinary notifies only the URL of the call.
 	Additive *bool `json:"additive,omitempty"`
 
-	// filter is a JSONLogic rule over the notification's top-level fields; the trigger fires only where it is true.
-	// For example {"==": [{"var": "resource_type"}, "image"]}. At most 16 KB and 32 levels. Absent or {}: every event of the type.
-	// +optional
-	// +mapType=atomic
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
+	// filter is a JSONLogic rule over the notification's top-level fields. The trigger fires only
+	// if the rule is true, for example {"==": [{"var": "resource_type"}, "image"]}. At most 16 KB
+	// and 32 levels. Absent or {}: every event of the type.
 	Filter *runtime.RawExtension `json:"filter,omitempty"`
 
-	// payloadTemplate replaces the body that is sent: a JSON object whose strings may hold Mustache placeholders, for
-	// example {"id": "{{asset.public_id}}"}. At most 16 KB as compact JSON and 32 levels. Absent or {}: Cloudinary's own body.
-	// +optional
-	// +mapType=atomic
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
+	// payloadTemplate replaces the body of the notification: a JSON object whose strings may have
+	// Mustache placeholders, for example {"id": "{{asset.public_id}}"}. At most 16 KB as compact
+	// JSON and 32 levels. Absent or {}: Cloudinary's own body.
 	PayloadTemplate *runtime.RawExtension `json:"payloadTemplate,omitempty"`
 
-	// authScheme chooses the headers that prove where a notification comes from. default: both kinds of signature;
-	// legacy_hmac: without X-Cld-Signature_v2; eddsa_v2: with X-Cld-Signature_v2 alone. Absent: default.
-	// +optional
+	// authScheme selects the headers that prove where a notification comes from. default: both
+	// kinds of signature; legacy_hmac: without X-Cld-Signature_v2; eddsa_v2: only
+	// X-Cld-Signature_v2. Absent: default.
 	AuthScheme AuthScheme `json:"authScheme,omitempty"`
 
-	// adoptionPolicy says what happens to a trigger that exists already at the same URL and event type.
-	// Adopt or absent: it is taken over, and changed where it differs. Refuse: it is left alone, and this object is not accepted.
-	// +optional
+	// adoptionPolicy decides what happens to an existing trigger at the same URL and event type.
+	// Adopt or absent: the operator takes it over, and changes it if it differs. Refuse: the
+	// operator does not touch it, and does not accept this object.
 	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
 
-	// deletionPolicy says what happens at Cloudinary when this object, or an event type of it, goes away.
-	// Delete: the triggers are deleted. Retain: they are left as they are. Absent: what was created by the operator
-	// is deleted, what was adopted is left.
-	// +optional
+	// deletionPolicy decides what happens at Cloudinary if this object, or one of its event types,
+	// is deleted. Delete: the operator deletes the triggers. Retain: they stay as they are. Absent:
+	// the operator deletes triggers that it created, and leaves those that it adopted.
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// managementPolicy says how far the operator may go. Enforce or absent: it makes Cloudinary equal to the
-	// spec. Observe: it reports the difference and writes nothing at Cloudinary, ever.
-	// +optional
+	// managementPolicy decides whether the operator writes. Enforce or absent: it makes Cloudinary
+	// equal to the spec. Observe: it reports differences and never writes at Cloudinary.
 	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
 }
 
 // EndpointReference names a NotificationEndpoint.
 type EndpointReference struct {
-	// namespace of the endpoint. Absent: the namespace of the trigger. Another one must allow it in its spec.allowedTriggers.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// namespace of the endpoint. Absent: the namespace of the trigger. An endpoint in another
+	// namespace must allow it in its spec.allowedTriggers.
 	Namespace string `json:"namespace,omitempty"`
 
 	// name of the endpoint.
@@ -118,19 +98,17 @@ type EndpointReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// AuthScheme is Cloudinary's word for the signatures a notification carries.
-// +kubebuilder:validation:Enum=default;legacy_hmac;eddsa_v2
+// AuthScheme is Cloudinary's name for the kind of signatures of a notification.
 type AuthScheme string
 
-// The authentication schemes, in Cloudinary's words.
+// The authentication schemes, by Cloudinary's names.
 const (
 	AuthSchemeDefault    AuthScheme = "default"
 	AuthSchemeLegacyHMAC AuthScheme = "legacy_hmac"
 	AuthSchemeEdDSAV2    AuthScheme = "eddsa_v2"
 )
 
-// AdoptionPolicy says what happens to a trigger that exists already.
-// +kubebuilder:validation:Enum=Adopt;Refuse
+// AdoptionPolicy decides what happens to an existing trigger.
 type AdoptionPolicy string
 
 // The adoption policies.
@@ -139,8 +117,7 @@ const (
 	AdoptionPolicyRefuse AdoptionPolicy = "Refuse"
 )
 
-// DeletionPolicy says what happens at Cloudinary to what an object no longer wants.
-// +kubebuilder:validation:Enum=Delete;Retain
+// DeletionPolicy decides what happens at Cloudinary to triggers that an object no longer asks for.
 type DeletionPolicy string
 
 // The deletion policies.
@@ -149,8 +126,7 @@ const (
 	DeletionPolicyRetain DeletionPolicy = "Retain"
 )
 
-// ManagementPolicy says how far the operator may go.
-// +kubebuilder:validation:Enum=Enforce;Observe
+// ManagementPolicy decides whether the operator writes at Cloudinary.
 type ManagementPolicy string
 
 // The management policies.
@@ -161,46 +137,35 @@ const (
 
 // CloudinaryTriggerStatus is what the manager found and did.
 type CloudinaryTriggerStatus struct {
-	// conditions say whether the spec can be honored (Accepted), whether Cloudinary has exactly it (Synced),
-	// and whether both hold (Ready). Reconciling and Stalled are there for tools that follow kstatus.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=16
+	// conditions report whether the operator accepts the spec (Accepted), whether Cloudinary has
+	// exactly what it says (Synced), and whether both are true (Ready). Reconciling and Stalled are
+	// for tools that follow kstatus.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the metadata.generation that the conditions speak of; -1 before the manager's first look.
-	// +optional
-	// +kubebuilder:default=-1
-	// +kubebuilder:validation:Minimum=-1
+	// observedGeneration is the metadata.generation of the conditions; -1 before the manager's
+	// first look.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// eventTypes are those of the spec in one line, for kubectl get: the first of them, and how many more there are.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
+	// eventTypes are those of the spec in one line, for kubectl get: the first ones, and the number
+	// of further ones.
 	EventTypes string `json:"eventTypes,omitempty"`
 
-	// registrations are the triggers at Cloudinary that this object holds, by product environment, Secret and URL.
-	// More than one is normal only while triggers move. The operator relies on them: a trigger is the operator's own if
-	// its id stands here.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
+	// registrations are the triggers at Cloudinary that this object holds, by product environment,
+	// Secret and URL. More than one is normal only while triggers move. The operator relies on
+	// them: a trigger belongs to the operator if its id is recorded here.
 	Registrations []Registration `json:"registrations,omitempty"`
 
-	// observed compares the spec with Cloudinary, by event type, where spec.managementPolicy is Observe.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
+	// observed compares the spec with Cloudinary, by event type, if spec.managementPolicy is
+	// Observe.
 	Observed []ObservedTrigger `json:"observed,omitempty"`
 
-	// lastNotification is the last notification of this trigger that the bundled receiver stored, brought up to date at most once a minute.
-	// +optional
+	// lastNotification is the last notification of this trigger that the bundled receiver stored,
+	// updated at most once a minute.
 	LastNotification *NotificationStatus `json:"lastNotification,omitempty"`
 }
 
-// Registration is what one object holds in one product environment, under one Secret, at one URL.
+// Registration is the triggers that one object holds in one product environment, with one Secret,
+// at one URL.
 type Registration struct {
 	// apiBase is the base of the Admin API, for example https://api.cloudinary.com.
 	// +required
@@ -214,21 +179,13 @@ type Registration struct {
 	// +kubebuilder:validation:MaxLength=253
 	CloudName string `json:"cloudName,omitempty"`
 
-	// secretRef is the Secret whose credentials the triggers were written with.
-	// +required
+	// secretRef is the Secret whose credentials wrote the triggers.
 	SecretRef NamespacedSecretReference `json:"secretRef,omitzero"`
 
-	// url is what the triggers notify.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=2500
+	// url is the URL that the triggers notify.
 	URL string `json:"url,omitempty"`
 
-	// triggers are the triggers, one an event type.
-	// +required
-	// +listType=atomic
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=256
+	// triggers are the triggers, one for each event type.
 	Triggers []RegisteredTrigger `json:"triggers,omitempty"`
 }
 
@@ -247,15 +204,14 @@ type NamespacedSecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Origin says how a trigger came to be the operator's.
-// +kubebuilder:validation:Enum=Created;Adopted
+// Origin is how a trigger became the operator's.
 type Origin string
 
 // The origins.
 const (
-	// OriginCreated means the operator made it.
+	// OriginCreated means that the operator created it.
 	OriginCreated Origin = "Created"
-	// OriginAdopted means it was there before, and was taken over.
+	// OriginAdopted means that it existed before, and the operator took it over.
 	OriginAdopted Origin = "Adopted"
 )
 
@@ -267,19 +223,15 @@ type RegisteredTrigger struct {
 	// +kubebuilder:validation:MaxLength=64
 	EventType string `json:"eventType,omitempty"`
 
-	// id is Cloudinary's id of the trigger. Absent while it is being created, then intendedAt is set, or still to be created again.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
+	// id is Cloudinary's id of the trigger. Absent while the trigger is being created (then
+	// intendedAt is set), or before it is created again.
 	ID string `json:"id,omitempty"`
 
-	// origin says whether the operator created the trigger or adopted it.
-	// +required
+	// origin reports whether the operator created the trigger or adopted it.
 	Origin Origin `json:"origin,omitempty"`
 
-	// intendedAt is the time, by Cloudinary's clock, before the call that was to create the trigger. It is there until
-	// a list of all triggers has shown what became of that call.
-	// +optional
+	// intendedAt is the time, by Cloudinary's clock, before the call that creates the trigger. It
+	// stays until a list of all triggers has shown the result of that call.
 	IntendedAt *metav1.MicroTime `json:"intendedAt,omitempty"`
 
 	// differences are the fields in which Cloudinary differs from the spec.
@@ -288,15 +240,13 @@ type RegisteredTrigger struct {
 	// +kubebuilder:validation:MaxItems=8
 	Differences []FieldDifference `json:"differences,omitempty"`
 
-	// remembered is what the operator needs to tell its own writes from somebody else's. Its form is the operator's own, and may change:
-	// where it cannot be read, nothing is remembered.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
+	// remembered lets the operator tell its own writes from those of others. Its format is internal
+	// and may change. If it cannot be read, nothing is remembered.
 	Remembered string `json:"remembered,omitempty"`
 }
 
-// FieldDifference is a field in which Cloudinary differs from the spec. Values are cut to 256 bytes.
+// FieldDifference is a field in which Cloudinary differs from the spec. Values are cut to 256
+// bytes.
 type FieldDifference struct {
 	// field is the field's name in the spec, or url.
 	// +required
@@ -325,10 +275,7 @@ type ObservedTrigger struct {
 	// +kubebuilder:validation:MaxLength=64
 	EventType string `json:"eventType,omitempty"`
 
-	// id is the id of the trigger at Cloudinary; absent where there is none.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
+	// id is the id of the trigger at Cloudinary; absent if there is none.
 	ID string `json:"id,omitempty"`
 
 	// differences are the fields in which Cloudinary differs from the spec.

@@ -70,8 +70,8 @@ func TestKubectlFindsTheKindsAndShowsWhatMatters(t *testing.T) {
 	}
 }
 
-// A default that is applied inside a list makes tools that compare a manifest with the live object see a difference for ever, and
-// one in the spec hides what absence means.
+// A default inside a list makes tools that compare a manifest with the live object see a difference
+// endlessly. A default in the spec hides what absence means.
 func TestOnlyStatusHasDefaults(t *testing.T) {
 	want := map[string]string{".status": "{}", ".status.observedGeneration": "-1"}
 	for _, plural := range []string{"cloudinarytriggers", "notificationendpoints"} {
@@ -84,7 +84,8 @@ func TestOnlyStatusHasDefaults(t *testing.T) {
 	}
 }
 
-// defaults finds the defaults of a schema by their paths, in which [] stands for the items of a list.
+// defaults finds the defaults of a schema by their paths, in which [] stands for the items of a
+// list.
 func defaults(schema *apiextensionsv1.JSONSchemaProps, path string) map[string]string {
 	found := map[string]string{}
 	if schema == nil {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package v1alpha1 is the API of the Cloudinary notifications operator: the two kinds, their
-// conditions and their reasons. It holds types and the table of reasons, decides nothing, and imports
-// apimachinery alone.
+// conditions and their reasons. It has types and the table of reasons, decides nothing, and imports
+// only apimachinery.
 //
 // +kubebuilder:object:generate=true
 // +groupName=notifications.cloudinary.dev

@@ -6,8 +6,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// NotificationEndpoint is an address that Cloudinary notifies, and the credentials of the product environment
-// in which it is registered.
+// NotificationEndpoint is an address that Cloudinary notifies, and the credentials of the product
+// environment in which it is registered.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -29,48 +29,36 @@ type NotificationEndpoint struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says which address is notified, by which product environment. For server-side apply it is one value: who applies
-	// it sets all of it, and what is absent is said by that, too.
-	// +required
-	// +structType=atomic
+	// spec is the address to notify and its product environment. For server-side apply it is one
+	// value: a client that applies it sets all of it, and absent fields get their defaults.
 	Spec NotificationEndpointSpec `json:"spec,omitzero"`
 
-	// status is what the manager found.
-	// +optional
-	// +kubebuilder:default={}
+	// status is the state that the operator found.
 	Status NotificationEndpointStatus `json:"status,omitzero"`
 }
 
-// NotificationEndpointSpec says which address is notified, by which product environment.
+// NotificationEndpointSpec is the address to notify and its product environment.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.url) != has(self.receiver)",message="exactly one of url and receiver must be set: url is somebody else's address, receiver is the bundled one"
 type NotificationEndpointSpec struct {
-	// credentialsSecretRef names a Secret in the same namespace with the product environment's credentials: either the key
-	// CLOUDINARY_URL (cloudinary://API_KEY:API_SECRET@CLOUD_NAME), or the keys cloud_name, api_key and api_secret, or
-	// CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY and CLOUDINARY_API_SECRET, or cloud_name and oauth_token; upload_prefix, where the Admin API is not at https://api.cloudinary.com.
-	// +required
+	// credentialsSecretRef names a Secret in the same namespace with the product environment's
+	// credentials: either the key CLOUDINARY_URL (cloudinary://API_KEY:API_SECRET@CLOUD_NAME), or
+	// the keys cloud_name, api_key and api_secret, or CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY and
+	// CLOUDINARY_API_SECRET, or cloud_name and oauth_token. Add upload_prefix if the Admin API is
+	// not at https://api.cloudinary.com.
 	CredentialsSecretRef LocalSecretReference `json:"credentialsSecretRef,omitzero"`
 
-	// url is the address to notify, where it is not the bundled receiver's. http and https; http is not encrypted.
-	// It must not carry credentials or a fragment. It may change: the triggers are moved.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[hH][tT][tT][pP][sS]?://[^/?#]')",message="url must be an http or https address, for example https://hooks.example.com/cloudinary"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="url must not carry credentials (the part before @): Cloudinary shows URLs to everybody who may list triggers; put a token in the path or query if you must"
-	// +kubebuilder:validation:XValidation:rule="!self.contains('#')",message="url must not have a fragment (the part from # on): it is never sent"
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^[!-~]+$') && !self.matches('%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)')",message="url is not a valid URL, for example because of a space, a character that is not ASCII or a malformed percent-encoding; percent-encode such characters, and write an international host name in punycode (xn--...)"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*%')",message="url must not have a percent-encoded character in its host name, which no server can have; write an international host name in punycode (xn--...)"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//(:|[^/?#]*:(0+|[0-9]{6,})?([/?#]|$))')",message="url must have a host name, and where there is a colon after it a port from 1 to 65535"
+	// url is the address to notify, if it is not the bundled receiver's. http and https; http is
+	// not encrypted. It must not have credentials or a fragment. It may change: the triggers move.
 	URL string `json:"url,omitempty"`
 
-	// receiver makes the bundled receiver terminate the URL, which is <baseURL>/v1/notifications/<namespace>/<name> of this object, and
-	// a part that cannot be guessed unless path is Plain. The whole of it is in status.url.
-	// +optional
+	// receiver makes the bundled receiver answer at the URL. The URL is
+	// <baseURL>/v1/notifications/<namespace>/<name> of this object, and a part that nobody can
+	// guess unless path is Plain. status.url has the whole URL.
 	Receiver *ReceiverSpec `json:"receiver,omitempty"`
 
-	// allowedTriggers says which CloudinaryTriggers may use this endpoint. Absent: those of the same namespace.
-	// +optional
+	// allowedTriggers decides which CloudinaryTriggers may use this endpoint. Absent: those of the
+	// same namespace.
 	AllowedTriggers *AllowedTriggers `json:"allowedTriggers,omitempty"`
 }
 
@@ -84,44 +72,30 @@ type LocalSecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// ReceiverSpec makes the bundled receiver terminate the URL.
-// +kubebuilder:validation:MinProperties=0
+// ReceiverSpec makes the bundled receiver answer at the URL.
 type ReceiverSpec struct {
-	// baseURL is the address under which the bundled receiver is reached from the internet, for example https://hooks.example.com.
-	// A path is kept; a query or a fragment is not allowed. Absent: the manager's --receiver-base-url.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[hH][tT][tT][pP][sS]?://[^/?#]')",message="baseURL must be an http or https address, for example https://hooks.example.com"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="baseURL must not carry credentials (the part before @)"
-	// +kubebuilder:validation:XValidation:rule="!self.contains('#') && !self.contains('?')",message="baseURL must have neither a query nor a fragment: the path of the endpoint is appended to it"
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^[!-~]+$') && !self.matches('%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)')",message="baseURL is not a valid URL, for example because of a space, a character that is not ASCII or a malformed percent-encoding; percent-encode such characters, and write an international host name in punycode (xn--...)"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*%')",message="baseURL must not have a percent-encoded character in its host name, which no server can have; write an international host name in punycode (xn--...)"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//(:|[^/?#]*:(0+|[0-9]{6,})?([/?#]|$))')",message="baseURL must have a host name, and where there is a colon after it a port from 1 to 65535"
+	// baseURL is the receiver's address on the internet, for example https://hooks.example.com. A
+	// path is kept; a query or a fragment is not allowed. Absent: the manager's
+	// --receiver-base-url.
 	BaseURL string `json:"baseURL,omitempty"`
 
-	// path says how the address ends. Unguessable: with 32 hex digits that the operator computes from this object's namespace and name with a
-	// key that only it has, so that they are the same again after a restore, and who does not know them cannot even find out whether the
-	// endpoint exists. Plain: with the name alone. Absent: Unguessable, unless the endpoint had a plain address before: it keeps that.
-	// It may change: the triggers are moved, and the address before is served for another 30 minutes.
-	// +optional
+	// path decides how the address ends. Unguessable: with 32 hex digits that the operator computes
+	// from this object's namespace and name with its own key. They are the same after a restore. A
+	// caller without them cannot even find out whether the endpoint exists. Plain: with the name
+	// alone. Absent: Unguessable, unless the endpoint had a plain address before: it keeps that. It
+	// may change: the triggers move, and the receiver serves the former address for another 30
+	// minutes.
 	Path ReceiverPath `json:"path,omitempty"`
 
-	// verification says which signatures are good enough. Absent: SHA-1 and SHA-256, at most 2 hours old.
-	// +optional
+	// verification decides which signatures are accepted. Absent: SHA-1 and SHA-256, at most 2
+	// hours old.
 	Verification *Verification `json:"verification,omitempty"`
 
-	// deliverTo are the targets that get each notification, independently of each other. Absent: notifications are verified
-	// and counted, and go nowhere.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
+	// deliverTo are the targets that get each notification, independently of each other. Absent:
+	// notifications are verified and counted, and not delivered.
 	DeliverTo []DeliveryTarget `json:"deliverTo,omitempty"`
 
-	// retry says how long a delivery is tried. Absent: 72 hours.
-	// +optional
+	// retry is how long the receiver retries a delivery. Absent: 72 hours.
 	Retry *RetryPolicy `json:"retry,omitempty"`
 }
 
@@ -137,29 +111,27 @@ const (
 	ReceiverPathPlain ReceiverPath = "Plain"
 )
 
-// AllowedTriggers says which CloudinaryTriggers may use an endpoint.
+// AllowedTriggers decides which CloudinaryTriggers may use an endpoint.
 type AllowedTriggers struct {
-	// namespaces says from which namespaces.
-	// +required
+	// namespaces decides from which namespaces.
 	Namespaces AllowedNamespaces `json:"namespaces,omitzero"`
 }
 
-// AllowedNamespaces says from which namespaces an endpoint may be used.
+// AllowedNamespaces decides from which namespaces an endpoint may be used.
 //
 // +kubebuilder:validation:XValidation:rule="(self.from == 'Selector') == has(self.selector)",message="selector must be set with from: Selector, and with nothing else"
 type AllowedNamespaces struct {
-	// from is Same for the endpoint's own namespace, All for every one, or Selector for its own and those whose labels match selector.
-	// It may change: triggers of a namespace that may not use the endpoint any more are released by their deletionPolicy.
-	// +required
+	// from is Same for the endpoint's own namespace, All for every namespace, or Selector for its
+	// own and those whose labels match selector. It may change: if a namespace may no longer use
+	// the endpoint, its triggers are released by their deletionPolicy.
 	From FromNamespaces `json:"from,omitempty"`
 
-	// selector is for the labels of namespaces; an empty one matches all. It takes a manager that sees the whole cluster.
-	// +optional
+	// selector selects namespaces by their labels; an empty one selects all. It needs a manager
+	// without --watch-namespaces.
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
 
-// FromNamespaces says from which namespaces an endpoint may be used.
-// +kubebuilder:validation:Enum=Same;All;Selector
+// FromNamespaces is a set of namespaces.
 type FromNamespaces string
 
 // The sets of namespaces.
@@ -169,39 +141,32 @@ const (
 	NamespacesFromSelector FromNamespaces = "Selector"
 )
 
-// NotificationEndpointStatus is what the manager found.
+// NotificationEndpointStatus is the state that the operator found.
 type NotificationEndpointStatus struct {
-	// conditions say whether the spec can be honored (Accepted), whether the product environment was read with its
-	// credentials (Synced), and whether both hold (Ready). Reconciling and Stalled are there for tools that follow kstatus.
-	// Verifying and Delivering are the bundled receiver's: whether notifications prove to be Cloudinary's, and reach their targets.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=16
+	// conditions report whether the operator accepts the spec (Accepted), whether it can list the
+	// product environment with the credentials (Synced), and whether both are true (Ready).
+	// Reconciling and Stalled are for tools that follow kstatus. The bundled receiver writes
+	// Verifying and Delivering: whether notifications are Cloudinary's, and whether they reach
+	// their targets.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the metadata.generation that the conditions speak of; -1 before the manager's first look.
-	// +optional
-	// +kubebuilder:default=-1
-	// +kubebuilder:validation:Minimum=-1
+	// observedGeneration is the metadata.generation of the conditions; -1 before the manager's
+	// first look.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// url is what Cloudinary notifies: the value to pass as notification_url or eager_notification_url in a call of one's own.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=2500
+	// url is the address that Cloudinary notifies: the value to pass as notification_url or
+	// eager_notification_url in your own API calls.
 	URL string `json:"url,omitempty"`
 
-	// environment is the product environment the credentials belong to, once Cloudinary has accepted them there.
-	// +optional
+	// environment is the product environment of the credentials, once Cloudinary has accepted them.
 	Environment *EnvironmentStatus `json:"environment,omitempty"`
 
-	// receiver is how the endpoint's notifications fare, as the bundled receiver has it. Numbers are brought up to date at most once a minute.
-	// +optional
+	// receiver is the state of the endpoint's notifications, as the bundled receiver reports it.
+	// Numbers are updated at most once a minute.
 	Receiver *ReceiverStatus `json:"receiver,omitempty"`
 }
 
-// EnvironmentStatus is a product environment as an endpoint sees it.
+// EnvironmentStatus is the state of a product environment.
 type EnvironmentStatus struct {
 	// apiBase is the base of the Admin API, for example https://api.cloudinary.com.
 	// +required
@@ -215,37 +180,22 @@ type EnvironmentStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	CloudName string `json:"cloudName,omitempty"`
 
-	// urlsUsed is how many different notification URLs the product environment holds, whoever made them.
-	// Absent until its triggers have been listed.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=100000
+	// urlsUsed is the number of different notification URLs in the product environment, including
+	// those of other tools. Absent until its triggers have been listed.
 	URLsUsed *int32 `json:"urlsUsed,omitempty"`
 
-	// urls is urlsUsed and urlLimit, to be looked at: 12/30.
-	// +optional
-	// +kubebuilder:validation:MinLength=3
-	// +kubebuilder:validation:MaxLength=16
+	// urls is urlsUsed and urlLimit for people: 12/30.
 	URLs string `json:"urls,omitempty"`
 
-	// callShare is how many Admin API calls the operator spends in an hour at most, and how many the plan allows: 250/500. Absent
-	// where Cloudinary does not say.
-	// +optional
-	// +kubebuilder:validation:MinLength=3
-	// +kubebuilder:validation:MaxLength=32
+	// callShare is the number of Admin API calls that the operator makes in an hour at most, and
+	// the number that the Cloudinary plan allows: 250/500. Absent if Cloudinary does not report it.
 	CallShare string `json:"callShare,omitempty"`
 
-	// changesWaiting is how many changes wait until there are Admin API calls for them, those of other objects in the product
-	// environment included. Absent: none.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=100000
+	// changesWaiting is the number of changes that wait for Admin API calls, including those of
+	// other objects in the product environment. Absent: none.
 	ChangesWaiting *int32 `json:"changesWaiting,omitempty"`
 
-	// urlLimit is how many it may hold.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=100000
+	// urlLimit is the largest number of notification URLs.
 	URLLimit *int32 `json:"urlLimit,omitempty"`
 }
 

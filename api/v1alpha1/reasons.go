@@ -13,18 +13,18 @@ import (
 type remedy int
 
 const (
-	// settled: all is well, and there is nothing to end.
-	settled remedy = iota
-	// byPerson: nothing changes before a person acts. With such a reason of Accepted or Synced, Stalled is
-	// True; with any other that is not settled, Reconciling is.
+	// nothingToDo: all is well.
+	nothingToDo remedy = iota
+	// byPerson: nothing changes before a person acts. With such a reason of Accepted or Synced,
+	// Stalled is True. With any other reason that is not nothingToDo, Reconciling is True.
 	byPerson
-	// byCalls: the next calls to Cloudinary end it. While there can be none, the condition gives the reason
-	// for that instead.
+	// byCalls: the next calls to Cloudinary end it. While no calls are possible, the condition has
+	// the reason for that instead.
 	byCalls
-	// byCloudinary: Cloudinary's answer ends it. The reason says nothing about the object, so what its
-	// conditions said before still holds.
+	// byCloudinary: Cloudinary's answer ends it. The reason says nothing about the object, so the
+	// former conditions still hold.
 	byCloudinary
-	// byItself: it ends once something else has happened, in the cluster or at Cloudinary.
+	// byItself: a change elsewhere, in the cluster or at Cloudinary, ends it.
 	byItself
 )
 
@@ -34,8 +34,8 @@ type state struct {
 	status    metav1.ConditionStatus
 }
 
-// The states in which a condition has a reason of its own. Ready, Reconciling and Stalled borrow theirs
-// from Accepted or Synced; only Ready=True has one of its own.
+// The states in which a condition has its own reasons. Ready, Reconciling and Stalled have the
+// reason of Accepted or Synced. Only Ready=True has its own.
 var (
 	accepted        = state{ConditionAccepted, metav1.ConditionTrue}
 	notAccepted     = state{ConditionAccepted, metav1.ConditionFalse}
@@ -50,7 +50,7 @@ var (
 	notDelivering   = state{ConditionDelivering, metav1.ConditionFalse}
 )
 
-// meaning is what the programs and the documentation know of a reason.
+// meaning is the properties of a reason.
 type meaning struct {
 	remedy remedy
 	states []state
@@ -58,11 +58,11 @@ type meaning struct {
 
 // reasons is the table of all reasons. The constants say what each one means.
 var reasons = map[string]meaning{
-	ReasonAccepted:  {settled, []state{accepted}},
-	ReasonSynced:    {settled, []state{synced}},
-	ReasonReady:     {settled, []state{ready}},
-	ReasonVerified:  {settled, []state{verifying}},
-	ReasonDelivered: {settled, []state{delivering}},
+	ReasonAccepted:  {nothingToDo, []state{accepted}},
+	ReasonSynced:    {nothingToDo, []state{synced}},
+	ReasonReady:     {nothingToDo, []state{ready}},
+	ReasonVerified:  {nothingToDo, []state{verifying}},
+	ReasonDelivered: {nothingToDo, []state{delivering}},
 
 	ReasonEndpointNotFound:       {byItself, []state{notAccepted}},
 	ReasonEndpointNotAllowed:     {byPerson, []state{notAccepted}},
@@ -120,12 +120,11 @@ func NeedsPerson(reason string) bool { return reasons[reason].remedy == byPerson
 // WaitsForCalls reports whether the next calls to Cloudinary would end the state.
 func WaitsForCalls(reason string) bool { return reasons[reason].remedy == byCalls }
 
-// IsTransient reports whether the reason speaks of Cloudinary and not of the object, and clears without
-// a person.
+// IsTransient reports whether the reason speaks of Cloudinary and not of the object, and clears
+// without a person.
 func IsTransient(reason string) bool { return reasons[reason].remedy == byCloudinary }
 
-// ReasonsOf returns the reasons of a condition with a status, sorted. Those that a condition borrows from
-// another one are left out.
+// ReasonsOf returns the own reasons of a condition with a status, sorted.
 func ReasonsOf(condition string, status metav1.ConditionStatus) []string {
 	var found []string
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {

@@ -7,51 +7,32 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// Verification says which signatures of a notification are good enough.
-// +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:XValidation:rule="!has(self.algorithms) || !('Ed25519' in self.algorithms) || has(self.ed25519PublicKeys)",message="algorithms names Ed25519, which needs ed25519PublicKeys"
+// Verification decides which signatures of a notification are accepted.
 type Verification struct {
-	// maxAge is how old a notification may be, by its X-Cld-Timestamp, from 10m to 24h. Cloudinary tries again for up to
-	// 9 minutes, possibly with the first timestamp. Absent: 2h, as in Cloudinary's SDKs.
-	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m') && duration(self) <= duration('24h')",message="maxAge must be from 10m to 24h: Cloudinary tries again for 9 minutes, possibly with the first timestamp"
+	// maxAge is the largest age of a notification, by its X-Cld-Timestamp, from 10m to 24h.
+	// Cloudinary retries for up to 9 minutes, possibly with the first timestamp. Absent: 2h, as in
+	// Cloudinary's SDKs.
 	MaxAge Duration `json:"maxAge,omitempty"`
 
-	// algorithms are the only ones that count. Absent: SHA1 and SHA256, whichever Cloudinary uses, and Ed25519 if there is a
-	// public key. SHA-256 is a setting of the Cloudinary account; where it is on, SHA1 can be left out here.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=3
+	// algorithms are the accepted ones. Absent: SHA1 and SHA256, whichever Cloudinary uses, and
+	// Ed25519 if there is a public key. SHA-256 is a setting of the Cloudinary account; if it is
+	// on, you can leave out SHA1 here.
 	Algorithms []SignatureAlgorithm `json:"algorithms,omitempty"`
 
-	// apiKeys are the ids of the only API keys whose signatures count, up to 8, for example 123456789012345. An id is no secret. Its secret is
-	// looked for in the endpoint's own Secret, as its API key or as signing.<API_KEY>, and else in other Secrets of the product
-	// environment, whose API key it is and with which Cloudinary has let calls in. Absent: all keys of the endpoint's own Secret
-	// count, and no other Secret's.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=8
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[!-9;-~]+$'))",message="apiKeys are ids of API keys, as the Console shows them beside their secrets, for example 123456789012345: without spaces and colons"
+	// apiKeys are the ids of the only API keys whose signatures count, up to 8, for example
+	// 123456789012345. An id is not secret. The operator looks for its secret in the endpoint's own
+	// Secret, as its API key or as signing.<API_KEY>. Otherwise it looks in other Secrets of the
+	// product environment with that API key, if Cloudinary has accepted their calls. Absent: all
+	// keys of the endpoint's own Secret count, and no other Secret's.
 	APIKeys []string `json:"apiKeys,omitempty"`
 
-	// ed25519PublicKeys are the keys that X-Cld-Signature_v2 is checked with: PEM, or the 32 bytes in base64 or hex. Cloudinary has
-	// not published what exactly it signs; the assumption made is in the documentation. Absent: notifications that carry no other
-	// signature are refused.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=4
-	// +kubebuilder:validation:items:MinLength=43
-	// +kubebuilder:validation:items:MaxLength=512
+	// ed25519PublicKeys are the keys for checking X-Cld-Signature_v2: PEM, or the 32 bytes in
+	// base64 or hex. Cloudinary has not published what exactly it signs; the documentation names
+	// the assumption. Absent: the receiver refuses notifications without another signature.
 	Ed25519PublicKeys []string `json:"ed25519PublicKeys,omitempty"`
 }
 
-// SignatureAlgorithm is how a notification is signed.
-// +kubebuilder:validation:Enum=SHA1;SHA256;Ed25519
+// SignatureAlgorithm is the algorithm of a signature.
 type SignatureAlgorithm string
 
 // The signature algorithms.
@@ -64,45 +45,30 @@ const (
 	SignatureEd25519 SignatureAlgorithm = "Ed25519"
 )
 
-// DeliveryTarget is something that gets an endpoint's notifications.
-// +kubebuilder:validation:XValidation:rule="has(self.service) != has(self.event)",message="exactly one of service and event must be set"
+// DeliveryTarget gets an endpoint's notifications.
 type DeliveryTarget struct {
-	// name of the target within the endpoint. What waits for a target waits under this name: renaming one discards that.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="name must be lower-case letters, digits and hyphens, with a letter or digit at both ends"
+	// name of the target within the endpoint. Notifications are queued under this name: a new name
+	// discards them.
 	Name string `json:"name,omitempty"`
 
-	// service is a Service in the same namespace that gets the notification by POST, and answers 2xx once it has it.
-	// +optional
+	// service is a Service in the same namespace that gets the notification by POST, and answers
+	// 2xx after it has accepted it.
 	Service *ServiceTarget `json:"service,omitempty"`
 
-	// event makes a Kubernetes Event on the CloudinaryTrigger that fired, for kubectl describe and for what watches Events.
-	// More than 25 at once, or one in 15 seconds, are counted and left out.
-	// +optional
+	// event creates a Kubernetes Event on the CloudinaryTrigger that fired, for kubectl describe
+	// and for tools that watch Events. More than 25 at once, or more than one in 15 seconds, are
+	// counted and left out.
 	Event *EventTarget `json:"event,omitempty"`
 
-	// eventTypes are the only ones that the target gets, in Cloudinary's words; unknown stands for notifications that
-	// do not say. Absent, or all: every one.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^[a-z][a-z0-9_]*$'))",message="eventTypes are Cloudinary's names: lower-case letters, digits and underscores, starting with a letter, for example upload"
+	// eventTypes are the only ones that the target gets, by Cloudinary's names; unknown means
+	// notifications without an event type. Absent, or all: every one.
 	EventTypes []string `json:"eventTypes,omitempty"`
 }
 
 // ServiceTarget is a Service that gets notifications.
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || has(self.scheme) && self.scheme == 'HTTPS'",message="tls is for scheme: HTTPS alone: set that, or take tls out"
 type ServiceTarget struct {
-	// name of the Service, in the endpoint's namespace. One of type ExternalName is refused.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	// name of the Service, in the endpoint's namespace. The type ExternalName is refused.
 	Name string `json:"name,omitempty"`
 
 	// port of the Service: its number, or its name.
@@ -112,25 +78,21 @@ type ServiceTarget struct {
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 65535 : self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.matches('[a-z]')",message="port must be a number from 1 to 65535, without quotes, or the name of one of the Service's ports"
 	Port intstr.IntOrString `json:"port,omitzero"`
 
-	// scheme of the request. HTTP or absent: without TLS. HTTPS: over TLS; the certificate must be for the Service, see tls.
+	// scheme of the request. HTTP or absent: without TLS. HTTPS: over TLS; the certificate must be
+	// for the Service, see tls.
 	// +optional
 	Scheme ServiceScheme `json:"scheme,omitempty"`
 
-	// tls says how the Service's certificate is judged. Absent: it must be for <name>.<namespace>.svc, and signed by an authority of the
-	// receiver's system.
-	// +optional
+	// tls decides which certificates of the Service are accepted. Absent: the certificate must be
+	// for <name>.<namespace>.svc, and signed by an authority of the receiver's system.
 	TLS *ServiceTLS `json:"tls,omitempty"`
 
-	// path of the request, with a query if need be. Absent: /
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="self.matches('^/[!-~]*$') && !self.contains('#') && isURL('http://service' + self) && !self.matches('%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)')",message="path must start with / and be a valid URL path, without a fragment; percent-encode what is not plain ASCII"
+	// path of the request, with a query if needed. Absent: /
 	Path string `json:"path,omitempty"`
 
-	// format of the request. Original or absent: the body byte for byte, with Cloudinary's headers, so that its signature
-	// can be verified again. CloudEvents: the same body as a CloudEvent 1.0 in binary mode.
-	// +optional
+	// format of the request. Original or absent: the body byte for byte, with Cloudinary's headers,
+	// so that the Service can verify its signature again. CloudEvents: the same body as a
+	// CloudEvent 1.0 in binary mode.
 	Format DeliveryFormat `json:"format,omitempty"`
 
 	// timeout is how long the Service may take to answer, from 1s to 60s. Absent: 15s.
@@ -139,8 +101,7 @@ type ServiceTarget struct {
 	Timeout Duration `json:"timeout,omitempty"`
 }
 
-// ServiceScheme is whether requests to a Service go over TLS.
-// +kubebuilder:validation:Enum=HTTP;HTTPS
+// ServiceScheme is the scheme of requests to a Service.
 type ServiceScheme string
 
 // The schemes.
@@ -149,24 +110,20 @@ const (
 	SchemeHTTPS ServiceScheme = "HTTPS"
 )
 
-// ServiceTLS says how the certificate of a Service is judged.
-// +kubebuilder:validation:MinProperties=1
+// ServiceTLS decides which certificates of a Service are accepted.
 type ServiceTLS struct {
-	// caConfigMapRef is where the certificates of the authorities are that may sign the Service's: a ConfigMap in the same namespace. The
-	// receiver may read ConfigMaps named cloudinary-target-ca, kube-root-ca.crt and openshift-service-ca.crt; any other has to be granted to it.
-	// Absent: the authorities of the receiver's system.
-	// +optional
+	// caConfigMapRef names a ConfigMap in the same namespace with the certificates of the
+	// authorities that may sign the Service's. The receiver may read ConfigMaps named
+	// cloudinary-target-ca, kube-root-ca.crt and openshift-service-ca.crt; you have to grant it any
+	// other. Absent: the authorities of the receiver's system.
 	CAConfigMapRef *ConfigMapKeyReference `json:"caConfigMapRef,omitempty"`
 
-	// serverName is the name that the certificate must be for, and that is asked for. Absent: <name>.<namespace>.svc of the Service.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// serverName is the name in the certificate, and the name that the receiver asks for. Absent:
+	// <name>.<namespace>.svc of the Service.
 	ServerName string `json:"serverName,omitempty"`
 }
 
-// DefaultCAKey is where a ConfigMap has certificates if no key is named.
+// DefaultCAKey is the default key of a ConfigMap with certificates.
 const DefaultCAKey = "ca.crt"
 
 // ConfigMapKeyReference names a ConfigMap in the same namespace, and a key of it.
@@ -178,16 +135,11 @@ type ConfigMapKeyReference struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name,omitempty"`
 
-	// key that has the certificates in PEM, one after the other. Absent: ca.crt
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// key of the ConfigMap with the certificates in PEM, one after the other. Absent: ca.crt
 	Key string `json:"key,omitempty"`
 }
 
-// DeliveryFormat is the form in which a Service gets notifications.
-// +kubebuilder:validation:Enum=Original;CloudEvents
+// DeliveryFormat is the format of notifications to a Service.
 type DeliveryFormat string
 
 // The formats.
@@ -196,17 +148,13 @@ const (
 	FormatCloudEvents DeliveryFormat = "CloudEvents"
 )
 
-// EventTarget makes Kubernetes Events.
-// +kubebuilder:validation:MinProperties=0
+// EventTarget creates Kubernetes Events.
 type EventTarget struct{}
 
-// RetryPolicy says how long a delivery is tried.
-// +kubebuilder:validation:MinProperties=1
+// RetryPolicy decides how long the receiver retries a delivery.
 type RetryPolicy struct {
-	// maxAge is how long after its receipt a notification is tried, from 1m to 720h; then it is a dead letter, kept until it
-	// is redriven or discarded. Absent: 72h.
-	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('720h')",message="maxAge must be from 1m to 720h"
+	// maxAge is how long after its receipt the receiver retries a notification, from 1m to 720h.
+	// Then it is a dead letter, kept until somebody redrives or discards it. Absent: 72h.
 	MaxAge Duration `json:"maxAge,omitempty"`
 }
 
@@ -216,45 +164,31 @@ type RetryPolicy struct {
 // +kubebuilder:validation:Pattern=`^([0-9]{1,5}(h|m|s)){1,3}$`
 type Duration string
 
-// ReceiverStatus is how an endpoint's notifications fare.
-// +kubebuilder:validation:MinProperties=1
+// ReceiverStatus is the state of an endpoint's notifications.
 type ReceiverStatus struct {
-	// received is how many notifications were verified and stored, duplicates left out.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// received is the number of notifications that were verified and stored, without duplicates.
 	Received *int64 `json:"received,omitempty"`
 
-	// duplicates is how many were verified and known already: Cloudinary sends again what it got no answer for in time.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// duplicates is the number of verified notifications that were stored before: Cloudinary sends
+	// a notification again if it gets no answer in time.
 	Duplicates *int64 `json:"duplicates,omitempty"`
 
-	// rejected is how many requests were refused, by reason.
-	// +optional
-	// +listType=map
-	// +listMapKey=reason
-	// +kubebuilder:validation:MaxItems=32
+	// rejected is the number of refused requests, by reason.
 	Rejected []RejectionStatus `json:"rejected,omitempty"`
 
 	// lastNotification is the last one that was stored.
 	// +optional
 	LastNotification *NotificationStatus `json:"lastNotification,omitempty"`
 
-	// targets is how the deliveries go, by target.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=32
+	// targets is the state of the deliveries, by target.
 	Targets []TargetStatus `json:"targets,omitempty"`
 
-	// lastHandledRedrive is the value of the annotation notifications.cloudinary.dev/redrive that was carried out last.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=256
+	// lastHandledRedrive is the last value of the annotation notifications.cloudinary.dev/redrive
+	// that was carried out.
 	LastHandledRedrive string `json:"lastHandledRedrive,omitempty"`
 }
 
-// RejectionStatus is how many requests were refused for one reason.
+// RejectionStatus is the number of requests that were refused for one reason.
 type RejectionStatus struct {
 	// reason is one of a fixed set, listed in the documentation.
 	// +required
@@ -267,12 +201,11 @@ type RejectionStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	Count int64 `json:"count,omitempty"`
 
-	// lastAt is when the last one came.
-	// +required
+	// lastAt is the time of the last one.
 	LastAt *metav1.Time `json:"lastAt,omitempty"`
 }
 
-// NotificationStatus is one notification and what became of it.
+// NotificationStatus is one notification and its deliveries.
 type NotificationStatus struct {
 	// eventType is the notification's event type.
 	// +required
@@ -280,25 +213,17 @@ type NotificationStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	EventType string `json:"eventType,omitempty"`
 
-	// receivedAt is when it was stored.
-	// +required
+	// receivedAt is the time when it was stored.
 	ReceivedAt *metav1.Time `json:"receivedAt,omitempty"`
 
-	// summary says what happened to which asset.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
+	// summary is the event and the asset in a few words.
 	Summary string `json:"summary,omitempty"`
 
-	// deliveries is what became of it, by target.
-	// +optional
-	// +listType=map
-	// +listMapKey=target
-	// +kubebuilder:validation:MaxItems=16
+	// deliveries is the state of its deliveries, by target.
 	Deliveries []DeliveryStatus `json:"deliveries,omitempty"`
 }
 
-// DeliveryStatus is what became of one notification at one target.
+// DeliveryStatus is the state of one notification at one target.
 type DeliveryStatus struct {
 	// target is the target's name.
 	// +required
@@ -310,21 +235,14 @@ type DeliveryStatus struct {
 	// +required
 	State DeliveryState `json:"state,omitempty"`
 
-	// attempts is how often it was tried, as far as the receiver knows since its start.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=1000000
+	// attempts is the number of attempts, as far as the receiver knows since its start.
 	Attempts *int32 `json:"attempts,omitempty"`
 
-	// message is how the last attempt failed.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=256
+	// message is the error of the last attempt.
 	Message string `json:"message,omitempty"`
 }
 
-// DeliveryState is what became of a delivery.
-// +kubebuilder:validation:Enum=Pending;Delivered;Retrying;DeadLettered;Discarded
+// DeliveryState is the state of a delivery.
 type DeliveryState string
 
 // The states of a delivery.
@@ -333,11 +251,12 @@ const (
 	DeliveryDelivered    DeliveryState = "Delivered"
 	DeliveryRetrying     DeliveryState = "Retrying"
 	DeliveryDeadLettered DeliveryState = "DeadLettered"
-	// DeliveryDiscarded means the target was removed, or its budget of Kubernetes Events was used up.
+	// DeliveryDiscarded means the target was removed, or its budget of Kubernetes Events was used
+	// up.
 	DeliveryDiscarded DeliveryState = "Discarded"
 )
 
-// TargetStatus is how the deliveries to one target go.
+// TargetStatus is the state of the deliveries to one target.
 type TargetStatus struct {
 	// name of the target.
 	// +required
@@ -345,57 +264,39 @@ type TargetStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
-	// delivered is how many notifications it has.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// delivered is the number of delivered notifications.
 	Delivered *int64 `json:"delivered,omitempty"`
 
-	// waiting is how many are still to be delivered, those that are retried included.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// waiting is the number of notifications in the queue, including retries.
 	Waiting *int64 `json:"waiting,omitempty"`
 
-	// retrying is how many of the waiting ones have failed at least once.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// retrying is the number of waiting notifications with at least one failed attempt.
 	Retrying *int64 `json:"retrying,omitempty"`
 
-	// deadLetters is how many were given up and are kept. The annotation notifications.cloudinary.dev/redrive on the endpoint,
-	// with any new value, has them delivered again.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// deadLetters is the number of notifications that were given up and are kept. The annotation
+	// notifications.cloudinary.dev/redrive on the endpoint, with any new value, delivers them
+	// again.
 	DeadLetters *int64 `json:"deadLetters,omitempty"`
 
-	// discarded is how many were dropped: Kubernetes Events over the budget, what waited for a target that was removed, and
-	// dead letters that somebody discarded.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// discarded is the number of dropped notifications: Kubernetes Events over the budget,
+	// notifications for a target that was removed, and dead letters that somebody discarded.
 	Discarded *int64 `json:"discarded,omitempty"`
 
-	// lastDeliveredAt is when the last one was delivered.
-	// +optional
+	// lastDeliveredAt is the time of the last delivery.
 	LastDeliveredAt *metav1.Time `json:"lastDeliveredAt,omitempty"`
 
-	// lastFailure is the last attempt that failed, even if a later one went well.
-	// +optional
+	// lastFailure is the last failed attempt, even if a later one succeeded.
 	LastFailure *DeliveryFailure `json:"lastFailure,omitempty"`
 }
 
-// DeliveryFailure is an attempt that failed.
+// DeliveryFailure is a failed attempt.
 type DeliveryFailure struct {
-	// at is when it failed.
-	// +required
+	// at is the time of the failure.
 	At *metav1.Time `json:"at,omitempty"`
 
-	// statusCode is what the target answered; absent where it did not.
-	// +optional
-	// +kubebuilder:validation:Minimum=100
-	// +kubebuilder:validation:Maximum=999
+	// statusCode is the status of the target's answer; absent if there was none.
 	StatusCode int32 `json:"statusCode,omitempty"`
 
-	// message says what went wrong, and what to do.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=256
+	// message is the cause of the failure, and the way out.
 	Message string `json:"message,omitempty"`
 }

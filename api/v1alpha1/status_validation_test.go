@@ -13,7 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Status is written by the manager and the receiver alone; what is tested is that its bounds hold and that what they rely on is kept.
+// Status is written by the manager and the receiver alone; what is tested is that its bounds hold
+// and that what they rely on is kept.
 func TestStatusValidation(t *testing.T) {
 	namespace := env.NewNamespace(t)
 	cases := map[string]validationCase{

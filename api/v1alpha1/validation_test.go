@@ -48,7 +48,8 @@ type validationCase struct {
 	object string
 	field  string
 	value  any
-	// want is part of the message that a person sees; empty: the object is accepted, and the value kept as it is.
+	// want is part of the message that a person sees; empty: the object is accepted, and the value
+	// kept as it is.
 	want string
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command kubectl-cloudinary is a kubectl plugin for the operator's objects and the receiver's dead letters. It holds flags and
-// wiring only; what it does is in internal/plugin.
+// Command kubectl-cloudinary is a kubectl plugin for the operator's objects and the receiver's dead
+// letters. It holds flags and wiring only; what it does is in internal/plugin.
 package main
 
 import (

@@ -36,7 +36,8 @@ type options struct {
 	lease                   manager.Lease
 }
 
-// leastRetryPeriod keeps a typing error from becoming thousands of calls a second to the API server.
+// leastRetryPeriod keeps a typing error from becoming thousands of calls a second to the API
+// server.
 const leastRetryPeriod = 100 * time.Millisecond
 
 func newFlags(flags *flag.FlagSet) *options {
@@ -46,11 +47,11 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.DurationVar(&o.MinListInterval, "min-list-interval", o.MinListInterval,
 		"Minimum average time between two list calls per product environment; bursts of three are allowed. The regular lists of --sync-interval are made in any case. 0: no minimum.")
 	flags.DurationVar(&o.SettleTime, "settle-time", o.SettleTime,
-		"How long Cloudinary's list of triggers may lag behind a change, the call itself included. A change that the list does not show after that is taken for lost.")
+		"How long Cloudinary's list of triggers may lag behind a change, the call itself included. A change that the list does not show after that counts as lost.")
 	flags.DurationVar(&o.CallTimeout, "call-timeout", o.CallTimeout,
 		"Maximum time for one Admin API call; one that takes longer has failed and is retried. At least 1s. With leader election, shorter than the lease duration minus the retry period.")
 	flags.Float64Var(&o.CallShare, "call-share", o.CallShare,
-		"Maximum share of the plan's hourly Admin API calls that the manager uses, above 0 and at most 1. Changes beyond this wait for Cloudinary's next reset. The last twentieth of the plan's calls is never used.")
+		"Maximum share of the Cloudinary plan's hourly Admin API calls that the manager uses, above 0 and at most 1. Changes beyond this wait for Cloudinary's next reset. The manager never uses the last twentieth of the calls.")
 	flags.IntVar(&o.URLLimit, "url-limit", o.URLLimit,
 		"Maximum number of different notification URLs in a product environment. No URL is added beyond this, and the objects that ask for one say so. Cloudinary's own limit applies as well. At least 1.")
 	flags.StringVar(&o.ReceiverBaseURL, "receiver-base-url", "",
@@ -60,16 +61,16 @@ func newFlags(flags *flag.FlagSet) *options {
 	flags.DurationVar(&o.VerificationKeyGrace, "verification-key-grace", o.VerificationKeyGrace,
 		"How long the receiver still accepts notifications signed with a key that was removed from the endpoint's Secret. 0: not at all.")
 	flags.StringVar(&o.allowedAPIBases, "allowed-api-bases", "",
-		"Admin API addresses (upload_prefix) that Secrets may name besides Cloudinary's own, separated by commas: hosts such as proxy.example.com:8443, perhaps with http:// before and a path after; *.example.com; or * for all. Errors that hosts let in by a pattern answer are not shown.")
+		"Admin API addresses (upload_prefix) that Secrets may name besides Cloudinary's own, separated by commas: hosts such as proxy.example.com:8443, perhaps with http:// before and a path after; *.example.com; or * for all. Error messages of hosts that only a pattern allows are not shown.")
 	flags.BoolVar(&o.AllowInsecureAPIBase, "allow-insecure-api-base", false,
-		"Accept Secrets whose Admin API address (upload_prefix) is http instead of https, where --allowed-api-bases names it. For trials only: credentials travel unencrypted.")
+		"Accept Secrets whose Admin API address (upload_prefix) is http instead of https, if --allowed-api-bases names it. For trials only: credentials travel unencrypted.")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "Path to a kubeconfig file. Default: KUBECONFIG, then the Pod's service account, then ~/.kube/config.")
 	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "Namespaces to work in, separated by commas. Default: all.")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address on which /metrics is served; 0 disables it.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
 		"Serve /metrics over https, and only to clients that the API server allows to get /metrics. false: plain http, to anyone.")
 	flags.StringVar(&o.metricsCert, "metrics-cert-file", "",
-		"PEM file with the certificate that /metrics is served with, and those that vouch for it; read again when it is renewed. Default: one that nobody has signed, made at each start.")
+		"PEM file with the certificate for /metrics, and its chain; read again after a renewal. Default: a self-signed certificate, made at each start.")
 	flags.StringVar(&o.metricsKey, "metrics-key-file", "", "PEM file with the key of --metrics-cert-file.")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address on which /healthz and /readyz are served; 0 disables them.")
 	flags.BoolVar(&o.leaderElection, "leader-elect", true, "Enable leader election, so that one replica is active at a time.")
@@ -84,7 +85,7 @@ func newFlags(flags *flag.FlagSet) *options {
 	return o
 }
 
-// Check refuses what cannot work, naming the flag.
+// Check refuses settings that cannot work, and names the flag.
 func (o *options) Check() error {
 	problems := []error{
 		program.AtLeast("--sync-interval", o.SyncInterval, time.Second),
@@ -114,14 +115,14 @@ func (o *options) Check() error {
 }
 
 func (o *options) checkShare() error {
-	if o.CallShare > 0 && o.CallShare <= 1 { // which no NaN is
+	if o.CallShare > 0 && o.CallShare <= 1 { // false for NaN
 		return nil
 	}
 	return fmt.Errorf("--call-share is %g, must be above 0 and at most 1", o.CallShare)
 }
 
-// checkLease refuses times that leader election cannot work with, and a lease that a call to Cloudinary may outlive: a leader would never
-// have the time that replacing a trigger takes.
+// checkLease refuses times that leader election cannot work with, and a lease that a call to
+// Cloudinary may outlive: a leader would never have enough time to replace a trigger.
 func (o *options) checkLease() error {
 	if err := program.AtLeast("--leader-election-retry-period", o.lease.RetryPeriod, leastRetryPeriod); err != nil {
 		return err

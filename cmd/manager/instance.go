@@ -14,8 +14,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/probes"
 )
 
-// instance is the manager with what answers probes and scrapes. These are beside it, and not among its parts: they answer while it waits for the
-// API server, and to its last.
+// instance is the manager with the servers for probes and metrics. The servers are not part of the
+// manager: they answer while it waits for the API server, and until it has ended.
 type instance struct {
 	work func(context.Context) error
 
@@ -24,7 +24,7 @@ type instance struct {
 	metrics      metricsserver.Options
 }
 
-// run works until ctx ends, or something has failed.
+// run works until ctx ends, or something fails.
 func (i *instance) run(ctx context.Context) error {
 	probeListener, err := i.listenForProbes(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (i *instance) run(ctx context.Context) error {
 	return errors.Join(err, beside.Wait())
 }
 
-// listenForProbes returns nil where there are to be none.
+// listenForProbes returns nil if probes are disabled.
 func (i *instance) listenForProbes(ctx context.Context) (net.Listener, error) {
 	if i.probeAddress == "0" {
 		return nil, nil //nolint:nilnil // see above

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command manager keeps Cloudinary product environments equal to the manifests in a cluster. It holds flags, and what is served beside the work.
+// Command manager keeps Cloudinary product environments equal to the manifests in a cluster. It has
+// the flags, and the servers for probes and metrics.
 package main
 
 import (
@@ -19,7 +20,7 @@ import (
 // version is set by the build.
 var version = "dev"
 
-// commit is, too. Where it is not, Go may have noted it: see release.Of.
+// commit is set by the build too. If it is empty, Go may have recorded it: see release.Of.
 var commit string //nolint:gochecknoglobals // the linker sets it
 
 func main() {

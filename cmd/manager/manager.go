@@ -21,12 +21,13 @@ import (
 )
 
 const (
-	// apiQPS and apiBurst bound calls to the API server. A new product environment of 900 objects means some 4,000 writes.
+	// apiQPS and apiBurst bound calls to the API server. A new product environment of 900 objects
+	// means some 4,000 writes.
 	apiQPS   = 200
 	apiBurst = 400
 )
 
-// newManager makes the manager, with what is served beside it.
+// newManager returns the manager with its servers.
 func newManager(o *options) (*instance, error) {
 	config, err := program.Cluster{Kubeconfig: o.kubeconfig, UserAgent: userAgent(), QPS: apiQPS, Burst: apiBurst}.Config()
 	if err != nil {
@@ -53,7 +54,8 @@ func newManager(o *options) (*instance, error) {
 	}, nil
 }
 
-// manager returns what the manager is made from: what the flags say, and what follows from them and the Pod.
+// manager returns the manager's options: those of the flags, and those that follow from the flags
+// and the Pod.
 func (o *options) manager() (manager.Options, error) {
 	all := manager.Options{Options: o.Options, Registry: metrics.Registry, Build: release.Of(version, commit)}
 	all.UserAgent = userAgent()
@@ -76,5 +78,5 @@ func (o *options) manager() (manager.Options, error) {
 	return all, nil
 }
 
-// userAgent is what the manager calls itself, at the API server as at Cloudinary.
+// userAgent is the manager's User-Agent, for the API server and for Cloudinary.
 func userAgent() string { return "cloudinary-operator/" + version }

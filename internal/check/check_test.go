@@ -15,8 +15,8 @@ import (
 
 func TestFindingNamesFieldCauseAndAdvice(t *testing.T) {
 	for want, f := range map[string]Finding{
-		"spec.url: is wrong; correct it": {Field: "spec.url", Why: "is wrong", Advice: "correct it"},
-		"is wrong; correct it":           {Why: "is wrong", Advice: "correct it"},
+		"spec.url: is wrong. Correct it": {Field: "spec.url", Why: "is wrong", Advice: "correct it"},
+		"is wrong. Correct it":           {Why: "is wrong", Advice: "correct it"},
 		"spec.url: is wrong":             {Field: "spec.url", Why: "is wrong"},
 	} {
 		if got := f.String(); got != want {
@@ -27,7 +27,7 @@ func TestFindingNamesFieldCauseAndAdvice(t *testing.T) {
 
 func TestNotesOfAMessage(t *testing.T) {
 	notes := []Finding{{Field: "spec.url", Why: "is odd", Advice: "look at it"}, {Why: "so is this"}}
-	const both = "spec.url: is odd; look at it; so is this"
+	const both = "spec.url: is odd. Look at it. So is this"
 	for message, want := range map[string]string{
 		Annotate("accepted and synced", notes):        both,
 		Annotate("what; is wrong", notes):             both,
@@ -38,7 +38,7 @@ func TestNotesOfAMessage(t *testing.T) {
 			t.Errorf("notes of %q: %q, want %q", message, got, want)
 		}
 	}
-	if got := Annotate("Refused.", notes[1:]); got != "Refused; note: so is this" {
+	if got := Annotate("Refused.", notes[1:]); got != "Refused. Note: so is this" {
 		t.Errorf("%q", got)
 	}
 }
@@ -78,13 +78,13 @@ func TestTrigger(t *testing.T) {
 		"misspelled": {
 			v1alpha1.CloudinaryTriggerSpec{EventTypes: []string{"upload", "uplod", "delet"}},
 			[]string{
-				`doubt : spec.eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?); Cloudinary most likely refuses it; it is tried as it is`,
-				`doubt : spec.eventTypes: event type "delet" is not one this operator knows (did you mean "delete"?); Cloudinary most likely refuses it; it is tried as it is`,
+				`doubt : spec.eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?). Cloudinary most likely refuses it. The operator sends it unchanged`,
+				`doubt : spec.eventTypes: event type "delet" is not one this operator knows (did you mean "delete"?). Cloudinary most likely refuses it. The operator sends it unchanged`,
 			},
 		},
 		"not known": {
 			v1alpha1.CloudinaryTriggerSpec{EventTypes: []string{"video_captions_ready"}},
-			[]string{`note : spec.eventTypes: event type "video_captions_ready" is not one this operator knows; it is tried as it is`},
+			[]string{`note : spec.eventTypes: event type "video_captions_ready" is not one this operator knows. The operator sends it unchanged`},
 		},
 		"a filter that is never true": {
 			v1alpha1.CloudinaryTriggerSpec{EventTypes: []string{"upload", "delete"}, Filter: raw(`{"==":[{"var":"resource_type"},"image"]}`)},
@@ -125,10 +125,10 @@ func TestTargetsEventTypes(t *testing.T) {
 		"all, by its word":        {[]string{"all"}, []string{"upload"}, []string{}},
 		"all is brought":          {[]string{"delete"}, []string{"all"}, []string{}},
 		"what does not say":       {[]string{"unknown", "upload"}, []string{"upload"}, []string{}},
-		"one is not brought":      {[]string{"delete", "upload"}, []string{"upload"}, []string{"note : spec.receiver.deliverTo[catalog].eventTypes: no CloudinaryTrigger that uses this endpoint has delete, so that the target gets none"}},
-		"no trigger brings a one": {[]string{"delete"}, nil, []string{"note : spec.receiver.deliverTo[catalog].eventTypes: no CloudinaryTrigger that uses this endpoint has delete, so that the target gets none"}},
-		"misspelled":              {[]string{"uplod"}, []string{"upload"}, []string{`doubt : spec.receiver.deliverTo[catalog].eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?); the target gets nothing for it`}},
-		"not known":               {[]string{"captions"}, []string{"upload"}, []string{`note : spec.receiver.deliverTo[catalog].eventTypes: event type "captions" is not one this operator knows; the target gets nothing for it, unless`}},
+		"one is not brought":      {[]string{"delete", "upload"}, []string{"upload"}, []string{"note : spec.receiver.deliverTo[catalog].eventTypes: no CloudinaryTrigger that uses this endpoint has delete, so the target gets none"}},
+		"no trigger brings a one": {[]string{"delete"}, nil, []string{"note : spec.receiver.deliverTo[catalog].eventTypes: no CloudinaryTrigger that uses this endpoint has delete, so the target gets none"}},
+		"misspelled":              {[]string{"uplod"}, []string{"upload"}, []string{`doubt : spec.receiver.deliverTo[catalog].eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?). The target gets nothing for it`}},
+		"not known":               {[]string{"captions"}, []string{"upload"}, []string{`note : spec.receiver.deliverTo[catalog].eventTypes: event type "captions" is not one this operator knows. The target gets nothing for it, unless`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := receiving(v1alpha1.DeliveryTarget{Name: "catalog", EventTypes: tc.takes})
@@ -136,7 +136,7 @@ func TestTargetsEventTypes(t *testing.T) {
 			for _, eventType := range tc.brought {
 				brought[eventType] = true
 			}
-			got := said(append(Endpoint(spec), Unbrought(spec, brought)...))
+			got := said(append(Endpoint(spec), TypesWithoutTrigger(spec, brought)...))
 			for i := range min(len(got), len(tc.want)) {
 				got[i] = got[i][:min(len(got[i]), len(tc.want[i]))]
 			}
@@ -162,7 +162,7 @@ func TestUntakenEventTypes(t *testing.T) {
 		"no target, by intent":        {receiving(), []string{"upload"}, 0},
 		"no receiver":                 {&v1alpha1.NotificationEndpointSpec{URL: "https://a.example.com"}, []string{"upload"}, 0},
 	} {
-		if got := Untaken("shop/media", tc.spec, tc.types); len(got) != tc.want {
+		if got := TypesWithoutTarget("shop/media", tc.spec, tc.types); len(got) != tc.want {
 			t.Errorf("%s: %v, want %d", name, said(got), tc.want)
 		}
 	}

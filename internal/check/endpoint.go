@@ -10,7 +10,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// Endpoint judges an endpoint by itself, its URL left aside: of a receiver's the manager's settings may be part.
+// Endpoint checks an endpoint by itself, except its URL, which may depend on the manager's
+// settings.
 func Endpoint(spec *v1alpha1.NotificationEndpointSpec) []Finding {
 	if spec.Receiver == nil {
 		return nil
@@ -35,14 +36,15 @@ func Endpoint(spec *v1alpha1.NotificationEndpointSpec) []Finding {
 	return found
 }
 
-// FiltersByType reports whether an endpoint has a target that takes some event types alone.
+// FiltersByType reports whether an endpoint has a target that accepts only some event types.
 func FiltersByType(spec *v1alpha1.NotificationEndpointSpec) bool {
 	return spec.Receiver != nil && slices.ContainsFunc(spec.Receiver.DeliverTo, func(t v1alpha1.DeliveryTarget) bool { return len(t.EventTypes) > 0 })
 }
 
-// Unbrought says of which event types a target of an endpoint waits for in vain, where brought are those of the CloudinaryTriggers that use
-// it. Those whose names are in doubt anyhow are left out. It is no more than a note: calls of anybody's may name the URL of the endpoint.
-func Unbrought(spec *v1alpha1.NotificationEndpointSpec, brought map[string]bool) []Finding {
+// TypesWithoutTrigger finds the event types that a target asks for and that none of the endpoint's
+// CloudinaryTriggers brings. Doubtful names are left out. It is only a note: anybody's API calls
+// may name the URL of the endpoint.
+func TypesWithoutTrigger(spec *v1alpha1.NotificationEndpointSpec, brought map[string]bool) []Finding {
 	if spec.Receiver == nil || brought[allEventTypes] {
 		return nil
 	}
@@ -54,8 +56,8 @@ func Unbrought(spec *v1alpha1.NotificationEndpointSpec, brought map[string]bool)
 		})
 		if len(missing) > 0 {
 			found = append(found, Finding{
-				Field: targetField(t), Why: fmt.Sprintf("no CloudinaryTrigger that uses this endpoint has %s, so that the target gets none", list(missing)),
-				Advice: "add a trigger for it, or take it out here, unless calls of your own name status.url as their notification_url",
+				Field: targetField(t), Why: fmt.Sprintf("no CloudinaryTrigger that uses this endpoint has %s, so the target gets none", list(missing)),
+				Advice: "add a trigger for it, or remove it here, unless your own API calls name status.url as their notification_url",
 			})
 		}
 	}
@@ -66,7 +68,7 @@ func targetField(t *v1alpha1.DeliveryTarget) string {
 	return fmt.Sprintf("spec.receiver.deliverTo[%s].eventTypes", t.Name)
 }
 
-// ofNotifications are event types without the words that stand for none in particular.
+// ofNotifications are event types without "all" and "unknown".
 func ofNotifications(eventTypes []string) []string {
 	return slices.DeleteFunc(slices.Clone(eventTypes), func(t string) bool { return t == allEventTypes || t == notification.UnknownEventType })
 }

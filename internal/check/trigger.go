@@ -19,7 +19,7 @@ import (
 // allEventTypes is Cloudinary's word for every event type.
 const allEventTypes = "all"
 
-// Trigger judges a trigger by itself. What the CRD's schema refuses is taken for refused.
+// Trigger checks a trigger by itself. It relies on the validation of the CRD's schema.
 func Trigger(spec *v1alpha1.CloudinaryTriggerSpec) []Finding {
 	var found []Finding
 	refuse := func(reason string, problem error) {
@@ -38,7 +38,7 @@ func Trigger(spec *v1alpha1.CloudinaryTriggerSpec) []Finding {
 			found = append(found, Finding{Why: doubt.String()}) // which names the field
 		}
 	}
-	return append(found, eventTypes(FieldEventTypes, spec.EventTypes, "Cloudinary most likely refuses it; it is tried as it is", "it is tried as it is")...)
+	return append(found, eventTypes(FieldEventTypes, spec.EventTypes, "Cloudinary most likely refuses it. The operator sends it unchanged", "the operator sends it unchanged")...)
 }
 
 func rawOf(extension *runtime.RawExtension) json.RawMessage {
@@ -48,27 +48,27 @@ func rawOf(extension *runtime.RawExtension) json.RawMessage {
 	return extension.Raw
 }
 
-// Untaken says which of a trigger's event types no target of its endpoint takes.
-func Untaken(endpoint string, ep *v1alpha1.NotificationEndpointSpec, types []string) []Finding {
+// TypesWithoutTarget finds the event types of a trigger that no target of its endpoint accepts.
+func TypesWithoutTarget(endpoint string, ep *v1alpha1.NotificationEndpointSpec, types []string) []Finding {
 	if ep.Receiver == nil || len(ep.Receiver.DeliverTo) == 0 || slices.Contains(types, allEventTypes) {
 		return nil
 	}
-	untaken := slices.DeleteFunc(slices.Clone(types), func(eventType string) bool {
+	missing := slices.DeleteFunc(slices.Clone(types), func(eventType string) bool {
 		return slices.ContainsFunc(ep.Receiver.DeliverTo, func(t v1alpha1.DeliveryTarget) bool {
 			return len(t.EventTypes) == 0 || slices.Contains(t.EventTypes, eventType) || slices.Contains(t.EventTypes, allEventTypes)
 		})
 	})
-	if len(untaken) == 0 {
+	if len(missing) == 0 {
 		return nil
 	}
 	return []Finding{{
-		Field: FieldEventTypes, Why: fmt.Sprintf("no target of NotificationEndpoint %s takes %s: what arrives is counted, and goes nowhere", endpoint, list(untaken)),
-		Advice: "add it to the eventTypes of a target, or take it out here",
+		Field: FieldEventTypes, Why: fmt.Sprintf("no target of NotificationEndpoint %s accepts %s. Such notifications are counted, and not delivered", endpoint, list(missing)),
+		Advice: "add it to the eventTypes of a target, or remove it here",
 	}}
 }
 
-// eventTypes judges the names of event types. One that the operator does not know may be Cloudinary's all the same, unless it is close to one
-// that it does know. Both kinds have a consequence.
+// eventTypes checks the names of event types. A name that the operator does not know may still be
+// Cloudinary's, unless it is close to a known one. Both kinds have an advice.
 func eventTypes(field string, names []string, ofMisspelt, ofUnknown string) []Finding {
 	var found []Finding
 	for _, name := range names {

@@ -12,8 +12,8 @@ func TestURLIsRefused(t *testing.T) {
 	for name, tc := range map[string]struct{ raw, says string }{
 		"another scheme":               {"ftp://h.example.com/x", "must begin with https:// or http://"},
 		"no scheme":                    {"hooks.example.com/x", "must begin with https:// or http://"},
-		"no host":                      {"https:///x", "names no host"},
-		"a port alone":                 {"https://:443/x", "names no host"},
+		"no host":                      {"https:///x", "has no host name"},
+		"a port alone":                 {"https://:443/x", "has no host name"},
 		"credentials":                  {"https://user:hunter2@h/x", "credentials"},
 		"a user":                       {"https://hunter2@h/x", "credentials"},
 		"a password that is no port":   {"https://user:hunter2/x@h/", "is not a URL"},
@@ -25,8 +25,8 @@ func TestURLIsRefused(t *testing.T) {
 		"a port too large":             {"https://h:65536/", "between 1 and 65535"},
 		"port zero":                    {"https://h:0/", "between 1 and 65535"},
 		"nothing":                      {"", "must begin with"},
-		"2049 bytes":                   {"https://h/" + strings.Repeat("x", 2039), "has 2049 bytes, and may have 2048 at most"},
-		"a URL with something opaque":  {"https:h/x", "names no host"},
+		"2049 bytes":                   {"https://h/" + strings.Repeat("x", 2039), "has 2049 bytes, but the maximum is 2048"},
+		"a URL with something opaque":  {"https:h/x", "has no host name"},
 		"a host that is not ASCII":     {"https://münchen.example/hunter2", "punycode: xn--mnchen-3ya.example"},
 		"the same, percent-encoded":    {"https://m%C3%BCnchen.example/hunter2", "punycode: xn--mnchen-3ya.example"},
 		"half a character, encoded":    {"https://m%C3nchen.example/", "punycode"},
@@ -42,10 +42,10 @@ func TestURLIsRefused(t *testing.T) {
 		"an address in short":          {"https://10.1/", "neither a host name nor an IP address"},
 		"a part of an address too big": {"https://10.0.0.256/", "neither a host name nor an IP address"},
 		"an address with a zone":       {"https://[fe80::1%25eth0]/", "neither a host name nor an IP address"},
-		"no address in particular":     {"https://0.0.0.0/", "is no server's"},
-		"the same, IPv6":               {"https://[::]:8443/", "is no server's"},
-		"multicast":                    {"https://224.0.0.1/", "is no server's"},
-		"broadcast":                    {"https://255.255.255.255/", "is no server's"},
+		"no address in particular":     {"https://0.0.0.0/", "which no server can have"},
+		"the same, IPv6":               {"https://[::]:8443/", "which no server can have"},
+		"multicast":                    {"https://224.0.0.1/", "which no server can have"},
+		"broadcast":                    {"https://255.255.255.255/", "which no server can have"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := URL(FieldURL, tc.raw)
@@ -67,7 +67,7 @@ func TestURLIsRefused(t *testing.T) {
 }
 
 func TestURLThatMayBeMeant(t *testing.T) {
-	const lost = "it cannot reach it"
+	const lost = "cannot reach it"
 	for name, tc := range map[string]struct {
 		raw   string
 		notes []string
@@ -124,7 +124,7 @@ func TestURLThatMayBeMeant(t *testing.T) {
 
 // What there is to do depends on whose address it is.
 func TestUnreachableURLNamesTheWayOut(t *testing.T) {
-	for field, says := range map[string]string{FieldURL: "spec.receiver with deliverTo", FieldBaseURL: "under which the receiver is reached"} {
+	for field, says := range map[string]string{FieldURL: "spec.receiver with deliverTo", FieldBaseURL: "address on the internet"} {
 		if said := Join(URL(field, "https://localhost/x")); !strings.Contains(said, says) {
 			t.Errorf("%s: %q does not say %q", field, said, says)
 		}

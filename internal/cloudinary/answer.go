@@ -17,19 +17,21 @@ import (
 const (
 	maxMessageBytes = 256
 	maxRetryWait    = 24 * time.Hour
-	// minRedactable keeps a secret of a letter or two from eating the message; real ones have 15 digits and more.
+	// minRedactable keeps a very short secret from eating the message. Real ones have at least 15
+	// characters.
 	minRedactable = 4
 )
 
 var (
-	urlPattern      = regexp.MustCompile(`(?i)([a-z][a-z0-9+.-]*):(?:\\*/){2}([^\s"'<>]*)`)
-	escapedURL      = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*%3a%2f%2f[^\s"'<>]*`)
-	addressPattern  = regexp.MustCompile(`\S+@\S+`) // user:password@host, and people's e-mail addresses
+	urlPattern = regexp.MustCompile(`(?i)([a-z][a-z0-9+.-]*):(?:\\*/){2}([^\s"'<>]*)`)
+	escapedURL = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*%3a%2f%2f[^\s"'<>]*`)
+	// user:password@host, and people's e-mail addresses
+	addressPattern  = regexp.MustCompile(`\S+@\S+`)
 	queryPattern    = regexp.MustCompile(`\?[^\s?=]+=\S*`)
 	tryAgainPattern = regexp.MustCompile(`(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}) UTC`)
 )
 
-// refusal turns an answer that is not 2xx into an Error.
+// refusal turns an answer without a 2xx status into an Error.
 func (c *Client) refusal(call call, response *http.Response, meta Meta) *Error {
 	e := &Error{Operation: call.operation, StatusCode: response.StatusCode, Elsewhere: !c.trusted, RequestID: meta.RequestID}
 	body, readErr := readBody(response.Body, maxErrorBody)
@@ -52,8 +54,8 @@ func (c *Client) refusal(call call, response *http.Response, meta Meta) *Error {
 	return e
 }
 
-// isDefinite reports whether an answer proves that the request took no effect: the Admin API's own refusal, or a status
-// that whoever gave it gives instead of passing the request on.
+// isDefinite reports whether an answer proves that the request had no effect: it is the Admin API's
+// own refusal, or a status with which a server refuses to forward a request.
 func isDefinite(status int, ours bool) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired,
@@ -151,7 +153,8 @@ func readMeta(header http.Header) Meta {
 
 const maxRequestID = 128
 
-// requestID is an id as a server sent it, fit for a log; what is not like one is none.
+// requestID is a server's request id for a log. A text that does not look like an id gives an empty
+// one.
 func requestID(sent string) string {
 	odd := strings.ContainsFunc(sent, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.:/+=", r)
@@ -162,8 +165,8 @@ func requestID(sent string) string {
 	return sent
 }
 
-// sanitize makes a server's words fit for a condition: one printable line, no secret, and of URLs no more than scheme
-// and host, since they carry tokens in userinfo, path and query alike.
+// sanitize makes a server's message fit for a condition: one printable line, no secrets, and only
+// scheme and host of URLs, which may have tokens in userinfo, path and query.
 func sanitize(message string, secrets ...string) string {
 	for _, secret := range secrets {
 		if len(secret) >= minRedactable {

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// APIBases say which Admin APIs may be called: always Cloudinary's own, and those that were added. The zero value has added none.
+// APIBases are the Admin APIs that may be called: always Cloudinary's own, and those that were
+// added. The zero value has none added.
 type APIBases struct {
 	added []apiBase
 }
@@ -19,9 +20,10 @@ type APIBases struct {
 // apiBase is one address that was added, or several by a pattern.
 type apiBase struct {
 	scheme string
-	host   string // in lower case; an address of IPv6 in brackets. Without its first label, where that is any
-	port   string // empty: the scheme's
-	below  string // a path that each base begins with; empty: any
+	// In lower case; an address of IPv6 in brackets. Without its first label, where that is any
+	host  string
+	port  string // empty: the scheme's
+	below string // a path that each base begins with; empty: any
 	// anyLabel has one label before host, and anyHost is every host at every port, also by http.
 	anyLabel, anyHost bool
 }
@@ -29,7 +31,8 @@ type apiBase struct {
 // AnyAPIBase allows every host, as ParseAPIBases does with "*".
 func AnyAPIBase() APIBases { return APIBases{added: []apiBase{{anyHost: true}}} }
 
-// OneAPIBase allows the one base besides Cloudinary's own, by somebody's own choice: what it answers is shown.
+// OneAPIBase allows one base besides Cloudinary's own, which a person has chosen. So its answers
+// are shown.
 func OneAPIBase(base string) APIBases {
 	b, err := parseAPIBase(base)
 	if err != nil {
@@ -38,8 +41,9 @@ func OneAPIBase(base string) APIBases {
 	return APIBases{added: []apiBase{b}}
 }
 
-// ParseAPIBases reads addresses, separated by commas: hosts such as api.example.com or 10.0.0.7:8443, with http:// before them where
-// that is the scheme, and perhaps with a path after them; *.example.com for each host with one label before that; and * for all.
+// ParseAPIBases parses addresses, separated by commas: hosts such as api.example.com or
+// 10.0.0.7:8443, optionally with http:// before and a path after them; *.example.com for each host
+// with one label before that; and * for all.
 func ParseAPIBases(text string) (APIBases, error) {
 	var bases APIBases
 	for part := range strings.SplitSeq(text, ",") {
@@ -55,7 +59,8 @@ func ParseAPIBases(text string) (APIBases, error) {
 	return bases, nil
 }
 
-// NormalizeAPIBase brings an address, such as https://api-eu.cloudinary.com, to the form that Credentials.APIBase has.
+// NormalizeAPIBase brings an address, such as https://api-eu.cloudinary.com, to the form that
+// Credentials.APIBase has.
 func NormalizeAPIBase(address string) (string, error) {
 	base, problem := normalizePrefix(address)
 	if problem != "" {
@@ -103,13 +108,14 @@ func (a APIBases) Allows(base string) bool {
 	return IsCloudinarys(base) || slices.ContainsFunc(a.added, func(b apiBase) bool { return b.matches(base) })
 }
 
-// Trusts reports whether people may be shown the words of an answer from a base: it is Cloudinary's, or was added by its own name. What
-// a pattern lets in may be anybody's server.
+// Trusts reports whether people may see the message of an answer from a base: the base is
+// Cloudinary's, or was added by its own name. A pattern may let in anybody's server.
 func (a APIBases) Trusts(base string) bool {
 	return IsCloudinarys(base) || slices.ContainsFunc(a.added, func(b apiBase) bool { return !b.anyHost && !b.anyLabel && b.matches(base) })
 }
 
-// cloudinarysHost is that of an Admin API in one of Cloudinary's regions. Other hosts below cloudinary.com serve what customers put there.
+// cloudinarysHost matches the Admin APIs of Cloudinary's regions. Other hosts below cloudinary.com
+// serve the content of customers.
 var cloudinarysHost = regexp.MustCompile(`^api(?:-[a-z0-9]+)*\.cloudinary\.com$`)
 
 // IsCloudinarys reports whether a base is one of Cloudinary's own Admin APIs.
@@ -135,7 +141,7 @@ func (b apiBase) matches(base string) bool {
 		(b.below == "" || path == b.below || strings.HasPrefix(path, b.below+"/"))
 }
 
-// APIHost is the host of credentials' Admin API, with its port if that is unusual.
+// APIHost is the host of the credentials' Admin API, with its port if that is unusual.
 func (c Credentials) APIHost() string {
 	_, host, _ := strings.Cut(c.Environment().APIBase, "://")
 	host, _, _ = strings.Cut(host, "/")

@@ -177,7 +177,8 @@ func asError(err error, to **cloudinary.Error) bool {
 	return ok
 }
 
-// Whether nobody listens, nobody answers, or no TLS is spoken would tell what there is in the network.
+// Whether nobody listens, nobody answers, or no TLS is spoken would tell what there is in the
+// network.
 func TestNoAnswerFromElsewhereReadsLikeAnyOther(t *testing.T) {
 	t.Parallel()
 	plain := httptest.NewServer(http.NotFoundHandler())

@@ -7,19 +7,21 @@ import (
 	"time"
 )
 
-// DefaultCallShare is the share of a plan's calls that is spent at most where nothing else is said.
+// DefaultCallShare is the default for the largest share of the Cloudinary plan's calls.
 const DefaultCallShare = 0.5
 
 const (
-	// lastCalls is the share of a plan's calls that is never touched, whoever used the others: people and their tools
-	// need some when a budget runs out.
+	// lastCalls is the share of the Cloudinary plan's calls that the operator never uses: people
+	// and their tools need some when the budget runs out.
 	lastCalls = 0.05
-	// listReserve bounds what is kept for lists, and repairReserve is what repairs leave to people, as shares of the allowance.
+	// listReserve bounds the calls that are kept for lists. repairReserve are the calls that
+	// repairs leave to people. Both are shares of the allowance.
 	listReserve   = 0.25
 	repairReserve = 0.25
 )
 
-// Purpose is what a call is for. What people ask for comes before repairs, and neither may use up what it takes to see.
+// Purpose is the purpose of a call. Changes that people ask for come before repairs, and neither
+// may use up the calls for lists.
 type Purpose int
 
 // The purposes, the most important first.
@@ -29,15 +31,16 @@ const (
 	Repairing
 )
 
-// Budget is a bucket of calls to one product environment: as many as a share of the plan's calls, filled at each reset. It is fed by
-// the X-FeatureRateLimit headers of the answers, and allows anything as long as none has had them. All times are by the server's clock.
+// Budget counts the calls to one product environment: a share of the Cloudinary plan's calls, from
+// one reset to the next. It learns from the X-FeatureRateLimit headers of the answers, and allows
+// any number of calls until an answer has them. All times are by the server's clock.
 //
-// A process that has just started does not know how many of the calls of the present window were its predecessor's. It takes all of
-// them for that, whoever made them, so that restarts do not add up to more than the share.
+// A new process does not know how many calls of the present hour its predecessor made. It counts
+// all of them as its own, so that restarts do not add up to more than the share.
 type Budget struct {
-	// Share of the plan's calls, above 0 and at most 1.
+	// Share of the Cloudinary plan's calls, above 0 and at most 1.
 	Share float64
-	// ListInterval is the time between two lists; calls for them are kept until the reset.
+	// ListInterval is the time between two lists. Calls for them are reserved until the reset.
 	ListInterval time.Duration
 
 	limit     int
@@ -48,20 +51,21 @@ type Budget struct {
 }
 
 const (
-	// window is how often a budget is reset where the server does not say when (Cloudinary: on the hour).
+	// window is the time between two resets if the server does not report it (Cloudinary: on the
+	// hour).
 	window = time.Hour
-	// resetSlack is how exactly the header Date, which counts in seconds, tells when a reset is.
+	// resetSlack is the precision of the header Date, which counts in seconds.
 	resetSlack = time.Second
 )
 
-// Spend notes calls that were made.
+// Spend records calls.
 func (b *Budget) Spend(calls int, now time.Time) {
 	b.roll(now)
 	b.spent += calls
 	b.remaining = max(0, b.remaining-calls)
 }
 
-// Learn notes what an answer says, after Spend for its call.
+// Learn records the headers of an answer, after Spend for its call.
 func (b *Budget) Learn(limit RateLimit, now time.Time) {
 	b.roll(now)
 	reset := limit.Reset
@@ -74,20 +78,21 @@ func (b *Budget) Learn(limit RateLimit, now time.Time) {
 	case b.reset.IsZero(): // the first answer after a reset
 	case reset.Before(b.reset): // an answer that was overtaken
 		return
-	case reset.After(b.reset): // the server reset earlier than expected; the call that was answered is of its new window
+	// The server reset earlier than expected; the call that was answered is of its new window
+	case reset.After(b.reset):
 		b.spent = 1
 	}
 	b.known, b.limit, b.remaining, b.reset = true, limit.Limit, limit.Remaining, reset
 }
 
-// roll fills the bucket where a reset has passed. When the next one is, the next answer tells.
+// roll begins a new hour if a reset has passed. The next answer has the time of the next reset.
 func (b *Budget) roll(now time.Time) {
 	if b.known && !b.reset.IsZero() && !now.Before(b.reset.Add(resetSlack)) {
 		b.spent, b.remaining, b.reset = 0, b.limit, time.Time{}
 	}
 }
 
-// Left is how many calls may be made for a purpose now; math.MaxInt where the server tells nothing.
+// Left is the number of calls for a purpose now; math.MaxInt if the server reports no limit.
 func (b *Budget) Left(p Purpose, now time.Time) int {
 	b.roll(now)
 	if !b.known {
@@ -111,7 +116,7 @@ func (b *Budget) listsUntilReset(now time.Time) float64 {
 	return math.Ceil(float64(b.untilReset(now)) / float64(b.ListInterval))
 }
 
-// untilReset is how long the calls that are left have to last.
+// untilReset is how long the remaining calls have to last.
 func (b *Budget) untilReset(now time.Time) time.Duration {
 	if b.reset.IsZero() {
 		return window
@@ -119,10 +124,11 @@ func (b *Budget) untilReset(now time.Time) time.Duration {
 	return max(0, b.reset.Add(resetSlack).Sub(now))
 }
 
-// Allowance is how many calls may be made from one reset to the next, and how many the plan allows; 0 and 0 where the server tells nothing.
+// Allowance is the number of calls from one reset to the next, and the number that the Cloudinary
+// plan allows; 0 and 0 if the server reports no limit.
 func (b *Budget) Allowance() (share, limit int) { return int(b.Share * float64(b.limit)), b.limit }
 
-// ResetAt is when the bucket is filled next; zero where the server has not told.
+// ResetAt is the time of the next reset; zero if the server has not reported it.
 func (b *Budget) ResetAt(now time.Time) time.Time {
 	b.roll(now)
 	if b.reset.IsZero() {
@@ -131,7 +137,8 @@ func (b *Budget) ResetAt(now time.Time) time.Time {
 	return b.reset.Add(resetSlack)
 }
 
-// Stretch is the interval at which the calls that are left suffice until the reset, at least the one given.
+// Stretch is the interval at which the remaining calls last until the reset. It is at least the
+// given one.
 func (b *Budget) Stretch(interval time.Duration, now time.Time) time.Duration {
 	left := b.Left(Listing, now)
 	if left == math.MaxInt || left == 0 {

@@ -100,7 +100,8 @@ func TestBudgetStretchesLists(t *testing.T) {
 	}
 }
 
-// However calls, restarts, resets and other people's calls fall: in no window is more spent than the share, and one call for each start.
+// However calls, restarts, resets and other people's calls fall: in no window is more spent than
+// the share, and one call for each start.
 func TestBudgetHolds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -12,8 +12,9 @@ import (
 	"net/url"
 )
 
-// ListTriggers returns all triggers of the environment, of every uri_type, in the server's order. Either the list is
-// whole and every trigger has an id, or there is an error; a list of none is one that the server says is empty.
+// ListTriggers returns all triggers of the environment, of every uri_type, in the server's order.
+// Either the list is complete and every trigger has an id, or there is an error. A list is empty
+// only if the server says so.
 func (c *Client) ListTriggers(ctx context.Context) ([]Trigger, Meta, error) {
 	var triggers []Trigger
 	list := call{operation: OpList, method: http.MethodGet, read: func(body io.Reader) (err error) {
@@ -24,8 +25,8 @@ func (c *Client) ListTriggers(ctx context.Context) ([]Trigger, Meta, error) {
 	return triggers, meta, err
 }
 
-// CreateTrigger creates a webhook trigger and returns it as the server shows it, which may be less than was sent.
-// What the spec leaves unset is not sent. A success without an id is IsAmbiguous.
+// CreateTrigger creates a webhook trigger and returns it as the server shows it, which may be less
+// than was sent. Unset fields of the spec are not sent. A success without an id is IsAmbiguous.
 func (c *Client) CreateTrigger(ctx context.Context, spec TriggerSpec) (Trigger, Meta, error) {
 	create := call{operation: OpCreate, method: http.MethodPost, write: true}
 	body, err := encode(createBody{
@@ -52,7 +53,8 @@ func (c *Client) CreateTrigger(ctx context.Context, spec TriggerSpec) (Trigger, 
 	return trigger, meta, nil
 }
 
-// EmptyForm is a way to say "none" in an update. Which one a server understands is not documented.
+// EmptyForm is a way to clear a field in an update. It is not documented which one a server
+// understands.
 type EmptyForm int
 
 const (
@@ -64,8 +66,8 @@ const (
 
 // UpdateOptions say how to write an update.
 type UpdateOptions struct {
-	// ClearTemplate and ClearFilter are what to send where the spec has no payload template or filter. A server that
-	// does not know the form answers IsInvalid, or ignores it.
+	// ClearTemplate and ClearFilter are the forms for a spec without a payload template or filter.
+	// A server that does not know the form answers IsInvalid, or ignores it.
 	ClearTemplate EmptyForm
 	ClearFilter   EmptyForm
 }
@@ -78,8 +80,8 @@ func (f EmptyForm) raw() json.RawMessage {
 	return json.RawMessage(`{}`)
 }
 
-// UpdateTrigger sets the URL and every other field of the trigger, also those that are at their default; the spec's
-// EventType is ignored. The server does not show the result.
+// UpdateTrigger sets the URL and every other field of the trigger, including those with their
+// default. It ignores the spec's EventType. The server does not show the result.
 func (c *Client) UpdateTrigger(ctx context.Context, id string, spec TriggerSpec, options UpdateOptions) (Meta, error) {
 	body, err := encode(updateBody{
 		NewURI:          spec.URI,
@@ -95,12 +97,13 @@ func (c *Client) UpdateTrigger(ctx context.Context, id string, spec TriggerSpec,
 	return c.write(ctx, id, call{operation: OpUpdate, method: http.MethodPut, body: body})
 }
 
-// DeleteTrigger deletes the trigger. That it is gone already is IsNotFound, and so is that no trigger can have such an id.
+// DeleteTrigger deletes the trigger. IsNotFound means that it is gone already, or that no trigger
+// can have such an id.
 func (c *Client) DeleteTrigger(ctx context.Context, id string) (Meta, error) {
 	return c.write(ctx, id, call{operation: OpDelete, method: http.MethodDelete})
 }
 
-// write makes a call on one trigger whose answer says nothing but that it worked.
+// write makes a call on one trigger whose answer only says that it worked.
 func (c *Client) write(ctx context.Context, id string, change call) (Meta, error) {
 	path, err := pathOf(id)
 	if err != nil {
@@ -117,8 +120,8 @@ func (c *Client) write(ctx context.Context, id string, change call) (Meta, error
 	return meta, nil
 }
 
-// TestTrigger asks the server whether the trigger's filter lets sample through, a JSON object that stands for a
-// notification; empty: none is sent. It changes nothing.
+// TestTrigger asks the server whether the trigger's filter accepts sample, a JSON object in place
+// of a notification; empty: no sample is sent. It changes nothing.
 func (c *Client) TestTrigger(ctx context.Context, id string, sample json.RawMessage) (TestResult, Meta, error) {
 	test := call{operation: OpTest, method: http.MethodPost}
 	path, err := pathOf(id)
@@ -146,7 +149,7 @@ const (
 	maxIDBytes        = 256
 )
 
-// pathOf refuses ids that would address the collection or climb out of it.
+// pathOf refuses ids that would address the collection or a path outside of it.
 func pathOf(id string) (string, error) {
 	if id == "" || id == "." || id == ".." || len(id) > maxIDBytes {
 		return "", errInvalidInput
@@ -185,7 +188,8 @@ type testBody struct {
 	SampleData json.RawMessage `json:"sample_data,omitempty"`
 }
 
-// encode writes JSON without HTML escapes, which would lengthen a template beyond what its author measured.
+// encode writes JSON without HTML escapes, which would make a template longer than its author
+// measured.
 func encode(body any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

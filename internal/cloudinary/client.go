@@ -17,41 +17,44 @@ import (
 	"time"
 )
 
-// What a ClientOptions field means where it is not set.
+// Defaults of ClientOptions.
 const (
 	DefaultTimeout   = 30 * time.Second
 	DefaultUserAgent = "cloudinary-operator/dev"
-	// DefaultMaxBody holds the largest list that Cloudinary's limits allow: 30 URLs, 30 event types, and 16 KB each of
-	// filter and template.
+	// DefaultMaxBody is enough for the largest list within Cloudinary's limits: 30 URLs, 30 event
+	// types, and 16 KB each of filter and template.
 	DefaultMaxBody = 32 << 20
 )
 
 // maxAnswer is enough for an answer that is not a list: one trigger at most.
 const maxAnswer = 1 << 20
 
-// maxErrorBody is enough for any error.message; what is longer is not the Admin API's.
+// maxErrorBody is enough for any error.message. A longer body is not the Admin API's.
 const maxErrorBody = 64 << 10
 
-// ClientOptions say how a Client calls. The zero value is ready for use.
+// ClientOptions configure a Client. The zero value is ready for use.
 type ClientOptions struct {
-	// Transport makes the calls; several clients may share one and so its connections. Nil: one of NewTransport's.
+	// Transport makes the calls. Several clients may share one, and so its connections. Nil: a new
+	// one of NewTransport.
 	Transport http.RoundTripper
-	// Timeout bounds each call from dialing to the last byte of the answer. Not positive: DefaultTimeout.
+	// Timeout bounds each call from dialing to the last byte of the answer. Not positive:
+	// DefaultTimeout.
 	Timeout time.Duration
-	// UserAgent is sent as such, in the form product/version. Empty: DefaultUserAgent.
+	// UserAgent is the header User-Agent, in the form product/version. Empty: DefaultUserAgent.
 	UserAgent string
-	// MaxBody is how many bytes of a list are read, after decompression. Not positive: DefaultMaxBody. Of other answers it is at
-	// most 1 MiB.
+	// MaxBody is the largest list in bytes, after decompression. Not positive: DefaultMaxBody.
+	// Other answers have at most 1 MiB.
 	MaxBody int64
-	// Now is the clock, asked only where a server does not say what time it has. Nil: such a server's word on when to
-	// come back is not used.
+	// Now is the clock for answers without a time. Nil: the client ignores when such a server wants
+	// to be called again.
 	Now func() time.Time
-	// Bases are the Admin APIs that may be called. Of an answer from one that they do not trust, errors say the status and nothing else.
+	// Bases are the Admin APIs that may be called. Errors show only the status of an answer from
+	// one that they do not trust.
 	Bases APIBases
 }
 
-// Client calls the Admin API of one product environment with one set of credentials. It is safe for concurrent use.
-// Every error of its methods is an *Error.
+// Client calls the Admin API of one product environment with one set of credentials. It is safe for
+// concurrent use. Every error of its methods is an *Error.
 type Client struct {
 	credentials func() Credentials // a function, since fmt cannot print what it returns
 	base        string
@@ -64,8 +67,8 @@ type Client struct {
 	trusted     bool // errors may tell of what was answered
 }
 
-// NewTransport returns a transport fit for many clients at once: TLS 1.2 or newer, every phase with a time limit,
-// a few connections kept open, proxies as the process's environment says.
+// NewTransport returns a transport for many clients at once: TLS 1.2 or newer, a time limit for
+// every phase, a few idle connections, and the proxies of the process's environment variables.
 func NewTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
@@ -116,24 +119,25 @@ func NewClient(credentials Credentials, options ClientOptions) *Client {
 // Environment is the product environment that the client calls.
 func (c *Client) Environment() Environment { return c.credentials().Environment() }
 
-// call is one request: what to send, and how to speak of it.
+// call is one request, and its name in errors.
 type call struct {
 	operation string
 	method    string
 	path      string // below …/triggers, escaped
 	body      []byte // nil: none
 	write     bool   // it changes something, so its effect may be unknown
-	// read takes the body of an answer with status 200 as it comes. Nil: the body is returned.
+	// read reads the body of an answer with status 200 while it arrives. Nil: the body is returned.
 	read func(io.Reader) error
 }
 
-// answer is what came back with a 2xx status.
+// answer is an answer with a 2xx status.
 type answer struct {
 	status int
 	body   []byte
 }
 
-// do makes one call and returns the answer's body if the status is 2xx, an *Error otherwise.
+// do makes one call. It returns the body of an answer with a 2xx status, and an *Error for any
+// other.
 func (c *Client) do(ctx context.Context, call call) (answer, Meta, error) {
 	if !c.allowed {
 		return answer{}, Meta{}, &Error{Operation: call.operation, Err: errNotAllowed}
@@ -180,7 +184,7 @@ func (c *Client) readBody(call call, response *http.Response) ([]byte, error) {
 	}
 }
 
-// boundedReader fails where there is more than the limit.
+// boundedReader fails if there is more than the limit.
 type boundedReader struct {
 	from io.Reader
 	left int64
@@ -216,7 +220,7 @@ func (c *Client) request(ctx context.Context, call call) (*http.Request, error) 
 	return request, nil
 }
 
-// unreadable is the error for a 2xx answer that cannot be used: a write took effect, or may have.
+// unreadable is the error for a 2xx answer that cannot be used: a write may have had an effect.
 func (c *Client) unreadable(k call, status int, cause error) *Error {
 	return &Error{Operation: k.operation, StatusCode: status, Err: cause, Ambiguous: k.write, Elsewhere: !c.trusted}
 }
@@ -232,7 +236,7 @@ func readBody(body io.Reader, limit int64) ([]byte, error) {
 	return read, nil
 }
 
-// withoutURL takes off the *url.Error that net/http puts around everything.
+// withoutURL removes the *url.Error that net/http puts around every error.
 func withoutURL(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
@@ -240,7 +244,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// tracker knows whether a request can have left this machine.
+// tracker finds out whether a request can have left this machine.
 type tracker struct {
 	asked, connected atomic.Bool
 }
@@ -252,8 +256,8 @@ func (t *tracker) trace() *httptrace.ClientTrace {
 	}
 }
 
-// maybe reports whether the request that failed with err may have reached the server. A transport that does not report
-// its connections gets the benefit of no doubt.
+// maybe reports whether the request that failed with err may have reached the server. If the
+// transport does not report its connections, the answer is yes.
 func (t *tracker) maybe(err error) bool {
 	if network, ok := errors.AsType[*net.OpError](err); ok && network.Op == "dial" {
 		return false

@@ -126,7 +126,8 @@ func TestACallerThatGivesUp(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			client := clientFor(t, func(_ http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the connection ends
+				// Only then does the server notice that the connection ends
+				_, _ = io.Copy(io.Discard, r.Body)
 				cancel()
 				<-r.Context().Done()
 			}, cloudinary.ClientOptions{})

@@ -16,23 +16,25 @@ import (
 	"strings"
 )
 
-// DefaultAPIBase is where the Admin API is, unless a Secret says otherwise by upload_prefix.
+// DefaultAPIBase is the Admin API of a Secret without upload_prefix.
 const DefaultAPIBase = "https://api.cloudinary.com"
 
-// Credentials give access to one product environment. Printing, logging or marshaling them shows the environment
-// and nothing else. They are comparable.
+// Credentials give access to one product environment. Printing, logging or marshaling them shows
+// only the environment. They are comparable.
 //
-// Fmt reaches into an unexported member of a struct without asking its methods: a type that keeps credentials and may
-// be printed hides them in a function, as Client does.
+// Fmt prints an unexported member of a struct without its methods. So a printable type hides its
+// credentials in a function, as Client does.
 type Credentials struct {
-	APIBase    string // scheme, host and perhaps a path, normalized, no trailing slash; empty: DefaultAPIBase
+	// scheme, host and perhaps a path, normalized, no trailing slash; empty: DefaultAPIBase
+	APIBase    string
 	CloudName  string
 	APIKey     string // with APISecret, or empty where OAuthToken is set
 	APISecret  string
 	OAuthToken string // sent instead of key and secret where both are set, as Cloudinary's SDKs do
 }
 
-// Environment identifies a product environment: it is equal exactly for credentials of the same one.
+// Environment identifies a product environment. It is equal exactly for credentials of the same
+// one.
 type Environment struct {
 	APIBase   string
 	CloudName string
@@ -46,14 +48,14 @@ func (c Credentials) Environment() Environment {
 	return Environment{APIBase: cmp.Or(c.APIBase, DefaultAPIBase), CloudName: c.CloudName}
 }
 
-// Insecure reports whether calls with these credentials would travel unencrypted. Whether that is allowed is for the
-// caller to decide.
+// Insecure reports whether calls with these credentials would travel unencrypted. The caller
+// decides whether that is allowed.
 func (c Credentials) Insecure() bool {
 	return !strings.HasPrefix(c.Environment().APIBase, "https://")
 }
 
-// CallsWithKey reports whether calls are made with key and secret. Only then does the answer to one say anything of them: what stands beside an
-// OAuth token may be made up.
+// CallsWithKey reports whether calls use key and secret. Only then does an answer confirm them: key
+// and secret beside an OAuth token may be made up.
 func (c Credentials) CallsWithKey() bool { return c.APISecret != "" && c.OAuthToken == "" }
 
 // String shows the environment, never a key or secret.
@@ -62,7 +64,7 @@ func (c Credentials) String() string { return "credentials for " + c.Environment
 // GoString shows what String shows.
 func (c Credentials) GoString() string { return c.String() }
 
-// Format shows what String shows, whatever the verb: %d or %x would otherwise print the fields.
+// Format shows what String shows, for every verb: %d or %x would otherwise print the fields.
 func (c Credentials) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, c.String()) }
 
 // LogValue shows log/slog the environment, never a key or secret.
@@ -77,8 +79,9 @@ func (c Credentials) MarshalText() ([]byte, error) { return []byte(c.String()), 
 // MarshalJSON writes what String shows; there is deliberately no way back.
 func (c Credentials) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
 
-// Fingerprinter tells credentials apart without keeping them. Its fingerprints mean nothing to another
-// Fingerprinter or process, so that one that leaks helps nobody to guess a secret; they must not be stored.
+// Fingerprinter tells credentials apart without keeping them. Its fingerprints mean nothing to
+// another Fingerprinter or process, so that a leaked one does not help to guess a secret. They must
+// not be stored.
 type Fingerprinter struct {
 	key []byte
 }
@@ -90,7 +93,8 @@ func NewFingerprinter() *Fingerprinter {
 	return &Fingerprinter{key: key}
 }
 
-// Fingerprint is 64 lower-case hex digits, equal only for equal credentials, all five fields counted.
+// Fingerprint is 64 lower-case hex digits, equal only for equal credentials, all five fields
+// counted.
 func (f *Fingerprinter) Fingerprint(c Credentials) string {
 	mac := hmac.New(sha256.New, f.key)
 	for _, field := range []string{c.Environment().APIBase, c.CloudName, c.APIKey, c.APISecret, c.OAuthToken} {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// object is a JSON object whose members are read one by one: an unreadable one costs nothing but itself, and names
-// are exact, where encoding/json's structs would take any case.
+// object is a JSON object whose members are read one by one. An unreadable member affects only
+// itself. Names are exact, while encoding/json ignores their case.
 type object map[string]json.RawMessage
 
 func decodeObject(raw []byte) (object, bool) {
@@ -23,7 +23,7 @@ func decodeObject(raw []byte) (object, bool) {
 	return members, true
 }
 
-// onlyEntry is a value that is an object, or the only element of an array; false otherwise.
+// onlyEntry is an object, or the only element of an array; false otherwise.
 func onlyEntry(raw json.RawMessage) (json.RawMessage, bool) {
 	if len(raw) > 0 && raw[0] == '{' {
 		return raw, true
@@ -49,7 +49,8 @@ func decodeCreated(body []byte) (Trigger, bool) {
 	return triggerFrom(answer)
 }
 
-// decodeTrigger reads one trigger. It fails only where there is no id that can be one, without which nothing can be done with it.
+// decodeTrigger reads one trigger. It fails only if there is no valid id, without which nothing can
+// be done with the trigger.
 func decodeTrigger(raw json.RawMessage) (Trigger, bool) {
 	members, ok := decodeObject(raw)
 	if !ok {
@@ -58,7 +59,8 @@ func decodeTrigger(raw json.RawMessage) (Trigger, bool) {
 	return triggerFrom(members)
 }
 
-// triggerFrom cuts what is longer than Cloudinary's can be. It is nothing that could be wanted, before and after.
+// triggerFrom cuts values that are longer than Cloudinary's can be. Such a value matches no spec,
+// cut or not.
 func triggerFrom(members object) (Trigger, bool) {
 	trigger := Trigger{
 		ID:              text(members["id"]),
@@ -77,7 +79,7 @@ func triggerFrom(members object) (Trigger, bool) {
 	return trigger, trigger.ID != "" && len(trigger.ID) <= maxID
 }
 
-// cut is a copy of the first bytes of a text: what is kept must not keep what it was cut from.
+// cut is a copy of the first bytes of a text, which does not keep the whole text in memory.
 func cut(value string, limit int) string {
 	if len(value) <= limit {
 		return value
@@ -102,8 +104,9 @@ func decodeTestResult(body []byte) (TestResult, bool) {
 	}, true
 }
 
-// acknowledges reports whether the body of a 2xx answer can be Cloudinary's: none, or an object that is not an error. A
-// portal that answers everything with a page would otherwise pass for one that deletes triggers.
+// acknowledges reports whether the body of a 2xx answer can be Cloudinary's: it is empty, or an
+// object that is not an error. Otherwise a portal that answers everything with a page would look
+// like a successful delete.
 func acknowledges(body []byte) bool {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return true
@@ -139,7 +142,8 @@ func text(raw json.RawMessage) string {
 	return ""
 }
 
-// textOrRaw keeps what is not a string as it stands, so that an unreadable uri_type is not taken for an absent one.
+// textOrRaw keeps a value that is not a string unchanged, so that an unreadable uri_type does not
+// look like an absent one.
 func textOrRaw(raw json.RawMessage) string {
 	var value string
 	if json.Unmarshal(raw, &value) == nil || len(raw) == 0 {
@@ -175,9 +179,9 @@ func timestamp(raw json.RawMessage) time.Time {
 	return value.UTC()
 }
 
-// embedded reads a member that is a JSON value or a string that holds one: compact, numbers untouched, nil where it is
-// absent, null where it is shown as unset, and the string itself where it holds no JSON object.
-// What is larger than any of ours is kept as a string that says so.
+// embedded reads a member that is a JSON value, or a string with one: compact, numbers unchanged,
+// nil if absent, null if shown as unset, and the string itself if it has no JSON object. A value
+// that is too large becomes a string that says so.
 func embedded(raw json.RawMessage) json.RawMessage {
 	value := embeddedValue(raw)
 	if len(value) > maxEmbedded {
@@ -204,7 +208,7 @@ func embeddedValue(raw json.RawMessage) json.RawMessage {
 	return compact
 }
 
-// compacted is raw without insignificant space; false if it is not JSON. Nothing at all stays that.
+// compacted is raw without insignificant space; false if it is not JSON. An empty text stays empty.
 func compacted(raw json.RawMessage) (json.RawMessage, bool) {
 	if len(raw) == 0 {
 		return nil, true

@@ -25,7 +25,7 @@ const (
 	OpTest   = "test trigger"
 )
 
-// What can be wrong with an answer whose status does not say it.
+// Problems of an answer that its status does not show.
 var (
 	errInvalidInput   = errors.New("the request cannot be built")
 	errIncompleteList = errors.New("the answer shows only part of the triggers")
@@ -39,36 +39,40 @@ var (
 // statusRateLimited is Cloudinary's own status for an exhausted hourly budget.
 const statusRateLimited = 420
 
-// Error is the failure of one call. Its text is the same for the same cause: no time, address or request id is in
-// it, so that it can stand in a condition.
+// Error is a failed call. Its text is the same for the same cause: it has no time, address or
+// request id, so that a condition can have it.
 type Error struct {
 	// Operation is one of the Op constants.
 	Operation string
-	// StatusCode is the HTTP status, 0 where no answer came.
+	// StatusCode is the HTTP status, 0 without an answer.
 	StatusCode int
-	// Message is what the server gave as error.message: one printable line of at most 256 bytes, URLs cut down to
-	// scheme and host. Empty where the server gave none.
+	// Message is the server's error.message: one printable line of at most 256 bytes, with only
+	// scheme and host of URLs. It may be empty.
 	Message string
-	// RetryAt is when the server will answer again, by the server's clock, at most a day after its answer. Zero where
-	// it did not say. Set for 420, 429 and 5xx only.
+	// RetryAt is when the server will answer again, by its own clock, at most a day after its
+	// answer. Zero: it did not say. Set only for 420, 429 and 5xx.
 	RetryAt time.Time
-	// Ambiguous means that the call may have taken effect nevertheless. Only ever true for a create, update or delete.
+	// Ambiguous means that the call may have had an effect. Only a create, update or delete can be
+	// ambiguous.
 	Ambiguous bool
-	// Err is the cause where the status is not it: a network error, a context's, or what was wrong with the answer.
+	// Err is the cause if it is not the status: a network error, a context's, or a problem of the
+	// answer.
 	Err error
-	// Elsewhere means that the server called is not one whose words people may be shown. Message is empty then, and the text is the
-	// same whatever was wrong but the status: whoever names a server in a Secret would look around in the network by it.
+	// Elsewhere means that people may not see the words of the server. Message is empty then, and
+	// the text depends only on the status. Otherwise somebody could explore a network by naming
+	// servers in a Secret.
 	Elsewhere bool
 
-	// RequestID is what Cloudinary's support finds the call by; empty where there was no answer, or it had none. It is for logs and no part
-	// of the text, which is the same each time.
+	// RequestID identifies the call for Cloudinary's support. It is empty without an answer, or if
+	// the answer has none. It is for logs and not part of the text, which is the same each time.
 	RequestID string
 
 	limited   bool // the answer says limit_reached
 	malformed bool // the answer says invalid_or_malformed_attribute
 }
 
-// Error is the text for people: operation, then what the server said or why it could not be understood.
+// Error is the text for people: the operation, then the server's message or the problem of the
+// answer.
 func (e *Error) Error() string {
 	parts := []string{e.Operation}
 	if e.StatusCode != 0 && e.Err == nil || e.StatusCode >= http.StatusMultipleChoices {
@@ -77,7 +81,8 @@ func (e *Error) Error() string {
 	switch {
 	case e.class() == classRateLimited:
 		parts = append(parts, "rate limit exceeded") // the server's own words hold a time
-	case e.Message != "" && e.StatusCode < http.StatusInternalServerError: // a fault's words may hold a request's id
+	// A fault's words may hold a request's id
+	case e.Message != "" && e.StatusCode < http.StatusInternalServerError:
 		parts = append(parts, e.Message)
 	}
 	switch {
@@ -90,7 +95,7 @@ func (e *Error) Error() string {
 	return strings.Join(parts, ": ")
 }
 
-// Detail is the text for the log, which has the cause also where the server is Elsewhere.
+// Detail is the text for the log, which has the cause even if the server is Elsewhere.
 func Detail(err error) string {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || !e.Elsewhere || e.Err == nil {
@@ -139,7 +144,8 @@ func (e *Error) class() class {
 			return classLimitReached
 		}
 		if e.malformed && e.Operation == OpDelete {
-			return classNotFound // a delete has no attribute but the id, and what no trigger can have none has
+			// A delete has no attribute but the id, and what no trigger can have none has
+			return classNotFound
 		}
 		return classInvalid
 	case http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
@@ -148,7 +154,7 @@ func (e *Error) class() class {
 	return classUnavailable
 }
 
-// reports whether a message begins with one of the Admin API's words.
+// says reports whether a message begins with one of the Admin API's words.
 func says(message, word string) bool {
 	first, _, _ := strings.Cut(strings.ToLower(message), " ")
 	return strings.TrimRight(first, ".:,;") == word
@@ -159,46 +165,50 @@ func isClass(err error, want class) bool {
 	return ok && e.class() == want
 }
 
-// IsUnauthorized means 401 or 403. The credentials are wrong, or may not do this. Nothing took effect.
+// IsUnauthorized means 401 or 403. The credentials are wrong, or may not do this. Nothing took
+// effect.
 func IsUnauthorized(err error) bool { return isClass(err, classUnauthorized) }
 
-// IsNotFound means an update, delete or test of a trigger that does not exist, in the Admin API's own words, or a delete by an id of which these
-// say that it is malformed. A 404
-// without them, or to a list or a create, comes from something else on the way, and is IsUnavailable.
+// IsNotFound means an update, delete or test of a trigger that does not exist, in the Admin API's
+// own words, or a delete whose id the Admin API calls malformed. A 404 without these words, or for
+// a list or a create, comes from another server on the way, and is IsUnavailable.
 func IsNotFound(err error) bool { return isClass(err, classNotFound) }
 
 // IsAlreadyExists means 409. A trigger like this exists already. Nothing took effect.
 func IsAlreadyExists(err error) bool { return isClass(err, classAlreadyExists) }
 
-// IsLimitReached means 400 limit_reached. The environment holds as many notification URLs as it may. Nothing took effect.
+// IsLimitReached means 400 limit_reached. The environment holds as many notification URLs as it
+// may. Nothing took effect.
 func IsLimitReached(err error) bool { return isClass(err, classLimitReached) }
 
-// IsInvalid means that Cloudinary refuses what was sent (400 otherwise, 413, 415, 422), or that it was not sent, since
-// it is not JSON or names no trigger.
-// The same request will be refused again. Nothing took effect.
+// IsInvalid means that Cloudinary refuses the request (another 400, 413, 415, 422), or that the
+// client did not send it, because it is not JSON or names no trigger. The same request would be
+// refused again. It had no effect.
 func IsInvalid(err error) bool { return isClass(err, classInvalid) }
 
 // IsRateLimited means 420 or 429. RetryAt may say when to come back. Nothing took effect.
 func IsRateLimited(err error) bool { return isClass(err, classRateLimited) }
 
-// IsUnavailable means no usable answer: 5xx, network errors, timeouts, a canceled context, redirects, answers that are
-// too large, not JSON or not the Admin API's, 404 to a list or create, and any status not named elsewhere. Every
-// Error is exactly one of IsUnauthorized, IsNotFound, IsAlreadyExists, IsLimitReached, IsInvalid, IsRateLimited and
-// IsUnavailable.
+// IsUnavailable means no usable answer: 5xx, network errors, timeouts, a canceled context,
+// redirects, answers that are too large, not JSON or not the Admin API's, 404 to a list or create,
+// and any status not named elsewhere. Every Error is exactly one of IsUnauthorized, IsNotFound,
+// IsAlreadyExists, IsLimitReached, IsInvalid, IsRateLimited and IsUnavailable.
 func IsUnavailable(err error) bool { return isClass(err, classUnavailable) }
 
-// IsIncompleteList means a list answered with only part of the triggers, or with one that has no id, so that nothing can be
-// concluded from what is not in it. Such an error is IsUnavailable too.
+// IsIncompleteList means a list with only part of the triggers, or with one that has no id, so that
+// nothing can be concluded from a missing trigger. Such an error is IsUnavailable too.
 func IsIncompleteList(err error) bool { return errors.Is(err, errIncompleteList) }
 
-// IsAmbiguous means a create, update or delete whose effect is not known, since the connection broke or time ran out after
-// the request may have been sent, or the answer was a 5xx, a redirect or unreadable. Only a list can tell.
+// IsAmbiguous means a create, update or delete with an unknown effect: the connection broke or time
+// ran out after the request may have been sent, or the answer was a 5xx, a redirect or unreadable.
+// Only a list can tell.
 func IsAmbiguous(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Ambiguous
 }
 
-// RequestID is what Cloudinary's support finds the failed call by; empty where the answer had none, or err is of another kind.
+// RequestID identifies the failed call for Cloudinary's support. It is empty if the answer had
+// none, or err is of another kind.
 func RequestID(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.RequestID
@@ -206,8 +216,8 @@ func RequestID(err error) string {
 	return ""
 }
 
-// RetryAt is when the server said it would answer again, by its own clock, at most a day after its answer; zero where
-// it did not say, or err is of another kind.
+// RetryAt is when the server said it would answer again, by its own clock, at most a day after its
+// answer; zero where it did not say, or err is of another kind.
 func RetryAt(err error) time.Time {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.RetryAt
@@ -215,8 +225,8 @@ func RetryAt(err error) time.Time {
 	return time.Time{}
 }
 
-// describe gives a cause the same words every time. What net and net/http say holds addresses, ephemeral ports, and
-// sometimes the server's bytes.
+// describe returns the same words for the same cause. The errors of net and net/http have
+// addresses, ephemeral ports, and sometimes the server's bytes.
 func describe(err error) string {
 	for _, known := range []error{
 		errInvalidInput, errIncompleteList, errTooLarge, errUnreadable, errRedirect, errForeign, errNotAllowed,

@@ -10,12 +10,14 @@ import (
 	"io"
 )
 
-// Anybody who may write a Secret may have the operator list triggers at a host of theirs. So a list is read as it comes, and of each
-// trigger no more is kept than Cloudinary's can have: a hostile answer costs its sender more than the reader.
+// Anybody who may write a Secret can make the operator list triggers at a host of theirs. So a list
+// is decoded while it arrives, and each trigger is cut to the size that Cloudinary's can have: a
+// hostile answer costs its sender more than the reader.
 const (
-	// maxTriggers is ten times what 30 URLs and all event types make.
+	// maxTriggers is ten times the number of 30 URLs with all event types.
 	maxTriggers = 10_000
-	// maxElement is room for a filter and a template of 16 KB, each of their bytes written as \u00xx, and the rest.
+	// maxElement is room for a filter and a template of 16 KB, each of their bytes written as
+	// \u00xx, and the rest.
 	maxElement = 256 << 10
 	maxID      = 256
 	maxURI     = 8 << 10 // four times what a NotificationEndpoint can have
@@ -24,8 +26,9 @@ const (
 	maxEmbedded = 128 << 10
 )
 
-// decodeList reads the answer to a list. An answer that does not clearly hold all triggers is an error: taken for a
-// list, what is missing would look deleted. So is one with more, or larger, triggers than Cloudinary's can be.
+// decodeList reads the answer to a list. An answer that may lack triggers is an error: otherwise
+// missing triggers would look deleted. An answer with more, or larger, triggers than Cloudinary's
+// can be is an error too.
 func decodeList(body io.Reader) ([]Trigger, error) {
 	bounded := &elementReader{from: body}
 	l := list{decoder: json.NewDecoder(bounded), window: bounded, rest: object{}}
@@ -79,8 +82,8 @@ func (l *list) read() error {
 	return nil
 }
 
-// readTriggers tolerates two ways in which servers write short lists: one trigger without the brackets, and null where
-// they say beside it that there are none.
+// readTriggers tolerates two ways in which servers write short lists: one trigger without the
+// brackets, and null beside a total of 0.
 func (l *list) readTriggers() error {
 	l.triggers, l.null = nil, false
 	token, err := l.token()
@@ -165,7 +168,7 @@ func (l *list) expect(want json.Delim) error {
 	return err
 }
 
-// elementReader bounds what is read for one element: a decoder keeps all of it.
+// elementReader bounds the bytes of one element: a decoder keeps all of it.
 type elementReader struct {
 	from io.Reader
 	left int
@@ -188,7 +191,7 @@ func (r *elementReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cause is why reading failed: what the reader says, and otherwise that it is no list.
+// cause is why reading failed: the reader's error, else that the answer is not a list.
 func (r *elementReader) cause(err error) error {
 	switch {
 	case r.err != nil:

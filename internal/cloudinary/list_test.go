@@ -12,7 +12,7 @@ import (
 	"testing/iotest"
 )
 
-// endless is an answer that goes on for ever, and counts what is read of it.
+// endless is an answer without an end. It counts the bytes that are read.
 type endless struct {
 	pending bytes.Buffer
 	next    func(n int) string
@@ -28,7 +28,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return e.pending.Read(p)
 }
 
-// A host that anybody may name in a Secret cannot make the operator keep, or even read, more than Cloudinary's own could send.
+// A host that anybody may name in a Secret cannot make the operator keep, or even read, more than
+// Cloudinary's own could send.
 func TestAListIsReadNoFurtherThanOneCanBe(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {

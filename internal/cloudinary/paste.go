@@ -11,8 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// pasted takes off what people copy along with a value: space, invisible characters, the assignment to a name that the value has elsewhere,
-// and quotes that stand at both ends. No value of Cloudinary's begins or ends with any of it.
+// pasted removes the text that people copy along with a value: space, invisible characters, an
+// assignment to one of the names, and quotes at both ends. No value of Cloudinary's begins or ends
+// with any of it.
 func pasted(raw []byte, names ...string) string {
 	text := string(raw)
 	for {
@@ -25,7 +26,7 @@ func pasted(raw []byte, names ...string) string {
 	}
 }
 
-// assignment is how shells, .env files and YAML write one.
+// assignment matches the assignments of shells, .env files and YAML.
 var assignment = regexp.MustCompile(`^(?:(?:export|set|setx)\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*[=:]\s*`)
 
 func unassigned(text string, names []string) string {
@@ -53,11 +54,12 @@ func unquoted(text string) string {
 	return text[n : len(text)-m]
 }
 
-// invisible reports whether a character cannot be seen: it is of Unicode's category for formatting, as are the zero-width ones and the byte
-// order mark.
+// invisible reports whether a character cannot be seen: it is in Unicode's category for formatting,
+// such as the zero-width ones and the byte order mark.
 func invisible(r rune) bool { return unicode.Is(unicode.Cf, r) || r == '\u180e' || r == '\u3164' }
 
-// leftover says what of pasting is still in a value, which cannot be taken off without a guess. It shows nothing of the value but that.
+// leftover says which remains of pasting a value still has, if removing them would be a guess. It
+// shows nothing else of the value.
 func leftover(value string) string {
 	first, _ := utf8.DecodeRuneInString(value)
 	last, _ := utf8.DecodeLastRuneInString(value)

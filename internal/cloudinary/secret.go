@@ -15,9 +15,9 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/excerpt"
 )
 
-// The keys of a Secret's data that hold credentials. Others are not looked at here; those that begin with SigningKeyPrefix are
-// ParseSigningKeys' matter. Those with Env are the names of environment variables that Cloudinary's SDKs and tools read: a Secret
-// may be an application's too.
+// The keys of a Secret's data with credentials. ParseSigningKeys reads those that begin with
+// SigningKeyPrefix. Others are ignored. Those with Env are the environment variables of
+// Cloudinary's SDKs and tools: an application may use the same Secret.
 const (
 	KeyCloudinaryURL = "CLOUDINARY_URL"
 	KeyCloudName     = "cloud_name"
@@ -39,7 +39,8 @@ const (
 	maxTokenBytes = 8 << 10
 )
 
-// SecretError says what is wrong with a Secret's data: which key, what, and what to do, never what it holds.
+// SecretError is a problem of a Secret's data: the key, the problem and the way out, never the
+// value.
 type SecretError struct {
 	Key     string // one of the Key constants, or begins with SigningKeyPrefix
 	Problem string // continues a sentence that begins with the key, e.g. "is missing: …"
@@ -48,9 +49,12 @@ type SecretError struct {
 // Error is key and problem as one sentence.
 func (e *SecretError) Error() string { return e.Key + " " + e.Problem }
 
-// ParseSecret reads credentials from a Secret's data: CLOUDINARY_URL, or cloud_name with api_key and api_secret or
-// oauth_token and perhaps upload_prefix, or both where they agree and so complete each other. CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY and
-// CLOUDINARY_API_SECRET are other names of the same keys. What people copy along with a value is not part of it: see pasted. Key and secret beside an OAuth token are kept, unchecked by any call: see CallsWithKey. Every error is a *SecretError.
+// ParseSecret reads credentials from a Secret's data: CLOUDINARY_URL, or cloud_name with api_key
+// and api_secret or oauth_token and optionally upload_prefix, or both if they agree and so complete
+// each other. CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY and CLOUDINARY_API_SECRET are other names
+// of the same keys. It removes the text that people copy along with a value: see pasted. Key and
+// secret beside an OAuth token are kept, but no call confirms them: see CallsWithKey. Every error
+// is a *SecretError.
 func ParseSecret(data map[string][]byte) (Credentials, error) {
 	separate, err := parseKeys(data)
 	if err != nil {
@@ -75,7 +79,7 @@ func ParseSecret(data map[string][]byte) (Credentials, error) {
 	return complete(merged, KeyCloudinaryURL, data)
 }
 
-// fields lists what credentials consist of, under the keys they have in a Secret.
+// fields lists the parts of credentials with their keys in a Secret.
 func fields(c *Credentials) []field {
 	return []field{
 		{KeyCloudName, KeyEnvCloudName, &c.CloudName, checkCloudName},
@@ -86,8 +90,8 @@ func fields(c *Credentials) []field {
 	}
 }
 
-// field is one part of the credentials. Its check continues the sentence "it …" where value is wrong, and is empty
-// where it is right; the upload prefix has none, since it is rewritten as it is checked.
+// field is one part of the credentials. Its check continues the sentence "it …" for a wrong value,
+// and is empty for a right one. The upload prefix has no check, because it is rewritten.
 type field struct {
 	key   string
 	alias string // another name of the key; may be empty
@@ -95,7 +99,7 @@ type field struct {
 	check func(value string) string
 }
 
-// parseKeys reads the form with one key for each field. What is absent stays empty.
+// parseKeys reads the form with one key for each field. Absent fields stay empty.
 func parseKeys(data map[string][]byte) (Credentials, error) {
 	var found Credentials
 	for _, field := range fields(&found) {
@@ -179,7 +183,8 @@ func merge(combined, separate Credentials) (Credentials, error) {
 	return combined, nil
 }
 
-// complete refuses credentials that cannot work. Blame is the key to name, empty for the one that is missing.
+// complete refuses credentials that cannot work. Blame is the key to name, empty for the one that
+// is missing.
 func complete(c Credentials, blame string, data map[string][]byte) (Credentials, error) {
 	missing := func(key string) error {
 		if blame != "" {

@@ -22,8 +22,9 @@ const (
 	problemLineBreak   = "holds a line break or control character: it must be one line"
 )
 
-// parseCloudinaryURL reads cloudinary://KEY:SECRET@CLOUD[?upload_prefix=…&oauth_token=…], as Cloudinary's SDKs do: a
-// path (once the name of a private distribution) and unknown parameters are ignored. What is absent stays empty.
+// parseCloudinaryURL reads cloudinary://KEY:SECRET@CLOUD[?upload_prefix=…&oauth_token=…], as
+// Cloudinary's SDKs do: a path (once the name of a private distribution) and unknown parameters are
+// ignored. What is absent stays empty.
 func parseCloudinaryURL(raw []byte) (Credentials, error) {
 	text, problem := cleanURL(raw)
 	if problem != "" {
@@ -32,7 +33,8 @@ func parseCloudinaryURL(raw []byte) (Credentials, error) {
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Scheme != "cloudinary" || parsed.Opaque != "" || parsed.Host == "" ||
 		strings.Contains(text, "#") || strings.Contains(parsed.Path, "@") {
-		return Credentials{}, &SecretError{KeyCloudinaryURL, problemNotURL} // the cause would quote it
+		// The cause would quote it
+		return Credentials{}, &SecretError{KeyCloudinaryURL, problemNotURL}
 	}
 	query, err := url.ParseQuery(parsed.RawQuery)
 	if err != nil {
@@ -55,7 +57,7 @@ func parseCloudinaryURL(raw []byte) (Credentials, error) {
 	return found, nil
 }
 
-// setOne stores the one value that is given, if any, and otherwise says what is wrong.
+// setOne stores a single value, if there is one, and otherwise returns the problem.
 func (f field) setOne(values []string) (problem string) {
 	switch {
 	case len(values) == 0 || len(values) == 1 && values[0] == "":
@@ -74,7 +76,7 @@ func (f field) setOne(values []string) (problem string) {
 	}
 }
 
-// cleanURL takes off what people copy along.
+// cleanURL removes the text that people copy along.
 func cleanURL(raw []byte) (text, problem string) {
 	text = pasted(raw, KeyCloudinaryURL)
 	switch {
@@ -95,8 +97,8 @@ var (
 	pathPattern = regexp.MustCompile(`^(?:/[A-Za-z0-9._~-]+)*$`)
 )
 
-// normalizePrefix brings an upload prefix to the one form in which equal API bases are equal strings; problem says
-// what is wrong with it, if anything.
+// normalizePrefix returns the form of an upload prefix in which equal API bases are equal strings,
+// or the problem.
 func normalizePrefix(prefix string) (base, problem string) {
 	parsed, err := url.Parse(prefix)
 	switch {
@@ -120,7 +122,7 @@ func normalizePrefix(prefix string) (base, problem string) {
 	return parsed.Scheme + "://" + host + below, ""
 }
 
-// normalizeHost is host and port in lower case, without the port that the scheme has anyway.
+// normalizeHost is host and port in lower case, without the default port of the scheme.
 func normalizeHost(address *url.URL) (host string, ok bool) {
 	host = strings.TrimSuffix(strings.ToLower(address.Hostname()), ".")
 	if strings.Contains(host, ":") {

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// SigningKeyPrefix begins the keys of a Secret's data that hold further secrets Cloudinary may sign notifications with. What
-// follows is the API key whose secret it is: signing.<API_KEY>.
+// SigningKeyPrefix begins the keys of a Secret's data with further secrets that Cloudinary may sign
+// notifications with. The API key of the secret follows: signing.<API_KEY>.
 const SigningKeyPrefix = "signing."
 
-// SigningKey is an API key with its secret that notifications may be signed with, and no call is made with. Printing or
-// logging it shows the API key alone.
+// SigningKey is an API key with its secret that may sign notifications. The operator makes no call
+// with it. Printing or logging it shows only the API key.
 type SigningKey struct {
 	APIKey string
 	Secret string
@@ -24,14 +24,15 @@ type SigningKey struct {
 // String shows the API key, never the secret.
 func (k SigningKey) String() string { return "signing key " + k.APIKey }
 
-// Format shows what String shows, whatever the verb.
+// Format shows what String shows, for every verb.
 func (k SigningKey) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, k.String()) }
 
 // MarshalText writes what String shows; there is deliberately no way back.
 func (k SigningKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// ParseSigningKeys reads the further signing keys of a Secret's data, in the order of their API keys. As in ParseSecret, what people copy
-// along with a value is not part of it, and every error is a *SecretError. Its key is the whole name, which holds no secret.
+// ParseSigningKeys reads the further signing keys of a Secret's data, in the order of their API
+// keys. It removes the text that people copy along, as ParseSecret does. Every error is a
+// *SecretError with the whole name as key, which is no secret.
 func ParseSigningKeys(data map[string][]byte) ([]SigningKey, error) {
 	var keys []SigningKey
 	var wrong []*SecretError

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Trigger is a trigger as the Admin API shows it. What a server did not show is nil or empty; that is not the
-// same as its default, since servers exist that do not show every field.
+// Trigger is a trigger as the Admin API shows it. A hidden field is nil or empty. That does not
+// mean that it has its default: some servers do not show every field.
 type Trigger struct {
 	ID        string
 	URIType   string // "webhook", "flow" or "poll"; empty where the server does not say
@@ -17,13 +17,14 @@ type Trigger struct {
 	CreatedAt time.Time // zero where the server does not say, or says something unreadable
 	UpdatedAt time.Time
 
-	Additive        *bool
-	Filter          json.RawMessage // nil: not shown; "{}" or "null": shown as unset
-	PayloadTemplate json.RawMessage // as parsed JSON, also where the server shows a string that holds JSON
+	Additive *bool
+	Filter   json.RawMessage // nil: not shown; "{}" or "null": shown as unset
+	// As parsed JSON, also where the server shows a string that holds JSON
+	PayloadTemplate json.RawMessage
 	AuthScheme      *string
 }
 
-// TriggerSpec is what can be set on a trigger.
+// TriggerSpec has the fields of a trigger that can be set.
 type TriggerSpec struct {
 	URI             string
 	EventType       string          // only for a create: it cannot be changed
@@ -31,11 +32,12 @@ type TriggerSpec struct {
 	Filter          json.RawMessage // nil: none
 	PayloadTemplate json.RawMessage // nil: none
 	AuthScheme      string          // empty: Cloudinary's default
-	// FilterLanguage is sent beside a filter; empty: it is not. Whether a server needs it, or knows it, is not documented.
+	// FilterLanguage is sent with a filter, unless it is empty. It is not documented whether a
+	// server needs it, or knows it.
 	FilterLanguage string
 }
 
-// JSONLogic is the only language that filters are known to have.
+// JSONLogic is the only known language of filters.
 const JSONLogic = "jsonlogic"
 
 // TestResult is the answer to a test of a trigger.
@@ -45,17 +47,20 @@ type TestResult struct {
 	FilterResult  bool   `json:"filter_result"`
 }
 
-// Meta is what the headers of an answer say; every call returns it, also beside an error, as far as an answer came.
+// Meta is the information in the headers of an answer. Every call returns it, also with an error,
+// if there was an answer.
 type Meta struct {
-	// Date is the server's clock (header Date), zero where it was not sent.
+	// Date is the server's time (header Date). Zero: not sent.
 	Date time.Time
-	// RateLimit is the state of the hour's budget, nil where the server did not send it.
+	// RateLimit is the state of the hour's calls. Nil: not sent.
 	RateLimit *RateLimit
-	// RequestID is what Cloudinary's support finds the call by, empty where the server did not send it. At most 128 bytes.
+	// RequestID identifies the call for Cloudinary's support, with at most 128 bytes. Empty: not
+	// sent.
 	RequestID string
 }
 
-// RateLimit is the state of the call budget, from the headers X-FeatureRateLimit-Limit, -Remaining and -Reset.
+// RateLimit is the state of the call budget, from the headers X-FeatureRateLimit-Limit, -Remaining
+// and -Reset.
 type RateLimit struct {
 	Limit     int
 	Remaining int

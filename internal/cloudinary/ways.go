@@ -2,11 +2,11 @@
 
 package cloudinary
 
-// Some of the Admin API is not documented. What follows are the ways to write the same request, of which one is tried after the
-// other where it is refused.
+// Parts of the Admin API are not documented. These are the ways to write the same request. If a
+// server refuses one, the next one is tried.
 
-// OtherLanguage is the spec with the language of its filter, if it had none, or without it; false: it has no filter. Whether a server
-// needs to be told the language, or refuses to, is not documented.
+// OtherLanguage is the spec with the language of its filter added or removed; false: it has no
+// filter. It is not documented whether a server needs the language, or refuses it.
 func (s TriggerSpec) OtherLanguage() (TriggerSpec, bool) {
 	if s.FilterLanguage == "" {
 		s.FilterLanguage = JSONLogic
@@ -16,13 +16,14 @@ func (s TriggerSpec) OtherLanguage() (TriggerSpec, bool) {
 	return s, s.Filter != nil
 }
 
-// Way is how to write an update.
+// Way is a way to write an update.
 type Way struct {
 	Spec  TriggerSpec
 	Forms UpdateOptions
 }
 
-// OtherWays are all but the one that was tried: the language of a filter told otherwise, other ways to clear what is unset, and both.
+// OtherWays are all ways except the one that was tried: with or without the language of the filter,
+// with other forms of unset fields, and both.
 func (s TriggerSpec) OtherWays(tried UpdateOptions) []Way {
 	var ways []Way
 	for _, forms := range otherForms(s, tried) {
@@ -38,7 +39,7 @@ func (s TriggerSpec) OtherWays(tried UpdateOptions) []Way {
 	return ways
 }
 
-// otherForms are the other ways to clear what the spec leaves unset.
+// otherForms are the other forms of the spec's unset fields.
 func otherForms(spec TriggerSpec, tried UpdateOptions) []UpdateOptions {
 	template, filter, both := tried, tried, tried
 	template.ClearTemplate = otherForm(tried.ClearTemplate)

@@ -18,7 +18,8 @@ func TestOtherWaysToWriteAnUpdate(t *testing.T) {
 	for name, test := range map[string]struct {
 		spec  TriggerSpec
 		tried UpdateOptions
-		want  []string // the language of the filter, and the forms for a template and a filter that are not set
+		// The language of the filter, and the forms for a template and a filter that are not set
+		want []string
 	}{
 		"nothing to clear, no filter's language": {spec: TriggerSpec{Filter: filter, PayloadTemplate: template}, want: []string{"jsonlogic {} {}"}},
 		"the language was told":                  {spec: TriggerSpec{Filter: filter, PayloadTemplate: template, FilterLanguage: JSONLogic}, want: []string{" {} {}"}},

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package eventbody is what is known of the bodies of Cloudinary's notifications, by event type: which members they have, and where that is
-// from. Cloudinary publishes no schema of them. Samples are made from it, and filters and payload templates are judged by it: one that reads
-// what notifications of an event type do not have never does what it was written for, and nothing at Cloudinary says so.
+// Package eventbody is the knowledge about the bodies of Cloudinary's notifications, by event type:
+// their members, and the source of that knowledge. Cloudinary publishes no schema. The package
+// makes samples, and checks filters and payload templates: one that reads a missing member never
+// does what its author wanted, and Cloudinary does not say so.
 //
-// It is pure. What is not known for certain is never told as a fault: a body of which nothing is known has everything.
+// It is pure. It reports only certain faults: an unknown body may have every member.
 package eventbody
 
 import (
@@ -15,41 +16,42 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// Source says where what is known of a body is from.
+// Source is the source of the knowledge about a body.
 type Source string
 
 // The sources, the best one first.
 const (
-	// Captured: somebody has published a body that Cloudinary had sent.
+	// Captured: somebody has published a body that Cloudinary sent.
 	Captured Source = "captured"
 	// Documented: Cloudinary's documentation shows it, or says so.
 	Documented Source = "documented"
-	// Consumed: nobody has published one, but published programs that are notified read it so.
+	// Consumed: nobody has published a body, but published programs read it so.
 	Consumed Source = "consumed"
-	// Assumed: made up after the likeness of others. Nothing is concluded from it.
+	// Assumed: made up by analogy. Nothing is concluded from it.
 	Assumed Source = "assumed"
 )
 
-// all is Cloudinary's word for every event type.
+// all is Cloudinary's name for every event type.
 const all = "all"
 
-// Body is what is known of the notifications of an event type.
+// Body is the knowledge about the notifications of an event type.
 type Body struct {
 	EventType string
-	// Source is that of the members that have none of their own.
+	// Source is the default source of the members.
 	Source Source
-	// Members are in the order in which they are sent.
+	// Members are in the order of the body.
 	Members []Member
-	// Open means that there are more members than are known, as after an upload with everything that one can ask for.
+	// Open means that there are more members than the known ones, for example after an upload with
+	// all options.
 	Open bool
 }
 
-// Member is one of a body's, or of an object's within it.
+// Member is a member of a body, or of an object in it.
 type Member struct {
 	Name string
-	// Source is empty where it is that of the body.
+	// Source is empty for the source of the body.
 	Source Source
-	// value is what a sample has: nil where samples do not have the member.
+	// value is the sample value. Nil: samples do not have the member.
 	value any
 	shape shape
 }
@@ -57,13 +59,13 @@ type Member struct {
 // Sampled reports whether a sample has the member.
 func (m *Member) Sampled() bool { return m.value != nil }
 
-// Kind describes the member's value in a word or two; empty where it is not known.
+// Kind describes the value in a word or two. Empty: unknown.
 func (m *Member) Kind() string { return string(m.shape.kind) }
 
 // Members are those of an object, or of each entry of a list or of an object by public ID.
 func (m *Member) Members() []Member { return m.shape.members }
 
-// kind is what a value can be.
+// kind is the type of a value.
 type kind string
 
 const (
@@ -77,21 +79,21 @@ const (
 	either  kind = "list, or object by public ID"
 )
 
-// shape is what is known of a value.
+// shape is the knowledge about a value.
 type shape struct {
 	kind kind
 	// members are an object's, or those of each entry. open: there may be more.
 	members []Member
 	open    bool
-	// whole says that it is a whole body.
+	// whole means that it is a whole body.
 	whole bool
-	// entry is what each entry of a list is; nil: an object with the members.
+	// entry is the shape of each entry of a list. Nil: an object with the members.
 	entry *shape
 	// constant is the value, if it is always the same.
 	constant string
 }
 
-// of is what each entry of a list, or of an object by public ID, is.
+// of is the shape of each entry of a list, or of an object by public ID.
 func (s *shape) of() shape {
 	switch {
 	case s.entry != nil:
@@ -118,7 +120,7 @@ type Values struct {
 	RequestID, AssetID, PublicID, BatchID, VersionID, ETag string
 }
 
-// table is made once, since a manager asks for it time and again. Nobody changes what is in it.
+// table is computed once, because a manager needs it again and again. Nobody changes it.
 var table = sync.OnceValue(func() map[string]Body { //nolint:gochecknoglobals // as said
 	bodies := map[string]Body{}
 	for _, eventType := range notification.EventTypes() {
@@ -129,9 +131,10 @@ var table = sync.OnceValue(func() map[string]Body { //nolint:gochecknoglobals //
 	return bodies
 })
 
-// Known returns what is known of an event type's notifications. Of an event type that is not known, that is nothing but what all have.
+// Known returns the knowledge about an event type's notifications. For an unknown event type, that
+// is only the members that all notifications have.
 func Known(eventType string) Body {
-	if eventType == all { // whatever any of them has
+	if eventType == all { // the members of any of them
 		return Body{EventType: eventType, Source: Consumed, Members: may(memberNames()...), Open: true}
 	}
 	if b, found := table()[eventType]; found {
@@ -140,13 +143,14 @@ func Known(eventType string) Body {
 	return known(eventType, Values{})
 }
 
-// SourceOf says where what is known of an event type's notifications is from.
+// SourceOf is the source of the knowledge about an event type's notifications.
 func SourceOf(eventType string) Source {
 	b := Known(eventType)
 	return b.Source
 }
 
-// Sample is a made-up notification of an event type, as JSON. Members that are replaced have another value than the table's.
+// Sample is a made-up notification of an event type, as JSON. replaced members have their own
+// values.
 func Sample(eventType string, v Values, replaced ...Field) ([]byte, error) {
 	b := known(eventType, v)
 	body := make(Fields, 0, len(b.Members))

@@ -14,7 +14,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// How much is told, so that it fits into a condition.
+// Bounds of a doubt, so that it fits into a condition.
 const (
 	maxDoubts     = 5 // of a filter, and of a template
 	maxNames      = 4
@@ -22,7 +22,7 @@ const (
 	maxEventTypes = 5
 )
 
-// effect is what comes of reading what is not there.
+// effect is the consequence of reading a missing member.
 type effect int
 
 const (
@@ -32,7 +32,8 @@ const (
 	empty                // the placeholder stands for nothing
 )
 
-// Doubt is what a filter or a template reads that notifications of some of its event types are not known to have.
+// Doubt is a read of a filter or a template of members that notifications of some of its event
+// types are not known to have.
 type Doubt struct {
 	effect     effect
 	eventTypes []string
@@ -40,9 +41,10 @@ type Doubt struct {
 	advice     string
 }
 
-// Doubts says what a trigger's filter and payload template read that the notifications of its event types are not known to have, and what
-// comes of it; ten at most. It says nothing where too little is known of the notifications, nor where the filter itself asks whether they
-// have it. Filter and template must be what the operator accepts; what is no JSON has no doubts.
+// Doubts returns the doubts about a trigger's filter and payload template, ten at most. There are
+// none if too little is known about the notifications, or if the filter itself asks whether they
+// have the member. Filter and template must be valid for the operator. A text that is not JSON has
+// no doubts.
 func Doubts(filter, template json.RawMessage, eventTypes []string) []Doubt {
 	var doubts []Doubt
 	if rule, is := decoded(filter); is {
@@ -59,7 +61,7 @@ func (d Doubt) Concerns(eventType string) bool {
 	return slices.Contains(d.eventTypes, eventType) || slices.Contains(d.eventTypes, all)
 }
 
-// Refuted reports whether a notification has what the doubt is about, so that there is none.
+// Refuted reports whether a notification has the members of the doubt.
 func (d Doubt) Refuted(notification json.RawMessage) bool {
 	body, is := decoded(notification)
 	return is && slices.ContainsFunc(d.names, func(name string) bool {
@@ -74,14 +76,15 @@ func (d Doubt) Refuted(notification json.RawMessage) bool {
 
 func atMost(doubts []Doubt) []Doubt { return doubts[:min(len(doubts), maxDoubts)] }
 
-// Unsure are what a filter reads of an event type's notifications of which nothing is known, so that a sample cannot tell what it lets through.
+// Unsure are the unknown members of notifications that a filter reads. Without them, a sample
+// cannot show the result of the filter.
 func Unsure(filter json.RawMessage, eventType string) []string {
 	rule, is := decoded(filter)
 	body := Known(eventType)
 	if !is || body.Source != Assumed {
 		return nil
 	}
-	j := judge{body: &body, steps: new(maxSteps)}
+	j := evaluator{body: &body, steps: new(maxSteps)}
 	j.value(rule, scope{})
 	var names []string
 	for _, r := range j.reads {
@@ -105,8 +108,8 @@ func decoded(raw json.RawMessage) (map[string]any, bool) {
 	return object, is && len(object) > 0
 }
 
-// judged is what became of a filter with one event type.
-type judged struct {
+// evaluation is the result of a filter for one event type.
+type evaluation struct {
 	body    Body
 	outcome outcome
 	lacking []*read // that the outcome depends on
@@ -115,12 +118,12 @@ type judged struct {
 
 func filterDoubts(rule map[string]any, eventTypes []string) []Doubt {
 	steps := maxSteps
-	results := make([]judged, 0, len(eventTypes))
+	results := make([]evaluation, 0, len(eventTypes))
 	for _, eventType := range eventTypes {
 		body := Known(eventType)
-		j := judge{body: &body, steps: &steps}
+		j := evaluator{body: &body, steps: &steps}
 		v := j.value(rule, scope{shape: body.root()})
-		results = append(results, judged{body, v.holds(), v.lacking, j.reads})
+		results = append(results, evaluation{body, v.truth(), v.lacking, j.reads})
 	}
 	if steps < 0 {
 		return nil
@@ -132,8 +135,9 @@ func filterDoubts(rule map[string]any, eventTypes []string) []Doubt {
 	return doubts
 }
 
-// doubts are those of one event type. What it lacks is in place where another event type of the trigger has it, unless nothing else counts.
-func (r *judged) doubts(all []judged) []Doubt {
+// doubts are the doubts of one event type. A missing member is no doubt if another event type of
+// the trigger has it, unless only the first one counts.
+func (r *evaluation) doubts(all []evaluation) []Doubt {
 	bare := slices.DeleteFunc(slices.Clone(r.lacking), func(at *read) bool { return at.guarded })
 	switch {
 	case r.outcome == falsy && len(r.lacking) > 0:
@@ -145,18 +149,18 @@ func (r *judged) doubts(all []judged) []Doubt {
 	}
 	var doubts []Doubt
 	for _, at := range r.reads {
-		if at.lacking && !at.guarded && !slices.ContainsFunc(all, func(other judged) bool { return other.has(at.path) }) {
+		if at.lacking && !at.guarded && !slices.ContainsFunc(all, func(other evaluation) bool { return other.has(at.path) }) {
 			doubts = append(doubts, r.doubt(reads, []*read{at}))
 		}
 	}
 	return doubts
 }
 
-func (r *judged) has(path string) bool {
+func (r *evaluation) has(path string) bool {
 	return slices.ContainsFunc(r.reads, func(at *read) bool { return at.path == path && !at.lacking })
 }
 
-func (r *judged) doubt(e effect, lacking []*read) Doubt {
+func (r *evaluation) doubt(e effect, lacking []*read) Doubt {
 	d := Doubt{effect: e, eventTypes: []string{r.body.EventType}}
 	for _, at := range lacking {
 		if slices.Contains(d.names, at.path) {
@@ -174,7 +178,7 @@ func templateDoubts(template map[string]any, eventTypes []string) []Doubt {
 	var doubts []Doubt
 	for _, eventType := range eventTypes {
 		body := Known(eventType)
-		j := templateJudge{body: &body, steps: &steps}
+		j := templateChecker{body: &body, steps: &steps}
 		j.value(template, body.namespaces())
 		own := make([]Doubt, 0, len(j.empty))
 		for _, name := range j.empty {
@@ -188,7 +192,7 @@ func templateDoubts(template map[string]any, eventTypes []string) []Doubt {
 	return doubts
 }
 
-// add joins what differs by the names alone of one event type's doubts, and what differs by the event type alone of all.
+// add merges doubts that differ only in the names, for one event type, or only in the event type.
 func add(doubts []Doubt, ofType ...Doubt) []Doubt {
 	var own []Doubt
 	for _, d := range ofType {
@@ -247,7 +251,7 @@ func some(all []string, limit int, show func(string) string) string {
 	return strings.Join(shown, ", ")
 }
 
-// quotable is a name as it is where it is a plain one, else in quotes.
+// quotable is a plain name unchanged, and any other name in quotes.
 func quotable(name string) string {
 	plain := strings.IndexFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_.[]-", r)
@@ -259,7 +263,7 @@ func quotable(name string) string {
 	return strconv.Quote(name)
 }
 
-// filterAdvice says where an event type's notifications have what was looked for.
+// filterAdvice says where the notifications of an event type have a member.
 func (b *Body) filterAdvice(at *read) string {
 	first, rest, _ := strings.Cut(at.path, ".")
 	switch {
@@ -279,17 +283,17 @@ func (b *Body) filterAdvice(at *read) string {
 		}
 		first = rest
 	}
-	if holder, found := b.holder(first); found {
-		if holder.shape.kind == keyed {
-			return holder.Name + ", an object by public ID, has it for each asset, where no filter finds it"
+	if parent, found := b.container(first); found {
+		if parent.shape.kind == keyed {
+			return parent.Name + ", an object by public ID, has it for each asset, where no filter finds it"
 		}
-		return fmt.Sprintf(`each of %s has it: {"some": [{"var": %q}, ...]}`, holder.Name, holder.Name)
+		return fmt.Sprintf(`each of %s has it: {"some": [{"var": %q}, ...]}`, parent.Name, parent.Name)
 	}
 	return b.likeness(first, func(name string) string { return name })
 }
 
-// holder is the member with the assets, if each of those has a member of the name.
-func (b *Body) holder(name string) (*Member, bool) {
+// container is the member with the assets, if each of those has a member of the name.
+func (b *Body) container(name string) (*Member, bool) {
 	i := slices.IndexFunc(b.Members, func(m Member) bool {
 		_, has := find(m.shape.members, name)
 		return has && slices.Contains([]kind{list, keyed, either}, m.shape.kind)
@@ -300,7 +304,7 @@ func (b *Body) holder(name string) (*Member, bool) {
 	return &b.Members[i], true
 }
 
-// likeness says which members may have been meant.
+// likeness suggests members with a similar name.
 func (b *Body) likeness(name string, show func(string) string) string {
 	var ending []string
 	for i := range b.Members {
@@ -317,7 +321,7 @@ func (b *Body) likeness(name string, show func(string) string) string {
 	return ""
 }
 
-// templateAdvice says what a placeholder might have been.
+// templateAdvice suggests another placeholder.
 func (b *Body) templateAdvice(name string) string {
 	first, rest, _ := strings.Cut(name, ".")
 	n, is := namespace(first)
@@ -333,8 +337,8 @@ func (b *Body) templateAdvice(name string) string {
 		from = n.Members[i].From
 	}
 	from, _, _ = strings.Cut(from, ".")
-	if holder, found := b.holder(from); found && holder.shape.kind == list {
-		return fmt.Sprintf("each of %s has it: {{#raw.%s}}{{%s}} {{/raw.%s}}", holder.Name, holder.Name, from, holder.Name)
+	if parent, found := b.container(from); found && parent.shape.kind == list {
+		return fmt.Sprintf("each of %s has it: {{#raw.%s}}{{%s}} {{/raw.%s}}", parent.Name, parent.Name, from, parent.Name)
 	}
 	return b.likeness(from, func(member string) string { return "{{raw." + member + "}}" })
 }

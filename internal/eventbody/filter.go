@@ -12,21 +12,22 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/jsonlogic"
 )
 
-// A filter is evaluated without a notification, over what is known of an event type's: what they certainly do not have is null, and what
-// they may have is of any value. So a condition of which the outcome is known all the same never does what it was written for.
+// A filter is evaluated without a notification, over the knowledge about an event type. A member
+// that certainly does not exist is null, and a possible member has any value. So a condition with a
+// known result never does what its author wanted.
 
 // read is a place in a rule that reads from the notification.
 type read struct {
 	path string
-	// lacking says that notifications of the event type do not have it.
+	// lacking means that notifications of the event type do not have it.
 	lacking bool
-	// guarded says that the rule asks whether it is there, or says what to take where it is not.
+	// guarded means that the rule asks whether it exists, or has a default for it.
 	guarded bool
-	// loops says that it is there, but is no list, which an operator goes through.
+	// loops means that it exists and is not a list, but an operator loops over it.
 	loops bool
 }
 
-// outcome is what is known of the value that a rule evaluates to.
+// outcome is the knowledge about the value of a rule.
 type outcome int
 
 const (
@@ -36,7 +37,7 @@ const (
 	constant                // it is always the same
 )
 
-// value is what a rule evaluates to.
+// value is the value of a rule.
 type value struct {
 	outcome  outcome
 	constant any
@@ -55,7 +56,7 @@ func fixed(v any, lacking []*read) value {
 	return value{outcome: constant, constant: v, lacking: lacking}
 }
 
-func (v *value) holds() outcome {
+func (v *value) truth() outcome {
 	if v.outcome != constant {
 		return v.outcome
 	}
@@ -65,21 +66,23 @@ func (v *value) holds() outcome {
 	return falsy
 }
 
-// maxSteps bounds the work for one filter, or template, over all its event types: some milliseconds. Nothing is told of one that takes more.
+// maxSteps bounds the work for one filter, or template, over all its event types: some
+// milliseconds. There are no doubts about one that needs more.
 const (
 	maxSteps = 20_000
-	// stepsToRead is the work of looking a name up: it may have to be compared with all names that are known.
+	// stepsToRead is the work of looking up a name: it may be compared with all known names.
 	stepsToRead = 50
 )
 
-// judge evaluates rules over one event type's notifications.
-type judge struct {
+// evaluator evaluates rules over one event type's notifications.
+type evaluator struct {
 	body  *Body
 	reads []*read
 	steps *int
 }
 
-// scope is what a rule's variables are read from: the notification, or an entry of a list in it.
+// scope is where the variables of a rule are read from: the notification, or an entry of a list in
+// it.
 type scope struct {
 	shape  shape
 	prefix string // of paths, in what is told
@@ -87,7 +90,7 @@ type scope struct {
 	reducing bool
 }
 
-func (j *judge) value(rule any, s scope) value {
+func (j *evaluator) value(rule any, s scope) value {
 	if *j.steps--; *j.steps < 0 {
 		return value{}
 	}
@@ -109,7 +112,7 @@ func (j *judge) value(rule any, s scope) value {
 	return fixed(rule, nil)
 }
 
-func (j *judge) values(rules []any, s scope) []value {
+func (j *evaluator) values(rules []any, s scope) []value {
 	values := make([]value, 0, len(rules))
 	for _, rule := range rules {
 		values = append(values, j.value(rule, s))
@@ -117,7 +120,7 @@ func (j *judge) values(rules []any, s scope) []value {
 	return values
 }
 
-func (j *judge) list(rules []any, s scope) value {
+func (j *evaluator) list(rules []any, s scope) value {
 	if constants, lacking, all := constantsOf(j.values(rules, s)); all {
 		return fixed(constants, lacking)
 	}
@@ -137,7 +140,7 @@ func constantsOf(values []value) (constants []any, lacking []*read, all bool) {
 	return constants, lacking, true
 }
 
-func (j *judge) operation(operator string, rules []any, s scope) value {
+func (j *evaluator) operation(operator string, rules []any, s scope) value {
 	switch operator {
 	case "if", "?:":
 		return j.choose(rules, s)
@@ -162,12 +165,13 @@ func (j *judge) operation(operator string, rules []any, s scope) value {
 	compared(operator, values)
 	constants, lacking, all := constantsOf(values)
 	switch {
-	case all && (operator != "matches" || !isText(constants)): // a pattern may take long, and is not worth it
+	// A pattern may take long, and is not worth it
+	case all && (operator != "matches" || !isText(constants)):
 		if result, err := jsonlogic.Compute(operator, constants); err == nil {
 			return fixed(result, lacking)
 		}
 	case operator == "in" && len(values) > 1 && values[1].outcome == constant && values[1].constant == nil:
-		return fixed(false, values[1].lacking) // whatever it is that is looked for
+		return fixed(false, values[1].lacking) // for any needle
 	}
 	return value{}
 }
@@ -176,14 +180,14 @@ func isText(values []any) bool {
 	return !slices.ContainsFunc(values, func(v any) bool { _, is := v.(string); return !is })
 }
 
-// asked takes note that a rule asks whether something is there.
+// asked records that a rule asks whether something exists.
 func asked(v *value) {
 	if v.bare != nil {
 		v.bare.guarded = true
 	}
 }
 
-// compared takes note of comparisons with nothing: they ask whether something is there.
+// compared records comparisons with null: they ask whether something exists.
 func compared(operator string, values []value) {
 	if len(values) != 2 || !slices.Contains([]string{"==", "===", "!=", "!==", "in"}, operator) {
 		return
@@ -205,21 +209,22 @@ func negated(operator string, values []value) value {
 	}
 	v := &values[0]
 	asked(v)
-	if v.holds() == open {
+	if v.truth() == open {
 		return value{}
 	}
-	return fixed((v.holds() == truthy) == (operator == "!!"), v.lacking)
+	return fixed((v.truth() == truthy) == (operator == "!!"), v.lacking)
 }
 
-// choose goes by pairs of a condition and its consequence; a last one without a pair is the alternative.
-func (j *judge) choose(rules []any, s scope) value {
+// choose evaluates pairs of a condition and its consequence. A last operand without a pair is the
+// alternative.
+func (j *evaluator) choose(rules []any, s scope) value {
 	var possible []value
 	var lacking []*read
 	i := 0
 	for ; i < len(rules)-1; i += 2 {
 		condition := j.value(rules[i], s)
 		asked(&condition)
-		switch condition.holds() { //nolint:exhaustive // the rest is open
+		switch condition.truth() { //nolint:exhaustive // the rest is open
 		case truthy:
 			return oneOf(append(possible, j.value(rules[i+1], s)), append(lacking, condition.lacking...))
 		case falsy:
@@ -235,31 +240,31 @@ func (j *judge) choose(rules []any, s scope) value {
 	return oneOf(append(possible, last), lacking)
 }
 
-// oneOf is what is known of a value that is one of several.
+// oneOf is the knowledge about a value that is one of several.
 func oneOf(possible []value, lacking []*read) value {
 	first := possible[0]
 	for i := range possible {
-		if possible[i].holds() != first.holds() {
+		if possible[i].truth() != first.truth() {
 			return value{}
 		}
 		lacking = append(lacking, possible[i].lacking...)
 	}
 	if len(possible) > 1 {
-		return value{outcome: first.holds(), lacking: lacking}
+		return value{outcome: first.truth(), lacking: lacking}
 	}
 	first.lacking, first.bare = lacking, nil
 	return first
 }
 
 // until is the first operand that counts as wanted, else the last one.
-func (j *judge) until(rules []any, s scope, wanted outcome) value {
+func (j *evaluator) until(rules []any, s scope, wanted outcome) value {
 	last := fixed(nil, nil)
 	var lacking []*read
 	undecided := false
 	for _, rule := range rules {
 		v := j.value(rule, s)
 		asked(&v)
-		switch v.holds() { //nolint:exhaustive // whichever is not wanted, decides nothing
+		switch v.truth() { //nolint:exhaustive // whichever is not wanted, decides nothing
 		case wanted: // or one before it counts as wanted, too
 			if undecided {
 				return value{outcome: wanted, lacking: v.lacking}
@@ -277,8 +282,8 @@ func (j *judge) until(rules []any, s scope, wanted outcome) value {
 	return last
 }
 
-// loop evaluates a rule for an entry of a list. What is no list counts as an empty one.
-func (j *judge) loop(operator string, rules []any, s scope) value {
+// loop evaluates a rule for an entry of a list. A value that is not a list counts as an empty one.
+func (j *evaluator) loop(operator string, rules []any, s scope) value {
 	over := fixed(nil, nil)
 	if len(rules) > 0 {
 		over = j.value(rules[0], s)
@@ -296,17 +301,17 @@ func (j *judge) loop(operator string, rules []any, s scope) value {
 		inner.shape = shape{kind: object, members: []Member{{Name: "current", shape: entry}, {Name: "accumulator"}}}
 	}
 	result := j.value(rule, inner)
-	switch holds := result.holds(); operator {
+	switch truth := result.truth(); operator {
 	case "some", "all":
-		if holds == falsy {
+		if truth == falsy {
 			return fixed(false, result.lacking)
 		}
 	case "none":
-		if holds == falsy {
+		if truth == falsy {
 			return fixed(true, result.lacking)
 		}
 	case "filter":
-		if holds == falsy {
+		if truth == falsy {
 			return fixed([]any{}, result.lacking)
 		}
 		return value{shape: shape{kind: list, entry: &entry}, from: over.from}
@@ -316,7 +321,7 @@ func (j *judge) loop(operator string, rules []any, s scope) value {
 	return value{}
 }
 
-// entries says what an entry of the list is, and whether there certainly is none.
+// entries is the shape of an entry of the list, and reports whether the list is certainly empty.
 func entries(over *value) (entry shape, path string, empty bool) {
 	if over.outcome == constant {
 		list, isList := over.constant.([]any)
@@ -339,7 +344,7 @@ func entries(over *value) (entry shape, path string, empty bool) {
 	return shape{}, path, true
 }
 
-func (j *judge) overNothing(operator string, rules []any, s scope, lacking []*read) value {
+func (j *evaluator) overNothing(operator string, rules []any, s scope, lacking []*read) value {
 	switch operator {
 	case "some", "all":
 		return fixed(false, lacking)
@@ -357,8 +362,8 @@ func (j *judge) overNothing(operator string, rules []any, s scope, lacking []*re
 	}
 }
 
-// variable reads from the scope. The fallback stands for what is not there.
-func (j *judge) variable(values []value, s scope) value {
+// variable reads from the scope. The default replaces a missing value.
+func (j *evaluator) variable(values []value, s scope) value {
 	if len(values) == 0 {
 		return value{shape: s.shape}
 	}
@@ -389,8 +394,8 @@ func (j *judge) variable(values []value, s scope) value {
 	return fallback
 }
 
-// read takes note of a place.
-func (j *judge) read(name string, s scope) (shape, *read) {
+// read records a place.
+func (j *evaluator) read(name string, s scope) (shape, *read) {
 	if *j.steps -= stepsToRead; *j.steps < 0 {
 		return shape{}, &read{path: name}
 	}
@@ -407,7 +412,7 @@ func (j *judge) read(name string, s scope) (shape, *read) {
 	return to, r
 }
 
-// nameOf is what a variable is called, if that is known.
+// nameOf is the name of a variable, if it is known.
 func nameOf(v *value) (name string, known bool) {
 	if v.outcome != constant {
 		return "", false
@@ -426,8 +431,8 @@ func nameOf(v *value) (name string, known bool) {
 	}
 }
 
-// missing is a list of those that are not there: it asks for nothing else.
-func (j *judge) missing(values []value, s scope) value {
+// missing is the list of missing names: it asks for nothing else.
+func (j *evaluator) missing(values []value, s scope) value {
 	absent, open := j.absent(values, s)
 	switch {
 	case len(absent) > 0:
@@ -439,8 +444,8 @@ func (j *judge) missing(values []value, s scope) value {
 	}
 }
 
-// absent are those of the names that are certainly not there, and how many may be.
-func (j *judge) absent(values []value, s scope) (absent []*read, others int) {
+// absent are the names that are certainly missing, and the number of those that may be missing.
+func (j *evaluator) absent(values []value, s scope) (absent []*read, others int) {
 	for _, v := range flattened(values) {
 		name, known := nameOf(&v)
 		if !known || name == "" {
@@ -474,7 +479,7 @@ func flattened(values []value) []value {
 }
 
 // missingSome is a list of those that are not there, unless as many as needed are.
-func (j *judge) missingSome(values []value, s scope) value {
+func (j *evaluator) missingSome(values []value, s scope) value {
 	if len(values) < 2 || values[0].outcome != constant {
 		return value{}
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// Whatever is concluded of a filter holds for every notification that has no more than it may have: JSONLogic is asked.
+// Whatever is concluded of a filter holds for every notification that has no more than it may have:
+// JSONLogic is asked.
 func TestConclusionsHoldForEveryNotification(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -23,9 +24,9 @@ func TestConclusionsHoldForEveryNotification(t *testing.T) {
 		g := generator{random, &body}
 		rule := g.rule(4, []string{"", "resource_type", "public_id", "tags", "resources", "resources.0.type", "notification_type", "public_id.x", "eager", "source"})
 		steps := maxSteps
-		j := judge{body: &body, steps: &steps}
+		j := evaluator{body: &body, steps: &steps}
 		v := j.value(rule, scope{shape: body.root()})
-		holds := v.holds()
+		holds := v.truth()
 		concluded[holds]++
 		for range 5 {
 			data := g.of(body.root(), 3)

@@ -9,12 +9,12 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// Namespace is what a payload template may name, and where that is taken from in the notification.
+// Namespace is a set of names for payload templates, and their source in the notification.
 type Namespace struct {
 	Name string
-	// Members are what it has; nil: the whole notification.
+	// Members are its names. Nil: the whole notification.
 	Members []Alias
-	// Within is the member of the notification that holds them; empty: the notification itself does.
+	// Within is the member of the notification with the names. Empty: the notification itself.
 	Within string
 }
 
@@ -27,7 +27,8 @@ const (
 	rawNamespace   = "raw"
 )
 
-// Namespaces are those that Cloudinary documents, with their members. What each is taken from is probable.
+// Namespaces are those that Cloudinary documents, with their members. The source of each member is
+// probable.
 func Namespaces() []Namespace {
 	same := func(names ...string) []Alias {
 		aliases := make([]Alias, 0, len(names))
@@ -79,7 +80,8 @@ func (b *Body) namespaces() shape {
 	return shape{kind: object, members: members}
 }
 
-// namespace is the shape of one namespace. It lacks what the notification does not have, but for what Cloudinary knows otherwise.
+// namespace is the shape of one namespace. It lacks members that the notification lacks, unless
+// Cloudinary knows them otherwise.
 func (b *Body) namespace(n *Namespace) shape {
 	inside := b.root()
 	if n.Within != "" {
@@ -101,7 +103,8 @@ func (b *Body) namespace(n *Namespace) shape {
 	return s
 }
 
-// walk goes from a value along the names and indexes of a path, as JSONLogic and Mustache do. It is not there only if it certainly is not.
+// walk follows the names and indexes of a path, as JSONLogic and Mustache do. It reports that the
+// value is missing only if that is certain.
 func (b *Body) walk(from shape, path string) (to shape, there bool) {
 	for step := range strings.SplitSeq(path, ".") {
 		if from.kind == unknown || from.kind == keyed {
@@ -136,8 +139,8 @@ func (b *Body) step(from shape, name string) (to shape, there bool) {
 	}
 }
 
-// foreign reports whether a name that is not known of an open body is most probably no member of it: a namespace of templates, a member that
-// only other event types have, or one that is misspelled.
+// foreign reports whether an unknown name is most probably no member of an open body: it is a
+// namespace of templates, a member of other event types only, or misspelled.
 func foreign(name string) bool {
 	names := memberNames()
 	if _, found := slices.BinarySearch(names, name); found {

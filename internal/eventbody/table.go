@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// known is the table. Where a body was captured, its members stand in the order in which it had them.
+// known is the table. The members of a captured body are in its order.
 func known(eventType string, v Values) Body {
 	b := Body{EventType: eventType, Source: Assumed}
 	switch eventType {
@@ -43,7 +43,8 @@ func known(eventType string, v Values) Body {
 	return b
 }
 
-// change is what is special to changes of an asset, and to event types of which nothing is known but their names.
+// change has the members of changes of an asset, and of event types of which only the name is
+// known.
 func (b *Body) change(v Values) {
 	source := has("source", "api")
 	added := Fields{{"name", "color"}, {"value", "red"}}
@@ -73,12 +74,13 @@ func (b *Body) change(v Values) {
 	}
 }
 
-// enveloped puts around a body what the notifications of all event types have in common.
+// enveloped adds the members that all notifications have.
 func (v Values) enveloped(body []Member, eventType string) []Member {
 	kind := has("notification_type", eventType)
 	var before, after []Member
 	switch eventType {
-	case "moderation", "info", "sprite", "explode": // some of these say neither when nor which request, some not even what they are
+	// Some of these say neither when nor which request, some not even what they are
+	case "moderation", "info", "sprite", "explode":
 		after = may("timestamp", "request_id")
 	case "delete":
 		kind.shape.constant, after = eventType, may("timestamp", "request_id")
@@ -124,7 +126,7 @@ func (v Values) upload() []Member {
 		has("placeholder", false), has("url", "http://"+path), has("secure_url", "https://"+path),
 		has("asset_folder", ""), has("display_name", v.PublicID), has("original_filename", "sample"), has("api_key", v.APIKey),
 	}
-	// What an upload is answered with if it is asked for, or if the asset is of that kind.
+	// Members that an upload has if the call asks for them, or if the asset is of that kind.
 	return append(members, may("access_control", "access_mode", "accessibility_analysis", "audio", "backup", "batch_id", "bit_rate",
 		"cinemagraph_analysis", "colors", "context", "coordinates", "delete_token", "done", "duration", "eager", "error", "existing", "exif",
 		"faces", "folder", "frame_rate", "grayscale", "illustration_score", "image_metadata", "info", "is_audio", "last_updated",
@@ -152,7 +154,7 @@ func (v Values) eager() []Member {
 	}
 }
 
-// uploaded is the asset of a notification that something else than an upload is about.
+// uploaded is the asset in a notification about something other than an upload.
 func (v Values) uploaded() []Member {
 	path := v.path("", "jpg")
 	return []Member{
@@ -172,7 +174,7 @@ func (v Values) moderation() []Member {
 func (v Values) info() []Member {
 	data := Fields{{"data", []any{Fields{{"tag", "shoe"}, {"confidence", 0.98}}}}}
 	return append([]Member{
-		has("info_kind", "google_tagging"), has("info_status", "complete"), nested("info_data").holding(data),
+		has("info_kind", "google_tagging"), has("info_status", "complete"), nested("info_data").withSample(data),
 	}, v.uploaded()...)
 }
 
@@ -191,7 +193,7 @@ func (v Values) sprite() []Member {
 		members = append(members, has(part.name, "http://"+path+part.ending), has("secure_"+part.name, "https://"+path+part.ending))
 	}
 	infos := Fields{{"sample", Fields{{"x", 0}, {"y", 0}, {"width", 100}, {"height", 100}}}}
-	return append(members, has("public_id", "logo"), has("version", v.version()), nested("image_infos").holding(infos))
+	return append(members, has("public_id", "logo"), has("version", v.version()), nested("image_infos").withSample(infos))
 }
 
 func (v Values) rename() []Member {
@@ -217,7 +219,7 @@ func has(name string, value any) Member {
 	return m
 }
 
-// may are members that a body may have, of whatever kind.
+// may are members that a body may have, of any kind.
 func may(names ...string) []Member {
 	members := make([]Member, 0, len(names))
 	for _, name := range names {
@@ -247,26 +249,26 @@ func eitherOf(m Member) Member {
 	return m
 }
 
-// loosely says that there may be more in it than is known.
+// loosely allows more members than the known ones.
 func (m Member) loosely() Member {
 	m.shape.open = true
 	return m
 }
 
-// anything says that nothing is known of what is in it.
+// anything means that the content is unknown.
 func (m Member) anything() Member {
 	m.shape = shape{}
 	return m
 }
 
-// listing says what each entry of a list is.
+// listing sets the shape of each entry of a list.
 func (m Member) listing(entry shape) Member {
 	m.shape.entry = &entry
 	return m
 }
 
-// holding is an object with members of any name; a sample has these.
-func (m Member) holding(sample Fields) Member {
+// withSample is an object with members of any name. A sample has these.
+func (m Member) withSample(sample Fields) Member {
 	m.value, m.shape = sample, shape{}
 	return m
 }

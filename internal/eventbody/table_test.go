@@ -29,8 +29,8 @@ func often() []string {
 	return []string{"notification_context", "signature_key", "timestamp", "request_id", "notification_type"}
 }
 
-// The fixtures have the members of bodies that were published, in their order, with values of our own. What a sample has, all of an event type
-// have; and what one of them has is known.
+// The fixtures have the members of bodies that were published, in their order, with values of our
+// own. What a sample has, all of an event type have; and what one of them has is known.
 func TestSamplesHaveWhatCapturedBodiesHave(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("testdata/captured.json")

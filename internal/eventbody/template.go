@@ -10,15 +10,15 @@ import (
 	"github.com/cbroglie/mustache"
 )
 
-// templateJudge looks for placeholders that stand for nothing.
-type templateJudge struct {
+// templateChecker looks for placeholders without a value.
+type templateChecker struct {
 	body  *Body
 	empty []string // their names, each once, in the order of the template
 	steps *int
 }
 
-// value goes through a template; only its strings have placeholders in them.
-func (j *templateJudge) value(v any, root shape) {
+// value walks a template. Only its strings have placeholders.
+func (j *templateChecker) value(v any, root shape) {
 	switch v := v.(type) {
 	case string:
 		j.tags(tagsOf(v), []shape{root})
@@ -33,12 +33,12 @@ func (j *templateJudge) value(v any, root shape) {
 	}
 }
 
-// tagsOf are a text's; none where it is no Mustache.
+// tagsOf are the tags of a text. A text that is not Mustache has none.
 func tagsOf(text string) (tags []mustache.Tag) {
 	if !strings.Contains(text, "{{") {
 		return nil
 	}
-	// The parser indexes past the end where a set-delimiter tag is cut short.
+	// The parser indexes past the end if a set-delimiter tag is cut short.
 	defer func() {
 		if recover() != nil {
 			tags = nil
@@ -51,8 +51,8 @@ func tagsOf(text string) (tags []mustache.Tag) {
 	return parsed.Tags()
 }
 
-// tags goes through a section. The last of the contexts is the innermost one.
-func (j *templateJudge) tags(tags []mustache.Tag, contexts []shape) {
+// tags walks a section. The last of the contexts is the innermost one.
+func (j *templateChecker) tags(tags []mustache.Tag, contexts []shape) {
 	for _, tag := range tags {
 		if *j.steps -= stepsToRead; *j.steps < 0 {
 			return
@@ -73,7 +73,7 @@ func (j *templateJudge) tags(tags []mustache.Tag, contexts []shape) {
 	}
 }
 
-// inside is what a section's content is rendered with.
+// inside is the context of a section's content.
 func inside(s shape) shape {
 	switch s.kind { //nolint:exhaustive // the rest is rendered once
 	case list:
@@ -85,8 +85,9 @@ func inside(s shape) shape {
 	}
 }
 
-// lookUp finds the first name in the innermost context that has it, and what follows within that.
-func (j *templateJudge) lookUp(name string, contexts []shape) (to shape, there bool) {
+// lookUp finds the first name in the innermost context that has it, and the other names within
+// that.
+func (j *templateChecker) lookUp(name string, contexts []shape) (to shape, there bool) {
 	if name == "." {
 		return contexts[len(contexts)-1], true
 	}

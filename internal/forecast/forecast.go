@@ -18,17 +18,16 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
 
-// Make plans all environments again and again, and lets each step succeed, until nothing is left to
-// do. It leaves its input as it is. What Cloudinary would refuse, or do otherwise than asked, it
-// cannot know.
+// Make plans all environments again and again, and lets each step succeed, until no step is left.
+// It does not change its input. It cannot know what Cloudinary would refuse, or do differently.
 func Make(in Input) Result {
 	f := newForecaster(in)
 	for range maxRounds {
 		again := false
 		for _, env := range f.environments {
-			again = f.pass(env) || again
+			again = f.round(env) || again
 		}
-		f.said = true
+		f.reported = true
 		if !again {
 			break
 		}
@@ -36,15 +35,14 @@ func Make(in Input) Result {
 	return f.result()
 }
 
-// maxRounds is more than any move between environments takes: one to arrive, one to leave, one to
-// find nothing left.
+// maxRounds is more than any move between environments needs: one round to arrive, one to leave,
+// and one without steps.
 const maxRounds = 8
 
-// PathToken stands for what only the manager can compute: the end of an address that does not exist
-// yet.
+// PathToken stands for the end of a new address, which only the manager can compute.
 const PathToken = "(known-once-the-operator-has-seen-it)"
 
-// pathToken is that of the present address: it does not depend on the rest of the address.
+// pathToken is the token of the present address, which does not depend on the rest of it.
 func pathToken(ep *v1alpha1.NotificationEndpoint) (string, *resolve.Problem) {
 	return cmp.Or(resolve.PresentToken(ep), PathToken), nil
 }
@@ -56,14 +54,14 @@ type forecaster struct {
 	secrets      map[plan.Key]resolve.Secret
 	accepted     map[cloudinary.Credentials]bool
 	lists        map[plan.Key]*List
-	environments []*environment
-	said         bool                // the first round has given its verdicts
-	triggers     map[plan.Key]Object // those of which the environments' first plans say something
+	environments []*environmentState
+	reported     bool                // the first round has given its verdicts
+	triggers     map[plan.Key]Object // the verdicts of the first plans
 	endpoints    map[plan.Key]Object // as above
 	created      int
 }
 
-type environment struct {
+type environmentState struct {
 	name     cloudinary.Environment
 	list     *List
 	observed []plan.Observed
@@ -98,13 +96,13 @@ func newForecaster(in Input) *forecaster {
 	for _, key := range slices.SortedFunc(maps.Keys(in.Secrets), plan.Key.Compare) {
 		f.learn(key, in.Secrets[key])
 	}
-	slices.SortFunc(f.environments, func(a, b *environment) int {
+	slices.SortFunc(f.environments, func(a, b *environmentState) int {
 		return cmp.Or(cmp.Compare(a.name.APIBase, b.name.APIBase), cmp.Compare(a.name.CloudName, b.name.CloudName))
 	})
 	return f
 }
 
-// learn takes note of a Secret. The first list of an environment is the environment's.
+// learn adds a Secret. The first list of an environment is the one that counts.
 func (f *forecaster) learn(key plan.Key, s Secret) {
 	if s.Secret == nil {
 		f.secrets[key] = resolve.MissingSecret(key)
@@ -117,25 +115,25 @@ func (f *forecaster) learn(key plan.Key, s Secret) {
 	}
 	f.accepted[state.Credentials] = true
 	name := state.Credentials.Environment()
-	if slices.ContainsFunc(f.environments, func(e *environment) bool { return e.name == name }) {
+	if slices.ContainsFunc(f.environments, func(e *environmentState) bool { return e.name == name }) {
 		return
 	}
-	f.environments = append(f.environments, &environment{name: name, list: s.List, observed: resolve.Observed(s.List.Triggers)})
+	f.environments = append(f.environments, &environmentState{name: name, list: s.List, observed: resolve.Observed(s.List.Triggers)})
 }
 
-// pass plans one environment and lets every step succeed that can be taken. It reports whether
-// there was one.
-func (f *forecaster) pass(env *environment) (again bool) {
+// round plans one environment and lets every possible step succeed. It reports whether there was
+// one.
+func (f *forecaster) round(env *environmentState) (again bool) {
 	s := f.world.Gather(env.name)
 	in := f.input(s, env)
 	planned := plan.Make(in)
-	f.say(s, env, planned)
+	f.report(s, env, planned)
 	env.blocked = nil
 	for i := range in.Objects {
 		in.Objects[i].Records = planned.Verdicts[in.Objects[i].Key].Records
 	}
 	for _, step := range planned.Steps {
-		again = f.take(&in, s, env, step, planned) || again
+		again = f.simulate(&in, s, env, step, planned) || again
 	}
 	env.observed = in.Observed
 	for i := range in.Objects {
@@ -145,7 +143,7 @@ func (f *forecaster) pass(env *environment) (again bool) {
 	return again
 }
 
-func (f *forecaster) input(s *resolve.Scope, env *environment) plan.Input {
+func (f *forecaster) input(s *resolve.Scope, env *environmentState) plan.Input {
 	return plan.Input{
 		Objects: s.Objects, Observed: env.observed,
 		ListedAt: env.list.Begun.Add(env.list.offset()), Now: f.now.Add(env.list.offset()),
@@ -153,10 +151,11 @@ func (f *forecaster) input(s *resolve.Scope, env *environment) plan.Input {
 	}
 }
 
-// take lets a step succeed, unless it has to wait for credentials, and reports whether it did.
-func (f *forecaster) take(in *plan.Input, s *resolve.Scope, env *environment, step plan.Step, planned plan.Plan) bool {
+// simulate lets a step succeed, unless it has to wait for credentials. It reports whether it did.
+func (f *forecaster) simulate(in *plan.Input, s *resolve.Scope, env *environmentState, step plan.Step, planned plan.Plan) bool {
 	if step.Unlisted {
-		plan.Apply(in, step, plan.Outcome{Result: plan.Gone}) // as the list says; the manager asks
+		// The forecast believes the list; the manager asks Cloudinary
+		plan.Apply(in, step, plan.Outcome{Result: plan.Gone})
 		return true
 	}
 	_, able := s.Credentials(step)
@@ -210,10 +209,10 @@ func silentIn(spec v1alpha1.CloudinaryTriggerSpec, differences []plan.Difference
 	return slices.DeleteFunc(slices.Clone(differences), func(d plan.Difference) bool { return !unset[d.Field] })
 }
 
-// say keeps what the first plan says of the environment's objects.
-func (f *forecaster) say(s *resolve.Scope, env *environment, planned plan.Plan) {
+// report keeps the verdicts of the first plan on the environment's objects.
+func (f *forecaster) report(s *resolve.Scope, env *environmentState, planned plan.Plan) {
 	env.after = len(planned.URLs)
-	if f.said {
+	if f.reported {
 		return
 	}
 	env.before = len(planned.URLs)
@@ -224,14 +223,15 @@ func (f *forecaster) say(s *resolve.Scope, env *environment, planned plan.Plan) 
 			f.triggers[key] = f.object(t, t.Status.Conditions, a)
 		}
 	}
-	state := verdict.EnvironmentState{URLs: len(planned.URLs), Limit: f.options.URLLimit}
+	state := verdict.EnvironmentSummary{URLs: len(planned.URLs), Limit: f.options.URLLimit}
 	for i := range s.Endpoints {
 		ep := &s.Endpoints[i]
 		f.endpoints[ep.Key] = f.object(ep, ep.Status.Conditions, verdict.Endpoint(s, ep, state, nil, keysOf(s)))
 	}
 }
 
-// keysOf are the verification keys that can count here, unless a Secret could not be read.
+// keysOf are the verification keys that can count here. There are none if a Secret could not be
+// read.
 func keysOf(s *resolve.Scope) verdict.Keys {
 	keys := s.Keys()
 	if !keys.Complete() {
@@ -247,7 +247,7 @@ func (f *forecaster) object(o metav1.Object, existing []metav1.Condition, a verd
 func (f *forecaster) result() Result {
 	var result Result
 	for _, env := range f.environments {
-		result.Environments = append(result.Environments, Environment{
+		result.Environments = append(result.Environments, EnvironmentForecast{
 			Environment: env.name, URLsBefore: env.before, URLsAfter: env.after, Steps: slices.Concat(env.steps, env.blocked),
 		})
 	}
@@ -269,13 +269,13 @@ func (f *forecaster) result() Result {
 	return result
 }
 
-// waitingEndpoint is what is said of an endpoint that leads to no environment.
+// waitingEndpoint is the forecast for an endpoint that leads to no environment.
 func (f *forecaster) waitingEndpoint(o *v1alpha1.NotificationEndpoint) Object {
 	ep := f.world.ResolveEndpoint(o)
 	return f.object(o, o.Status.Conditions, verdict.WaitingEndpoint(&ep, f.cause(&ep)))
 }
 
-// unresolved is what is said of a trigger that leads to no environment.
+// unresolved is the forecast for a trigger that leads to no environment.
 func (f *forecaster) unresolved(o *v1alpha1.CloudinaryTrigger) Object {
 	t := f.world.ResolveTrigger(o)
 	var cause *resolve.Problem
@@ -289,7 +289,8 @@ func (f *forecaster) unresolved(o *v1alpha1.CloudinaryTrigger) Object {
 	return f.object(o, o.Status.Conditions, a)
 }
 
-// cause is why an endpoint's credentials lead nowhere; nil: the endpoint's own problem says it.
+// cause is the reason why an endpoint's credentials lead nowhere. Nil: the endpoint's own problem
+// is the reason.
 func (f *forecaster) cause(ep *resolve.Endpoint) *resolve.Problem {
 	state, known := f.secrets[ep.Secret]
 	switch list := f.lists[ep.Secret]; {

@@ -277,13 +277,13 @@ func TestAcceptedNotesWhatIsReadInVain(t *testing.T) {
 	s.trigger("empty", "rename").Spec.PayloadTemplate = &runtime.RawExtension{Raw: []byte(`{"id":"{{asset.public_id}}"}`)}
 	s.trigger("typo", "uplod")
 	want := map[string]string{
-		"vain": "The spec is valid and its references are allowed; note: spec.filter is never true for delete: such notifications are not known to have resource_type " +
+		"vain": "The spec is valid and its references are allowed. Note: spec.filter is never true for delete: such notifications are not known to have resource_type " +
 			`(each of resources has it: {"some": [{"var": "resources"}, ...]}).`,
 		"right": "The spec is valid and its references are allowed.",
-		"empty": "The spec is valid and its references are allowed; note: spec.payloadTemplate: {{asset.public_id}} is likely to stay empty for rename " +
+		"empty": "The spec is valid and its references are allowed. Note: spec.payloadTemplate: {{asset.public_id}} is likely to stay empty for rename " +
 			"(they have {{raw.from_public_id}}, {{raw.to_public_id}}).",
-		"typo": `The spec is valid and its references are allowed; note: spec.eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?); ` +
-			"Cloudinary most likely refuses it; it is tried as it is.",
+		"typo": `The spec is valid and its references are allowed. Note: spec.eventTypes: event type "uplod" is not one this operator knows (did you mean "upload"?). ` +
+			"Cloudinary most likely refuses it. The operator sends it unchanged.",
 	}
 	for _, object := range Make(s.Input).Triggers {
 		accepted := meta.FindStatusCondition(object.Conditions, v1alpha1.ConditionAccepted)
@@ -293,7 +293,8 @@ func TestAcceptedNotesWhatIsReadInVain(t *testing.T) {
 	}
 }
 
-// Beside the reasons it is the manager's words that are foreseen, also of what leads nowhere or is on its way out.
+// Beside the reasons it is the manager's words that are foreseen, also of what leads nowhere or is
+// on its way out.
 func TestAForecastSaysWhatTheManagerWillWrite(t *testing.T) {
 	going := &metav1.Time{Time: noon}
 	for name, test := range map[string]struct {

@@ -16,26 +16,24 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// Input is what a forecast rests on: objects as they are, or as they would be once applied, and
-// what was read at Cloudinary.
+// Input is the input of a forecast: objects as they are or as they would be once applied, and
+// Cloudinary's lists.
 type Input struct {
 	Endpoints []v1alpha1.NotificationEndpoint
 	Triggers  []v1alpha1.CloudinaryTrigger
-	// Namespaces are the labels of all namespaces, for endpoints that go by them; nil: they are not
-	// known.
+	// Namespaces are the labels of all namespaces, for endpoints that select by them. Nil: unknown.
 	Namespaces map[string]labels.Set
-	// Partial says that there may be objects which are not among these, since they could not be
-	// read.
+	// Partial means that there may be further objects, which could not be read.
 	Partial bool
-	// Secrets are those that are known. One that is not here could not be read: nothing is
-	// concluded for the objects that need it.
+	// Secrets are the known ones. A Secret that is not here could not be read, and the forecast
+	// concludes nothing for the objects that need it.
 	Secrets map[plan.Key]Secret
 	// Now is this process's clock.
 	Now     time.Time
 	Options Options
 }
 
-// Options are the manager's options that a forecast rests on.
+// Options are the manager's options for a forecast.
 type Options struct {
 	resolve.Options
 	// URLLimit is how many different notification URLs a product environment may hold.
@@ -44,12 +42,12 @@ type Options struct {
 	Settle time.Duration
 }
 
-// DefaultOptions are those of a manager that was given none.
+// DefaultOptions are the options of a manager without flags.
 func DefaultOptions() Options {
 	return Options{URLLimit: plan.DefaultURLLimit, Settle: plan.DefaultSettle}
 }
 
-// Secret is a Secret, and what a list with its credentials brought.
+// Secret is a Secret, and the result of a list with its credentials.
 type Secret struct {
 	Secret *corev1.Secret // nil: it does not exist
 	List   *List          // nil: its credentials could not be tried
@@ -71,39 +69,39 @@ func (l *List) offset() time.Duration {
 	return l.Meta.Date.Sub(l.Begun)
 }
 
-// Result is what the manager would do, and what it would say before it does.
+// Result is what the manager would do, and what it would say before it begins.
 type Result struct {
-	// Environments are sorted, and each has its steps in the order in which they would be taken.
-	Environments []Environment
+	// Environments are sorted. The steps of each are in their order of execution.
+	Environments []EnvironmentForecast
 	Endpoints    []Object
 	Triggers     []Object
 }
 
 // Environment is what would happen in one product environment.
-type Environment struct {
+type EnvironmentForecast struct {
 	Environment cloudinary.Environment
 	URLsBefore  int
 	URLsAfter   int
 	Steps       []Step
 }
 
-// Step is a step with what a person wants to know of it.
+// Step is a step with details for a person.
 type Step struct {
 	plan.Step
 	// Differences are the fields that an update or a replacement would change, as far as the list
 	// shows them.
 	Differences []plan.Difference
-	// Silent are those of them of which the manifest says nothing, where a trigger that was there
-	// before is adopted: they go to Cloudinary's defaults all the same.
+	// Silent are the differences in fields that the manifest does not set, if an existing trigger
+	// is adopted: they change to Cloudinary's defaults all the same.
 	Silent []plan.Difference
-	// Blocked means no Secret gives access for it, so that it waits.
+	// Blocked means that the step waits, because no Secret gives access.
 	Blocked bool
 }
 
-// Object is what the manager's conditions on an object would be before its first step.
+// Object is the manager's conditions on an object before its first step.
 type Object struct {
 	Key        plan.Key
 	Conditions []metav1.Condition
-	// Notes are what the conditions have beside their verdict. One of them may be in doubt.
+	// Notes are the notes in the conditions. Some of them may be doubts.
 	Notes []check.Finding
 }

@@ -46,7 +46,7 @@ func TestNotesAreInReadyAndAccepted(t *testing.T) {
 				s.Options.ReceiverBaseURL = "http://receiver.operator.svc:8080"
 				s.endpoint("ep", "one", "").receives().trigger("t", "upload")
 			},
-			"the manager's --receiver-base-url: the host is", "--receiver-base-url",
+			"manager's --receiver-base-url: the host is", "--receiver-base-url",
 		},
 		"a target that nothing is brought to": {
 			func(s *staged) {
@@ -80,7 +80,7 @@ func TestNotesAreInReadyAndAccepted(t *testing.T) {
 		},
 		"an event type that no target takes": {
 			func(s *staged) { s.endpoint("ep", "one", "").receives(catalog).trigger("t", "delete", "upload") },
-			"", "no target of NotificationEndpoint shop/ep takes upload",
+			"", "no target of NotificationEndpoint shop/ep accepts upload",
 		},
 		"a misspelled event type": {func(s *staged) { s.endpoint("ep", "one", hook).trigger("t", "uplod") }, "", `did you mean "upload"?`},
 		"a misspelled event type beside a filter that is refused": {

@@ -29,27 +29,28 @@ type Lease struct {
 	RetryPeriod time.Duration
 }
 
-// DefaultLease has the times of a manager that was given none.
+// DefaultLease has the default times of a manager.
 func DefaultLease() Lease {
 	return Lease{Duration: 30 * time.Second, RenewDeadline: 20 * time.Second, RetryPeriod: 4 * time.Second}
 }
 
-// PatientLease has times for tests: a machine that builds something at the same time may be late with a renewal.
+// PatientLease has times for tests: a busy machine may be late with a renewal.
 func PatientLease(namespace string) *Lease {
 	return &Lease{Namespace: namespace, Duration: 2 * time.Minute, RenewDeadline: 100 * time.Second, RetryPeriod: 4 * time.Second}
 }
 
-// elect has a manager work only while it holds the lock.
+// elect makes a manager work only while it holds the lock.
 func (l *Lease) elect(o *ctrl.Options, lock resourcelock.Interface) {
 	o.LeaderElection = true
 	o.LeaderElectionID = leaseName // for the metric alone: the lock is made already
 	o.LeaderElectionResourceLockInterface = lock
-	o.LeaderElectionReleaseOnCancel = true // whoever started the manager does nothing more once it has ended
+	// Whoever started the manager does nothing more once it has ended
+	o.LeaderElectionReleaseOnCancel = true
 	o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = &l.Duration, &l.RenewDeadline, &l.RetryPeriod
 }
 
-// lock makes the leader's lock. Its identity is the container's, if the Pod says which it is: a container that was killed and
-// restarted in its Pod goes on at once, since there is never more than one of it.
+// lock returns the leader's lock. Its identity is the Pod's, if known: a restarted container of a
+// Pod continues at once, since there is never more than one of it.
 func (l *Lease) lock(config *rest.Config) (*lease.Lock, error) {
 	identity := os.Getenv("POD_UID")
 	if identity == "" {

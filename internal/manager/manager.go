@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manager puts the manager together: the cache with what it keeps of objects, the leader's lease
-// with its fence, the controller, and readiness. The program makes its manager here, and so does each
-// test that runs one: tests run what ships.
+// Package manager puts the manager together: the cache, the leader election lease with its fence,
+// the controller, and readiness. The program and all tests that run a manager use it, so that tests
+// run what ships.
 package manager
 
 import (
@@ -26,26 +26,27 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/release"
 )
 
-// gracePeriod is how long a pass may take to end after a signal; what it leaves is taken up by the next process.
+// gracePeriod is how long a pass may take to end after a signal. The next process continues with
+// the rest.
 const gracePeriod = 20 * time.Second
 
 // Options are what a manager is made from. New does not change them.
 type Options struct {
 	controllers.Options
 
-	// Lease is what the manager has to hold before it works. Nil: it works at once, and without a fence.
+	// Lease is the leader election lease. Nil: the manager works at once, and without a fence.
 	Lease *Lease
 	// Registry takes the metrics.
 	Registry prometheus.Registerer
-	// Build is told in a metric.
+	// Build is shown in a metric.
 	Build release.Info
 
-	// Confined is for tests that share an API server: the manager takes these namespaces for the whole
-	// cluster. Namespaces, in contrast, tells it that there are others, which it may not see.
+	// Confined is for tests that share an API server: the manager treats these namespaces as the
+	// whole cluster. Namespaces, in contrast, tells it that there are others, which it may not see.
 	Confined []string
 }
 
-// Manager is a manager that is still to be started.
+// Manager is a manager that was not started yet.
 type Manager struct {
 	ctrl.Manager
 
@@ -82,7 +83,8 @@ func New(config *rest.Config, o Options) (*Manager, error) {
 	return &Manager{Manager: mgr, ready: ready}, mgr.Add(ready)
 }
 
-// runtimeOptions are controller-runtime's, with the fence that the lease makes; nil without one.
+// runtimeOptions are controller-runtime's options, and the fence of the lease. The fence is nil
+// without a lease.
 func runtimeOptions(api *rest.Config, o *Options) (ctrl.Options, controllers.Fence, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -99,12 +101,13 @@ func runtimeOptions(api *rest.Config, o *Options) (ctrl.Options, controllers.Fen
 			DefaultTransform:  controllers.Strip,
 			NewInformer:       new(controllers.Lists).NewInformer,
 		},
-		// With several caches a kind controller-runtime cannot wait for its own writes; the resourceVersion that goes with
-		// each write turns what was stale into a conflict.
+		// With several caches for a kind, controller-runtime cannot wait for its own writes. The
+		// resourceVersion in each write turns a stale read into a conflict.
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(len(namespaces) <= 1)}},
-		// Its name is unique, since it is the only one; but a test has several managers in one process.
-		Controller:              config.Controller{SkipNameValidation: new(true)},
-		Metrics:                 server.Options{BindAddress: "0"}, // whoever starts the manager serves them
+		// A test has several managers in one process, with a controller of the same name each.
+		Controller: config.Controller{SkipNameValidation: new(true)},
+		// Whoever starts the manager serves them
+		Metrics:                 server.Options{BindAddress: "0"},
 		GracefulShutdownTimeout: new(gracePeriod),
 	}
 	if o.Lease == nil {
@@ -118,7 +121,7 @@ func runtimeOptions(api *rest.Config, o *Options) (ctrl.Options, controllers.Fen
 	return all, lock, nil
 }
 
-// caches are those of the namespaces that are watched; nil: one of all.
+// caches are the caches of the watched namespaces. Nil: one cache of all namespaces.
 func caches(namespaces []string) map[string]cache.Config {
 	if len(namespaces) == 0 {
 		return nil

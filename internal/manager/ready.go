@@ -14,21 +14,23 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// retryInformers is how long is waited for an API server that does not say yet which kinds it has.
+// retryInformers is the wait for an API server that does not serve all kinds yet.
 const retryInformers = time.Second
 
-// readiness makes a manager ready once it has read what it watches. The controller's own informers begin with the lease; these are the same,
-// begun at once, so that a standby has read everything too, and a manager that cannot reach the API server is not taken for one that works.
+// readiness makes a manager ready once its caches are filled. The controller's own informers begin
+// with the lease. These are the same informers, begun at once. So a standby has filled its caches
+// too, and a manager without access to the API server is not ready.
 type readiness struct {
 	cache     cache.Cache
 	kinds     []client.Object
-	informers atomic.Pointer[[]cache.Informer] // nil: not all of them are begun
+	informers atomic.Pointer[[]cache.Informer] // nil: not all of them have begun
 }
 
-// NeedLeaderElection says that a standby does it too.
+// NeedLeaderElection returns false: a standby does this too.
 func (*readiness) NeedLeaderElection() bool { return false }
 
-// Start begins the informers. Where that fails it is tried again: a probe must neither wait for the API server nor ask it.
+// Start begins the informers, and retries until it succeeds: a probe must neither wait for the API
+// server nor call it.
 func (r *readiness) Start(ctx context.Context) error {
 	for {
 		informers, err := r.begin(ctx)

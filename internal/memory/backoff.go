@@ -8,7 +8,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// Backoff is when a call may be tried again, and why it has to wait.
+// Backoff is the time of the next attempt after failed calls, and the reason for the wait.
 type Backoff struct {
 	NotBefore time.Time // by this process's clock
 	failures  int
@@ -16,22 +16,23 @@ type Backoff struct {
 }
 
 const (
-	// FirstBackoff is how long the first failure waits.
+	// FirstBackoff is the wait after the first failure.
 	FirstBackoff = 2 * time.Second
 	maxBackoff   = 5 * time.Minute
-	// maxProbeBackoff is the longest wait between two tries of credentials that were refused.
+	// maxProbeBackoff is the longest wait between two attempts with refused credentials.
 	maxProbeBackoff = time.Hour
-	// dateSlack is added to a time by the server's clock, since its header Date has whole seconds.
+	// dateSlack is added to a time by the server's clock, because its header Date has whole
+	// seconds.
 	dateSlack = time.Second
-	// maxWait bounds how long a server can make the manager wait.
+	// maxWait is the longest wait that a server can ask for.
 	maxWait = 2 * time.Hour
 )
 
 // Jitter lengthens a wait at random, so that many environments do not call at once.
 type Jitter func(time.Duration) time.Duration
 
-// fail records a failed call: the next try comes after a wait that doubles up to longest, and not
-// before retryAt, which the server may have named.
+// fail records a failed call. The wait doubles up to longest, and ends no earlier than retryAt, if
+// the server named that time.
 func (b *Backoff) fail(now, retryAt time.Time, p *resolve.Problem, longest time.Duration, jittered Jitter) {
 	wait := min(longest, FirstBackoff<<min(b.failures, 30))
 	b.failures++
@@ -42,8 +43,8 @@ func (b *Backoff) fail(now, retryAt time.Time, p *resolve.Problem, longest time.
 	}
 }
 
-// FailProbe records that credentials were not accepted, as the list of a probe has shown.
-func (b *Backoff) FailProbe(probe *Environment, now time.Time, jittered Jitter) {
+// FailProbe records that Cloudinary did not accept credentials, as the list of a probe has shown.
+func (b *Backoff) FailProbe(probe *EnvironmentState, now time.Time, jittered Jitter) {
 	if probe.Backoff.Problem == nil {
 		b.fail(now, time.Time{}, probe.refused, maxProbeBackoff, jittered)
 		return
@@ -54,5 +55,5 @@ func (b *Backoff) FailProbe(probe *Environment, now time.Time, jittered Jitter) 
 // Succeed ends the wait.
 func (b *Backoff) Succeed() { *b = Backoff{} }
 
-// Waiting reports whether the next try has to wait.
+// Waiting reports whether the next attempt has to wait.
 func (b *Backoff) Waiting(now time.Time) bool { return now.Before(b.NotBefore) }

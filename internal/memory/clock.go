@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// ServerClock turns this process's time into Cloudinary's.
+// ServerClock converts between this process's time and Cloudinary's.
 type ServerClock struct {
 	offset time.Duration
 	known  bool
 }
 
 // maxOffsetJitter is how far the header Date, which counts in seconds, may stray before the offset
-// is set anew. An offset that stays keeps times in order.
+// changes. A constant offset keeps times in order.
 const maxOffsetJitter = 2 * time.Second
 
-// learn takes note of the server's time in an answer that came then; zero: it has none.
+// learn takes the server's time from an answer that came at a local time. Zero: the answer has no
+// time.
 func (c *ServerClock) learn(date, local time.Time) {
 	if date.IsZero() {
 		return
@@ -27,8 +28,8 @@ func (c *ServerClock) learn(date, local time.Time) {
 	}
 }
 
-// At is the server's time.
+// At is the server's time at a local time.
 func (c *ServerClock) At(local time.Time) time.Time { return local.Add(c.offset) }
 
-// local is this process's time.
+// local is this process's time at a time of the server.
 func (c *ServerClock) local(server time.Time) time.Time { return server.Add(-c.offset) }

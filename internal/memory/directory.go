@@ -11,38 +11,41 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// Directory is what the process knows of Secrets and environments beyond the API server: all of it
-// can be found out again. It is shared by the passes and by the handlers of events.
+// Directory is the knowledge of the process about Secrets and environments, beyond the API server.
+// A new process finds all of it out again. Passes and event handlers share it.
 type Directory struct {
 	mu           sync.Mutex
 	fingerprints *cloudinary.Fingerprinter
 	secrets      map[plan.Key]resolve.Secret
 	names        names
-	accepted     map[string]bool                  // by fingerprint: equal credentials are accepted together
-	trying       map[string]map[resolve.Unit]bool // by fingerprint: a call that shows it is under way, for whose outcome these wait
-	probes       map[plan.Key]*Backoff
-	holds        map[plan.Key]*Hold
-	environments map[cloudinary.Environment]*Environment
-	large        map[cloudinary.Environment]int // bytes of the last lists that were large
-	budget       cloudinary.Budget              // what an environment begins with
-	interval     time.Duration                  // of its schedule
-	// Unnamed is told of each cloud that no Secret names any more, and in which nothing is known;
-	// it may be nil.
+	// By fingerprint: equal credentials are accepted together
+	accepted map[string]bool
+	// By fingerprint: a call that shows it is under way, for whose outcome these wait
+	trying     map[string]map[resolve.Unit]bool
+	probes     map[plan.Key]*Backoff
+	finalizers map[plan.Key]*SecretFinalizer
+	states     map[cloudinary.Environment]*EnvironmentState
+	large      map[cloudinary.Environment]int // bytes of the last lists that were large
+	budget     cloudinary.Budget              // the initial one of an environment
+	interval   time.Duration                  // of its schedule
+	// Unnamed is called for each cloud that no Secret names any more and about which nothing is
+	// known. It may be nil.
 	Unnamed func(cloud string)
 }
 
-// NewDirectory makes one whose environments begin with that budget, and list at that pace.
+// NewDirectory returns a directory whose environments begin with that budget, and list at that
+// interval.
 func NewDirectory(budget cloudinary.Budget, interval time.Duration) *Directory {
 	return &Directory{
 		budget: budget, interval: interval,
 		fingerprints: cloudinary.NewFingerprinter(),
 		secrets:      map[plan.Key]resolve.Secret{}, names: newNames(), accepted: map[string]bool{}, trying: map[string]map[resolve.Unit]bool{},
-		probes: map[plan.Key]*Backoff{}, holds: map[plan.Key]*Hold{}, environments: map[cloudinary.Environment]*Environment{},
+		probes: map[plan.Key]*Backoff{}, finalizers: map[plan.Key]*SecretFinalizer{}, states: map[cloudinary.Environment]*EnvironmentState{},
 		large: map[cloudinary.Environment]int{},
 	}
 }
 
-// Secret is what is known of a Secret, if anything is.
+// Secret is the knowledge about a Secret, if there is any.
 func (d *Directory) Secret(k plan.Key) (resolve.Secret, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -50,34 +53,34 @@ func (d *Directory) Secret(k plan.Key) (resolve.Secret, bool) {
 	return s, ok
 }
 
-// SetSecret replaces what is known of a Secret.
+// SetSecret replaces the knowledge about a Secret.
 func (d *Directory) SetSecret(k plan.Key, s resolve.Secret) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old, ok := d.secrets[k]
 	if !ok || old.ResourceVersion != s.ResourceVersion || old.UID != s.UID {
-		delete(d.probes, k) // what changed is tried at once
+		delete(d.probes, k) // a changed Secret is tried at once
 	}
 	s.Refused = old.Refused && old.Credentials == s.Credentials
 	d.secrets[k] = s
 	d.names.add(k, s.Credentials)
-	d.disuse(k, old.Credentials)
+	d.forgetCredentials(k, old.Credentials)
 }
 
-// ForgetSecret is for a Secret that nothing needs any more.
+// ForgetSecret drops a Secret that nothing needs any more.
 func (d *Directory) ForgetSecret(k plan.Key) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old := d.secrets[k]
 	delete(d.secrets, k)
 	delete(d.probes, k)
-	delete(d.holds, k)
-	d.disuse(k, old.Credentials)
+	delete(d.finalizers, k)
+	d.forgetCredentials(k, old.Credentials)
 }
 
-// disuse forgets what is kept by credentials that a Secret had, if none has them any more: whoever
-// may edit one can have any number of them tried. directory.mu is held.
-func (d *Directory) disuse(k plan.Key, c cloudinary.Credentials) {
+// forgetCredentials drops the knowledge about former credentials of a Secret, if no Secret has them
+// any more: an author of a Secret can have any number of credentials tried. d.mu must be locked.
+func (d *Directory) forgetCredentials(k plan.Key, c cloudinary.Credentials) {
 	if c == (cloudinary.Credentials{}) {
 		return
 	}
@@ -89,7 +92,7 @@ func (d *Directory) disuse(k plan.Key, c cloudinary.Credentials) {
 	}
 	delete(d.accepted, d.fingerprints.Fingerprint(c))
 	named := d.names.clouds[c.CloudName] > 0
-	for e := range d.environments { // its own pass forgets it
+	for e := range d.states { // its own pass forgets it
 		named = named || e.CloudName == c.CloudName
 	}
 	if !named && d.Unnamed != nil {
@@ -97,7 +100,8 @@ func (d *Directory) disuse(k plan.Key, c cloudinary.Credentials) {
 	}
 }
 
-// IsAccepted reports whether a call with these credentials was accepted, and none refused since.
+// IsAccepted reports whether Cloudinary accepted a call with these credentials, and has refused
+// none since.
 func (d *Directory) IsAccepted(c cloudinary.Credentials) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -120,8 +124,8 @@ func (d *Directory) SetAccepted(c cloudinary.Credentials, accepted bool) {
 	}
 }
 
-// BeginTrial reports whether these credentials are this caller's to try; if so endTrial must follow.
-// If not, the unit is noted for that.
+// BeginTrial reports whether the caller may try these credentials. If so, EndTrial must follow. If
+// not, another pass is trying them, and the unit waits for its result.
 func (d *Directory) BeginTrial(c cloudinary.Credentials, unit resolve.Unit) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -134,7 +138,7 @@ func (d *Directory) BeginTrial(c cloudinary.Credentials, unit resolve.Unit) bool
 	return true
 }
 
-// EndTrial returns the units that have waited for the outcome.
+// EndTrial returns the units that have waited for the result.
 func (d *Directory) EndTrial(c cloudinary.Credentials) map[resolve.Unit]bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -143,7 +147,7 @@ func (d *Directory) EndTrial(c cloudinary.Credentials) map[resolve.Unit]bool {
 	return d.trying[f]
 }
 
-// UnitOf is the environment that a Secret was accepted in, else the Secret itself.
+// UnitOf is the environment in which a Secret was accepted, else the Secret itself.
 func (d *Directory) UnitOf(k plan.Key) resolve.Unit {
 	s, ok := d.Secret(k)
 	if ok && s.Problem == nil && d.IsAccepted(s.Credentials) {
@@ -157,7 +161,7 @@ func (d *Directory) Fingerprint(c cloudinary.Credentials) string {
 	return d.fingerprints.Fingerprint(c)
 }
 
-// Probe is when the credentials of a Secret may be tried again.
+// Probe is the back-off of a Secret's credentials.
 func (d *Directory) Probe(k plan.Key) *Backoff {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -167,26 +171,26 @@ func (d *Directory) Probe(k plan.Key) *Backoff {
 	return d.probes[k]
 }
 
-// Environment is what is known of a product environment.
-func (d *Directory) Environment(e cloudinary.Environment) *Environment {
+// State is the knowledge about a product environment.
+func (d *Directory) State(e cloudinary.Environment) *EnvironmentState {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.environments[e] == nil {
-		d.environments[e] = d.NewEnvironment()
+	if d.states[e] == nil {
+		d.states[e] = d.NewState()
 	}
-	return d.environments[e]
+	return d.states[e]
 }
 
-// NewEnvironment makes one that is not in the directory, such as that of a probe.
-func (d *Directory) NewEnvironment() *Environment {
-	return &Environment{Refusals: map[plan.Place]plan.Refusal{}, Budget: d.budget, Schedule: Schedule{interval: d.interval}}
+// NewState returns a state that is not in the directory, for example for a probe.
+func (d *Directory) NewState() *EnvironmentState {
+	return &EnvironmentState{Refusals: map[plan.Place]plan.Refusal{}, Budget: d.budget, Schedule: Schedule{interval: d.interval}}
 }
 
-// WaitForCalls is when credentials may be tried in an environment for which there are no calls now;
-// zero: at once.
+// WaitForCalls is when credentials may be tried in an environment without calls left. Zero: at
+// once.
 func (d *Directory) WaitForCalls(e cloudinary.Environment, now time.Time) time.Time {
 	d.mu.Lock()
-	env := d.environments[e]
+	env := d.states[e]
 	d.mu.Unlock()
 	if env == nil {
 		return time.Time{}
@@ -199,23 +203,23 @@ func (d *Directory) WaitForCalls(e cloudinary.Environment, now time.Time) time.T
 	return env.resetAt(now)
 }
 
-// ForgetEnvironment is for one in which no object appears any more.
+// ForgetEnvironment drops an environment in which no object appears any more.
 func (d *Directory) ForgetEnvironment(e cloudinary.Environment) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.environments, e)
+	delete(d.states, e)
 	delete(d.large, e)
 }
 
-// A host of anybody's can answer with lists as long as Cloudinary's longest. They are not kept of
-// any number of environments at once.
+// Any host can answer with lists as long as the longest of Cloudinary. The process keeps such lists
+// of a few environments only.
 const (
 	largeList     = 1 << 20
 	MaxLargeLists = 64 << 20
 )
 
-// HasRoom reports whether a list of so many bytes can be kept besides those of other environments.
-// Each that is not large can.
+// HasRoom reports whether the process can keep a list of so many bytes besides those of other
+// environments. It always keeps a list that is not large.
 func (d *Directory) HasRoom(e cloudinary.Environment, bytes int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -27,11 +27,11 @@ func TestWhenAListIsDue(t *testing.T) {
 		"a write, and lists came fast":        {change: func(s *Schedule) { s.paced = now.Add(3 * interval); s.Wrote() }, at: now.Add(interval)},
 		"a write, and steps are left":         {change: func(s *Schedule) { s.Wrote(); s.Finished(false) }, at: listed.paced.Add(-2 * interval)},
 		"a write, and all steps were taken":   {change: func(s *Schedule) { s.Wrote(); s.Finished(true) }, due: true, at: listed.paced.Add(-2 * interval)},
-		"nobody had credentials for one":      {change: func(s *Schedule) { s.Unable(now.Add(time.Hour)) }, due: true, at: now.Add(time.Hour)},
-		"nobody ever had credentials":         {change: func(s *Schedule) { *s = Schedule{}; s.Unable(now.Add(time.Hour)) }, due: true, at: now.Add(time.Hour)},
+		"nobody had credentials for one":      {change: func(s *Schedule) { s.NoCredentials(now.Add(time.Hour)) }, due: true, at: now.Add(time.Hour)},
+		"nobody ever had credentials":         {change: func(s *Schedule) { *s = Schedule{}; s.NoCredentials(now.Add(time.Hour)) }, due: true, at: now.Add(time.Hour)},
 		"the last one was in doubt":           {change: func(s *Schedule) { s.retry(now) }, at: now.Add(interval)},
 		"a list was answered after a write":   {change: func(s *Schedule) { s.Wrote(); s.called(now, now.Add(time.Minute)) }, at: now.Add(time.Minute)},
-		"a list was answered after the blind": {change: func(s *Schedule) { s.Unable(now); s.called(now, now.Add(time.Minute)) }, at: now.Add(time.Minute)},
+		"a list was answered after the blind": {change: func(s *Schedule) { s.NoCredentials(now); s.called(now, now.Add(time.Minute)) }, at: now.Add(time.Minute)},
 	} {
 		s := listed
 		if test.change != nil {

@@ -11,46 +11,47 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// Environment is what the process knows of a product environment. Passes of one environment do not
-// overlap; the probe of a Secret that joins it is the only other writer. Both hold its lock.
-type Environment struct {
+// EnvironmentState is the knowledge of the process about a product environment. Passes of one
+// environment do not overlap. The only other writer is the probe of a Secret that joins it. Both
+// lock it.
+type EnvironmentState struct {
 	sync.Mutex
 
 	Observed []plan.Observed
 	Schedule Schedule
 	Fresh    *FreshList
-	Doubted  []string // what was absent from the last list, where that is in doubt; nil: it is not
-	refuted  int      // how often a call has contradicted the lists, since one showed all that it should
+	Doubted  []string // the absent triggers of a list that is in doubt; nil: the last list is not
+	refuted  int      // how often a call contradicted the lists, since a complete list
 	Clock    ServerClock
 	Budget   cloudinary.Budget
-	limit    *cloudinary.RateLimit // as the last answer had it; nil: it did not say
-	Short    int                   // changes that the last plan wanted, and for which there are no calls now
+	limit    *cloudinary.RateLimit // of the last answer; nil: it had none
+	Short    int                   // changes of the last plan for which no calls are left
 
-	Backoff  Backoff
-	refused  *resolve.Problem // of the last credentials that were refused
-	Refusals map[plan.Place]plan.Refusal
-	Bars     Bars
-	// ClearForms are those that Cloudinary took last for a filter and a template that are not set.
+	Backoff     Backoff
+	refused     *resolve.Problem // of the last credentials that were refused
+	Refusals    map[plan.Place]plan.Refusal
+	WriteBlocks WriteBlocks
+	// ClearForms are the forms of an unset filter and an unset template that Cloudinary accepted
+	// last.
 	ClearForms cloudinary.UpdateOptions
-	// PlainFilters says that Cloudinary took a filter without filter_language last, having refused
-	// it with it.
+	// PlainFilters means that Cloudinary accepted a filter only without filter_language.
 	PlainFilters bool
 }
 
-// FreshList is a list of which it is not decided yet whether it is believed.
+// FreshList is a list that was not weighed yet, see Weigh.
 type FreshList struct {
 	Observed []plan.Observed
 	begun    time.Time
 }
 
-// Settings are the manager's options that a plan rests on.
+// Settings are the manager's options for a plan.
 type Settings struct {
 	URLLimit int
 	Settle   time.Duration
 }
 
-// Input is what the plan of the environment rests on.
-func (e *Environment) Input(objects []plan.Object, o Settings, now time.Time) plan.Input {
+// Input is the input of the environment's plan.
+func (e *EnvironmentState) Input(objects []plan.Object, o Settings, now time.Time) plan.Input {
 	return plan.Input{
 		Objects: objects, Observed: e.Observed,
 		ListedAt: e.Clock.At(e.Schedule.Listed), Now: e.Clock.At(now),
@@ -58,39 +59,39 @@ func (e *Environment) Input(objects []plan.Object, o Settings, now time.Time) pl
 	}
 }
 
-// WantsList reports whether the triggers are to be listed now.
-func (e *Environment) WantsList(now time.Time) bool {
+// WantsList reports whether the triggers should be listed now.
+func (e *EnvironmentState) WantsList(now time.Time) bool {
 	return e.Schedule.due(now, e.Doubted != nil) && !e.Backoff.Waiting(now) &&
 		e.Schedule.mayList(now, e.Calls(cloudinary.Changing, now), e.Calls(cloudinary.Listing, now))
 }
 
-// KeepList keeps a list until weigh decides about it, and counts it: the next one is due after
+// KeepList keeps a list until Weigh decides about it, and counts it. The next one is due after
 // interval.
-func (e *Environment) KeepList(observed []plan.Observed, begun time.Time, interval time.Duration) {
+func (e *EnvironmentState) KeepList(observed []plan.Observed, begun time.Time, interval time.Duration) {
 	e.Fresh = &FreshList{Observed: observed, begun: begun}
 	e.Schedule.called(begun, begun.Add(interval))
 }
 
-// Doubt is a list that leaves out most of the triggers that the operator has.
+// Doubt is a list that leaves out most of the operator's triggers.
 type Doubt struct {
-	Absent, Held int
+	Absent, Expected int
 }
 
-// Weigh decides whether the list that came last is believed, in being the input of a plan. Until a
-// second one says the same, what was known before goes on to count. It returns why the list is not
-// believed; nil: it is, or there was none.
-func (e *Environment) Weigh(in plan.Input, now time.Time) *Doubt {
+// Weigh decides whether the process believes its last list, that is, uses it for plans. Until a
+// second list says the same, the former knowledge counts. It returns why the list is not believed.
+// Nil: it is believed, or there was none.
+func (e *EnvironmentState) Weigh(in plan.Input, now time.Time) *Doubt {
 	fresh := e.Fresh
 	if fresh == nil {
 		return nil
 	}
 	e.Fresh = nil
 	in.Observed, in.ListedAt = fresh.Observed, e.Clock.At(fresh.begun)
-	absent, held := plan.Absent(in)
-	if plan.Doubtful(absent, held, e.Doubted) {
+	absent, expected := plan.Absent(in)
+	if plan.Doubtful(absent, expected, e.Doubted) {
 		e.Doubted = absent
 		e.Schedule.retry(now)
-		return &Doubt{Absent: len(absent), Held: held}
+		return &Doubt{Absent: len(absent), Expected: expected}
 	}
 	e.Doubted, e.Observed = nil, fresh.Observed
 	e.Schedule.believed(fresh.begun)
@@ -103,24 +104,23 @@ func (e *Environment) Weigh(in plan.Input, now time.Time) *Doubt {
 	return nil
 }
 
-// Refute has the list count for nothing, since it leaves out a trigger that exists. What it left
-// out is asked for one by one, ever less often, and so costs few calls even where lists stay wrong
-// for long.
-func (e *Environment) Refute(p *resolve.Problem, now time.Time, jittered Jitter) {
+// Refute ignores the list, because it leaves out a trigger that exists. The operator asks for each
+// of the absent triggers by a call, less and less often, so that wrong lists cost few calls even if
+// they last.
+func (e *EnvironmentState) Refute(p *resolve.Problem, now time.Time, jittered Jitter) {
 	e.Backoff.failures = e.refuted
 	e.refuted++
 	e.Backoff.fail(now, time.Time{}, p, maxBackoff, jittered)
 }
 
-// ConfirmAbsent records that a call has confirmed the list: a trigger that it leaves out does not
-// exist.
-func (e *Environment) ConfirmAbsent() {
+// ConfirmAbsent records that a call has confirmed the list: an absent trigger does not exist.
+func (e *EnvironmentState) ConfirmAbsent() {
 	e.refuted = 0
 	e.Backoff.Succeed()
 }
 
-// Called records a call that was made, and what the answer's headers say.
-func (e *Environment) Called(meta cloudinary.Meta, now time.Time) {
+// Called records a call, and the headers of its answer.
+func (e *EnvironmentState) Called(meta cloudinary.Meta, now time.Time) {
 	e.Clock.learn(meta.Date, now)
 	e.Budget.Spend(1, e.Clock.At(now))
 	e.limit = meta.RateLimit
@@ -129,9 +129,9 @@ func (e *Environment) Called(meta cloudinary.Meta, now time.Time) {
 	}
 }
 
-// Failed records why a call failed. Refused credentials are the Secret's matter, and nothing waits
-// for them here.
-func (e *Environment) Failed(err error, p *resolve.Problem, now time.Time, jittered Jitter) {
+// Failed records the cause of a failed call. Refused credentials concern their Secret alone, and
+// nothing waits for them here.
+func (e *EnvironmentState) Failed(err error, p *resolve.Problem, now time.Time, jittered Jitter) {
 	if cloudinary.IsUnauthorized(err) {
 		e.refused = p
 		return
@@ -141,12 +141,12 @@ func (e *Environment) Failed(err error, p *resolve.Problem, now time.Time, jitte
 		retryAt = e.Clock.local(retryAt)
 	}
 	e.Backoff.fail(now, retryAt, p, maxBackoff, jittered)
-	e.Schedule.Wrote() // whatever failed, a list shows where we stand
+	e.Schedule.Wrote() // the next list shows the state
 }
 
-// Adopt takes the list of a probe for the environment's first, if it has none yet, and otherwise
-// what the probe's answer said.
-func (e *Environment) Adopt(probe *Environment, now time.Time) {
+// MergeProbe uses the list of a probe as the environment's first, if it has none yet. Otherwise it
+// uses the headers of the answer alone.
+func (e *EnvironmentState) MergeProbe(probe *EnvironmentState, now time.Time) {
 	if !e.Schedule.Listed.IsZero() || e.Fresh != nil || e.Doubted != nil {
 		e.Called(cloudinary.Meta{RateLimit: probe.limit}, now)
 		return
@@ -156,13 +156,13 @@ func (e *Environment) Adopt(probe *Environment, now time.Time) {
 	e.Backoff.Succeed()
 }
 
-// Calls is how many calls may be made for a purpose now.
-func (e *Environment) Calls(p cloudinary.Purpose, now time.Time) int {
+// Calls is the number of calls that may be made for a purpose now.
+func (e *EnvironmentState) Calls(p cloudinary.Purpose, now time.Time) int {
 	return e.Budget.Left(p, e.Clock.At(now))
 }
 
-// resetAt is when there will be new calls, by this process's clock; zero where that is not known.
-func (e *Environment) resetAt(now time.Time) time.Time {
+// resetAt is when there are new calls, by this process's clock. Zero: unknown.
+func (e *EnvironmentState) resetAt(now time.Time) time.Time {
 	at := e.Budget.ResetAt(e.Clock.At(now))
 	if at.IsZero() {
 		return at
@@ -170,15 +170,14 @@ func (e *Environment) resetAt(now time.Time) time.Time {
 	return e.Clock.local(at)
 }
 
-// Stretched is how long after a list the next one comes, where calls for one each interval are not
-// left.
-func (e *Environment) Stretched(interval time.Duration, begun time.Time) time.Duration {
+// Stretched is the time between two lists if there are not enough calls for one in each interval.
+func (e *EnvironmentState) Stretched(interval time.Duration, begun time.Time) time.Duration {
 	return e.Budget.Stretch(interval, e.Clock.At(begun))
 }
 
-// Affordable is how many of the first steps there are calls for. What people asked for comes before
-// repairs.
-func (e *Environment) Affordable(steps []plan.Step, now time.Time) int {
+// Affordable is how many of the first steps there are calls for. Changes that people ask for come
+// before repairs.
+func (e *EnvironmentState) Affordable(steps []plan.Step, now time.Time) int {
 	calls := 0
 	for i, s := range steps {
 		purpose := cloudinary.Changing
@@ -192,8 +191,8 @@ func (e *Environment) Affordable(steps []plan.Step, now time.Time) int {
 	return len(steps)
 }
 
-// ReplaceCalls are the two calls of a replace. Between them the trigger is missing, so that the
-// first is not made without room for the second.
+// ReplaceCalls are the two calls of a replace. The trigger is missing between them, so the first
+// one needs room for both.
 const ReplaceCalls = 2
 
 func callsOf(s plan.Step) int {
@@ -203,9 +202,9 @@ func callsOf(s plan.Step) int {
 	return 1
 }
 
-// NextPass is when the environment is to be looked at again, so that a pass in between pushes
-// nothing away.
-func (e *Environment) NextPass(now time.Time) time.Time {
+// NextPass is the time of the environment's next pass. It is a point in time, so that a pass in
+// between postpones nothing.
+func (e *EnvironmentState) NextPass(now time.Time) time.Time {
 	at, reset := e.Schedule.nextList(e.Calls(cloudinary.Changing, now)), e.resetAt(now)
 	if !reset.IsZero() && (e.Calls(cloudinary.Listing, now) == 0 || e.Short > 0 && reset.Before(at)) {
 		at = reset
@@ -213,8 +212,8 @@ func (e *Environment) NextPass(now time.Time) time.Time {
 	if e.Schedule.unfinished {
 		at = now
 	}
-	if opens := e.Bars.opensAt(now); !opens.IsZero() && opens.Before(at) {
-		at = opens
+	if nextTry := e.WriteBlocks.nextTry(now); !nextTry.IsZero() && nextTry.Before(at) {
+		at = nextTry
 	}
 	if e.Backoff.Waiting(now) {
 		at = e.Backoff.NotBefore

@@ -58,7 +58,7 @@ func refused() error { return &cloudinary.Error{StatusCode: http.StatusUnauthori
 
 func TestRefusedCredentialsMakeNobodyElseWait(t *testing.T) {
 	t.Parallel()
-	var e Environment
+	var e EnvironmentState
 	e.Failed(refused(), why("rejected"), noon, exactly)
 	if e.Backoff.Waiting(noon) || e.Schedule.Verify || e.refused == nil {
 		t.Errorf("after 401: %+v", &e)
@@ -90,13 +90,13 @@ func held(n int) []plan.Object {
 
 func TestAListThatLeavesOutMostIsBelievedTheSecondTime(t *testing.T) {
 	t.Parallel()
-	var e Environment
+	var e EnvironmentState
 	weigh := func() *Doubt { return e.Weigh(e.Input(held(10), Settings{}, noon), noon) }
 	if weigh() != nil || e.Schedule.Known() {
 		t.Fatal("there was no list")
 	}
 	e.KeepList(nil, noon, time.Minute)
-	if d := weigh(); d == nil || d.Absent != 10 || d.Held != 10 || e.Schedule.Known() {
+	if d := weigh(); d == nil || d.Absent != 10 || d.Expected != 10 || e.Schedule.Known() {
 		t.Fatalf("the first list is believed, or not for what it leaves out: %+v", d)
 	}
 	e.KeepList(nil, noon.Add(time.Minute), time.Minute)
@@ -122,7 +122,7 @@ func TestPeopleComeBeforeRepairs(t *testing.T) {
 		"repairs with calls enough":        {27, []plan.Step{step(plan.Create, plan.CauseSpec), step(plan.Update, plan.CauseDrift)}, 2},
 	} {
 		const never = 5 // of a hundred, which are not touched
-		e := Environment{Budget: cloudinary.Budget{Share: 1}}
+		e := EnvironmentState{Budget: cloudinary.Budget{Share: 1}}
 		e.Budget.Learn(cloudinary.RateLimit{Limit: 100, Remaining: test.left + never, Reset: noon.Add(time.Hour)}, noon)
 		if got := e.Affordable(test.steps, noon); got != test.want {
 			t.Errorf("%s: %d steps, want %d", name, got, test.want)
@@ -143,29 +143,29 @@ func TestBarredCredentialsTryOneChangeAtATime(t *testing.T) {
 		}
 		return all
 	}
-	var e Environment
-	if free, barred := e.Bars.Pass(steps, whose, noon); len(free) != 3 || len(barred) != 0 {
+	var e EnvironmentState
+	if free, barred := e.WriteBlocks.Admit(steps, whose, noon); len(free) != 3 || len(barred) != 0 {
 		t.Fatalf("without a bar %d steps are free, %v barred", len(free), barred)
 	}
-	e.Raise("barred", steps[0], why("rejected"), noon, exactly)
-	free, barred := e.Bars.Pass(steps, whose, noon)
+	e.BlockWrites("barred", steps[0], why("rejected"), noon, exactly)
+	free, barred := e.WriteBlocks.Admit(steps, whose, noon)
 	if diff := cmp.Diff([]string{"3"}, ids(free)); diff != "" || barred[steps[0].Object] == nil || barred[steps[2].Object] != nil {
 		t.Errorf("while it waits (-want +got):\n%s\nbarred %v", diff, barred)
 	}
-	if !e.Bars.Shut("barred", noon) || e.Bars.Shut("free", noon) || e.Bars.Why("barred") == nil {
+	if !e.WriteBlocks.Blocked("barred", noon) || e.WriteBlocks.Blocked("free", noon) || e.WriteBlocks.Cause("barred") == nil {
 		t.Error("the bar is not where it was raised")
 	}
 	later := noon.Add(time.Hour)
-	free, _ = e.Bars.Pass(steps, whose, later)
+	free, _ = e.WriteBlocks.Admit(steps, whose, later)
 	if diff := cmp.Diff([]string{"3", "2"}, ids(free)); diff != "" {
 		t.Errorf("the next try is another change (-want +got):\n%s", diff)
 	}
-	e.Bars.Lower("barred")
-	if free, _ := e.Bars.Pass(steps, whose, later); len(free) != 3 {
+	e.WriteBlocks.Unblock("barred")
+	if free, _ := e.WriteBlocks.Admit(steps, whose, later); len(free) != 3 {
 		t.Errorf("once one succeeded %d steps are free", len(free))
 	}
-	e.Raise("barred", steps[0], why("rejected"), noon, exactly)
-	if e.Bars.Pass(steps[2:], whose, later); len(e.Bars) != 0 {
+	e.BlockWrites("barred", steps[0], why("rejected"), noon, exactly)
+	if e.WriteBlocks.Admit(steps[2:], whose, later); len(e.WriteBlocks) != 0 {
 		t.Error("a bar stays without a step that could show that it is gone")
 	}
 }

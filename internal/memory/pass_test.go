@@ -11,9 +11,10 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// known is an environment that was listed a minute ago and is due in an hour, with calls of a hundred left.
-func known(calls int) *Environment {
-	e := &Environment{Budget: cloudinary.Budget{Share: 1}}
+// known is an environment that was listed a minute ago and is due in an hour, with calls of a
+// hundred left.
+func known(calls int) *EnvironmentState {
+	e := &EnvironmentState{Budget: cloudinary.Budget{Share: 1}}
 	e.Schedule = Schedule{interval: time.Second, Listed: noon.Add(-time.Minute), paced: noon.Add(-time.Minute), Next: noon.Add(time.Hour)}
 	const never = 5 // which are not touched
 	e.Budget.Learn(cloudinary.RateLimit{Limit: 100, Remaining: calls + never, Reset: noon.Add(10 * time.Minute)}, noon)
@@ -26,19 +27,19 @@ func TestWhenTheNextPassIs(t *testing.T) {
 	const reset = 10*time.Minute + time.Second
 	for name, test := range map[string]struct {
 		calls  int
-		change func(*Environment)
+		change func(*EnvironmentState)
 		want   time.Duration
 		lists  bool
 	}{
 		"nothing is to be done":              {calls: 10, want: time.Hour},
-		"the list is due":                    {calls: 10, change: func(e *Environment) { e.Schedule.Next = noon }, want: 0, lists: true},
-		"a write is to be verified":          {calls: 10, change: func(e *Environment) { e.Schedule.Wrote() }, want: -62 * time.Second, lists: true},
-		"the same, without calls":            {calls: 0, change: func(e *Environment) { e.Schedule.Wrote() }, want: reset},
-		"changes wait for calls":             {calls: 10, change: func(e *Environment) { e.Short = 1 }, want: reset},
-		"steps are left":                     {calls: 10, change: func(e *Environment) { e.Schedule.Finished(false) }, want: 0},
-		"credentials are barred":             {calls: 10, change: func(e *Environment) { e.Raise("f", plan.Step{}, why("a"), noon, exactly) }, want: FirstBackoff},
-		"the last call failed":               {calls: 10, change: func(e *Environment) { e.Failed(errCut, why("a"), noon, exactly) }, want: FirstBackoff},
-		"it failed, and the list is due too": {calls: 10, change: func(e *Environment) { e.Schedule.Next = noon; e.Failed(errCut, why("a"), noon, exactly) }, want: FirstBackoff},
+		"the list is due":                    {calls: 10, change: func(e *EnvironmentState) { e.Schedule.Next = noon }, want: 0, lists: true},
+		"a write is to be verified":          {calls: 10, change: func(e *EnvironmentState) { e.Schedule.Wrote() }, want: -62 * time.Second, lists: true},
+		"the same, without calls":            {calls: 0, change: func(e *EnvironmentState) { e.Schedule.Wrote() }, want: reset},
+		"changes wait for calls":             {calls: 10, change: func(e *EnvironmentState) { e.Short = 1 }, want: reset},
+		"steps are left":                     {calls: 10, change: func(e *EnvironmentState) { e.Schedule.Finished(false) }, want: 0},
+		"credentials are barred":             {calls: 10, change: func(e *EnvironmentState) { e.BlockWrites("f", plan.Step{}, why("a"), noon, exactly) }, want: FirstBackoff},
+		"the last call failed":               {calls: 10, change: func(e *EnvironmentState) { e.Failed(errCut, why("a"), noon, exactly) }, want: FirstBackoff},
+		"it failed, and the list is due too": {calls: 10, change: func(e *EnvironmentState) { e.Schedule.Next = noon; e.Failed(errCut, why("a"), noon, exactly) }, want: FirstBackoff},
 	} {
 		e := known(test.calls)
 		if test.change != nil {
@@ -59,21 +60,21 @@ var errCut = &cloudinary.Error{Operation: cloudinary.OpList}
 func TestTheListOfAProbeIsTheFirstOne(t *testing.T) {
 	t.Parallel()
 	d := NewDirectory(cloudinary.Budget{Share: 1}, time.Second)
-	probe := d.NewEnvironment()
+	probe := d.NewState()
 	probe.Called(cloudinary.Meta{Date: noon.Add(time.Minute), RateLimit: &cloudinary.RateLimit{Limit: 100, Remaining: 50}}, noon)
 	probe.KeepList([]plan.Observed{{ID: "1"}}, noon, time.Hour)
-	e := d.Environment(cloudinary.Environment{CloudName: "demo"})
+	e := d.State(cloudinary.Environment{CloudName: "demo"})
 	e.Failed(errCut, why("a"), noon, exactly)
-	e.Adopt(probe, noon)
+	e.MergeProbe(probe, noon)
 	if e.Fresh == nil || e.Backoff.Waiting(noon) || !e.Clock.At(noon).Equal(noon.Add(time.Minute)) || !e.Schedule.Next.Equal(noon.Add(time.Hour)) {
 		t.Errorf("after the first: %+v", e)
 	}
 	if share, plan := e.Budget.Allowance(); share != 100 || plan != 100 {
 		t.Errorf("calls: %d of %d", share, plan)
 	}
-	second := d.NewEnvironment()
+	second := d.NewState()
 	second.KeepList([]plan.Observed{{ID: "2"}}, noon, time.Minute)
-	e.Adopt(second, noon)
+	e.MergeProbe(second, noon)
 	if e.Fresh.Observed[0].ID != "1" || !e.Schedule.Next.Equal(noon.Add(time.Hour)) {
 		t.Errorf("after the second: %+v", e)
 	}
@@ -104,11 +105,11 @@ func TestCredentialsWaitWhereThereAreNoCalls(t *testing.T) {
 	if at := d.WaitForCalls(env, noon); !at.IsZero() {
 		t.Errorf("of what nothing is known they wait until %s", at)
 	}
-	d.Environment(env).Called(cloudinary.Meta{RateLimit: &cloudinary.RateLimit{Limit: 100, Remaining: 50, Reset: noon.Add(time.Minute)}}, noon)
+	d.State(env).Called(cloudinary.Meta{RateLimit: &cloudinary.RateLimit{Limit: 100, Remaining: 50, Reset: noon.Add(time.Minute)}}, noon)
 	if at := d.WaitForCalls(env, noon); !at.IsZero() {
 		t.Errorf("with calls they wait until %s", at)
 	}
-	d.Environment(env).Called(cloudinary.Meta{RateLimit: &cloudinary.RateLimit{Limit: 100, Remaining: 1, Reset: noon.Add(time.Minute)}}, noon)
+	d.State(env).Called(cloudinary.Meta{RateLimit: &cloudinary.RateLimit{Limit: 100, Remaining: 1, Reset: noon.Add(time.Minute)}}, noon)
 	if at := d.WaitForCalls(env, noon); !at.Equal(noon.Add(time.Minute + time.Second)) {
 		t.Errorf("without calls they wait until %s", at)
 	}
@@ -140,24 +141,24 @@ func TestAUnitIsTheEnvironmentOnceItIsAccepted(t *testing.T) {
 func TestWhenAFinalizerIsLookedAtAgain(t *testing.T) {
 	t.Parallel()
 	d := NewDirectory(cloudinary.Budget{Share: 1}, time.Second)
-	h := d.Hold(plan.Key{Name: "one"}, "1")
+	h := d.Finalizer(plan.Key{Name: "one"}, "1")
 	if !h.NextLook(noon).IsZero() || !h.Missing(false, noon) {
 		t.Error("one that never was there waits")
 	}
 	for i := range ContestedFrom {
-		h.Held = true
+		h.Present = true
 		if got := h.Missing(false, noon); got != (i == 0) {
 			t.Errorf("it may be put there after %d times: %t", i+1, got)
 		}
 	}
-	if at := h.NextLook(noon); !at.Equal(h.taken.NotBefore) {
+	if at := h.NextLook(noon); !at.Equal(h.removals.NotBefore) {
 		t.Errorf("while it waits it is looked at again at %s", at)
 	}
-	h.Held = true
+	h.Present = true
 	if until, _ := h.Contested(noon); !h.NextLook(noon).Equal(until) {
 		t.Errorf("while people are told it is looked at again at %s, want %s", h.NextLook(noon), until)
 	}
-	if d.Hold(plan.Key{Name: "one"}, "1") != h || d.Hold(plan.Key{Name: "one"}, "2") == h {
+	if d.Finalizer(plan.Key{Name: "one"}, "1") != h || d.Finalizer(plan.Key{Name: "one"}, "2") == h {
 		t.Error("a Secret that was made anew is taken for the former one")
 	}
 }

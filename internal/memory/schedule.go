@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Schedule alone knows when an environment's triggers are to be listed. All times are by this
-// process's clock.
+// Schedule alone knows when to list an environment's triggers. All times are by this process's
+// clock.
 //
 //	a list is due                                   | unless
 //	------------------------------------------------+------------------------------------------
@@ -16,27 +16,27 @@ import (
 //	at its regular time                             |
 //	to verify a write, as soon as the pace allows   | steps are left: all are verified at once
 //
-// Whether calls are left for it is another question, see mayList.
+// mayList decides whether calls are left for a list that is due.
 type Schedule struct {
-	interval time.Duration // the least time between two lists, on average
-	Listed   time.Time     // when the list that counts was begun; zero: never
+	interval time.Duration // the shortest average time between two lists
+	Listed   time.Time     // the begin of the list that counts; zero: there is none
 	paced    time.Time     // see pace
-	Next     time.Time     // the regular time of the next one
-	// mustRelist is set where a list was due and nobody had credentials: whoever comes to have some
-	// lists before anything is decided.
+	Next     time.Time     // the regular time of the next list
+	// mustRelist is set when a list was due but no Secret had accepted credentials. The next pass
+	// with credentials must list before it plans.
 	mustRelist bool
-	unfinished bool // the last pass left steps for the next one, for the time it took
-	Verify     bool // a write is to be verified
+	unfinished bool // the last pass ran out of time and left steps
+	Verify     bool // a list should verify a write
 }
 
-// due reports whether a list is due; doubting, whether the last one is in doubt.
+// due reports whether a list is due. doubting is true if the last list is in doubt.
 func (s *Schedule) due(now time.Time, doubting bool) bool {
 	return !s.Known() && !doubting || s.mustRelist || !now.Before(s.Next) ||
 		s.Verify && !s.unfinished && !now.Before(s.verifyAt())
 }
 
-// mayList reports whether calls are left for a list that is due, of those for changes and for
-// lists. One that verifies a write waits for the regular one where calls are short.
+// mayList reports whether calls are left for a list that is due, among those for changes and those
+// for lists. If calls are short, a write is verified by the regular list.
 func (s *Schedule) mayList(now time.Time, changing, listing int) bool {
 	switch {
 	case !s.Known(), changing > 0:
@@ -48,38 +48,38 @@ func (s *Schedule) mayList(now time.Time, changing, listing int) bool {
 	}
 }
 
-// called counts a list that was answered, and sets the regular time of the next one.
+// called counts an answered list, and sets the regular time of the next one.
 func (s *Schedule) called(begun, next time.Time) {
 	s.paced = pace(s.paced, begun, s.interval)
 	s.Next = next
 	s.Verify, s.mustRelist = false, false
 }
 
-// believed has the list count that was begun then.
+// believed makes the list that began at a time the one that counts.
 func (s *Schedule) believed(begun time.Time) { s.Listed = begun }
 
-// retry has the next list follow soon, since the last one is in doubt.
+// retry makes the next list follow soon, because the last one is in doubt.
 func (s *Schedule) retry(now time.Time) { s.Next = now.Add(s.interval) }
 
-// Unable records that nobody had credentials for a list that was due. Who brings some has a pass
-// made; until then there is nothing to do in a hurry. What was listed grows old meanwhile.
-func (s *Schedule) Unable(next time.Time) {
+// NoCredentials records that a list was due and no Secret had accepted credentials. A Secret that
+// gets some starts a pass, so there is no hurry until then. The last list grows old meanwhile.
+func (s *Schedule) NoCredentials(next time.Time) {
 	s.mustRelist = s.Known()
 	s.Next, s.Verify = next, false
 }
 
-// Known reports whether a list counts: something is known of the environment.
+// Known reports whether there is a list that counts.
 func (s *Schedule) Known() bool { return !s.Listed.IsZero() }
 
-// Finished records whether all steps of a pass were taken. What is left is for the next one, and
-// what was written is verified after that.
+// Finished records whether a pass took all its steps. The next pass takes the others, and the
+// writes are verified after that.
 func (s *Schedule) Finished(all bool) { s.unfinished = !all }
 
-// Wrote has what was written verified by a list.
+// Wrote asks for a list that verifies a write.
 func (s *Schedule) Wrote() { s.Verify = true }
 
-// nextList is when the next list is due. One that verifies a write waits for the regular one where
-// there are no calls for changes.
+// nextList is when the next list is due. Without calls for changes, a write is verified by the
+// regular list.
 func (s *Schedule) nextList(changing int) time.Time {
 	if at := s.verifyAt(); s.Verify && at.Before(s.Next) && changing > 0 {
 		return at
@@ -87,16 +87,16 @@ func (s *Schedule) nextList(changing int) time.Time {
 	return s.Next
 }
 
-// listBurst is how many lists may follow each other at once, so that a single change is verified
-// without a wait.
+// listBurst is the number of lists that may follow each other at once, so that a single change is
+// verified without a wait.
 const listBurst = 3
 
-// verifyAt is when a list may follow a write: after listBurst lists in a row there is one each
+// verifyAt is when a list may verify a write: after listBurst lists in a row there is one in each
 // interval.
 func (s *Schedule) verifyAt() time.Time { return s.paced.Add(-(listBurst - 1) * s.interval) }
 
-// pace counts a list: it returns when the lists so far would all have been called, had each waited
-// interval for the next one.
+// pace counts a list. It returns when the lists so far would have been called at one in each
+// interval.
 func pace(paced, begun time.Time, interval time.Duration) time.Time {
 	if paced.Before(begun) {
 		paced = begun

@@ -11,10 +11,10 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// TenantsOf are the namespaces to which a unit belongs: of an environment those whose Secrets name
-// it. That is no claim on anything: a tenant that names another's environment has passes of that
-// made at its own turn. What waits for an endpoint that does not exist belongs to those who wait
-// alone.
+// TenantsOf are the namespaces to which a unit belongs. Those of an environment are the namespaces
+// whose Secrets name it. That gives no rights: a tenant that names the environment of somebody else
+// gets passes of it in its own turn. Triggers that wait for a missing endpoint belong to their own
+// namespaces.
 func (d *Directory) TenantsOf(u resolve.Unit) []string {
 	switch u.Kind {
 	case resolve.SecretUnit:
@@ -30,7 +30,7 @@ func (d *Directory) TenantsOf(u resolve.Unit) []string {
 	}
 }
 
-// HostOf is the host that a unit's pass may call; empty: none, or it is not known yet.
+// HostOf is the host that a unit's pass may call. Empty: none, or it is not known yet.
 func (d *Directory) HostOf(u resolve.Unit) string {
 	switch u.Kind {
 	case resolve.EnvironmentUnit:
@@ -44,8 +44,8 @@ func (d *Directory) HostOf(u resolve.Unit) string {
 	return ""
 }
 
-// names are who names what in Secrets. Any number of Secrets may be there, so none is looked for
-// among all.
+// names indexes the content of Secrets. There may be any number of Secrets, so no lookup goes over
+// all of them.
 type names struct {
 	secrets    map[cloudinary.Credentials]map[plan.Key]bool
 	clouds     map[string]int                            // Secrets by cloud
@@ -59,7 +59,7 @@ func newNames() names {
 	}
 }
 
-// add notes the credentials of a Secret; those of one that has none are empty, and not noted.
+// add records the credentials of a Secret. Empty credentials are not recorded.
 func (n *names) add(k plan.Key, c cloudinary.Credentials) {
 	if c == (cloudinary.Credentials{}) || n.secrets[c][k] {
 		return

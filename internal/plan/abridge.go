@@ -11,11 +11,13 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/bound"
 )
 
-// abridgement begins what stands for a filter or a template that is beyond its bounds. It is a JSON text, so that the object around it can
-// be written and compared still, and no JSON object, so that the API server takes it of nobody.
+// abridgement begins the text that replaces a filter or a template beyond its bounds. It is JSON,
+// so that the object around it can still be written and compared. It is no JSON object, so that the
+// API server accepts it from nobody.
 const abridgement = "beyond its bounds: it "
 
-// Abridge returns what is to be kept of a filter or a template: all of it, or why it is refused. Both are judged alike.
+// Abridge returns what a cache keeps of a filter or a template: all of it, or the reason for its
+// refusal. The validation of both gives the same result.
 func Abridge(raw []byte) []byte {
 	err := bound.Check(raw)
 	if err == nil {
@@ -28,10 +30,10 @@ func Abridge(raw []byte) []byte {
 	return text
 }
 
-// Abridged reports whether Abridge has left no more than a reason.
+// Abridged reports whether Abridge has left only a reason.
 func Abridged(raw []byte) bool { return bytes.HasPrefix(raw, []byte(`"`+abridgement)) }
 
-// whyAbridged is the reason that Abridge has left; nil: it has left everything.
+// whyAbridged is the reason that Abridge has left. Nil: it has left everything.
 func whyAbridged(raw []byte) error {
 	var text string
 	if Abridged(raw) && json.Unmarshal(raw, &text) == nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/bound"
 )
 
-// The manager's cache keeps what Abridge leaves, and the plugin reads the object itself: both must say the same of it.
+// The manager's cache keeps what Abridge leaves, and the plugin reads the object itself: both must
+// say the same of it.
 func TestWhatIsAbridgedIsJudgedAsBefore(t *testing.T) {
 	const longest = 1 << 10
 	for name, raw := range map[string]string{

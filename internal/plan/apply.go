@@ -18,13 +18,13 @@ const (
 	Done Result = iota
 	// Gone means there is no such trigger (any more).
 	Gone
-	// Refused means Cloudinary said no to what was asked; the same will be refused again.
+	// Refused means that Cloudinary refused the request. It would refuse the same request again.
 	Refused
-	// Exists means there is a trigger at that place already, which the list did not show.
+	// Exists means that there is a trigger at that place, which the list did not show.
 	Exists
-	// NotSent means the call had no effect, and may be made again.
+	// NotSent means that the call had no effect and can be repeated.
 	NotSent
-	// Unknown means it may have taken effect or not.
+	// Unknown means that the call may or may not have had an effect.
 	Unknown
 )
 
@@ -33,21 +33,22 @@ type Outcome struct {
 	Result  Result
 	At      time.Time // of the call, by Cloudinary's clock
 	Trigger Observed  // of a create that is Done
-	Message string    // of a refusal: Cloudinary's word
-	Limit   bool      // of a refusal: the limit of URLs was the reason
+	Message string    // of a refusal: Cloudinary's message
+	Limit   bool      // of a refusal: the URL limit was the reason
 }
 
 const (
-	// RefusalMemory is how long the same change is not asked for again after Cloudinary has refused it.
+	// RefusalMemory is how long the operator does not repeat a change that Cloudinary refused.
 	RefusalMemory = time.Hour
-	// firstStatePause and longestStatePause bound how long it is not asked for again where what is at Cloudinary was the reason, each list
-	// since has shown nothing new, and asking again was refused too.
+	// firstStatePause and longestStatePause bound the pause after a refusal that is about the state
+	// at Cloudinary. They apply if each list since has shown nothing new and the retry was refused
+	// too.
 	firstStatePause   = 10 * time.Second
 	longestStatePause = 10 * time.Minute
 )
 
-// statePause is the least time until something is asked for again that was refused so many times in a row for what is at Cloudinary. The first
-// time a list is enough.
+// statePause is the shortest time until the next attempt, after so many refusals in a row about the
+// state at Cloudinary. After the first one, a new list is enough.
 func statePause(times int) time.Duration {
 	const doublings = 6 // takes it beyond the longest
 	if times <= 1 {
@@ -56,28 +57,29 @@ func statePause(times int) time.Duration {
 	return min(longestStatePause, firstStatePause<<min(times-2, doublings))
 }
 
-// Intend records that a create is about to be called. It must be stored before the call is made. Where the call is not made after
-// all, Apply with NotSent takes it back.
+// Intend records that a create is about to be called. Store it before the call. If the call is not
+// made, Apply with NotSent takes it back.
 func Intend(in *Input, s Step, at time.Time) {
 	o := in.object(s.Object)
-	o.Records = slices.DeleteFunc(slices.Clone(o.Records), func(r Record) bool { return r.unmade() && r.place() == s.place() })
+	o.Records = slices.DeleteFunc(slices.Clone(o.Records), func(r Record) bool { return r.originOnly() && r.place() == s.place() })
 	o.Records = append(o.Records, Record{
 		EventType: s.EventType, URL: s.URL, Secret: s.Secret, Origin: s.Origin,
 		IntendedAt: at, SentHash: s.Hash, Repair: s.Repair,
 	})
 }
 
-// forgetRefuted drops the overdue calls that a create has shown to be without effect: Cloudinary would
-// have refused the same trigger a second time.
+// forgetRefuted drops the overdue calls that a successful create proves to be without effect:
+// Cloudinary would have refused the same trigger a second time.
 func (o *Object) forgetRefuted(s Step) {
 	o.Records = slices.DeleteFunc(o.Records, func(r Record) bool {
 		return r.overdue() && r.EventType == s.EventType && r.URL == s.URL && r.SentHash == s.Hash
 	})
 }
 
-// Apply brings the input up to date with the outcome of a step, so that planning again tells what is left. The input's records must be
-// those of the plan's verdicts. A Replace is applied as its two halves: the Delete, then the Create. It replaces the slices in the
-// input, and leaves alone what they held: they may be somebody's cache.
+// Apply updates the input with the outcome of a step, so that the next plan has the steps that
+// remain. The input's records must be those of the plan's verdicts. A Replace is applied as its two
+// halves: the Delete, then the Create. Apply replaces the slices of the input and does not change
+// their elements, which may belong to a cache.
 func Apply(in *Input, s Step, out Outcome) {
 	switch s.Action {
 	case Create:
@@ -99,8 +101,8 @@ func Apply(in *Input, s Step, out Outcome) {
 	}
 }
 
-// Halves splits a Replace into its Delete and its Create. Unless the Delete ends Done or Gone, the Create is not to be made, and
-// applied as NotSent.
+// Halves splits a Replace into its Delete and its Create. Make the Create only if the Delete ends
+// as Done or Gone. Otherwise apply it as NotSent.
 func (s Step) Halves() (Step, Step) {
 	del, create := s, s
 	del.Action, create.Action = Delete, Create
@@ -113,7 +115,7 @@ func (in *Input) object(k Key) *Object {
 	return &in.Objects[i]
 }
 
-// record finds the record that a step speaks of: by id, and without one the intent at its place.
+// record finds the record of a step: by id, or without an id the intent at its place.
 func (in *Input) record(s Step) (*Object, int) {
 	o := in.object(s.Object)
 	return o, slices.IndexFunc(o.Records, func(r Record) bool {
@@ -136,10 +138,11 @@ func (in *Input) applyCreate(s Step, out Outcome) {
 		created.URL = cmp.Or(created.URL, s.URL)
 		in.Observed = append(slices.Clip(in.Observed), created)
 		o.forgetRefuted(s)
-	case Unknown: // the intent stands
+	case Unknown: // the intent stays
 	case Gone, Refused, Exists, NotSent:
 		if s.Origin == Adopted {
-			o.edit(i).IntendedAt = time.Time{} // the rest of a replacement: its origin must not be lost
+			// The rest of a replacement: its origin must not be lost
+			o.edit(i).IntendedAt = time.Time{}
 			return
 		}
 		o.drop(i)
@@ -156,25 +159,26 @@ func (in *Input) applyUpdate(s Step, out Outcome) {
 		r := o.edit(i)
 		r.URL, r.SentHash, r.SentAt, r.ConfirmedHash, r.Repair = s.URL, s.Hash, out.At, "", s.Repair
 		if s.Unlisted {
-			in.found(s)
+			in.recordFound(s)
 		} else {
-			in.written(s)
+			in.markWritten(s)
 		}
 	case Gone:
 		if s.Unlisted {
-			in.lose(s)
+			in.recordGone(s)
 		} else {
 			in.forget(s)
 		}
 	case Unknown:
-		// What is there now is for a list after Settle to say; where that does not show it, it is sent again.
+		// A list after the settle time shows the state. If it does not show the change, the change
+		// is sent again.
 		r := o.edit(i)
 		r.SentHash, r.ConfirmedHash, r.SentAt = "", "", out.At
 	case Refused, Exists, NotSent:
 	}
 }
 
-// edit gives a record to write to, in a copy of the object's records.
+// edit returns a record to write to, in a copy of the object's records.
 func (o *Object) edit(i int) *Record {
 	o.Records = slices.Clone(o.Records)
 	return &o.Records[i]
@@ -184,8 +188,8 @@ func (o *Object) drop(i int) {
 	o.Records = slices.Delete(slices.Clone(o.Records), i, i+1)
 }
 
-// written notes that a trigger is not as it was listed any more.
-func (in *Input) written(s Step) {
+// markWritten records that a trigger has changed since the list.
+func (in *Input) markWritten(s Step) {
 	i := slices.IndexFunc(in.Observed, func(o Observed) bool { return o.ID == s.ID })
 	if i < 0 {
 		return
@@ -194,7 +198,7 @@ func (in *Input) written(s Step) {
 	in.Observed[i].URL, in.Observed[i].Written = s.URL, true
 }
 
-// forget drops a trigger that is no more, and its record.
+// forget drops a trigger that is gone, and its record.
 func (in *Input) forget(s Step) {
 	if o, i := in.record(s); i >= 0 {
 		o.drop(i)
@@ -208,7 +212,7 @@ func (in *Input) refuse(s Step, out Outcome) {
 	}
 	maps.DeleteFunc(in.Refusals, func(_ Place, r Refusal) bool { return !in.Now.Before(r.Until) })
 	times := 1
-	if last, again := in.Refusals[s.place()]; again && last.of(s) {
+	if last, again := in.Refusals[s.place()]; again && last.appliesTo(s) {
 		times += last.Times
 	}
 	in.Refusals[s.place()] = Refusal{

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package plan decides what has to change in a product environment so that its triggers are what
-// the manifests say.
+// Package plan decides which changes make a product environment's triggers equal to the manifests.
 //
-// It is pure: what is wanted, what was listed and what was recorded go in; steps in order, the records to keep
-// and a verdict for each object come out. The same input gives the same output; applying a plan and planning again
-// gives no step. It knows neither HTTP nor Kubernetes, asks no clock (times are arguments, by Cloudinary's
-// clock), and logs nothing. Make is the decision table; Apply says what an outcome of a step means for the records.
+// It is pure. The input is what the objects want, what Cloudinary's list shows and what status
+// records. The output is steps in order, the records to keep, and a verdict for each object. The
+// same input gives the same output. A plan that was applied leaves the next plan without steps. The
+// package knows neither HTTP nor Kubernetes, reads no clock (times are arguments, by Cloudinary's
+// clock) and logs nothing. Make is the decision table. Apply turns the outcome of a step into
+// records.
 package plan

@@ -31,7 +31,8 @@ type serverTrigger struct {
 	ID, URIType, URL, EventType string
 	CreatedAt                   time.Time
 	Settings                    Settings
-	Ours                        bool // a call of ours created it, and not in place of one that was adopted
+	// A call of ours created it, and not in place of one that was adopted
+	Ours bool
 }
 
 type snapshot struct {

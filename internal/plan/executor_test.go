@@ -33,7 +33,8 @@ const (
 	notSent
 )
 
-// executor carries plans out as the manager does: what must survive a crash is stored before and after each call.
+// executor carries plans out as the manager does: what must survive a crash is stored before and
+// after each call.
 type executor struct {
 	env      *environment
 	specs    map[Key]Object   // without records
@@ -94,7 +95,8 @@ func (x *executor) believed() *Input {
 	return nil
 }
 
-// pass is one round: list, plan, store, call. It returns the plan that was carried out, or errCrash.
+// pass is one round: list, plan, store, call. It returns the plan that was carried out, or
+// errCrash.
 func (x *executor) pass() (Plan, error) {
 	in := x.believed()
 	if in == nil {
@@ -126,8 +128,8 @@ func (x *executor) pass() (Plan, error) {
 	return p, nil
 }
 
-// unlocks reports whether steps were possible only because of what was done before: what was deleted has made room for a URL, or an object
-// whose wishes are not known now has handed over what it had at a place.
+// unlocks reports whether steps were possible only because of those before: a delete has made room
+// for a URL, or an object whose wishes are not known now has handed over its record of a place.
 func (x *executor) unlocks(p, again Plan) bool {
 	refused := slices.ContainsFunc(slices.Collect(maps.Values(p.Verdicts)), func(v Verdict) bool {
 		return slices.ContainsFunc(v.Findings, func(f Finding) bool {
@@ -177,8 +179,8 @@ func clone(in Input) Input {
 	return in
 }
 
-// checkSteps: steps touch what stands in a record, and nothing but webhooks; the order is updates, creates, deletes,
-// of what people ask for and then of repairs.
+// checkSteps: steps touch what stands in a record, and nothing but webhooks; the order is updates,
+// creates, deletes, of what people ask for and then of repairs.
 func (x *executor) checkSteps(in Input, p Plan) {
 	rank := func(s Step) int {
 		if s.Cause == CauseDrift || s.Cause == CauseIgnored {
@@ -191,7 +193,7 @@ func (x *executor) checkSteps(in Input, p Plan) {
 	}
 	touched := map[string]bool{}
 	for _, s := range p.Steps {
-		if o := in.Objects[slices.IndexFunc(in.Objects, func(o Object) bool { return o.Key == s.Object })]; o.Stance == Observes || o.Stance == Holds {
+		if o := in.Objects[slices.IndexFunc(in.Objects, func(o Object) bool { return o.Key == s.Object })]; o.Stance == Observes || o.Stance == Keeps {
 			x.fails("a step for an object that writes nothing: %+v", s)
 		}
 		if s.Action == Create {
@@ -204,7 +206,7 @@ func (x *executor) checkSteps(in Input, p Plan) {
 		if !slices.ContainsFunc(p.Verdicts[s.Object].Records, func(r Record) bool { return r.ID == s.ID }) {
 			x.fails("a step touches a trigger that stands in no record: %+v", s)
 		}
-		if slices.ContainsFunc(in.Observed, func(o Observed) bool { return o.ID == s.ID && !o.webhook() }) {
+		if slices.ContainsFunc(in.Observed, func(o Observed) bool { return o.ID == s.ID && !o.isWebhook() }) {
 			x.fails("a step touches what is no webhook: %+v", s)
 		}
 	}
@@ -328,7 +330,8 @@ func (x *executor) call(s Step) Outcome {
 	return out
 }
 
-// checkGap: a call leaves no place empty that an object wants, replacements apart. Nobody can tell while lists show triggers elsewhere than they are.
+// checkGap: a call leaves no place empty that an object wants, replacements apart. Nobody can tell
+// while lists show triggers elsewhere than they are.
 func (x *executor) checkGap(s Step, before []serverTrigger) {
 	if x.chance.distort != nil || x.replacing || s.Action == Create || x.uncertain(s) {
 		return
@@ -349,8 +352,8 @@ func (x *executor) checkGap(s Step, before []serverTrigger) {
 	}
 }
 
-// uncertain reports whether the trigger was moved shortly before, and it is not known whether that took effect. Until a list can tell,
-// it counts as being where it was.
+// uncertain reports whether the trigger was moved shortly before, and it is not known whether that
+// took effect. Until a list can tell, it counts as being where it was.
 func (x *executor) uncertain(s Step) bool {
 	return slices.ContainsFunc(x.stored[s.Object], func(r Record) bool {
 		return r.ID == s.ID && r.SentHash == "" && x.env.now.Before(r.SentAt.Add(2*settle))

@@ -4,14 +4,15 @@ package plan
 
 import "slices"
 
-// Handover is what changes hands in a plan: triggers that one object gives up and another one wants. It is stored in the status of the
-// one that takes before it leaves that of the one that gives, so that a trigger of ours is recorded at every moment.
+// Handover is the set of triggers that one object gives and another one receives. The status of the
+// receiver is written before that of the giver, so that a status records each of our triggers at
+// every moment.
 type Handover struct {
 	plan  *Plan
 	given map[string]bool // ids
 }
 
-// Handover finds out what changes hands.
+// Handover returns the plan's hand-overs.
 func (p *Plan) Handover() Handover {
 	h := Handover{plan: p, given: map[string]bool{}}
 	for _, key := range p.Handovers {
@@ -22,21 +23,21 @@ func (p *Plan) Handover() Handover {
 	return h
 }
 
-// Takes reports whether an object gets something by it that its status does not have yet.
-func (h Handover) Takes(key Key, stored []Record) bool {
+// Receives reports whether an object receives a trigger that its status does not have yet.
+func (h Handover) Receives(key Key, stored []Record) bool {
 	return h.among(h.plan.Verdicts[key].Records, stored)
 }
 
-// Has reports whether an object is to have what others give, or has it already.
+// Has reports whether an object receives a trigger, or has received it already.
 func (h Handover) Has(key Key) bool { return h.among(h.plan.Verdicts[key].Records, nil) }
 
-// Concerns reports whether an object takes or gives.
+// Concerns reports whether an object receives or gives a trigger.
 func (h Handover) Concerns(key Key) bool {
 	v := h.plan.Verdicts[key]
 	return h.among(slices.Concat(v.Records, v.Giving), nil)
 }
 
-// among reports whether something that changes hands is among the records, and not in stored.
+// among reports whether one of the records changes hands and is not among those stored.
 func (h Handover) among(records, stored []Record) bool {
 	return slices.ContainsFunc(records, func(rec Record) bool {
 		return h.given[rec.ID] && !slices.ContainsFunc(stored, func(s Record) bool { return s.ID == rec.ID })

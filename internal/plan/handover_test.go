@@ -33,7 +33,7 @@ func TestWhoTakesPartInAHandover(t *testing.T) {
 		"who has no part in it": {"other", nil, false, false, false},
 		"who is not there":      {"none", nil, false, false, false},
 	} {
-		if got := h.Takes(key(test.key), test.stored); got != test.takes {
+		if got := h.Receives(key(test.key), test.stored); got != test.takes {
 			t.Errorf("%s: takes %t, want %t", name, got, test.takes)
 		}
 		if got := h.Has(key(test.key)); got != test.has {

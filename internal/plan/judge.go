@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The names of the managed fields, as a person sees them in the spec.
+// The names of the managed fields, as a person finds them in the spec.
 const (
 	fieldURL             = "url"
 	fieldAdditive        = "additive"
@@ -18,18 +18,20 @@ const (
 )
 
 const (
-	// repairMemory is how long a difference that was written over counts as the same one coming back.
+	// repairMemory is how long an overwritten difference counts as the same one if it returns.
 	repairMemory = time.Hour
-	// maxUpdates is how often the same difference is written over in place within repairMemory, once each
-	// write was seen to have worked: the third time it is somebody else's will.
+	// maxUpdates is how often the same difference is overwritten in place within repairMemory, if
+	// each write was seen to work. The third time somebody else wants it.
 	maxUpdates = 2
-	// maxReplacements is how often a trigger is replaced within repairMemory, whatever it reads back as.
+	// maxReplacements is how often a trigger is replaced within repairMemory, regardless of its
+	// differences.
 	maxReplacements = 3
-	// maxRepairs is how often a trigger is repaired, whatever differs, as long as no two repairs are repairMemory apart.
+	// maxRepairs is how often a trigger is repaired for any difference, as long as no two repairs
+	// are repairMemory apart.
 	maxRepairs = 6
 )
 
-// judgment is what has to be done about one trigger of ours.
+// judgment is the result of judge: in sync, or the next action.
 type judgment int
 
 const (
@@ -40,13 +42,13 @@ const (
 	stuck
 )
 
-// shown is which fields a list shows, learned from all its triggers.
-type shown map[string]bool
+// shownFields are the fields that a list shows, for any of its triggers.
+type shownFields map[string]bool
 
-func fieldsShown(observed []Observed) shown {
-	s := shown{}
+func fieldsShown(observed []Observed) shownFields {
+	s := shownFields{}
 	for _, o := range observed {
-		if !o.webhook() {
+		if !o.isWebhook() {
 			continue
 		}
 		for _, f := range o.fields() {
@@ -56,7 +58,8 @@ func fieldsShown(observed []Observed) shown {
 	return s
 }
 
-// fields are those that the list shows for this trigger. What the answer to a create shows says nothing about lists.
+// fields are the fields that the list shows for this trigger. The answer to a create says nothing
+// about lists.
 func (o Observed) fields() []string {
 	var fields []string
 	if o.Written {
@@ -77,16 +80,18 @@ func (o Observed) fields() []string {
 	return fields
 }
 
-// reading is what a list says of one trigger, set against what is wanted.
-type reading struct {
+// diff is the result of comparing a listed trigger with the spec.
+type diff struct {
 	differences []Difference
-	unknown     bool // at least one field cannot be told
+	unknown     bool // the list does not tell at least one field
 }
 
-// read compares. A field that is not shown has its default where it was shown before or is shown for other triggers;
-// for a trigger to which nothing was ever sent also where the list shows other managed fields of it. Otherwise it is unknown.
-func read(rec Record, o Observed, wantURL string, want Settings, list shown) reading {
-	var r reading
+// compare compares a listed trigger with the spec. A field that is not shown has its default if the
+// list showed it before, or shows it for other triggers. For a trigger that the operator never
+// wrote, it also has its default if the list shows other managed fields of it. Otherwise it is
+// unknown.
+func compare(rec Record, o Observed, wantURL string, want Settings, list shownFields) diff {
+	var r diff
 	known := func(field string) bool {
 		if list[field] || slices.Contains(rec.Echoed, field) {
 			return true
@@ -125,7 +130,7 @@ func read(rec Record, o Observed, wantURL string, want Settings, list shown) rea
 	return r
 }
 
-func (r reading) hash() string {
+func (r diff) hash() string {
 	var texts []string
 	for _, d := range r.differences {
 		texts = append(texts, d.Field, d.Have)
@@ -133,11 +138,11 @@ func (r reading) hash() string {
 	return hashOf(texts...)
 }
 
-// opinion is what judge thinks of one trigger of ours.
-type opinion struct {
+// decision is what judge decides about one trigger of ours.
+type decision struct {
 	judgment judgment
-	record   Record // as it is to be kept, whether or not a write follows
-	repair   Repair // to be recorded with the write, if one follows
+	record   Record // the record to keep, with or without a write
+	repair   Repair // to record with the write, if there is one
 }
 
 // judge decides about a trigger of ours.
@@ -156,8 +161,8 @@ type opinion struct {
 //	yes, never the same  | something else    | yes (drift)         | update, and stuck after maxRepairs for the rest of repairMemory
 //
 // Stuck ends when either side changes.
-func judge(in *Input, list shown, rec Record, o Observed, wantURL string, want Settings) opinion {
-	r := read(rec, o, wantURL, want, list)
+func judge(in *Input, list shownFields, rec Record, o Observed, wantURL string, want Settings) decision {
+	r := compare(rec, o, wantURL, want, list)
 	wantHash := SentHash(wantURL, want)
 	rec.Echoed = merged(rec.Echoed, o.fields())
 	rec.Differences = r.differences
@@ -166,25 +171,26 @@ func judge(in *Input, list shown, rec Record, o Observed, wantURL string, want S
 	switch {
 	case o.Written && rec.SentHash == wantHash:
 		rec.Differences = nil
-		return opinion{confirming, rec, Repair{}}
+		return decision{confirming, rec, Repair{}}
 	case rec.SentHash != wantHash && matches && !r.unknown && !o.Written && in.settled(rec):
 		rec.SentHash, rec.ConfirmedHash, rec.SentAt, rec.Repair = wantHash, wantHash, time.Time{}, Repair{}
 		rec.URL = wantURL
-		return opinion{inSync, rec, Repair{}}
+		return decision{inSync, rec, Repair{}}
 	case rec.SentHash != wantHash && (r.unknown || o.Written):
-		// Should we not live to see the outcome, no list will tell it: from now on nothing is known to have been sent.
+		// If the process ends before it knows the outcome, no list can tell it. So the record no
+		// longer names a last write.
 		rec.SentHash, rec.ConfirmedHash = "", ""
-		return opinion{update, rec, Repair{}}
+		return decision{update, rec, Repair{}}
 	case rec.SentHash != wantHash:
-		return opinion{update, rec, Repair{}}
+		return decision{update, rec, Repair{}}
 	case matches && r.unknown && !in.ListedAt.After(rec.SentAt):
-		return opinion{confirming, rec, Repair{}}
+		return decision{confirming, rec, Repair{}}
 	case matches:
 		rec.ConfirmedHash, rec.URL = rec.SentHash, wantURL
 		if rec.Repair.Updates > maxUpdates && rec.Repair.ReadHash != goneHash {
 			rec.Repair = Repair{}
 		}
-		return opinion{inSync, rec, Repair{}}
+		return decision{inSync, rec, Repair{}}
 	case rec.ConfirmedHash != rec.SentHash:
 		return judgeUnconfirmed(in, rec, r)
 	default:
@@ -192,43 +198,44 @@ func judge(in *Input, list shown, rec Record, o Observed, wantURL string, want S
 	}
 }
 
-// settled reports whether a list is new enough to show the last write to a trigger.
+// settled reports whether the list began late enough to show the last write to a trigger.
 func (in *Input) settled(r Record) bool {
 	return !in.ListedAt.Before(r.SentAt.Add(in.Settle))
 }
 
-// judgeUnconfirmed decides about a write that reads back as something else.
-func judgeUnconfirmed(in *Input, rec Record, r reading) opinion {
+// judgeUnconfirmed decides about a write that the list shows with other values.
+func judgeUnconfirmed(in *Input, rec Record, r diff) decision {
 	have := r.hash()
 	last := rec.Repair
 	recent := last.recent(in.Now)
 	switch {
 	case !in.settled(rec):
-		return opinion{confirming, rec, Repair{}}
+		return decision{confirming, rec, Repair{}}
 	case last.ReadHash == have && last.Replacements > 0, recent && last.Replacements >= maxReplacements:
-		return opinion{stuck, rec, Repair{}}
+		return decision{stuck, rec, Repair{}}
 	case recent:
-		return opinion{replace, rec, Repair{ReadHash: have, Replacements: last.Replacements + 1, Total: last.Total, LastAt: in.Now}}
+		return decision{replace, rec, Repair{ReadHash: have, Replacements: last.Replacements + 1, Total: last.Total, LastAt: in.Now}}
 	default:
-		return opinion{replace, rec, Repair{ReadHash: have, Replacements: 1, LastAt: in.Now}}
+		return decision{replace, rec, Repair{ReadHash: have, Replacements: 1, LastAt: in.Now}}
 	}
 }
 
-// judgeDrift decides about a write that was seen to work, and was undone.
-func judgeDrift(in *Input, rec Record, r reading) opinion {
+// judgeDrift decides about a write that the list confirmed and that somebody undid.
+func judgeDrift(in *Input, rec Record, r diff) decision {
 	have, last := r.hash(), rec.Repair
 	recent, same := last.recent(in.Now), last.ReadHash == have
 	repair := Repair{ReadHash: have, Updates: 1, Total: last.next(in.Now), LastAt: in.Now}
 	switch {
 	case same && last.Updates > maxUpdates:
-		return opinion{stuck, rec, Repair{}}
+		return decision{stuck, rec, Repair{}}
 	case same && recent && last.Updates == maxUpdates, repair.Total > maxRepairs:
-		rec.Repair.ReadHash, rec.Repair.Updates = have, maxUpdates+1 // stays so as long as this does, however long it takes
-		return opinion{stuck, rec, Repair{}}
+		// Stays so as long as this does, however long it takes
+		rec.Repair.ReadHash, rec.Repair.Updates = have, maxUpdates+1
+		return decision{stuck, rec, Repair{}}
 	case same && recent:
 		repair.Updates += last.Updates
 	}
-	return opinion{update, rec, repair}
+	return decision{update, rec, repair}
 }
 
 func merged(a, b []string) []string {

@@ -26,7 +26,7 @@ func TestJudge(t *testing.T) {
 	hash := SentHash(urlA, plain())
 	now := listed.Add(time.Second)
 	echoed := []string{fieldAdditive, fieldAuthScheme, fieldFilter, fieldPayloadTemplate}
-	readsFilter := reading{differences: []Difference{{fieldFilter, "", filtered().Filter}}}
+	readsFilter := diff{differences: []Difference{{fieldFilter, "", filtered().Filter}}}
 	differs := func(r *Record) { r.Echoed, r.Differences = echoed, readsFilter.differences }
 	unconfirmed := func(r *Record) { r.ConfirmedHash = "" }
 	repaired := func(repair Repair, confirmed bool) func(*Record) {
@@ -106,7 +106,7 @@ func TestJudge(t *testing.T) {
 				r.Echoed, r.SentHash, r.ConfirmedHash = []string{fieldFilter}, SentHash(urlA, filtered()), SentHash(urlA, filtered())
 			},
 			shown: bare("1"), verdict: update, repair: Repair{
-				ReadHash: reading{differences: []Difference{{fieldFilter, filtered().Filter, ""}}}.hash(), Updates: 1, Total: 1, LastAt: now,
+				ReadHash: diff{differences: []Difference{{fieldFilter, filtered().Filter, ""}}}.hash(), Updates: 1, Total: 1, LastAt: now,
 			},
 			keeps: func(r *Record) { r.Differences = []Difference{{fieldFilter, filtered().Filter, ""}} },
 		},
@@ -220,12 +220,12 @@ func TestJudge(t *testing.T) {
 			if tc.at == "" {
 				tc.at = urlA
 			}
-			want := opinion{tc.verdict, record, tc.repair}
+			want := decision{tc.verdict, record, tc.repair}
 			if tc.keeps != nil {
 				tc.keeps(&want.record)
 			}
 			got := judge(in, fieldsShown(in.Observed), record, tc.shown, tc.at, tc.want)
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(opinion{})); diff != "" {
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(decision{})); diff != "" {
 				t.Errorf("(-want +got):\n%s\nwhy: %s", diff, tc.why)
 			}
 		})

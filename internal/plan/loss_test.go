@@ -10,7 +10,8 @@ import (
 )
 
 func TestMakeWhereATriggerIsGone(t *testing.T) {
-	// lost is the record of a trigger of which Cloudinary has said that it is gone, after so many were created in its place.
+	// lost is the record of a trigger of which Cloudinary has said that it is gone, after so many
+	// were created in its place.
 	lost := func(times int, last time.Time) Record {
 		return made("", urlA, "upload").with(func(r *Record) {
 			r.SentAt, r.ConfirmedHash = time.Time{}, ""
@@ -74,8 +75,8 @@ func TestMakeWhereATriggerIsGone(t *testing.T) {
 	})
 }
 
-// tugOfWar passes once a minute over an object that wants an upload trigger; meddle is what somebody does after each pass. It returns what the
-// object is told in the end.
+// tugOfWar passes once a minute over an object that wants an upload trigger; meddle is what
+// somebody does after each pass. It returns what the object is told in the end.
 func tugOfWar(t *testing.T, minutes int, meddle func(minute int, x *executor, p Plan)) []Finding {
 	t.Helper()
 	x := newExecutor(newEnvironment(switches{Limit: 30}), t.Fatalf)

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// inSyncInput has what Cloudinary allows at most, 30 URLs with 30 event types each, divided among objects.
+// inSyncInput has what Cloudinary allows at most, 30 URLs with 30 event types each, divided among
+// objects.
 func inSyncInput(objects int) Input {
 	const urls, types = 30, 30
 	in := Input{ListedAt: listed, Now: listed.Add(time.Second), URLLimit: urls, Settle: settle}

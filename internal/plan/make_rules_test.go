@@ -312,14 +312,15 @@ func TestMakeForThoseThatWriteNothing(t *testing.T) {
 		},
 		"holding": {
 			why:      "what it has stays, wanted or not",
-			objects:  []Object{object("x", "", "upload").recorded(made("1", urlA, "delete"), made("2", urlA, "eager")).is(Holds)},
+			objects:  []Object{object("x", "", "upload").recorded(made("1", urlA, "delete"), made("2", urlA, "eager")).is(Keeps)},
 			observed: []Observed{there("1", urlA, "delete", filtered())},
 			want:     said{records: []string{"x 1 delete " + urlA + " Created", "x 2 eager " + urlA + " Created"}},
 		},
 	})
 }
 
-// Nothing waits for a Secret that is not named any more, as long as the present one gives access to the same product environment.
+// Nothing waits for a Secret that is not named any more, as long as the present one gives access to
+// the same product environment.
 func TestMakeNeedsTheFormerSecretNoLongerThanItMust(t *testing.T) {
 	former := func(r Record) Record { return r.with(func(r *Record) { r.Secret = key("former") }) }
 	foreign := there("9", "https://foreign.example/", "upload", plain())
@@ -334,7 +335,7 @@ func TestMakeNeedsTheFormerSecretNoLongerThanItMust(t *testing.T) {
 		"a call under way":           {object("x", urlA, "upload").recorded(former(intended(listed.Add(-settle / 2)))), nil, key("secret")},
 		"observed":                   {object("x", urlA, "upload").recorded(former(made("1", urlA, "upload"))).is(Observes), []Observed{at}, key("secret")},
 		"observed, and gone":         {object("x", urlA, "upload").recorded(former(made("1", urlA, "upload"))).is(Observes), nil, key("secret")},
-		"nobody knows what it wants": {object("x", urlA, "upload").recorded(former(made("1", urlA, "upload"))).is(Holds), []Observed{at}, key("former")},
+		"nobody knows what it wants": {object("x", urlA, "upload").recorded(former(made("1", urlA, "upload"))).is(Keeps), []Observed{at}, key("former")},
 		"not wanted":                 {object("x", urlA, "upload").recorded(former(made("1", urlA, "upload"))).is(Releases), []Observed{at}, key("former")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -492,7 +493,8 @@ func TestMakeSaysWhoGave(t *testing.T) {
 	}
 }
 
-// The plan names problems as the API names reasons. It cannot take the API's constants, since it knows no Kubernetes.
+// The plan names problems as the API names reasons. It cannot take the API's constants, since it
+// knows no Kubernetes.
 func TestProblemsAreReasonsOfTheAPI(t *testing.T) {
 	var ofSpec []Problem
 	for _, p := range problemOrder() {

@@ -114,8 +114,8 @@ func say(p Plan) said {
 		for _, f := range v.Findings {
 			line := append([]string{name, string(f.Problem)}, f.EventTypes...)
 			line = append(line, f.Other.Name, f.Message)
-			if f.Alien != nil {
-				line = append(line, f.Alien.URIType, f.Alien.ID)
+			if f.NonWebhook != nil {
+				line = append(line, f.NonWebhook.URIType, f.NonWebhook.ID)
 			}
 			s.findings = append(s.findings, join(append(line, f.Fields...)...))
 		}
@@ -383,7 +383,7 @@ func TestMakeByPlace(t *testing.T) {
 		"an interrupted hand-over to one that writes nothing now": {
 			why: "the one that is deleted must not take the trigger with it",
 			objects: []Object{
-				object("x", urlA, "upload").recorded(made("1", urlA, "upload")).is(Holds),
+				object("x", urlA, "upload").recorded(made("1", urlA, "upload")).is(Keeps),
 				object("b", urlA, "upload").recorded(made("1", urlA, "upload")).is(Releases),
 			},
 			observed: []Observed{there("1", urlA, "upload", plain())},
@@ -417,7 +417,7 @@ func TestMakeByPlace(t *testing.T) {
 		"another's, which holds": {
 			why: "what it wants cannot be known now, so nobody takes it",
 			objects: []Object{
-				object("a", urlA, "upload"), object("b", urlA, "upload").recorded(made("1", urlA, "upload")).is(Holds),
+				object("a", urlA, "upload"), object("b", urlA, "upload").recorded(made("1", urlA, "upload")).is(Keeps),
 			},
 			observed: []Observed{there("1", urlA, "upload", plain())},
 			want:     said{records: []string{"b 1 upload " + urlA + " Created"}, findings: []string{"a Conflict upload b"}},
@@ -425,7 +425,7 @@ func TestMakeByPlace(t *testing.T) {
 		"another's, which holds it, where somebody moved it": {
 			why: "a create there would be a duplicate",
 			objects: []Object{
-				object("a", urlB, "upload"), object("b", urlA, "upload").recorded(made("1", urlA, "upload")).is(Holds),
+				object("a", urlB, "upload"), object("b", urlA, "upload").recorded(made("1", urlA, "upload")).is(Keeps),
 			},
 			observed: []Observed{there("1", urlB, "upload", plain())},
 			want:     said{records: []string{"b 1 upload " + urlA + " Created"}, findings: []string{"a Conflict upload b"}},

@@ -21,27 +21,28 @@ func (k Key) Compare(o Key) int {
 	return cmp.Or(cmp.Compare(k.Namespace, o.Namespace), cmp.Compare(k.Name, o.Name))
 }
 
-// Place is where at most one trigger of ours can be: an event type at a URL.
+// Place is an event type at a URL. At most one trigger of ours is at a place.
 type Place struct {
 	URL       string // as CanonicalURL gives it
 	EventType string
 }
 
-// Settings are the fields of a trigger that we manage besides its URL.
+// Settings are the managed fields of a trigger, except its URL.
 type Settings struct {
 	Additive        bool
 	Filter          string // as CanonicalJSON gives it; empty: none
 	PayloadTemplate string // as CanonicalJSON gives it; empty: none
-	AuthScheme      string // never empty: DefaultAuthScheme where the spec is silent
+	AuthScheme      string // never empty: DefaultAuthScheme if the spec has none
 }
 
-// DefaultAuthScheme is what Cloudinary uses where no auth_scheme was given.
+// DefaultAuthScheme is Cloudinary's default for auth_scheme.
 const DefaultAuthScheme = "default"
 
-// WebhookType is the only uri_type that is ours to look at.
+// WebhookType is the only uri_type that the operator manages.
 const WebhookType = "webhook"
 
-// Observed is a trigger as it was listed. A nil field was not shown, which does not mean that it has its default.
+// Observed is a trigger as the list shows it. A nil field was not shown. That does not mean that
+// the field has its default.
 type Observed struct {
 	ID        string
 	URIType   string // empty: webhook
@@ -54,15 +55,16 @@ type Observed struct {
 	PayloadTemplate *string // as CanonicalJSON gives it
 	AuthScheme      *string
 
-	// Written means that we changed the trigger since it was listed: id, URL and event type alone can be relied on.
+	// Written means that the operator changed the trigger after the list. Only id, URL and event
+	// type are reliable then.
 	Written bool
 }
 
-func (o Observed) webhook() bool { return o.URIType == "" || o.URIType == WebhookType }
+func (o Observed) isWebhook() bool { return o.URIType == "" || o.URIType == WebhookType }
 
 func (o Observed) place() Place { return Place{CanonicalURL(o.URL), o.EventType} }
 
-// Origin says how a trigger came to be ours.
+// Origin is how a trigger became ours.
 type Origin string
 
 // The origins.
@@ -71,30 +73,34 @@ const (
 	Adopted Origin = "Adopted"
 )
 
-// Record is what an object's status says of one trigger. It is the only proof that a trigger is ours.
+// Record is what an object's status says about one trigger. It is the only proof that a trigger is
+// ours.
 type Record struct {
 	EventType string
 	URL       string // as asked for, not as listed
-	Secret    Key    // whose credentials it was written with
-	ID        string // empty while IntendedAt alone stands
+	Secret    Key    // the Secret whose credentials wrote it
+	ID        string // empty while only IntendedAt is set
 	Origin    Origin
 
-	// IntendedAt is set before the call that creates the trigger, and cleared when the outcome is known.
+	// IntendedAt is set before the call that creates the trigger, and cleared when the outcome is
+	// known.
 	IntendedAt time.Time
-	// OverdueAt is set for calls whose result no list has shown within Settle: IntendedAt is of the
-	// first of them, OverdueAt of the last. The trigger may be created again, and a list that shows
-	// the result after all still makes it the object's.
+	// OverdueAt is set if no list has shown the result of the call within Settle. One record stands
+	// for all such calls at its place: IntendedAt is the time of the first call, OverdueAt of the
+	// last. The trigger may be created again. A list that shows the result later still makes it the
+	// object's.
 	OverdueAt time.Time
-	// SentHash, SentAt: of what was last sent; empty for a trigger that was adopted as it is.
+	// SentHash and SentAt belong to the last write. They are empty for a trigger that was adopted
+	// unchanged.
 	SentHash string
 	SentAt   time.Time
 	// ConfirmedHash is SentHash once a list has shown it.
 	ConfirmedHash string
 	// Echoed are the fields that a list has shown for this trigger.
 	Echoed []string
-	// Repair is the last difference that was written over.
+	// Repair is the last difference that the operator overwrote.
 	Repair Repair
-	// Differences are those that remain, for a person to read.
+	// Differences are the remaining ones, for a person to read.
 	Differences []Difference
 }
 
@@ -102,24 +108,32 @@ func (r Record) place() Place { return Place{CanonicalURL(r.URL), r.EventType} }
 
 func (r Record) overdue() bool { return !r.OverdueAt.IsZero() }
 
-// unmade says that the record stands for nothing but the origin that a trigger is to have: half of a replacement was
-// carried out, the other was not.
-func (r Record) unmade() bool { return r.ID == "" && r.IntendedAt.IsZero() }
+// lastIntent is the time of the last call that the record stands for.
+func (r Record) lastIntent() time.Time {
+	if r.overdue() {
+		return r.OverdueAt
+	}
+	return r.IntendedAt
+}
 
-// Repair remembers a difference that was written over.
+// originOnly reports whether the record holds no trigger, only the origin of one to create: a
+// replacement deleted the old trigger and did not create the new one.
+func (r Record) originOnly() bool { return r.ID == "" && r.IntendedAt.IsZero() }
+
+// Repair remembers a difference that the operator overwrote.
 type Repair struct {
 	ReadHash     string
 	Updates      int
 	Replacements int
-	// Total counts repairs of whatever differed, as long as no two of them are repairMemory apart.
+	// Total counts repairs of any difference, as long as no two of them are repairMemory apart.
 	Total  int
 	LastAt time.Time
 }
 
-// recent reports whether what is found now counts together with the last repair.
+// recent reports whether a new difference counts together with the last repair.
 func (r Repair) recent(now time.Time) bool { return now.Sub(r.LastAt) < repairMemory }
 
-// next is how many repairs there are with one more.
+// next is the number of repairs after one more.
 func (r Repair) next(now time.Time) int {
 	if r.recent(now) {
 		return r.Total + 1
@@ -127,27 +141,28 @@ func (r Repair) next(now time.Time) int {
 	return 1
 }
 
-// Difference is a field in which what was listed differs from what is wanted.
+// Difference is a field in which the list differs from the spec.
 type Difference struct {
 	Field, Want, Have string
 }
 
-// Stance says what an object may have in this product environment.
+// Stance is what an object may do in this product environment.
 type Stance int
 
 // The stances.
 const (
-	// Wants means the object wants its event types at its URL.
+	// Wants means that the object asks for its event types at its URL.
 	Wants Stance = iota
-	// Observes means it wants to be told the difference, and nothing to be written.
+	// Observes means that the object asks for a report of the differences, and for no writes.
 	Observes
-	// Holds means what it wants cannot be known now: what it has stays as it is.
-	Holds
-	// Releases means it wants nothing here any more: what it has goes by its deletion policy.
+	// Keeps means that the wishes of the object are unknown now. Its triggers stay as they are.
+	Keeps
+	// Releases means that the object asks for nothing here any more. Its deletion policy decides
+	// about its triggers.
 	Releases
 )
 
-// Deletion says what becomes of a trigger that is released.
+// Deletion is the fate of a trigger that is released.
 type Deletion int
 
 // The deletion policies.
@@ -157,7 +172,7 @@ const (
 	RetainAll
 )
 
-// Object is a CloudinaryTrigger as far as this product environment is concerned.
+// Object is the part of a CloudinaryTrigger that concerns this product environment.
 type Object struct {
 	Key     Key
 	Created time.Time
@@ -177,52 +192,56 @@ func (o *Object) compare(p *Object) int {
 	return cmp.Or(o.Created.Compare(p.Created), o.Key.Compare(p.Key))
 }
 
-// Refusal is the server's no to a change, remembered so that it is not asked again and again.
+// Refusal is Cloudinary's refusal of a change. It is remembered, so that the operator does not
+// repeat the call again and again.
 type Refusal struct {
 	Action  Action
 	Hash    string // of what was refused
-	Limit   bool   // the limit of URLs was the reason: asked again when the set of URLs changes
-	Exists  bool   // a trigger at that place was the reason: asked again when a list shows none
+	Limit   bool   // the URL limit was the reason: retry when the set of URLs changes
+	Exists  bool   // a trigger at that place was the reason: retry when a list shows none
 	URLs    string // the set of URLs at that time, as hashOf gives it
-	Message string // the server's word
+	Message string // Cloudinary's message
 	At      time.Time
 	Times   int // how often in a row
 	Until   time.Time
 }
 
-// ofState reports whether what is at Cloudinary was the reason, and not what was asked: a trigger that is in the way, or may not be deleted. The
-// next list tells whether that has changed.
-func (r Refusal) ofState() bool { return r.Exists || r.Action == Delete }
+// aboutState reports whether the cause is the state at Cloudinary and not the request: a trigger is
+// in the way, or may not be deleted. The next list shows whether the cause is gone.
+func (r Refusal) aboutState() bool { return r.Exists || r.Action == Delete }
 
 const (
-	// DefaultURLLimit is how many different notification URLs a product environment may hold, where nothing else is said.
+	// DefaultURLLimit is the default for the number of different notification URLs in a product
+	// environment.
 	DefaultURLLimit = 30
-	// DefaultSettle is how long a list may lag behind a write, where nothing else is said.
+	// DefaultSettle is the default for the time that a list may lag behind a write.
 	DefaultSettle = 30 * time.Second
 )
 
-// Input is all that a decision rests on.
+// Input is everything that a decision depends on.
 type Input struct {
 	Objects []Object
 	// Observed has each id once.
 	Observed []Observed
 
-	// ListedAt is when the call that listed Observed was begun, Now is the present, both by Cloudinary's clock.
+	// ListedAt is the start of the call that listed Observed, and Now the present time. Both are by
+	// Cloudinary's clock.
 	ListedAt time.Time
 	Now      time.Time
 
-	// URLLimit is how many different notification URLs the environment may hold.
+	// URLLimit is the largest number of different notification URLs in the environment.
 	URLLimit int
-	// Settle is how long a list may lag behind a write, and how long a call may be under way.
+	// Settle is the settle time: how long a list may lag behind a write, and how long a call may
+	// take.
 	Settle time.Duration
-	// Refusals are by the place that was asked for.
+	// Refusals are by the place of the refused trigger.
 	Refusals map[Place]Refusal
 }
 
-// Action is what a step does at Cloudinary.
+// Action is the change that a step makes at Cloudinary.
 type Action int
 
-// The actions, in the order in which they are carried out; what people ask for comes before all repairs.
+// The actions, in their order of execution. Changes that people ask for come before repairs.
 const (
 	Update Action = iota
 	Replace
@@ -235,7 +254,7 @@ func (a Action) String() string {
 	return [...]string{"update", "replace", "create", "delete"}[a]
 }
 
-// Cause is why a step is taken, for people.
+// Cause is the reason for a step, for people.
 type Cause string
 
 // The causes.
@@ -247,10 +266,11 @@ const (
 	CauseReleased Cause = "released" // nobody wants it any more
 )
 
-// Repairs reports whether the cause is what is at Cloudinary, and not what people ask for.
+// Repairs reports whether the cause is the state at Cloudinary, and not a change that people asked
+// for.
 func (c Cause) Repairs() bool { return c == CauseDrift || c == CauseIgnored }
 
-// urgency orders causes: where calls are short, people do not wait for repairs.
+// urgency orders causes: if calls are short, people do not wait for repairs.
 func (c Cause) urgency() int {
 	if c.Repairs() {
 		return 1
@@ -271,52 +291,54 @@ type Step struct {
 	Hash      string // of what is sent; of a delete alone: of the trigger's id
 	Origin    Origin
 	Repair    Repair // what to record with it
-	// Unlisted means that the list does not show the trigger: the call tells whether it exists.
+	// Unlisted means that the list does not show the trigger. The call shows whether it exists.
 	Unlisted bool
 }
 
 func (s Step) place() Place { return Place{CanonicalURL(s.URL), s.EventType} }
 
-// Plan is the answer of Make.
+// Plan is the result of Make.
 type Plan struct {
-	// Steps are in the order in which to take them.
+	// Steps are in their order of execution.
 	Steps []Step
 	// Verdicts has one for each object of the input.
 	Verdicts map[Key]Verdict
-	// Handovers are the objects that gave a record to another. Before any other status is written they keep what they give, see
-	// Verdict.Giving; after that it is to be taken out.
+	// Handovers are the objects that gave a record to another one. They keep it (see
+	// Verdict.Giving) until the other one's status is written. Then it leaves their status.
 	Handovers []Key
 	// URLs are the different notification URLs in the environment, sorted.
 	URLs []string
 }
 
-// Verdict is what the plan says of one object.
+// Verdict is the plan's result for one object.
 type Verdict struct {
-	// Records are what the object holds, before the plan's steps are taken.
+	// Records are the records of the object before the first step.
 	Records []Record
-	// Giving are the records that went to other objects. Until the status of those is written, they must stay in this object's:
-	// two objects may give to each other, and a trigger that stands in no status is nobody's.
+	// Giving are the records that went to other objects. They stay in this object's status until
+	// the other status is written: two objects may give to each other, and a trigger that no status
+	// records is nobody's.
 	Giving []Record
-	// Released are the records that the object releases, and whose triggers stay at Cloudinary, because its spec says so. Where the
-	// spec has changed by the time that this is written, they stay the object's.
+	// Released are the records that the object releases, and whose triggers stay at Cloudinary by
+	// its spec. If the spec changes before they are written, they stay the object's.
 	Released []Record
-	// Findings are what keeps the object from being as wanted; empty: all is as wanted.
+	// Findings are the reasons why the object is not in sync. None: it is in sync.
 	Findings []Finding
-	// Observed compares, for an object that only observes.
+	// Observed is the comparison for an object that only observes.
 	Observed []Comparison
 }
 
-// Comparison is what an observing object is told of one event type.
+// Comparison is the report to an observing object about one event type.
 type Comparison struct {
 	EventType   string
 	ID          string // empty: there is no such trigger
 	Differences []Difference
 }
 
-// Problem is a reason why an event type is not as wanted. The values are the API's condition reasons.
+// Problem is a reason why an event type is not in sync. The values are the API's condition reasons.
 type Problem string
 
-// The problems, the most important first. Those up to Rejected speak of the spec, those after it of the state at Cloudinary.
+// The problems, the most important first. Those up to Rejected concern the spec, the others the
+// state at Cloudinary.
 const (
 	Conflict        Problem = "Conflict"
 	AlreadyExists   Problem = "AlreadyExists"
@@ -336,13 +358,14 @@ func problemOrder() []Problem {
 	return []Problem{Conflict, AlreadyExists, URLLimitReached, Rejected, NotConverging, Drifted, DeletionRefused, PlaceTaken, Confirming, Pending, Releasing}
 }
 
-// OfSpec reports whether the problem is one of the spec (condition Accepted) or of the state (condition Synced).
+// OfSpec reports whether the problem concerns the spec (condition Accepted) and not the state
+// (condition Synced).
 func (p Problem) OfSpec() bool {
 	return slices.Index(problemOrder(), p) <= slices.Index(problemOrder(), Rejected)
 }
 
-// Alien is a trigger that is no webhook. The operator never touches those.
-type Alien struct {
+// NonWebhook is a trigger with another uri_type than webhook. The operator never touches it.
+type NonWebhook struct {
 	ID, URIType string
 }
 
@@ -350,14 +373,17 @@ type Alien struct {
 type Finding struct {
 	Problem    Problem
 	EventTypes []string
-	// Other is the object that has the place (Conflict); empty where there is none.
+	// Other is the object that has the place (Conflict), if any.
 	Other Key
 	// Fields are those that differ (NotConverging, Drifted), or empty.
 	Fields []string
-	// Message is Cloudinary's word (Rejected, URLLimitReached, DeletionRefused, PlaceTaken), or empty.
+	// Message is Cloudinary's message (Rejected, URLLimitReached, DeletionRefused, PlaceTaken), or
+	// empty.
 	Message string
-	// Alien is a trigger of another kind that is in the way (AlreadyExists), or has the id of one of ours (DeletionRefused); else nil.
-	Alien *Alien
-	// Missing are the event types of which no trigger exists (Drifted), or which somebody keeps deleting (NotConverging).
+	// NonWebhook is a trigger with another uri_type that is in the way (AlreadyExists), or that has
+	// the id of one of ours (DeletionRefused). Nil: there is none.
+	NonWebhook *NonWebhook
+	// Missing are the event types without a trigger (Drifted), or whose trigger somebody keeps
+	// deleting (NotConverging).
 	Missing []string
 }

@@ -72,14 +72,14 @@ func TestMakeWhereACallIsOverdue(t *testing.T) {
 		"and another object has its result": {
 			why: "it was handed over, and the process ended before this object's status said so",
 			objects: []Object{
-				object("x", urlA, "upload").recorded(overdue(called)).is(Holds), object("y", urlA, "upload").recorded(made("1", urlA, "upload")),
+				object("x", urlA, "upload").recorded(overdue(called)).is(Keeps), object("y", urlA, "upload").recorded(made("1", urlA, "upload")),
 			},
 			observed: []Observed{madeAt("1", called)},
 			want:     said{records: []string{"y 1 " + upload + " Created"}},
 		},
 		"and its settings cannot be known now": {
 			why:     "its place is nobody's",
-			objects: []Object{object("x", urlA, "upload").recorded(overdue(called)).is(Holds), object("y", urlA, "upload")},
+			objects: []Object{object("x", urlA, "upload").recorded(overdue(called)).is(Keeps), object("y", urlA, "upload")},
 			want: said{
 				steps: []string{"create " + upload + " for y spec"}, records: remembered, findings: []string{"y Pending upload"},
 			},

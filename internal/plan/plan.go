@@ -20,56 +20,57 @@ import (
 //	a trigger        | X                 | X           | judge it: in sync, update, replace, or stuck
 //	nothing          | X, with an id     | X or nobody | ask by an update or a delete whether there is one, see unlisted.go
 //	a trigger        | Y                 | X           | hand it over from Y to X, then judge it
-//	a trigger        | Y, which holds    | X           | X is in conflict
+//	a trigger        | Y, which keeps it | X           | X is in conflict
 //	a trigger        | Y                 | nobody      | delete or keep it, by Y's deletion policy
 //	anything         | anybody           | X and Y     | the older one wins, the other is in conflict
 //	not a webhook    | -                 | -           | none of our business
 //
-// A new URL beyond the limit is refused, the older object first served; nothing is deleted to make room, and an
-// object whose wish is refused keeps what it has.
+// A new URL beyond the limit is refused, and older objects come first. Nothing is deleted to make
+// room. An object whose wish is refused keeps its triggers.
 func Make(in Input) Plan {
 	m := newMatcher(&in)
-	m.settleRecords()
-	m.contend()
+	m.lookUpRecords()
+	m.resolveConflicts()
 	m.matchRecorded()
 	m.matchForeign()
 	m.moveAndCreate()
 	m.judgeAssigned()
-	m.disclaimDoubles()
-	m.claim()
+	m.dropStrays()
+	m.claimKept()
 	m.release()
 	m.observe()
-	return m.plan()
+	return m.result()
 }
 
-// matcher carries one decision from step to step. Its maps are only ever walked in the order of objects or places.
+// matcher carries one decision from phase to phase. Loops over its maps would have no order, so
+// they go by objects or by places.
 type matcher struct {
-	in      *Input
-	list    shown
-	urls    []string
-	objects []*subject // by age
-	byID    map[string]Observed
-	byPlace map[Place][]Observed // webhooks, the oldest first
-	aliens  map[string]Observed  // what is no webhook, by id
+	in          *Input
+	list        shownFields
+	urls        []string
+	objects     []*subject // by age
+	byID        map[string]Observed
+	byPlace     map[Place][]Observed // webhooks, the oldest first
+	nonWebhooks map[string]Observed  // triggers with another uri_type, by id
 
-	wishes  []*wish         // by the age of their objects, then event type
-	wishAt  map[Place]*wish // the same
-	owned   map[string]bool // ids that stand in a record
-	intents map[Place]int   // calls under way that create a trigger
-	used    map[string]bool // ids that fulfill a wish, stay as they are, or go
-	at      map[Place][]*holding
-	maybe   map[Place][]*holding
-	strayed map[Place][]*holding
-	missing map[Place][]*holding // that the list does not show
-	holders map[Place]*subject   // objects that hold a place whatever others want
-	steps   []Step
-	gave    map[Key]bool
+	wishes   []*wish         // by the age of their objects, then event type
+	wishAt   map[Place]*wish // the same
+	recorded map[string]bool // ids in a record
+	intents  map[Place]int   // calls under way that create a trigger
+	used     map[string]bool // ids that fulfill a wish, stay as they are, or go
+	at       map[Place][]*heldRecord
+	maybe    map[Place][]*heldRecord
+	strayed  map[Place][]*heldRecord
+	missing  map[Place][]*heldRecord // that the list does not show
+	reserved map[Place]*subject      // by objects that keep a trigger there
+	steps    []Step
+	gave     map[Key]bool
 }
 
 // subject is an object in the course of a decision.
 type subject struct {
 	*Object
-	have     []*holding
+	have     []*heldRecord
 	giving   []Record
 	released []Record
 	lost     map[Place]Record // of triggers that somebody deleted, as Cloudinary has said
@@ -78,40 +79,63 @@ type subject struct {
 	compared []Comparison
 }
 
-// holding is a record in the course of a decision.
-type holding struct {
+// heldRecord is a record in the course of a decision.
+type heldRecord struct {
 	Record
-	owner    *subject
-	observed *Observed // nil: the list does not show it
-	pending  bool      // a call is under way, or the list may lag behind
-	unlisted bool      // the list does not show it, and ought to
-	alien    *Alien    // the list shows it as no webhook
-	taken    bool      // fulfills a wish of its owner
-	handed   bool      // fulfills a wish of another object
-	kept     bool      // stays as it is
-	claimed  bool      // and no other record of the same trigger does
+	owner      *subject
+	observed   *Observed   // the trigger in the list; nil: the list does not show it
+	absence    absence     // why the list does not show it
+	nonWebhook *NonWebhook // the list shows the id with another uri_type
+	kept       bool        // it stays as it is, unless a wish uses it
+	use        use
 }
 
-// wish is an object's want of one place, after conflicts.
+// absence is the reason why the list does not show the trigger of a record.
+type absence int
+
+const (
+	// ignored: the list shows the trigger, or the reason does not matter.
+	ignored absence = iota
+	// pending: a call is under way, or the list may lag behind.
+	pending
+	// unlisted: the list should show the trigger, and does not.
+	unlisted
+)
+
+// use is what a record is used for. A record has one use.
+type use int
+
+const (
+	// unused: it is released, unless it is kept.
+	unused use = iota
+	// assigned: it fulfills a wish of its owner.
+	assigned
+	// handedOver: its trigger fulfills a wish of another object.
+	handedOver
+	// claimed: it is kept, and no other record of the same trigger is.
+	claimed
+)
+
+// wish is an event type at a URL that an object asks for and that no other object has.
 type wish struct {
 	subject *subject
 	place   Place
-	holding *holding // what fulfills it
-	create  bool     // or this will
-	closed  bool     // or nothing: a finding says why
+	record  *heldRecord // fulfills it; or
+	create  bool        // a step will; or
+	closed  bool        // nothing does, and a finding says why
 }
 
 func newMatcher(in *Input) *matcher {
 	m := &matcher{
 		in: in, list: fieldsShown(in.Observed), urls: urlsOf(in.Observed),
-		byID: map[string]Observed{}, byPlace: map[Place][]Observed{}, aliens: map[string]Observed{},
-		owned: map[string]bool{}, intents: map[Place]int{}, used: map[string]bool{}, gave: map[Key]bool{},
-		at: map[Place][]*holding{}, maybe: map[Place][]*holding{}, strayed: map[Place][]*holding{}, missing: map[Place][]*holding{},
-		holders: map[Place]*subject{}, wishAt: map[Place]*wish{},
+		byID: map[string]Observed{}, byPlace: map[Place][]Observed{}, nonWebhooks: map[string]Observed{},
+		recorded: map[string]bool{}, intents: map[Place]int{}, used: map[string]bool{}, gave: map[Key]bool{},
+		at: map[Place][]*heldRecord{}, maybe: map[Place][]*heldRecord{}, strayed: map[Place][]*heldRecord{}, missing: map[Place][]*heldRecord{},
+		reserved: map[Place]*subject{}, wishAt: map[Place]*wish{},
 	}
 	for _, o := range in.Observed {
-		if !o.webhook() {
-			m.aliens[o.ID] = o
+		if !o.isWebhook() {
+			m.nonWebhooks[o.ID] = o
 			continue
 		}
 		place := o.place()
@@ -128,8 +152,8 @@ func newMatcher(in *Input) *matcher {
 		m.objects = append(m.objects, s)
 		for _, r := range s.Records {
 			if r.ID != "" {
-				m.owned[r.ID] = true
-			} else if !r.unmade() {
+				m.recorded[r.ID] = true
+			} else if !r.originOnly() {
 				m.intents[r.place()]++
 			}
 		}
@@ -138,20 +162,21 @@ func newMatcher(in *Input) *matcher {
 	return m
 }
 
-// settleRecords finds out what became of each record: seen, under way, or gone.
-func (m *matcher) settleRecords() {
+// lookUpRecords finds out about each record whether its trigger is listed, under way, or gone.
+func (m *matcher) lookUpRecords() {
 	for _, s := range m.objects {
 		for _, r := range s.Records {
-			h := m.settle(s, r)
+			h := m.lookUp(s, r)
 			if h == nil || h.overdue() {
-				s.noteLoss(r)
+				s.rememberLoss(r)
 			}
 			if h == nil || s.alsoOverdue(h) {
 				continue
 			}
 			h.owner = s
 			if s.Stance == Wants || s.Stance == Observes {
-				h.Secret = s.Secret // which gives access to all that is here: the one it was written with may go
+				// The present Secret gives access too, and the one that wrote it may be deleted.
+				h.Secret = s.Secret
 			}
 			s.have = append(s.have, h)
 			m.locate(h)
@@ -159,7 +184,7 @@ func (m *matcher) settleRecords() {
 	}
 }
 
-// locate notes the places at which a record's trigger can fulfill a wish.
+// locate registers a record at the places where its trigger can fulfill a wish.
 //
 //	the list shows it | and can be relied on | at    | maybe     | strayed
 //	------------------+----------------------+-------+-----------+---------
@@ -167,15 +192,15 @@ func (m *matcher) settleRecords() {
 //	no                | -                    | -     | -         | -          (missing: asked)
 //	yes               | yes                  | shown | -         | asked
 //	yes               | no                   | asked | shown     | -
-func (m *matcher) locate(h *holding) {
+func (m *matcher) locate(h *heldRecord) {
 	asked := h.place()
 	switch {
 	case h.observed != nil:
-	case h.pending:
+	case h.absence == pending:
 		m.at[asked] = append(m.at[asked], h)
 		return
 	default:
-		if h.unlisted {
+		if h.absence == unlisted {
 			m.missing[asked] = append(m.missing[asked], h)
 		}
 		return
@@ -193,63 +218,64 @@ func (m *matcher) locate(h *holding) {
 	}
 }
 
-// settle returns nil for a record of which nothing is left.
-func (m *matcher) settle(s *subject, r Record) *holding {
+// lookUp returns nil for a record whose trigger is gone.
+func (m *matcher) lookUp(s *subject, r Record) *heldRecord {
 	if r.ID == "" {
-		return m.settleIntent(s, r)
+		return m.lookUpIntent(s, r)
 	}
 	if o, ok := m.byID[r.ID]; ok {
-		return &holding{Record: r, observed: &o}
+		return &heldRecord{Record: r, observed: &o}
 	}
-	if _, isAlien := m.aliens[r.ID]; !isAlien && !m.in.settled(r) {
-		return &holding{Record: r, pending: true}
+	if _, isNonWebhook := m.nonWebhooks[r.ID]; !isNonWebhook && !m.in.settled(r) {
+		return &heldRecord{Record: r, absence: pending}
 	}
-	return m.vanished(s, r)
+	return m.unlistedRecord(s, r)
 }
 
-// clockSlack is how far the times of intents, which go by the header Date, may be behind created_at.
+// clockSlack is how far the time of an intent, from the header Date, may be behind created_at.
 const clockSlack = 5 * time.Second
 
-// overdueMemory is how long the result of a call is looked for in the lists.
+// overdueMemory is how long each list is searched for the result of a call.
 const overdueMemory = 24 * time.Hour
 
-// settleIntent looks for the result of a call whose answer is not known:
+// lookUpIntent looks for the result of a call without an answer:
 //
-//	a list shows it       | the call                     | then
-//	----------------------+------------------------------+-----------------------------------------------------
-//	yes, it is nobody's   | -                            | it is the object's
-//	no, or another has it | was intended within Settle   | look at the next list
-//	yes, another has it   | is older                     | it was handed over: nothing is left
-//	no                    | is older                     | it is overdue: the trigger may be created again, and
-//	                      |                              | the result is looked for in each list
-//	no                    | is older than overdueMemory, | nothing is left
-//	                      | or the object goes           |
-func (m *matcher) settleIntent(s *subject, r Record) *holding {
-	if r.unmade() {
+//	a trigger is listed that   | the call                     | then
+//	the call may have created  |                              |
+//	---------------------------+------------------------------+---------------------------------------
+//	and no status records it   | -                            | it is the object's
+//	-                          | was intended within Settle   | look at the next list
+//	and another object has it  | is older                     | it was handed over: nothing is left
+//	-                          | is older                     | it is overdue: the trigger may be created
+//	                           |                              | again, and each list is searched
+//	-                          | is older than overdueMemory, | nothing is left
+//	                           | or the object is released    |
+func (m *matcher) lookUpIntent(s *subject, r Record) *heldRecord {
+	if r.originOnly() {
 		return nil
 	}
 	results := m.resultsOf(r)
-	free := slices.IndexFunc(results, func(o Observed) bool { return !m.owned[o.ID] })
+	unrecorded := slices.IndexFunc(results, func(o Observed) bool { return !m.recorded[o.ID] })
 	switch {
-	case free >= 0:
-		return m.holdResult(r, &results[free])
+	case unrecorded >= 0:
+		return m.recordResult(r, &results[unrecorded])
 	case !r.overdue() && m.in.ListedAt.Before(r.IntendedAt.Add(m.in.Settle)):
-		return &holding{Record: r, pending: true}
-	case len(results) > 0, s.Stance == Releases, !m.in.Now.Before(later(r.IntendedAt, r.OverdueAt).Add(overdueMemory)):
+		return &heldRecord{Record: r, absence: pending}
+	case len(results) > 0, s.Stance == Releases, !m.in.Now.Before(r.lastIntent().Add(overdueMemory)):
 		return nil
 	default:
-		r.OverdueAt = later(r.IntendedAt, r.OverdueAt)
-		return &holding{Record: r, kept: true}
+		r.OverdueAt = r.lastIntent()
+		return &heldRecord{Record: r, kept: true}
 	}
 }
 
-// resultsOf are the triggers that a call can have made. Only one that was not there before the call, and that came while the call can
-// have been under way, can be its result; created_at counts in seconds.
+// resultsOf returns the triggers that a call can have created: those that were created after the
+// call began and within the settle time. created_at counts in seconds.
 func (m *matcher) resultsOf(r Record) []Observed {
 	if !m.in.ListedAt.After(r.IntendedAt) {
 		return nil
 	}
-	earliest, latest := r.IntendedAt.Truncate(time.Second), later(r.IntendedAt, r.OverdueAt).Add(m.in.Settle+clockSlack)
+	earliest, latest := r.IntendedAt.Truncate(time.Second), r.lastIntent().Add(m.in.Settle+clockSlack)
 	var results []Observed
 	for _, o := range m.byPlace[r.place()] {
 		if !o.CreatedAt.Before(earliest) && !o.CreatedAt.After(latest) {
@@ -259,66 +285,43 @@ func (m *matcher) resultsOf(r Record) []Observed {
 	return results
 }
 
-// holdResult makes the result of a call the object's.
-func (m *matcher) holdResult(r Record, o *Observed) *holding {
-	m.owned[o.ID] = true
-	r.ID, r.SentAt, r.IntendedAt, r.OverdueAt = o.ID, later(r.IntendedAt, r.OverdueAt), time.Time{}, time.Time{}
+// recordResult makes the result of a call the object's.
+func (m *matcher) recordResult(r Record, o *Observed) *heldRecord {
+	m.recorded[o.ID] = true
+	r.ID, r.SentAt, r.IntendedAt, r.OverdueAt = o.ID, r.lastIntent(), time.Time{}, time.Time{}
 	if m.intents[r.place()] > 1 {
-		r.SentHash = "" // which of the calls has made it, and so what was sent, is not known
+		r.SentHash = "" // it is unknown which of the calls created it
 	}
-	return &holding{Record: r, observed: o}
+	return &heldRecord{Record: r, observed: o}
 }
 
-// alsoOverdue reports whether the object has an overdue call at the same place already, which then
-// stands for both: an object has one record of such calls for each place, however many there were.
-func (s *subject) alsoOverdue(h *holding) bool {
+// alsoOverdue reports whether the object already has an overdue call at the same place. The record
+// of that call then stands for both, so a status has a bound.
+func (s *subject) alsoOverdue(h *heldRecord) bool {
 	if !h.overdue() {
 		return false
 	}
-	for _, first := range s.have {
-		if !first.overdue() || first.place() != h.place() {
-			continue
-		}
-		if first.SentHash != h.SentHash {
-			first.SentHash = "" // which of the calls has made it, and so what was sent, is not known
-		}
-		if h.IntendedAt.Before(first.IntendedAt) {
-			first.IntendedAt = h.IntendedAt
-		}
-		first.OverdueAt = later(first.OverdueAt, h.OverdueAt)
-		return true
+	i := slices.IndexFunc(s.have, func(first *heldRecord) bool { return first.overdue() && first.place() == h.place() })
+	if i < 0 {
+		return false
 	}
-	return false
+	first := s.have[i]
+	if first.SentHash != h.SentHash {
+		first.SentHash = "" // it is unknown which of the calls created it
+	}
+	if h.IntendedAt.Before(first.IntendedAt) {
+		first.IntendedAt = h.IntendedAt
+	}
+	if h.OverdueAt.After(first.OverdueAt) {
+		first.OverdueAt = h.OverdueAt
+	}
+	return true
 }
 
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
-}
-
-// resultOf finds the trigger that a call has made. Only one that nobody has recorded, that was not there before the call, and that
-// came while the call can have been under way, can be it; created_at counts in seconds.
-func (m *matcher) resultOf(r Record) *holding {
-	earliest, latest := r.IntendedAt.Truncate(time.Second), later(r.IntendedAt, r.OverdueAt).Add(m.in.Settle+clockSlack)
-	for _, o := range m.byPlace[r.place()] {
-		if m.owned[o.ID] || o.CreatedAt.Before(earliest) || o.CreatedAt.After(latest) || !m.in.ListedAt.After(r.IntendedAt) {
-			continue
-		}
-		m.owned[o.ID] = true
-		r.ID, r.SentAt, r.IntendedAt, r.OverdueAt = o.ID, later(r.IntendedAt, r.OverdueAt), time.Time{}, time.Time{}
-		if m.intents[r.place()] > 1 {
-			r.SentHash = "" // which of the calls has made it, and so what was sent, is not known
-		}
-		return &holding{Record: r, observed: &o}
-	}
-	return nil
-}
-
-// contend decides which object gets which place: the older one, unless another holds it.
-func (m *matcher) contend() {
-	m.hold()
+// resolveConflicts gives each place to one object: to the one whose trigger stays there, else to
+// the oldest.
+func (m *matcher) resolveConflicts() {
+	m.reservePlaces()
 	won := map[Place]*subject{}
 	for _, s := range m.objects {
 		if s.Stance != Wants {
@@ -326,32 +329,32 @@ func (m *matcher) contend() {
 		}
 		url := CanonicalURL(s.URL)
 		for _, eventType := range sorted(s.EventTypes) {
-			m.contendFor(Place{url, eventType}, s, won)
+			m.resolveConflict(Place{url, eventType}, s, won)
 		}
 	}
 }
 
-// hold notes the places of objects of which it cannot be known now what they want: where they asked their triggers to be, and
-// where those are.
-func (m *matcher) hold() {
+// reservePlaces reserves the places of objects whose wishes are unknown now: where they asked for
+// their triggers, and where these are.
+func (m *matcher) reservePlaces() {
 	for _, s := range m.objects {
-		if s.Stance != Holds {
+		if s.Stance != Keeps {
 			continue
 		}
 		for _, h := range s.have {
 			if h.overdue() {
 				continue
 			}
-			m.holders[h.place()] = s
+			m.reserved[h.place()] = s
 			if h.observed != nil {
-				m.holders[h.observed.place()] = s
+				m.reserved[h.observed.place()] = s
 			}
 		}
 	}
 }
 
-func (m *matcher) contendFor(place Place, s *subject, won map[Place]*subject) {
-	winner := m.holders[place]
+func (m *matcher) resolveConflict(place Place, s *subject, won map[Place]*subject) {
+	winner := m.reserved[place]
 	if winner == nil {
 		winner = won[place]
 	}
@@ -369,7 +372,7 @@ func sorted(texts []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(texts)))
 }
 
-// find returns the finding of a problem, with the event type added to it.
+// find returns the finding of a problem, and adds the event type to it.
 func (s *subject) find(p Problem, eventType string) *Finding {
 	f := s.findings[p]
 	if f == nil {
@@ -380,7 +383,8 @@ func (s *subject) find(p Problem, eventType string) *Finding {
 	return f
 }
 
-// keep makes an object's triggers of an event type stay as they are, since what was to take their place cannot.
+// keep makes an object's triggers of an event type stay as they are, because nothing can replace
+// them.
 func (s *subject) keep(eventType string) {
 	for _, h := range s.have {
 		if h.EventType == eventType {
@@ -389,12 +393,12 @@ func (s *subject) keep(eventType string) {
 	}
 }
 
-// matchRecorded fulfills wishes with what is recorded at their place: the object's own record first, then any
-// other object's. Before a trigger that somebody moved is fetched back, what is at the place already is handed over, or left to
-// matchForeign where it is nobody's: so no update ever aims at a place that is taken.
+// matchRecorded fulfills wishes with the records at their place: the object's own first, then other
+// objects'. A trigger that somebody moved is fetched back last. By then a trigger at the place was
+// handed over, or is left to matchForeign. So no update aims at a place that is occupied.
 func (m *matcher) matchRecorded() {
-	for _, pass := range []struct {
-		records map[Place][]*holding
+	for _, source := range []struct {
+		records map[Place][]*heldRecord
 		own     bool
 		fetch   bool
 	}{
@@ -408,21 +412,22 @@ func (m *matcher) matchRecorded() {
 		{records: m.strayed, fetch: true},
 	} {
 		for _, w := range m.wishes {
-			if !w.open() || pass.fetch && m.adoptable(w) != nil {
+			if !w.open() || source.fetch && m.adoptable(w) != nil {
 				continue
 			}
-			h := m.newest(pass.records[w.place], w.subject, pass.own)
+			h := m.newest(source.records[w.place], w.subject, source.own)
 			if h == nil || m.contested(w, h) {
 				continue
 			}
-			m.take(w, h)
+			m.assign(w, h)
 		}
 	}
 }
 
-// contested reports whether a trigger may be at either of two places that are both wanted: a list may lag behind a move, or a
-// crash have kept a move from being recorded. Taking it for one would leave the other empty, so both wait until a list can tell.
-func (m *matcher) contested(w *wish, h *holding) bool {
+// contested reports whether a trigger may be at either of two places with a wish: the list may lag
+// behind a move, or a crash may have lost its record. A wrong guess would leave one place empty, so
+// both wishes wait until a list can tell.
+func (m *matcher) contested(w *wish, h *heldRecord) bool {
 	other := m.wishAt[h.place()]
 	if h.observed == nil || m.in.settled(h.Record) || h.observed.Written || other == nil || other == w || !other.open() {
 		return false
@@ -433,10 +438,11 @@ func (m *matcher) contested(w *wish, h *holding) bool {
 	return true
 }
 
-// newest is the record, of the object or of others, that was written last. An interrupted replacement leaves two at one place, and a
-// list that lags behind may show the one that is deleted already.
-func (m *matcher) newest(records []*holding, s *subject, own bool) *holding {
-	var found *holding
+// newest is the record with the latest write, among the object's own or among the others. An
+// interrupted replacement leaves two at one place, and a list that lags behind may show the deleted
+// one.
+func (m *matcher) newest(records []*heldRecord, s *subject, own bool) *heldRecord {
+	var found *heldRecord
 	for _, h := range records {
 		if (h.owner == s) == own && m.free(h) && (found == nil || h.SentAt.After(found.SentAt)) {
 			found = h
@@ -445,58 +451,60 @@ func (m *matcher) newest(records []*holding, s *subject, own bool) *holding {
 	return found
 }
 
-// free reports whether a record may fulfill a wish. Two records of one trigger are what a crash in the middle of a hand-over leaves.
-func (m *matcher) free(h *holding) bool {
-	return !h.taken && !h.handed && h.owner.Stance != Holds && (h.ID == "" || !m.used[h.ID])
+// free reports whether a record may fulfill a wish. A crash during a hand-over leaves two records
+// of one trigger.
+func (m *matcher) free(h *heldRecord) bool {
+	return h.use == unused && h.owner.Stance != Keeps && (h.ID == "" || !m.used[h.ID])
 }
 
-func (m *matcher) take(w *wish, h *holding) {
+func (m *matcher) assign(w *wish, h *heldRecord) {
 	if h.ID != "" {
 		m.used[h.ID] = true
 	}
 	switch {
 	case h.owner == w.subject:
-		h.taken = true
-		w.holding = h
+		h.use = assigned
+		w.record = h
 	case h.ID == "":
-		// The owner must see its own call through, and its finalizer holds it as long. Then there is something to hand over.
+		// The owner finishes its own call, and its finalizer stays until then. After that there is
+		// a trigger to hand over.
 		h.kept = true
 		w.waits()
 	default:
-		h.handed = true
-		m.give(h)
+		h.use = handedOver
+		m.recordGiven(h)
 		moved := *h
-		moved.owner, moved.Secret, moved.taken, moved.handed, moved.kept = w.subject, w.subject.Secret, true, false, false
+		moved.owner, moved.Secret, moved.use, moved.kept = w.subject, w.subject.Secret, assigned, false
 		w.fulfill(&moved)
 	}
 }
 
-func (m *matcher) give(h *holding) {
+func (m *matcher) recordGiven(h *heldRecord) {
 	m.gave[h.owner.Key] = true
 	h.owner.giving = append(h.owner.giving, h.Record)
 }
 
-// fulfill gives the object something that was not its own.
-func (w *wish) fulfill(h *holding) {
-	w.holding = h
+// fulfill gives the object a record that it did not have.
+func (w *wish) fulfill(h *heldRecord) {
+	w.record = h
 	w.subject.have = append(w.subject.have, h)
 }
 
-// waits leaves the wish open until the next list.
+// waits leaves the wish to the next list.
 func (w *wish) waits() {
 	w.closed = true
 	w.subject.find(Confirming, w.place.EventType)
 	w.subject.keep(w.place.EventType)
 }
 
-// refuse closes the wish; the object keeps what it has of that type.
+// refuse closes the wish. The object keeps its triggers of that type.
 func (w *wish) refuse(p Problem) *Finding {
 	w.closed = true
 	w.subject.keep(w.place.EventType)
 	return w.subject.find(p, w.place.EventType)
 }
 
-func (w *wish) open() bool { return w.holding == nil && !w.closed }
+func (w *wish) open() bool { return w.record == nil && !w.closed }
 
 // matchForeign fulfills wishes by adoption, or refuses them.
 func (m *matcher) matchForeign() {
@@ -512,21 +520,22 @@ func (m *matcher) matchForeign() {
 			w.refuse(AlreadyExists)
 			continue
 		}
-		m.owned[o.ID], m.used[o.ID] = true, true
-		w.fulfill(&holding{owner: w.subject, observed: o, taken: true, Record: Record{
+		m.recorded[o.ID], m.used[o.ID] = true, true
+		w.fulfill(&heldRecord{owner: w.subject, observed: o, use: assigned, Record: Record{
 			EventType: w.place.EventType, URL: w.subject.URL, Secret: w.subject.Secret, ID: o.ID, Origin: Adopted,
 		}})
 	}
 }
 
-// adoptable returns the trigger at a wish's place that is nobody's: one that needs no change if there is one, else the oldest.
+// adoptable returns a trigger at the wish's place that no status records: one that needs no change,
+// else the oldest.
 func (m *matcher) adoptable(w *wish) *Observed {
 	var found *Observed
 	for _, o := range m.byPlace[w.place] {
-		if m.owned[o.ID] {
+		if m.recorded[o.ID] {
 			continue
 		}
-		r := read(Record{}, o, w.subject.URL, w.subject.Settings, m.list)
+		r := compare(Record{}, o, w.subject.URL, w.subject.Settings, m.list)
 		if len(r.differences) == 0 && !r.unknown {
 			return &o
 		}

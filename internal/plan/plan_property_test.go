@@ -250,12 +250,13 @@ func (w *world) hasExactly(o Object, v Verdict, place Place) {
 	}
 }
 
-// Whatever happens on the way: crashes, lost answers, refusals, edits, lists that lag, and somebody at the Console.
+// Whatever happens on the way: crashes, lost answers, refusals, edits, lists that lag, and somebody
+// at the Console.
 func TestEverythingComesToRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, drawSwitches(t))
 		w.retains = rapid.Bool().Draw(t, "retains")
-		w.stances = []Stance{Wants, Observes, Holds}
+		w.stances = []Stance{Wants, Observes, Keeps}
 		meddles := rapid.Bool().Draw(t, "meddles")
 		w.env.add(serverTrigger{URL: "https://foreign.example/", EventType: "upload", Settings: someSettings()[1]})
 		w.env.add(serverTrigger{URL: "https://a.example", URIType: "flow", EventType: "upload", Settings: someSettings()[1]})
@@ -279,7 +280,7 @@ func TestEverythingComesToRest(t *testing.T) {
 
 		w.chance = quiet
 		for k, o := range w.specs {
-			if o.Stance == Observes || o.Stance == Holds {
+			if o.Stance == Observes || o.Stance == Keeps {
 				o.Stance = Wants
 				w.specs[k] = o
 			}
@@ -321,7 +322,8 @@ func (w *world) round() {
 	}
 }
 
-// A URL that comes back as another one can never be in sync. It must end all the same, without touching anything foreign.
+// A URL that comes back as another one can never be in sync. It must end all the same, without
+// touching anything foreign.
 func TestWhatNeverReadsBackRightComesToRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSwitches(t)
@@ -354,7 +356,8 @@ func (w *world) quiesceMangled() Plan {
 	return p
 }
 
-// Renames, moves of event types from one object to another and swaps of URLs cost no call, however often they are interrupted.
+// Renames, moves of event types from one object to another and swaps of URLs cost no call, however
+// often they are interrupted.
 func TestRepartitionCostsNoCall(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSwitches(t)

@@ -14,11 +14,11 @@ func (m *matcher) judgeAssigned() {
 		switch {
 		case w.create:
 			m.create(w)
-		case w.holding == nil: // closed, with a finding
-		case w.holding.pending:
+		case w.record == nil: // closed, with a finding
+		case w.record.absence == pending:
 			w.subject.find(Confirming, w.place.EventType)
-		case w.holding.unlisted:
-			m.ask(w)
+		case w.record.absence == unlisted:
+			m.confirmUnlisted(w)
 		default:
 			m.judgeOne(w)
 		}
@@ -31,13 +31,13 @@ func (m *matcher) create(w *wish) {
 	if lost, deleted := w.subject.lost[w.place]; deleted {
 		cause, repair, tooMany := recreation(lost, step.Hash, m.in.Now)
 		if tooMany {
-			m.giveUp(w, lost, step.Origin)
+			m.stopRecreating(w, lost, step.Origin)
 			return
 		}
 		step.Cause, step.Repair = cause, repair
 	}
 	if step.Origin == Adopted { // remembered until it is made
-		w.fulfill(&holding{owner: w.subject, taken: true, Record: Record{
+		w.fulfill(&heldRecord{owner: w.subject, use: assigned, Record: Record{
 			EventType: step.EventType, URL: step.URL, Secret: step.Secret, Origin: Adopted,
 		}})
 	}
@@ -45,7 +45,7 @@ func (m *matcher) create(w *wish) {
 }
 
 func (m *matcher) judgeOne(w *wish) {
-	h, s := w.holding, w.subject
+	h, s := w.record, w.subject
 	op := judge(m.in, m.list, h.Record, *h.observed, s.URL, s.Settings)
 	h.Record = op.record
 	eventType := w.place.EventType
@@ -70,15 +70,15 @@ func (m *matcher) judgeOne(w *wish) {
 	}
 }
 
-// awaits reports whether it is not known yet what became of a call that was to create a trigger of that type: perhaps an earlier
-// replacement, of which the list still shows the trigger that is gone.
+// awaits reports whether the result of a create of that type is still unknown. It may belong to an
+// earlier replacement, whose deleted trigger the list still shows.
 func (s *subject) awaits(eventType string) bool {
-	return slices.ContainsFunc(s.have, func(h *holding) bool {
+	return slices.ContainsFunc(s.have, func(h *heldRecord) bool {
 		return h.ID == "" && !h.overdue() && h.EventType == eventType
 	})
 }
 
-func causeOf(r Record, op opinion) Cause {
+func causeOf(r Record, op decision) Cause {
 	switch {
 	case op.judgment == replace:
 		return CauseIgnored
@@ -99,7 +99,7 @@ func (m *matcher) step(a Action, c Cause, w *wish) Step {
 	}
 }
 
-// addStep plans a write, unless Cloudinary has refused just that before.
+// addStep plans a write, unless Cloudinary has refused the same write before.
 func (m *matcher) addStep(w *wish, step Step) {
 	refusal, refused := m.refusal(step)
 	switch {
@@ -108,7 +108,7 @@ func (m *matcher) addStep(w *wish, step Step) {
 		w.subject.find(URLLimitReached, w.place.EventType).Message = refusal.Message
 		return
 	case refusal.Exists:
-		m.taken(w, refusal)
+		m.placeTaken(w, refusal)
 		return
 	default:
 		w.subject.find(Rejected, w.place.EventType).Message = refusal.Message
@@ -118,124 +118,128 @@ func (m *matcher) addStep(w *wish, step Step) {
 	m.steps = append(m.steps, step)
 }
 
-// refusal is Cloudinary's no to that step, as long as it is to be remembered. Of a Replace either half may have been refused.
+// refusal is Cloudinary's refusal of that step, while it is remembered. It may be the refusal of
+// either half of a Replace.
 func (m *matcher) refusal(step Step) (Refusal, bool) {
 	r, found := m.in.Refusals[step.place()]
-	if !found || !r.of(step) {
+	if !found || !r.appliesTo(step) {
 		return r, false
 	}
-	inTheWay := r.Exists && m.alienAt(step.place()) != nil && m.in.Now.Before(r.Until)
-	return r, inTheWay || m.remembered(r)
+	inTheWay := r.Exists && m.nonWebhookAt(step.place()) != nil && m.in.Now.Before(r.Until)
+	return r, inTheWay || m.stillRefused(r)
 }
 
-// of reports whether it was that step, or half of it, that was refused.
-func (r Refusal) of(step Step) bool {
+// appliesTo reports whether the refused change is that step, or half of it.
+func (r Refusal) appliesTo(step Step) bool {
 	sameAction := r.Action == step.Action || (step.Action == Replace && r.Action != Update)
 	return sameAction && r.Hash == step.Hash
 }
 
-// remembered reports whether Cloudinary may not be asked again yet:
+// stillRefused reports whether the operator may not ask Cloudinary again yet:
 //
 //	the reason was            | it may be asked again
 //	--------------------------+----------------------------------------------------------------------------------------------------
 //	what was asked            | after RefusalMemory
 //	the limit of URLs         | where other URLs are in use, or after RefusalMemory
 //	what is at Cloudinary     | once a list was begun after it; where that has shown nothing new, ever less often
-func (m *matcher) remembered(r Refusal) bool {
+func (m *matcher) stillRefused(r Refusal) bool {
 	switch {
 	case !m.in.Now.Before(r.Until):
 		return false
 	case r.Limit:
 		return r.URLs == hashOf(m.urls...)
-	case r.ofState():
+	case r.aboutState():
 		return !m.in.ListedAt.After(r.At) || m.in.Now.Before(r.At.Add(statePause(r.Times)))
 	default:
 		return true
 	}
 }
 
-// taken says what has the place of a trigger that Cloudinary has refused for that: what is no webhook stays in the way until a person takes
-// it out; what no list shows may be gone any time.
-func (m *matcher) taken(w *wish, r Refusal) {
-	if alien := m.alienAt(w.place); alien != nil {
-		w.subject.find(AlreadyExists, w.place.EventType).Alien = alien
+// placeTaken reports the trigger that has the place of a refused one. A trigger with another
+// uri_type stays in the way until a person deletes it. A trigger that no list shows may disappear
+// any time.
+func (m *matcher) placeTaken(w *wish, r Refusal) {
+	if alien := m.nonWebhookAt(w.place); alien != nil {
+		w.subject.find(AlreadyExists, w.place.EventType).NonWebhook = alien
 		return
 	}
 	w.subject.find(PlaceTaken, w.place.EventType).Message = r.Message
 }
 
-// alienAt is what the list shows at a place that is no webhook; nil: nothing.
-func (m *matcher) alienAt(p Place) *Alien {
+// nonWebhookAt is the listed trigger at a place that is not a webhook. Nil: there is none.
+func (m *matcher) nonWebhookAt(p Place) *NonWebhook {
 	for _, o := range m.in.Observed {
-		if !o.webhook() && o.place() == p {
-			return &Alien{ID: o.ID, URIType: o.URIType}
+		if !o.isWebhook() && o.place() == p {
+			return &NonWebhook{ID: o.ID, URIType: o.URIType}
 		}
 	}
 	return nil
 }
 
-// disclaimDoubles has go what an object would keep for a wish that was refused, but which is not where the object asked for it: it came to
-// another object's place, such as by a call of which nobody could record the result, and that object has its own there.
-func (m *matcher) disclaimDoubles() {
+// dropStrays releases a kept record whose trigger is not where the object asked for it, if another
+// object has its own trigger there. A lost answer to a call can lead to that.
+func (m *matcher) dropStrays() {
 	for _, s := range m.objects {
 		for _, h := range s.have {
 			if h.kept && h.observed != nil && h.observed.place() != h.place() && m.in.settled(h.Record) && m.servedByAnother(h) {
-				h.kept = s.leaves(h)
+				h.kept = s.retains(h)
 			}
 		}
 	}
 }
 
-// servedByAnother reports whether another object has a trigger of its own where the list shows that of a record.
-func (m *matcher) servedByAnother(h *holding) bool {
+// servedByAnother reports whether another object has a trigger of its own at the listed place of a
+// record.
+func (m *matcher) servedByAnother(h *heldRecord) bool {
 	place := h.observed.place()
 	w := m.wishAt[place]
-	return w != nil && w.subject != h.owner && w.holding != nil && w.holding.ID != h.ID &&
-		w.holding.observed != nil && w.holding.observed.place() == place
+	return w != nil && w.subject != h.owner && w.record != nil && w.record.ID != h.ID &&
+		w.record.observed != nil && w.record.observed.place() == place
 }
 
-// claim notes the triggers that objects keep without a wish for them. The rest of an interrupted hand-over must not delete them.
-func (m *matcher) claim() {
+// claimKept claims the triggers that objects keep without a wish for them. The rest of an
+// interrupted hand-over must not delete them.
+func (m *matcher) claimKept() {
 	for _, s := range m.objects {
 		for _, h := range s.have {
-			if h.ID != "" && !h.handed && (h.kept || s.Stance == Holds || s.Stance == Observes) && !m.used[h.ID] {
-				m.used[h.ID], h.kept = true, true
-				h.claimed = true
+			if h.ID != "" && h.use != handedOver && (h.kept || s.Stance == Keeps || s.Stance == Observes) && !m.used[h.ID] {
+				m.used[h.ID], h.use = true, claimed
 			}
 		}
 	}
 }
 
-// release releases what nobody wants any more.
+// release releases the records that no wish uses and that no object keeps.
 func (m *matcher) release() {
 	for _, s := range m.objects {
-		s.have = slices.DeleteFunc(s.have, func(h *holding) bool { return m.releaseOne(s, h) })
+		s.have = slices.DeleteFunc(s.have, func(h *heldRecord) bool { return m.releaseOne(s, h) })
 	}
 }
 
-// releaseOne reports whether the record is to be dropped now. A record whose trigger is to be deleted stays until it is.
-func (m *matcher) releaseOne(s *subject, h *holding) bool {
+// releaseOne reports whether the record is dropped now. A record stays until its trigger is
+// deleted.
+func (m *matcher) releaseOne(s *subject, h *heldRecord) bool {
 	switch {
-	case h.taken, h.claimed:
+	case h.use == assigned, h.use == claimed:
 		return false
-	case h.handed:
+	case h.use == handedOver:
 		return true
 	case h.ID != "" && m.used[h.ID]: // the rest of an interrupted hand-over
-		m.give(h)
+		m.recordGiven(h)
 		return true
-	case h.kept, s.Stance == Holds, s.Stance == Observes:
+	case h.kept, s.Stance == Keeps, s.Stance == Observes:
 		return false
 	case h.ID == "":
 		s.find(Releasing, h.EventType)
 		return false
-	case h.alien != nil && !s.leaves(h):
-		s.find(DeletionRefused, h.EventType).Alien = h.alien
+	case h.nonWebhook != nil && !s.retains(h):
+		s.find(DeletionRefused, h.EventType).NonWebhook = h.nonWebhook
 		return false
-	case h.unlisted && m.refusesDelete(s, h):
+	case h.absence == unlisted && m.deleteRefused(s, h):
 		return true
 	case m.surplus(s, h):
 		return m.releaseSurplus(s, h)
-	case s.leaves(h):
+	case s.retains(h):
 		s.released = append(s.released, h.Record)
 		return true
 	default:
@@ -245,44 +249,45 @@ func (m *matcher) releaseOne(s *subject, h *holding) bool {
 	}
 }
 
-// surplus reports whether the object has another trigger at the place of this one: an interrupted replacement leaves two. One that
-// somebody has moved elsewhere since is none.
-func (m *matcher) surplus(s *subject, h *holding) bool {
+// surplus reports whether the object has another trigger at this one's place: an interrupted
+// replacement leaves two. A trigger that somebody moved elsewhere is not surplus.
+func (m *matcher) surplus(s *subject, h *heldRecord) bool {
 	w := m.wishAt[h.place()]
 	moved := h.observed != nil && h.observed.place() != h.place()
-	return !moved && w != nil && w.subject == s && w.holding != nil && w.holding.ID != h.ID
+	return !moved && w != nil && w.subject == s && w.record != nil && w.record.ID != h.ID
 }
 
-// releaseSurplus deletes what a replacement would have deleted, whatever the deletion policy: that speaks of what the object
-// leaves behind, and not of what it has twice. Until a list shows the other one both stay recorded.
-func (m *matcher) releaseSurplus(s *subject, h *holding) bool {
-	if m.wishAt[h.place()].holding.observed != nil {
+// releaseSurplus finishes the delete of an interrupted replacement. The deletion policy does not
+// apply: it is about triggers that an object leaves behind, not about a second one. Both stay
+// recorded until a list shows the other one.
+func (m *matcher) releaseSurplus(s *subject, h *heldRecord) bool {
+	if m.wishAt[h.place()].record.observed != nil {
 		m.used[h.ID] = true
 		m.delete(s, h)
 	}
 	return false
 }
 
-// leaves reports whether a trigger stays at Cloudinary when the object releases it.
-func (s *subject) leaves(h *holding) bool {
+// retains reports whether a trigger stays at Cloudinary when the object releases it.
+func (s *subject) retains(h *heldRecord) bool {
 	return s.Deletion == RetainAll || s.Deletion == DeleteCreated && h.Origin == Adopted
 }
 
-func deletionOf(s *subject, h *holding) Step {
+func deletionOf(s *subject, h *heldRecord) Step {
 	return Step{
 		Action: Delete, Cause: CauseReleased, Object: s.Key, Secret: h.Secret,
-		ID: h.ID, EventType: h.EventType, URL: h.URL, Hash: hashOf(h.ID), Origin: h.Origin, Unlisted: h.unlisted,
+		ID: h.ID, EventType: h.EventType, URL: h.URL, Hash: hashOf(h.ID), Origin: h.Origin, Unlisted: h.absence == unlisted,
 	}
 }
 
-// refusesDelete reports whether Cloudinary has refused to delete a trigger.
-func (m *matcher) refusesDelete(s *subject, h *holding) bool {
+// deleteRefused reports whether Cloudinary has refused to delete a trigger.
+func (m *matcher) deleteRefused(s *subject, h *heldRecord) bool {
 	step := deletionOf(s, h)
 	r, found := m.in.Refusals[step.place()]
-	return found && r.of(step) && m.in.Now.Before(r.Until)
+	return found && r.appliesTo(step) && m.in.Now.Before(r.Until)
 }
 
-func (m *matcher) delete(s *subject, h *holding) {
+func (m *matcher) delete(s *subject, h *heldRecord) {
 	step := deletionOf(s, h)
 	if refusal, refused := m.refusal(step); refused {
 		s.find(DeletionRefused, h.EventType).Message = refusal.Message
@@ -292,7 +297,7 @@ func (m *matcher) delete(s *subject, h *holding) {
 	m.steps = append(m.steps, step)
 }
 
-// observe compares for objects that only want to be told.
+// observe compares for objects that only observe.
 func (m *matcher) observe() {
 	for _, s := range m.objects {
 		if s.Stance != Observes {
@@ -311,7 +316,7 @@ func (m *matcher) compareOne(s *subject, eventType string) Comparison {
 		f.Missing = append(f.Missing, eventType)
 		return Comparison{EventType: eventType}
 	}
-	r := read(Record{}, *o, s.URL, s.Settings, m.list)
+	r := compare(Record{}, *o, s.URL, s.Settings, m.list)
 	if len(r.differences) > 0 {
 		f := s.find(Drifted, eventType)
 		f.Fields = merged(f.Fields, fieldNames(r.differences))
@@ -319,7 +324,8 @@ func (m *matcher) compareOne(s *subject, eventType string) Comparison {
 	return Comparison{EventType: eventType, ID: o.ID, Differences: r.differences}
 }
 
-// observedFor is the trigger that an observing object would have: the one it recorded once, else the one at its place.
+// observedFor is the trigger of an observing object: the one in its records, else the one at its
+// place.
 func (m *matcher) observedFor(s *subject, eventType string) *Observed {
 	for _, h := range s.have {
 		if h.EventType == eventType && h.observed != nil {
@@ -333,7 +339,7 @@ func (m *matcher) observedFor(s *subject, eventType string) *Observed {
 	return nil
 }
 
-func (m *matcher) plan() Plan {
+func (m *matcher) result() Plan {
 	slices.SortStableFunc(m.steps, func(a, b Step) int {
 		return cmp.Or(cmp.Compare(a.Cause.urgency(), b.Cause.urgency()), cmp.Compare(a.Action, b.Action))
 	})

@@ -4,9 +4,10 @@ package plan
 
 import "slices"
 
-// A list is a hint that a trigger is gone, and no proof: a cache, a page or a fault may leave out any number of them. Were a list's word
-// enough, the operator would forget that a trigger is its own, and when the trigger comes back, leave it behind as somebody else's. So no list
-// makes it forget an id. What does is Cloudinary's answer to a call that names the id:
+// A list is a hint that a trigger is gone, and no proof: a cache, a page or a fault may leave out
+// any number of them. If a list were enough, the operator would forget a trigger of its own, and
+// leave it behind when it returns. So no list makes the operator forget an id. Only Cloudinary's
+// answer to a call that names the id does:
 //
 //	the list does not show it | and                              | then
 //	--------------------------+----------------------------------+-------------------------------------------------------------------
@@ -14,48 +15,49 @@ import "slices"
 //	wanted                    | -                                | send an update: it sets the trigger right, or says that there is none
 //	wanted                    | updates said maxUpdates times    | look at the next list; ask again repairMemory after the last time
 //	                          | that there is one                |
-//	wanted or released, and a | -                                | look at the next list: what is no webhook is never touched, and what
-//	trigger of another kind   |                                  | a call has created as one does not become another
+//	wanted or released, and a | -                                | look at the next list: the operator never touches another uri_type,
+//	trigger of another kind   |                                  | and a created webhook does not become one
 //	has its id                |                                  |
 //	released, to be deleted   | -                                | delete it, which may say that there is none
 //	released, to be deleted   | deleting it was refused          | let it go: nobody can say more than the list does
 //	released, to be kept      | -                                | let it go
-//	held or observed          | -                                | keep the record
+//	kept or observed          | -                                | keep the record
 //
-// Where an update says that there is none, a trigger is created in its place by the next plan.
+// If an update says that there is none, the next plan creates a trigger in its place.
 
-// unlistedHash stands for "not in the list, and yet there" where Repair.ReadHash is what was read.
+// unlistedHash in Repair.ReadHash means "exists, but not in the list".
 const unlistedHash = "unlisted"
 
-// vanished is a record with an id that the list does not show, although it is old enough to be there.
-func (m *matcher) vanished(s *subject, r Record) *holding {
-	other, isAlien := m.aliens[r.ID]
-	observes := s.Stance == Observes // what it has may be wanted by another object
+// unlistedRecord looks up a record whose id is not in the list, although the list is recent enough.
+func (m *matcher) unlistedRecord(s *subject, r Record) *heldRecord {
+	other, isNonWebhook := m.nonWebhooks[r.ID]
+	observes := s.Stance == Observes // another object may want its triggers
 	switch {
-	case s.Stance == Holds:
-		return &holding{Record: r, kept: true}
-	case isAlien:
-		return &holding{Record: r, pending: true, kept: observes, alien: &Alien{ID: other.ID, URIType: other.URIType}}
+	case s.Stance == Keeps:
+		return &heldRecord{Record: r, kept: true}
+	case isNonWebhook:
+		return &heldRecord{Record: r, absence: pending, kept: observes, nonWebhook: &NonWebhook{ID: other.ID, URIType: other.URIType}}
 	default:
-		return &holding{Record: r, unlisted: true, kept: observes}
+		return &heldRecord{Record: r, absence: unlisted, kept: observes}
 	}
 }
 
-// where is the place at which a record's trigger is, as far as is known.
-func (h *holding) where() Place {
+// currentPlace is the place of a record's trigger, as far as is known.
+func (h *heldRecord) currentPlace() Place {
 	if h.observed != nil {
 		return h.observed.place()
 	}
 	return h.place()
 }
 
-// ask plans the update that tells whether a trigger exists which the list does not show.
-func (m *matcher) ask(w *wish) {
-	h := w.holding
+// confirmUnlisted plans the update that shows whether an unlisted trigger exists.
+func (m *matcher) confirmUnlisted(w *wish) {
+	h := w.record
 	step := m.step(Update, CauseDrift, w)
 	step.ID, step.Origin, step.Unlisted = h.ID, h.Origin, true
 	if h.SentHash != "" && h.SentHash != step.Hash {
-		// Should we not live to see the outcome, no list may tell it: from now on nothing is known to have been sent.
+		// Should we not live to see the outcome, no list may tell it: from now on nothing is known
+		// to have been sent.
 		step.Cause, h.SentHash, h.ConfirmedHash = CauseSpec, "", ""
 	}
 	last := h.Repair
@@ -70,9 +72,10 @@ func (m *matcher) ask(w *wish) {
 	m.addStep(w, step)
 }
 
-// lose notes that there is no trigger any more where an update was sent to one that no list showed. What is left is the memory that
-// somebody deleted it, unless the spec has changed meanwhile: that one is not wanted any more either.
-func (in *Input) lose(s Step) {
+// recordGone records that a trigger is gone, after an update to one that no list showed. The record
+// remembers that somebody deleted it, unless the spec has changed meanwhile: then nobody wants that
+// trigger any more.
+func (in *Input) recordGone(s Step) {
 	o, i := in.record(s)
 	r := o.edit(i)
 	lost := Record{EventType: s.EventType, URL: s.URL, Secret: s.Secret, Origin: Created}
@@ -89,15 +92,16 @@ func (in *Input) lose(s Step) {
 	in.Observed = slices.DeleteFunc(slices.Clone(in.Observed), func(t Observed) bool { return t.ID == s.ID })
 }
 
-// found notes that a trigger exists which no list shows.
-func (in *Input) found(s Step) {
+// recordFound records that a trigger exists although no list shows it.
+func (in *Input) recordFound(s Step) {
 	in.Observed = append(slices.Clip(in.Observed), Observed{ID: s.ID, URIType: WebhookType, URL: s.URL, EventType: s.EventType, Written: true})
 }
 
-// Absent are the triggers that the objects have and the list does not show, although it is begun long enough after the last write to them,
-// sorted; held is how many such triggers the list should show. A call that was to create a trigger counts as one. Neither
-// a trigger that is known to exist in spite of the lists, nor a call that is overdue counts.
-func Absent(in Input) (absent []string, held int) {
+// Absent returns the triggers that the objects hold and that the list leaves out, sorted. The list
+// must have begun long enough after the last write to them. expected is how many such triggers the
+// list should show. A create without an answer counts as one. Two do not count: a trigger that is
+// known to exist in spite of the lists, and an overdue call.
+func Absent(in Input) (absent []string, expected int) {
 	ids, places := in.listed()
 	seen := map[string]bool{}
 	for _, o := range in.Objects {
@@ -110,31 +114,31 @@ func Absent(in Input) (absent []string, held int) {
 				continue
 			}
 			seen[name] = true
-			held++
+			expected++
 			if !shown {
 				absent = append(absent, name)
 			}
 		}
 	}
 	slices.Sort(absent)
-	return absent, held
+	return absent, expected
 }
 
 // listed are the ids and places that the list shows.
 func (in *Input) listed() (ids map[string]bool, places map[Place]bool) {
 	ids, places = map[string]bool{}, map[Place]bool{}
 	for _, o := range in.Observed {
-		if o.webhook() {
+		if o.isWebhook() {
 			ids[o.ID], places[o.place()] = true, true
 		}
 	}
 	return ids, places
 }
 
-// expected reports whether the list ought to show what a record stands for.
+// expected reports whether the list should show the trigger of a record.
 func (in *Input) expected(r Record) bool {
 	switch {
-	case r.unmade(), r.overdue(), r.Repair.ReadHash == unlistedHash && r.Repair.recent(in.Now):
+	case r.originOnly(), r.overdue(), r.Repair.ReadHash == unlistedHash && r.Repair.recent(in.Now):
 		return false
 	case r.ID == "":
 		return !in.ListedAt.Before(r.IntendedAt.Add(in.Settle))
@@ -143,10 +147,11 @@ func (in *Input) expected(r Record) bool {
 	}
 }
 
-// Doubtful reports whether nothing is to be concluded from a list yet: all of what is held, or most of it, is absent, and the list before, with what
-// was absent there, does not say the same. Nil: it was not in doubt, or there was none.
-func Doubtful(absent []string, held int, before []string) bool {
-	return 2*len(absent) > held && slices.ContainsFunc(absent, func(id string) bool {
+// Doubtful reports whether a list is in doubt: it leaves out most of the held triggers, and the
+// list before, with its own absent triggers, does not say the same. before is nil if that one was
+// not in doubt, or if there was none.
+func Doubtful(absent []string, expected int, before []string) bool {
+	return 2*len(absent) > expected && slices.ContainsFunc(absent, func(id string) bool {
 		_, same := slices.BinarySearch(before, id)
 		return !same
 	})

@@ -7,102 +7,106 @@ import (
 	"slices"
 )
 
-// moveAndCreate fulfills what wishes are left: by moving a trigger that the object has of the same type, else by a new
-// one. URLs that are not in use yet are admitted in the order of the objects that want them, as far as the limit allows; one to
-// which a trigger is fetched back is no exception.
+// moveAndCreate fulfills the wishes that are left: with a trigger of the same type that the object
+// has elsewhere, else with a new one. New URLs are admitted in the order of the objects that want
+// them, up to the limit. That includes a URL to which a trigger is fetched back.
 func (m *matcher) moveAndCreate() {
 	m.awaitPending()
-	m.turnedAway()
+	m.refuseWithoutRoom()
 	uses := m.urlUses()
 	for _, url := range m.arrivalURLs() {
 		var moves []*wish
 		group := m.arrivalsAt(url)
 		for _, w := range group {
-			if w.holding == nil {
-				w.holding = m.movable(w)
+			if w.record == nil {
+				w.record = m.movable(w)
 			}
-			if w.holding != nil {
+			if w.record != nil {
 				moves = append(moves, w)
 			}
 		}
 		if m.admit(uses, url, moves, len(group)) {
-			m.book(group)
+			m.assignArrivals(group)
 		} else {
 			for _, w := range group {
-				m.turnAway(w, "")
+				m.refuseForLimit(w, "")
 			}
 		}
 	}
 }
 
-// turnedAway are the arrivals for which Cloudinary has said that there is no room, and still has none. They are not booked: the URLs that
-// they would leave stay in use, and may be used by others.
-func (m *matcher) turnedAway() {
+// refuseWithoutRoom refuses the arrivals for which Cloudinary still has no room. They count at no
+// URL: the URLs that they would leave stay in use, and other objects may use them.
+func (m *matcher) refuseWithoutRoom() {
 	for _, w := range m.wishes {
 		if !w.arrives() {
 			continue
 		}
 		hash := SentHash(w.subject.URL, w.subject.Settings)
-		if r, found := m.in.Refusals[w.place]; found && r.Limit && r.Hash == hash && m.remembered(r) {
-			m.turnAway(w, r.Message)
+		if r, found := m.in.Refusals[w.place]; found && r.Limit && r.Hash == hash && m.stillRefused(r) {
+			m.refuseForLimit(w, r.Message)
 		}
 	}
 }
 
-func (m *matcher) book(group []*wish) {
+func (m *matcher) assignArrivals(group []*wish) {
 	for _, w := range group {
-		w.create = w.holding == nil
-		if w.holding != nil {
-			w.holding.taken, m.used[w.holding.ID] = true, true
+		w.create = w.record == nil
+		if w.record != nil {
+			w.record.use, m.used[w.record.ID] = assigned, true
 		}
 	}
 }
 
-// turnAway refuses a wish for the limit of URLs; message is Cloudinary's word, if that was asked.
-func (m *matcher) turnAway(w *wish, message string) {
-	if w.holding != nil {
-		m.used[w.holding.ID] = false
-		w.holding.taken, w.holding = false, nil
+// refuseForLimit refuses a wish because of the URL limit. message is Cloudinary's, if the operator
+// has asked.
+func (m *matcher) refuseForLimit(w *wish, message string) {
+	if w.record != nil {
+		m.used[w.record.ID] = false
+		w.record.use, w.record = unused, nil
 	}
 	w.refuse(URLLimitReached).Message = message
 }
 
-// arrives reports whether the wish brings a trigger to a URL: one that is new, or is elsewhere now.
+// arrives reports whether the wish brings a trigger to a URL: a new one, or one that is elsewhere
+// now.
 func (w *wish) arrives() bool {
-	if h := w.holding; h != nil {
-		return h.where() != w.place
+	if h := w.record; h != nil {
+		return h.currentPlace() != w.place
 	}
 	return !w.closed
 }
 
-// awaitPending leaves wishes open whose object has a trigger of that type of which it is not known whether it exists: once it
-// is, it can be moved.
+// awaitPending leaves wishes open if the object has a trigger of that type whose existence is not
+// known yet. Once it exists, it can be moved.
 func (m *matcher) awaitPending() {
 	for _, w := range m.wishes {
-		if w.open() && slices.ContainsFunc(w.subject.have, func(h *holding) bool {
-			return h.pending && h.EventType == w.place.EventType && !h.taken && !h.handed
+		if w.open() && slices.ContainsFunc(w.subject.have, func(h *heldRecord) bool {
+			return h.absence == pending && h.EventType == w.place.EventType && h.use == unused
 		}) {
 			w.waits()
 		}
 	}
 }
 
-// movable is a trigger of that type which the object has at another URL, and which nothing else needs. One that the list shows comes first.
-func (m *matcher) movable(w *wish) *holding {
-	var unlisted *holding
+// movable is a trigger of that type that the object has at another URL and that no wish uses. A
+// listed one comes first.
+func (m *matcher) movable(w *wish) *heldRecord {
+	var fallback *heldRecord
 	for _, h := range w.subject.have {
 		switch {
 		case h.EventType != w.place.EventType || h.kept || !m.free(h):
 		case h.observed != nil:
 			return h
-		case h.unlisted && unlisted == nil:
-			unlisted = h
+		case h.absence == unlisted && fallback == nil:
+			fallback = h
 		}
 	}
-	return unlisted
+	return fallback
 }
 
-// arrivalURLs are those at which triggers arrive, in the order of the oldest object that wants each.
+// arrivalURLs are the URLs where triggers arrive, in the order of the oldest object that wants
+// each.
 func (m *matcher) arrivalURLs() []string {
 	var urls []string
 	for _, w := range m.wishes {
@@ -123,7 +127,7 @@ func (m *matcher) arrivalsAt(url string) []*wish {
 	return group
 }
 
-// urlUses counts the triggers at each URL, those that are perhaps there, and the calls under way.
+// urlUses counts at each URL the triggers, those that may be there, and the calls under way.
 func (m *matcher) urlUses() map[string]int {
 	uses := map[string]int{}
 	for place, triggers := range m.byPlace {
@@ -131,7 +135,7 @@ func (m *matcher) urlUses() map[string]int {
 	}
 	for _, s := range m.objects {
 		for _, h := range s.have {
-			if h.pending || h.unlisted {
+			if h.absence != ignored {
 				uses[h.place().URL]++
 			}
 		}
@@ -139,12 +143,13 @@ func (m *matcher) urlUses() map[string]int {
 	return uses
 }
 
-// admit books the arrival of triggers at a URL, some of them by a move from another, unless that takes the environment beyond its
-// limit. A change that leaves the number of URLs as it is, or lowers it, is always admitted.
+// admit counts the arrival of triggers at a URL, some of them moved from another, unless the
+// environment would exceed its limit. It always admits a change that does not raise the number of
+// URLs.
 func (m *matcher) admit(uses map[string]int, url string, moves []*wish, arrivals int) bool {
 	after := maps.Clone(uses)
 	for _, w := range moves {
-		old := w.holding.where().URL
+		old := w.record.currentPlace().URL
 		if after[old]--; after[old] <= 0 {
 			delete(after, old)
 		}
@@ -162,7 +167,7 @@ func (m *matcher) admit(uses map[string]int, url string, moves []*wish, arrivals
 func urlsOf(observed []Observed) []string {
 	urls := map[string]bool{}
 	for _, o := range observed {
-		if o.webhook() {
+		if o.isWebhook() {
 			urls[CanonicalURL(o.URL)] = true
 		}
 	}

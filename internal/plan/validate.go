@@ -17,28 +17,29 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/jsonlogic"
 )
 
-// What a message repeats of the user's input, in bytes.
+// The number of bytes of the user's input that a message repeats.
 const (
 	maxQuoted = 64
 	maxPath   = 256
 )
 
-// CheckFilter says what is wrong with a filter, naming the place within it. Whatever passes is one JSONLogic rule whose
-// operators are known. Nothing, null and {} pass: they stand for no filter.
+// CheckFilter returns what is wrong with a filter, and names the place within it. A filter without
+// an error is one JSONLogic rule with known operators. Nothing, null and {} have no error: they
+// mean no filter.
 func CheckFilter(raw []byte) error {
 	filter, err := checkedObject(fieldFilter, raw)
 	if err != nil || len(filter) == 0 {
 		return err
 	}
 	if len(filter) > 1 {
-		return fmt.Errorf(`%s: must have exactly one member, the operator, and has %d (%s); join conditions with {"and": [...]} or {"or": [...]}`,
+		return fmt.Errorf(`%s: must have exactly one member, the operator, but has %d (%s); join conditions with {"and": [...]} or {"or": [...]}`,
 			fieldFilter, len(filter), cut(strings.Join(slices.Sorted(maps.Keys(filter)), ", ")))
 	}
 	return checkRule(path{fieldFilter}, filter, false)
 }
 
-// CheckTemplate says what is wrong with a payload template, naming the place within it. Nothing, null and {} pass: they
-// stand for no template.
+// CheckTemplate returns what is wrong with a payload template, and names the place within it.
+// Nothing, null and {} have no error: they mean no template.
 func CheckTemplate(raw []byte) error {
 	template, err := checkedObject(fieldPayloadTemplate, raw)
 	if err != nil {
@@ -47,7 +48,7 @@ func CheckTemplate(raw []byte) error {
 	return checkTexts(path{fieldPayloadTemplate}, template)
 }
 
-// path leads to a value inside a JSON value. Its length is the level of nesting at which the value stands.
+// path leads to a value inside a JSON value. Its length is the value's level of nesting.
 type path []string
 
 func (p path) element(i int) path { return append(p, fmt.Sprintf("[%d]", i)) }
@@ -59,7 +60,8 @@ func (p path) member(key string) path {
 	return append(p, fmt.Sprintf("[%q]", cut(key)))
 }
 
-// errorf says what is wrong at the path. The last steps of a long path are what a person can search for.
+// errorf makes an error that names the path. Of a long path it has the last steps, which a person
+// can search for.
 func (p path) errorf(format string, args ...any) error {
 	text := strings.Join(p, "")
 	if len(text) > maxPath {
@@ -74,7 +76,7 @@ func isName(key string) bool {
 	})
 }
 
-// cut shortens what a message repeats of the input.
+// cut shortens a part of the input for a message.
 func cut(text string) string {
 	if len(text) <= maxQuoted {
 		return text
@@ -82,7 +84,8 @@ func cut(text string) string {
 	return strings.ToValidUTF8(text[:maxQuoted], "") + "..."
 }
 
-// checkedObject decodes a JSON object that is within the bounds of filters and templates. Nothing of one beyond them is decoded.
+// checkedObject decodes a JSON object within the bounds of filters and templates. Beyond the bounds
+// it decodes nothing.
 func checkedObject(field string, raw []byte) (map[string]any, error) {
 	if err := whyAbridged(raw); err != nil {
 		return nil, fmt.Errorf("%s: %w", field, err)
@@ -100,7 +103,8 @@ func checkedObject(field string, raw []byte) (map[string]any, error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return map[string]any{}, nil
 	}
-	// Not the canonical text, in which a string that holds an object has become that object.
+	// This is not the canonical text, in which a string with an object in it has become that
+	// object.
 	value, err := decode(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", field, err)
@@ -121,17 +125,17 @@ func exceeding(raw []byte, err error) error {
 	case !errors.Is(err, bound.ErrTooLong):
 		return err
 	case len(raw) > bound.MaxRawBytes:
-		return fmt.Errorf("has %d bytes, and may have %d at most as compact JSON", len(raw), bound.MaxBytes)
+		return fmt.Errorf("has %d bytes, but the maximum is %d as compact JSON", len(raw), bound.MaxBytes)
 	default:
 		return tooLong(bound.Size(raw))
 	}
 }
 
 func tooLong(size int) error {
-	return fmt.Errorf("has %d bytes as compact JSON, and may have %d at most", size, bound.MaxBytes)
+	return fmt.Errorf("has %d bytes as compact JSON, but the maximum is %d", size, bound.MaxBytes)
 }
 
-// checkRule walks through a rule. What is literal may be anything.
+// checkRule checks a rule recursively. A literal may be anything.
 func checkRule(at path, value any, literal bool) error {
 	switch v := value.(type) {
 	case []any:
@@ -146,8 +150,8 @@ func checkRule(at path, value any, literal bool) error {
 	return nil
 }
 
-// checkOperation checks an object in a rule. Only one with a single member is an operation; JSONLogic takes any other for a
-// literal value, and evaluates nothing in it.
+// checkOperation checks an object in a rule. Only an object with a single member is an operation.
+// JSONLogic takes any other object as a literal value, and evaluates nothing in it.
 func checkOperation(at path, object map[string]any, literal bool) error {
 	literal = literal || len(object) != 1
 	for _, key := range slices.Sorted(maps.Keys(object)) {
@@ -161,7 +165,8 @@ func checkOperation(at path, object map[string]any, literal bool) error {
 	return nil
 }
 
-// checkTexts parses every text in a template, in an order that makes the message the same each time.
+// checkTexts parses every text in a template, in sorted order, so that the message is the same each
+// time.
 func checkTexts(at path, value any) error {
 	switch v := value.(type) {
 	case string:
@@ -185,13 +190,13 @@ func checkTexts(at path, value any) error {
 }
 
 func parseMustache(text string) (err error) {
-	// The parser indexes past the end where a set-delimiter tag is cut short.
+	// The parser indexes past the end if a set-delimiter tag is cut short.
 	defer func() {
 		if recover() != nil {
 			err = errors.New("it has a malformed tag")
 		}
 	}()
-	// A provider of its own, and an empty one: without it the library reads partials from files.
+	// With an empty provider the library reads no partials from files.
 	_, err = mustache.ParseStringPartials(text, &mustache.StaticProvider{})
 	return err
 }

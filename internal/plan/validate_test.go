@@ -59,7 +59,7 @@ func TestCheckFilter(t *testing.T) {
 		"a number":                       {`1`, "filter: must be a JSON object", ""},
 		"half a value":                   {`{"==":`, "filter: not exactly one JSON value", ""},
 		"two values":                     {`{} {}`, "filter: not exactly one JSON value", ""},
-		"two operators":                  {`{"==":[1,1],"!=":[1,2]}`, "filter: must have exactly one member, the operator, and has 2 (!=, ==)", "JSONLogic would take it for a literal, which is always true"},
+		"two operators":                  {`{"==":[1,1],"!=":[1,2]}`, "filter: must have exactly one member, the operator, but has 2 (!=, ==)", "JSONLogic would take it for a literal, which is always true"},
 		"an unknown operator at the top": {`{"regex":[1]}`, `filter: "regex" is not a JSONLogic operator; those are ==`, ""},
 		"an unknown operator below":      {`{"and":[true,{"regex":[1]}]}`, `filter.and[1]: "regex" is not a JSONLogic operator`, "JSONLogic throws when it gets there"},
 		"an unknown operator far below":  {`{"and":[{"==":[{"Var":"x"},1]}]}`, `filter.and[0]["=="][0]: "Var" is not`, "case matters"},
@@ -70,9 +70,9 @@ func TestCheckFilter(t *testing.T) {
 		"33 levels in a literal":         {`{"!":{"a":1,"b":` + nested(`[`, `1`, `]`, 31) + `}}`, "nested more than 32 levels", "depth counts everywhere"},
 		"deeper than the decoder goes":   {nested(`[`, `1`, `]`, 60000), "filter: is nested more than 32 levels deep", "no stack overflow"},
 		"16384 bytes":                    {`{"!": "` + strings.Repeat("x", 16384-8) + `" }`, "", "measured as compact JSON"},
-		"16385 bytes":                    {`{"!":"` + strings.Repeat("x", 16384-7) + `"}`, "filter: has 16385 bytes as compact JSON, and may have 16384 at most", ""},
+		"16385 bytes":                    {`{"!":"` + strings.Repeat("x", 16384-7) + `"}`, "filter: has 16385 bytes as compact JSON, but the maximum is 16384", ""},
 		"16384 bytes, all escaped":       {`{"!":"` + strings.Repeat(`\u0078`, 16384-8) + `"}`, "", "measured as compact JSON"},
-		"a megabyte":                     {`{"!":[` + strings.Repeat("1.5,", 1<<18) + `1]}`, "filter: has 1048585 bytes, and may have 16384 at most as compact JSON", ""},
+		"a megabyte":                     {`{"!":[` + strings.Repeat("1.5,", 1<<18) + `1]}`, "filter: has 1048585 bytes, but the maximum is 16384 as compact JSON", ""},
 	})
 }
 
@@ -118,7 +118,7 @@ func TestCheckTemplate(t *testing.T) {
 		"a partial":                 {`{"a":"{{> /etc/passwd}}"}`, "", "parsed and rendered empty, never read"},
 		"a broken key":              {`{"{{a":"b"}`, "", "keys are not templates"},
 		"16384 bytes":               {`{"a": "` + strings.Repeat("<", 16384-8) + `"}`, "", "< is one byte: nothing is escaped for HTML"},
-		"16385 bytes":               {`{"a":"` + strings.Repeat("x", 16384-7) + `"}`, "payloadTemplate: has 16385 bytes as compact JSON, and may have 16384 at most", ""},
+		"16385 bytes":               {`{"a":"` + strings.Repeat("x", 16384-7) + `"}`, "payloadTemplate: has 16385 bytes as compact JSON, but the maximum is 16384", ""},
 		"a text":                    {`"{\"a\":\"b\"}"`, "payloadTemplate: must be a JSON object", "the API has no string form"},
 		"an open tag":               {`{"a":{"b":["x","{{asset.public_id"]}}`, "payloadTemplate.a.b[1]: is not a Mustache template: line 1: unmatched open tag", "the message has the path and the parser's word"},
 		"an empty tag":              {`{"a-b":"{{}}"}`, "payloadTemplate.a-b: is not a Mustache template: line 1: empty tag", ""},

@@ -17,9 +17,9 @@ import (
 	"strings"
 )
 
-// CanonicalURL gives the form of a URL in which two that mean the same are equal: scheme and host in lower case, no
-// default port, at least a slash as path, percent-encodings in upper case (RFC 3986, 6.2.2 and 6.2.3). What is no URL
-// is returned as it is.
+// CanonicalURL returns the form in which equal URLs have equal text: scheme and host in lower case,
+// no default port, at least a slash as path, percent-encodings in upper case (RFC 3986, 6.2.2 and
+// 6.2.3). It returns a text that is not a URL unchanged.
 func CanonicalURL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Hostname() == "" {
@@ -63,12 +63,13 @@ func upperEscapes(s string) string {
 	return string(b)
 }
 
-// errNotJSON is returned for what is not exactly one JSON value.
+// errNotJSON is returned for a text that is not exactly one JSON value.
 var errNotJSON = errors.New("not exactly one JSON value")
 
-// CanonicalJSON gives the form of a JSON value in which two equal values have equal text: compact, members sorted,
-// numbers in their shortest form. Nothing, null, "" and {} give "", which stands for "not set". A string that holds a
-// JSON object gives that object, since Cloudinary takes templates in both forms.
+// CanonicalJSON returns the form in which equal JSON values have equal text: compact, members
+// sorted, numbers in their shortest form. Nothing, null, "" and {} give "", which means "not set".
+// A string with a JSON object in it gives that object, because Cloudinary accepts templates in both
+// forms.
 func CanonicalJSON(raw []byte) (string, error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return "", nil
@@ -114,7 +115,7 @@ func decode(raw []byte) (any, error) {
 	return value, nil
 }
 
-// encode writes compact JSON with sorted members, and leaves <, > and & as they are.
+// encode writes compact JSON with sorted members, and does not escape <, > and &.
 func encode(value any) (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -142,10 +143,11 @@ func canonicalNumbers(value any) any {
 }
 
 const (
-	// maxExactInteger bounds the numbers that are written out as integers; larger ones are written with an exponent, so that
-	// 1e999999999 does not become a gigabyte of zeros.
+	// maxExactInteger bounds the numbers that are written as integers. Larger ones get an exponent,
+	// so that 1e999999999 does not become a gigabyte of zeros.
 	maxExactInteger = 1e21
-	// maxExactDigits bounds the texts that are calculated with exactly: a fraction of a million digits would take minutes.
+	// maxExactDigits bounds the texts with exact arithmetic: a fraction of a million digits would
+	// take minutes.
 	maxExactDigits = 64
 )
 
@@ -154,7 +156,8 @@ func canonicalNumber(n json.Number) json.Number {
 	if err != nil {
 		return n
 	}
-	if f == 0 { // -0 too, and what is too small to tell from it: as a fraction it could have a million digits
+	// -0 and tiny numbers too: as a fraction, those could have a million digits
+	if f == 0 {
 		return "0"
 	}
 	if math.Abs(f) < maxExactInteger && len(n) <= maxExactDigits {
@@ -169,7 +172,8 @@ func canonicalNumber(n json.Number) json.Number {
 	return json.Number(text)
 }
 
-// equalFilters compares two filters as JSONLogic does: {"var": "x"} and {"var": ["x"]} are the same rule.
+// equalFilters compares two filters as JSONLogic does: {"var": "x"} and {"var": ["x"]} are the same
+// rule.
 func equalFilters(a, b string) bool {
 	return a == b || withArrayOperands(a) == withArrayOperands(b)
 }
@@ -204,8 +208,9 @@ func wrapOperands(value any) any {
 	return value
 }
 
-// hashOf gives a short hash of texts; texts of other lengths never run into each other. 16 bytes are enough: it is compared with
-// the few hashes of one trigger, none of which an attacker gains by forging.
+// hashOf returns a short hash of texts. The lengths are part of it, so that texts do not run into
+// each other. 16 bytes are enough: the hash is compared with the few hashes of one trigger, and an
+// attacker gains nothing from forging one.
 func hashOf(texts ...string) string {
 	h := sha256.New()
 	for _, t := range texts {

@@ -85,7 +85,8 @@ func (w *world) origins() map[string]string {
 	return origins
 }
 
-// What is ours stays ours, and what was adopted stays adopted, whatever lists say; and no wrong list costs many calls.
+// What is ours stays ours, and what was adopted stays adopted, whatever lists say; and no wrong
+// list costs many calls.
 func TestNoWrongListMakesUsForgetWhatIsOurs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSwitches(t)
@@ -105,7 +106,8 @@ func TestNoWrongListMakesUsForgetWhatIsOurs(t *testing.T) {
 		before, there, calls := w.origins(), len(w.env.triggers), w.calls
 		creates := w.creates
 
-		w.goWrong("without settings", "an old one") // what reads back otherwise for long is replaced, once
+		// What reads back otherwise for long is replaced, once
+		w.goWrong("without settings", "an old one")
 		rounds := rapid.IntRange(1, 20).Draw(t, "rounds")
 		for range rounds {
 			w.wait(rapid.SampledFrom([]time.Duration{time.Second, 20 * time.Second, time.Minute, 2 * time.Hour}).Draw(t, "wait"))
@@ -172,7 +174,7 @@ func TestWhatLostCallsMadeIsFoundWhateverListsHid(t *testing.T) {
 		s := drawSwitches(t)
 		s.Limit = 30
 		w := newWorld(t, s)
-		w.stances = []Stance{Wants, Observes, Holds}
+		w.stances = []Stance{Wants, Observes, Keeps}
 		w.addObject()
 		w.addObject()
 		w.goWrong()

@@ -38,13 +38,14 @@ const (
 
 func newAdminClient(base string, done func()) *adminClient {
 	return &adminClient{base: strings.TrimRight(base, "/"), http: &http.Client{
-		Timeout:       adminTimeout,
-		Transport:     &http.Transport{Proxy: nil}, // to this machine's loopback, or to what was named
+		Timeout: adminTimeout,
+		// To this machine's loopback, or to what was named
+		Transport:     &http.Transport{Proxy: nil},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, close: done}
 }
 
-// deadLetter is a notification that one target did not take.
+// deadLetter is a notification that one target did not accept.
 type deadLetter struct {
 	ID         string       `json:"id"`
 	Target     string       `json:"target"`
@@ -57,7 +58,7 @@ type deadLetter struct {
 	Size       int64        `json:"size"`
 }
 
-// storedNotification is one with all that the receiver has of it.
+// storedNotification is a notification with everything that the receiver has of it.
 type storedNotification struct {
 	ID         string              `json:"id"`
 	Namespace  string              `json:"namespace"`
@@ -75,7 +76,7 @@ type targetState struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// deadLetterFilter says which dead letters are meant; empty fields mean all.
+// deadLetterFilter selects dead letters. An empty field selects all.
 type deadLetterFilter struct {
 	Namespace string   `json:"namespace"`
 	Endpoint  string   `json:"endpoint"`
@@ -83,7 +84,7 @@ type deadLetterFilter struct {
 	IDs       []string `json:"ids,omitempty"`
 }
 
-// list returns at most limit dead letters, and whether there are more.
+// list returns at most limit dead letters, and reports whether there are more.
 func (a *adminClient) list(ctx context.Context, f deadLetterFilter, limit int) ([]deadLetter, bool, error) {
 	items, next := []deadLetter{}, ""
 	for {
@@ -119,7 +120,8 @@ func (a *adminClient) show(ctx context.Context, id string) (storedNotification, 
 	return n, err
 }
 
-// act redrives or discards, and returns how many, and what the receiver has to say of the others.
+// act redrives or discards. It returns the number of dead letters, and the receiver's message about
+// the others.
 func (a *adminClient) act(ctx context.Context, action string, f deadLetterFilter) (n int, message string, err error) {
 	var done struct {
 		Count   int    `json:"count"`
@@ -164,7 +166,7 @@ func (a *adminClient) call(ctx context.Context, method, path string, send, into 
 	return nil
 }
 
-// refusal is the receiver's word where it has one.
+// refusal is the error for an answer, with the receiver's message if there is one.
 func refusal(status int, raw []byte) error {
 	var said struct {
 		Error string `json:"error"`
@@ -175,7 +177,7 @@ func refusal(status int, raw []byte) error {
 	return fmt.Errorf("the receiver's admin listener answers %d", status)
 }
 
-// unreachableError means that the listener could not be spoken to.
+// unreachableError means that the plugin cannot reach the listener.
 type unreachableError struct{ cause error }
 
 // Error says what can be done.

@@ -31,11 +31,11 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// What becomes of an object that is there when somebody applies a manifest over it depends on who does: kubectl merges field by field, and
-// leaves what others have added; server-side apply goes by who owns what. The code that decides is Kubernetes' own, run here, so that a
-// plan takes no right to write.
+// The result of applying a manifest to an existing object depends on the tool. kubectl merges field
+// by field, and leaves the fields of others. Server-side apply goes by the owners of the fields.
+// The code is Kubernetes' own and runs here, so that a plan needs no right to write.
 
-// The appliers that have a name of their own.
+// The appliers with a name of their own.
 const (
 	applierKubectl    = "kubectl"
 	applierServerSide = "kubectl-server-side"
@@ -43,7 +43,7 @@ const (
 	applierFlux       = "flux"
 )
 
-// applierOptions name who will apply the manifests.
+// applierOptions select the tool that will apply the manifests.
 type applierOptions struct {
 	name           string
 	fieldManager   string
@@ -55,14 +55,14 @@ func addApplier(cmd *cobra.Command, o *applierOptions) {
 	f.StringVar(&o.name, "applier", applierKubectl, "Who will apply the manifests: kubectl (also for Argo CD without the sync option "+
 		"ServerSideApply=true), kubectl-server-side, argocd (with that option) or flux.")
 	f.StringVar(&o.fieldManager, "field-manager", "",
-		"The name by which the applier owns fields under server-side apply, where it is not its usual one.")
+		"The field manager of the applier for server-side apply. Default: its usual name.")
 	f.BoolVar(&o.forceConflicts, "force-conflicts", false,
-		"Have kubectl-server-side take over what others own. Argo CD and Flux always do.")
+		"Let kubectl-server-side take over the fields of other owners. Argo CD and Flux always do.")
 	// Fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("applier", cobra.FixedCompletions(appliers(), cobra.ShellCompDirectiveNoFileComp))
 }
 
-// applier knows what an applier makes of an object.
+// applier predicts the result of applying a manifest with a tool.
 type applier struct {
 	name       string
 	serverSide bool
@@ -99,7 +99,7 @@ func appliers() []string {
 	return []string{applierKubectl, applierServerSide, applierArgoCD, applierFlux}
 }
 
-// spoken is how the applier is called in a sentence.
+// spoken is the name of the applier in a sentence.
 func (a applier) spoken() string {
 	switch a.name {
 	case applierServerSide:
@@ -113,8 +113,9 @@ func (a applier) spoken() string {
 	}
 }
 
-// apply returns what becomes of a live object. It changes neither argument. An error that is a conflict, by
-// apierrors.IsConflict, means that the applier is refused, and that the object stays as it is.
+// apply returns the result for a live object. It changes neither argument. An error for which
+// apierrors.IsConflict is true means that the API server would refuse the applier, and that the
+// object stays as it is.
 func (a applier) apply(live, manifest *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if a.serverSide {
 		return a.applyServerSide(live.DeepCopy(), manifest.DeepCopy())
@@ -122,8 +123,9 @@ func (a applier) apply(live, manifest *unstructured.Unstructured) (*unstructured
 	return applyClientSide(live, manifest)
 }
 
-// applyClientSide merges as kubectl apply does: what the manifest has is set, what the one applied before had besides is removed, and all
-// else stays. What is null in the manifest is removed too.
+// applyClientSide merges as kubectl apply does. It sets the fields of the manifest, removes the
+// other fields of the manifest that was applied before, and leaves the rest. It also removes null
+// fields.
 func applyClientSide(live, manifest *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	modified, err := json.Marshal(manifest.Object)
 	if err != nil {
@@ -149,8 +151,9 @@ func applyClientSide(live, manifest *unstructured.Unstructured) (*unstructured.U
 	return result, nil
 }
 
-// applyServerSide does what the API server does. What kubectl apply owned is then handed to the applier, which applies once more, so
-// that what is no longer in the manifest goes: kubectl does so, and Argo CD with kubectl's code.
+// applyServerSide does what the API server does. Then the fields that kubectl apply owned are
+// handed to the applier, which applies once more, so that fields that left the manifest go. kubectl
+// does so, and Argo CD with kubectl's code.
 func (a applier) applyServerSide(live, manifest *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	api, err := newFieldManager(manifest.GroupVersionKind())
 	if err != nil {
@@ -178,7 +181,7 @@ func (a applier) applyServerSide(live, manifest *unstructured.Unstructured) (*un
 	return asUnstructured(applied)
 }
 
-// lastAppliedPath is the annotation by which kubectl apply is known.
+// lastAppliedPath is the annotation of kubectl apply.
 func lastAppliedPath() *fieldpath.Set {
 	return fieldpath.NewSet(fieldpath.MakePathOrDie("metadata", "annotations", corev1.LastAppliedConfigAnnotation))
 }
@@ -205,7 +208,7 @@ func newFieldManager(kind schema.GroupVersionKind) (*managedfields.FieldManager,
 	return manager, nil
 }
 
-// oneVersion converts between the versions of a kind that has one, which are the same, and fills in no defaults, which specs have none of.
+// oneVersion is the converter and defaulter of a kind with one version: it changes nothing.
 type oneVersion struct{}
 
 func (oneVersion) Convert(_, _, _ any) error { return errors.New("there is one version") }
@@ -226,8 +229,8 @@ func (oneVersion) New(kind schema.GroupVersionKind) (runtime.Object, error) {
 	return o, nil
 }
 
-// become makes of a live object, or of one that has no more than its metadata since it is new, what it will be. It reports whether that
-// changes the spec, and then the generation is the next one.
+// become turns a live object, or a new one with metadata only, into its future state. It reports
+// whether the spec changes. In that case the generation increases.
 func become[T any, P interface {
 	*T
 	client.Object
@@ -260,7 +263,8 @@ func become[T any, P interface {
 	if err := json.Unmarshal(raw, &next); err != nil {
 		return false, fmt.Errorf("decode %s %s: %w", kind, resolve.KeyOf(want), err)
 	}
-	created := live.GetCreationTimestamp() // which JSON has in whole seconds: what is new would be as old as what is there
+	// Which JSON has in whole seconds: what is new would be as old as what is there
+	created := live.GetCreationTimestamp()
 	*live = next
 	live.SetCreationTimestamp(created)
 	live.SetGeneration(live.GetGeneration() + 1)
@@ -269,7 +273,8 @@ func become[T any, P interface {
 
 func unstructuredOf(kind string, typed client.Object) (*unstructured.Unstructured, error) {
 	typed, _ = typed.DeepCopyObject().(client.Object)
-	typed.GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind)) // which elements of a list are without
+	// Which elements of a list are without
+	typed.GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
 	raw, err := json.Marshal(typed)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s %s: %w", kind, resolve.KeyOf(typed), err)
@@ -281,24 +286,26 @@ func unstructuredOf(kind string, typed client.Object) (*unstructured.Unstructure
 	return o, nil
 }
 
-// refuseApply says that an object stays as it is, since somebody else owns what the manifest sets.
+// refuseApply warns that an object stays as it is, because somebody else owns fields of the
+// manifest.
 func (s *scene) refuseApply(kind string, manifest *unstructured.Unstructured, conflict error) {
-	s.warn("%s is refused for %s %s, which is planned as it is: %v; to take over what others own, apply and plan with --force-conflicts",
+	s.warn("%s would be refused for %s %s, so the plan uses the object as it is: %v. To take over the fields of other owners, apply and plan with --force-conflicts",
 		s.applier.spoken(), kind, resolve.KeyOf(manifest), conflict)
-	s.miss("the manifest of %s %s, which may not be applied over what others own", kind, resolve.KeyOf(manifest))
+	s.miss("the manifest of %s %s, which has fields of other owners", kind, resolve.KeyOf(manifest))
 }
 
-// warnOfRemains says what stays in an object that the manifest does not have, since the applier leaves what others have added.
+// warnOfRemains warns of fields that are not in the manifest and stay in the object, because the
+// applier leaves the fields of others.
 func (s *scene) warnOfRemains(kind string, manifest, result *unstructured.Unstructured) {
 	want, _, _ := unstructured.NestedMap(manifest.Object, "spec")
 	got, _, _ := unstructured.NestedMap(result.Object, "spec")
 	if remains := remainsIn("spec", want, got); len(remains) > 0 {
-		s.warn("%s leaves in %s %s what neither the manifest has nor the one that it applied before: %s",
+		s.warn("%s keeps fields in %s %s that neither the manifest nor the last applied one has: %s",
 			s.applier.spoken(), kind, resolve.KeyOf(manifest), strings.Join(remains, ", "))
 	}
 }
 
-// remainsIn are the members of an object that another one does not have. Lists are set whole.
+// remainsIn are the members of an object that another one lacks. Lists are compared whole.
 func remainsIn(path string, want, got map[string]any) []string {
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(got)) {

@@ -50,7 +50,8 @@ var histories = map[string][]hand{
 // hand is one that writes a spec; without a name of one it is that of the case.
 type hand struct{ by, spec string }
 
-// What a plan takes an object to become is what it becomes when the applier comes: kubectl itself, or what its field manager applies.
+// What a plan takes an object to become is what it becomes when the applier comes: kubectl itself,
+// or what its field manager applies.
 func TestAnApplierIsForeseen(t *testing.T) {
 	for _, name := range appliers() {
 		for history, hands := range histories {
@@ -70,7 +71,8 @@ func TestAnApplierIsForeseen(t *testing.T) {
 	}
 }
 
-// A null is dropped by one applier and kept by others, in an object that is new and in one that is there.
+// A null is dropped by one applier and kept by others, in an object that is new and in one that is
+// there.
 func TestANullIsForeseen(t *testing.T) {
 	for _, name := range appliers() {
 		for _, there := range []bool{false, true} {
@@ -178,7 +180,8 @@ func (f *foreseer) get(i int) *unstructured.Unstructured {
 	return o
 }
 
-// write has a hand write objects. The error is that of any of them; the others are written all the same.
+// write has a hand write objects. The error is that of any of them; the others are written all the
+// same.
 func (f *foreseer) write(by string, objects []*unstructured.Unstructured) (string, error) {
 	f.Helper()
 	switch by {
@@ -240,12 +243,12 @@ func TestPlanGoesByTheApplier(t *testing.T) {
 		warning string
 		unknown []string
 	}{
-		"":                  {nothing, "kubectl apply leaves in " + name + " what neither the manifest has nor the one that it applied before: spec.additive", nil},
+		"":                  {nothing, "kubectl apply keeps fields in " + name + " that neither the manifest nor the last applied one has: spec.additive", nil},
 		"--applier=argocd":  {whole, "", nil},
 		"--applier=flux":    {whole, "", nil},
 		"--applier=kubectl": {nothing, "spec.additive", nil},
-		"--applier=kubectl-server-side": {nothing, `kubectl apply --server-side is refused for ` + name, []string{
-			"the manifest of " + name + ", which may not be applied over what others own",
+		"--applier=kubectl-server-side": {nothing, `kubectl apply --server-side would be refused for ` + name, []string{
+			"the manifest of " + name + ", which has fields of other owners",
 		}},
 		"--applier=kubectl-server-side --force-conflicts":                      {whole, "", nil},
 		"--applier=kubectl-server-side --force-conflicts --field-manager=helm": {whole, "", nil},

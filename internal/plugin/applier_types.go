@@ -14,7 +14,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/config/crd"
 )
 
-// definition is what server-side apply goes by in a CustomResourceDefinition.
+// definition is the part of a CustomResourceDefinition that server-side apply uses.
 type definition struct {
 	Spec struct {
 		Group string `json:"group"`
@@ -30,8 +30,8 @@ type definition struct {
 	} `json:"spec"`
 }
 
-// metadataSchema is the part of an object's metadata that is not merged member by member. The API server
-// adds the whole of it to the schema of each CRD.
+// metadataSchema is the part of an object's metadata that is not merged member by member. The API
+// server adds the whole of it to the schema of each CRD.
 const metadataSchema = `{
 	"type": "object", "x-kubernetes-preserve-unknown-fields": true,
 	"properties": {
@@ -42,8 +42,8 @@ const metadataSchema = `{
 	}
 }`
 
-// newTypeConverter tells server-side apply what it merges, and what it sets as a whole. The API server
-// goes by the same CRDs.
+// newTypeConverter tells server-side apply which fields it merges, and which it sets as a whole.
+// The API server uses the same CRDs.
 func newTypeConverter() (managedfields.TypeConverter, error) {
 	var metadata spec.Schema
 	if err := json.Unmarshal([]byte(metadataSchema), &metadata); err != nil {

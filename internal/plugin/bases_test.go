@@ -9,7 +9,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// Whoever wrote a Secret has chosen the server in it, and the plugin runs on somebody else's machine.
+// Whoever wrote a Secret has chosen the server in it, and the plugin runs on somebody else's
+// machine.
 func TestOnlyServersThatAreAllowedAreCalled(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	f.create(f.secret())

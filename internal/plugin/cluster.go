@@ -17,7 +17,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
 
-// cluster is the API server of the kubeconfig's context, and the namespace that is meant where none is named.
+// cluster is the API server of the kubeconfig's context, and the default namespace.
 type cluster struct {
 	client.Client
 	rest      *rest.Config
@@ -71,7 +71,7 @@ func (c *cli) namespace() (string, error) {
 	return namespace, nil
 }
 
-// explained says what to do about errors whose own words do not.
+// explained adds advice to errors that have none.
 func explained(err error) error {
 	if meta.IsNoMatchError(err) {
 		return fmt.Errorf("the cluster does not know the operator's kinds; install its CRDs first: %w", err)
@@ -79,7 +79,7 @@ func explained(err error) error {
 	return err
 }
 
-// list reads objects of a namespace, or of all where it is empty.
+// list reads objects of a namespace, or of all namespaces if it is empty.
 func (cl *cluster) list(ctx context.Context, namespace string, into client.ObjectList) error {
 	if err := cl.List(ctx, into, client.InNamespace(namespace)); err != nil {
 		return explained(err)
@@ -107,7 +107,8 @@ func (cl *cluster) endpoint(ctx context.Context, name string) (*v1alpha1.Notific
 	return ep, nil
 }
 
-// read reads an object of the namespace that is meant. What is not there is more often in another one than nowhere.
+// read reads an object of the default namespace. A missing object is most often in another
+// namespace, and the error says so.
 func (cl *cluster) read(ctx context.Context, kind, name string, into client.Object) error {
 	err := cl.Get(ctx, client.ObjectKey{Namespace: cl.namespace, Name: name}, into)
 	if apierrors.IsNotFound(err) {

@@ -18,12 +18,13 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// completionTimeout bounds how long a shell waits for names.
+// completionTimeout is how long a shell waits for names.
 const completionTimeout = 3 * time.Second
 
 type completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 
-// completeNames completes the one argument of a command by the names of objects. A cluster that does not answer completes nothing.
+// completeNames completes the one argument of a command with the names of objects. Without an
+// answer of the cluster it completes nothing.
 func (c *cli) completeNames(names func(context.Context, *cluster) ([]string, error)) completer {
 	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -60,7 +61,7 @@ func (c *cli) completeFlag(names func(context.Context, *cluster) ([]string, erro
 	}
 }
 
-// completeTargets completes --target by the targets of the endpoint that is named, else of all.
+// completeTargets completes --target with the targets of the named endpoint, else of all endpoints.
 func (c *cli) completeTargets(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("target", func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) { // fails only for a flag that does not exist
 		return c.matching(cmd.Context(), prefix, func(ctx context.Context, cl *cluster) ([]string, error) {
@@ -70,7 +71,8 @@ func (c *cli) completeTargets(cmd *cobra.Command) {
 	})
 }
 
-// targetNames are those that endpoints have, and those that they had and of which something is kept.
+// targetNames are the targets of endpoints, and former targets with dead letters or queued
+// notifications.
 func targetNames(endpoints []v1alpha1.NotificationEndpoint, endpoint string) []string {
 	var names []string
 	for i := range endpoints {
@@ -89,7 +91,7 @@ func targetNames(endpoints []v1alpha1.NotificationEndpoint, endpoint string) []s
 	return slices.Compact(names)
 }
 
-// statusNames are those of endpoints and triggers, with the kind before a name that both have.
+// statusNames are the names of endpoints and triggers, with the kind before a name that both have.
 func statusNames(ctx context.Context, cl *cluster) ([]string, error) {
 	endpoints, err := endpointNames(ctx, cl)
 	if err != nil {
@@ -122,10 +124,11 @@ func triggerNames(ctx context.Context, cl *cluster) ([]string, error) {
 	return namesOf("", triggers, func(i int) string { return triggers[i].Name }), err
 }
 
-// allSecretNames are those that endpoints refer to, and those of all others that may be listed: what is still to be exported has no
-// endpoint yet. What is in the Secrets is not read.
+// allSecretNames are the Secrets that endpoints refer to, and all others that may be listed: before
+// an export there is no endpoint. The content of the Secrets is not read.
 func allSecretNames(ctx context.Context, cl *cluster) ([]string, error) {
-	names, _ := secretNames(ctx, cl) // a cluster without the operator's kinds has Secrets all the same
+	// A cluster without the operator's kinds has Secrets all the same
+	names, _ := secretNames(ctx, cl)
 	var secrets metav1.PartialObjectMetadataList
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kindSecret + "List"))
 	if err := cl.List(ctx, &secrets, client.InNamespace(cl.namespace), client.Limit(maxCompletions)); err != nil {
@@ -168,7 +171,7 @@ func namesOf[T any](prefix string, items []T, name func(int) string) []string {
 	return names
 }
 
-// maxCompletions is how many names are asked for at most.
+// maxCompletions is the largest number of names to complete.
 const maxCompletions = 500
 
 func namespaceNames(ctx context.Context, cl *cluster) ([]string, error) {
@@ -178,14 +181,15 @@ func namespaceNames(ctx context.Context, cl *cluster) ([]string, error) {
 }
 
 func (c *cli) completeNamespaces(root *cobra.Command) {
-	_ = root.RegisterFlagCompletionFunc("namespace", c.completeFlag(namespaceNames)) // fails only for a flag that does not exist
+	// Fails only for a flag that does not exist
+	_ = root.RegisterFlagCompletionFunc("namespace", c.completeFlag(namespaceNames))
 }
 
 func completeEventTypes(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("event-type", cobra.FixedCompletions(sampleEventTypes(), cobra.ShellCompDirectiveNoFileComp)) // as above
 }
 
-// sampleEventTypes are those that an event can have: all is for triggers alone.
+// sampleEventTypes are the event types of notifications: all is for triggers only.
 func sampleEventTypes() []string {
 	var types []string
 	for _, t := range notification.EventTypes() {

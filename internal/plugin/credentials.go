@@ -30,7 +30,7 @@ func (cl *cluster) secretCredentials(ctx context.Context, namespace, name string
 	return credentials, err
 }
 
-// secretKeys reads credentials from a Secret, and what stands beside them for signatures.
+// secretKeys reads credentials and signing keys from a Secret.
 func (cl *cluster) secretKeys(ctx context.Context, namespace, name string) (cloudinary.Credentials, []cloudinary.SigningKey, error) {
 	secret, err := cl.secret(ctx, namespace, name)
 	if apierrors.IsNotFound(err) {
@@ -68,18 +68,18 @@ func parseBases(text string) (cloudinary.APIBases, error) {
 	return bases, nil
 }
 
-// checkBase refuses a base that somebody else than the plugin's user may have chosen.
+// checkBase refuses an Admin API that the user of the plugin may not have chosen.
 func checkBase(credentials cloudinary.Credentials, bases cloudinary.APIBases) error {
 	if bases.Allows(credentials.Environment().APIBase) {
 		return nil
 	}
-	return fmt.Errorf("the host of upload_prefix, %s, is none of Cloudinary's Admin APIs, so nothing is called there; correct it, or allow it with --%s=%s",
+	return fmt.Errorf("the host of upload_prefix, %s, is not one of Cloudinary's Admin APIs, so the plugin does not call it. Correct it, or allow it with --%s=%s",
 		credentials.APIHost(), flagAPIBases, credentials.APIBaseToAllow())
 }
 
 func checkSecure(credentials cloudinary.Credentials, allowed bool) error {
 	if credentials.Insecure() && !allowed {
-		return errors.New("upload_prefix is not https, so that the credentials would travel unencrypted; use https, or --allow-insecure-api-base for a trial")
+		return errors.New("upload_prefix is not https, so the credentials would travel unencrypted. Use https, or --allow-insecure-api-base for a trial")
 	}
 	return nil
 }

@@ -20,22 +20,22 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
 
-const longDeadLetters = `List, look at, redrive and discard dead letters: notifications that a target did not take until spec.receiver.retry.maxAge was over.
+const longDeadLetters = `List, look at, redrive and discard dead letters: notifications that a target refused, or did not accept within spec.receiver.retry.maxAge.
 
 They are in the receiver's store. The plugin reaches it by a port-forward to the receiver's Pod, for which you need the right to
-create pods/portforward in the operator's namespace. Whoever may do that may see every namespace's dead letters. To redrive all of an
-endpoint's needs no more than the right to annotate the endpoint.`
+create pods/portforward in the operator's namespace. Anyone with that right can see the dead letters of every namespace. To redrive all
+dead letters of an endpoint, you only need the right to annotate the endpoint.`
 
-const exampleDeadLetters = `  # Those of all endpoints of a namespace
+const exampleDeadLetters = `  # List the dead letters of all endpoints of a namespace
   kubectl cloudinary deadletters list -n shop
 
-  # One of them, with its headers and body
+  # Show one of them, with its headers and body
   kubectl cloudinary deadletters show 42
 
-  # All of an endpoint's once more
+  # Deliver all dead letters of an endpoint again
   kubectl cloudinary deadletters redrive media -n shop
 
-  # One of them once more, for one target
+  # Deliver one of them again, to one target
   kubectl cloudinary deadletters redrive --id 42 --target catalog
 
   # Discard one for good
@@ -175,7 +175,7 @@ func (c *cli) listDeadLetters(ctx context.Context, endpoint string, o *deadLette
 	return err
 }
 
-// printDeadLetters has the namespace before the endpoint where all are shown.
+// printDeadLetters prints the namespace before the endpoint if it shows all namespaces.
 func (c *cli) printDeadLetters(items []deadLetter, o *deadLetterOptions) error {
 	t := table{header: []string{"ID", "ENDPOINT", "TARGET", "EVENT TYPE", "AGE", "REASON"}, shorten: []string{"REASON", "EVENT TYPE"}}
 	if o.output.format == outputWide {
@@ -207,7 +207,7 @@ func (c *cli) fetchDeadLetters(ctx context.Context, cl *cluster, f deadLetterFil
 	return admin.list(ctx, f, o.limit)
 }
 
-// countDeadLetters is what can be known without the receiver.
+// countDeadLetters counts dead letters by the status of endpoints, without the receiver.
 func (c *cli) countDeadLetters(ctx context.Context, cl *cluster, f deadLetterFilter) error {
 	endpoints, err := cl.endpoints(ctx, f.Namespace)
 	if err != nil {
@@ -278,8 +278,8 @@ func (c *cli) showDeadLetter(ctx context.Context, id string, o *deadLetterOption
 	return nil
 }
 
-// indented is a body for a person to read. JSON writes characters below space as escapes only; those that it lets through and a
-// terminal obeys are written so, too.
+// indented is a body for a person to read. JSON escapes only the control characters below space.
+// This also escapes the others that a terminal obeys.
 func indented(body []byte) string {
 	var text bytes.Buffer
 	if json.Indent(&text, body, "  ", "  ") != nil {
@@ -312,7 +312,7 @@ func (c *cli) redrive(ctx context.Context, endpoint string, o *deadLetterOptions
 	return c.act(ctx, endpoint, "redrive", "queued for delivery", o)
 }
 
-// annotateRedrive leaves the rest to the receiver.
+// annotateRedrive asks the receiver by an annotation.
 func (c *cli) annotateRedrive(ctx context.Context, endpoint string) error {
 	cl, err := c.connect()
 	if err != nil {
@@ -354,7 +354,7 @@ func (c *cli) discard(ctx context.Context, endpoint string, o *deadLetterOptions
 	return c.act(ctx, endpoint, "discard", "discarded", o)
 }
 
-// act has the receiver do something with dead letters. Those of an id alone are looked up first, since each belongs to an endpoint.
+// act makes the receiver act on dead letters. It first looks up dead letters without an endpoint.
 func (c *cli) act(ctx context.Context, endpoint, action, done string, o *deadLetterOptions) error {
 	return c.withReceiver(ctx, o, func(cl *cluster, admin *adminClient) error {
 		filters := []deadLetterFilter{{Namespace: cl.namespace, Endpoint: endpoint, Target: o.target, IDs: o.ids}}
@@ -378,7 +378,7 @@ func (c *cli) act(ctx context.Context, endpoint, action, done string, o *deadLet
 	})
 }
 
-// endpointsOf sorts ids by the endpoint that they belong to.
+// endpointsOf groups ids by their endpoint.
 func (a *adminClient) endpointsOf(ctx context.Context, ids []string, target string) ([]deadLetterFilter, error) {
 	var filters []deadLetterFilter
 	for _, id := range ids {

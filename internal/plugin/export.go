@@ -27,26 +27,27 @@ import (
 const longExport = `Print the notification triggers of a product environment as manifests: a NotificationEndpoint for each URL, and for it a
 CloudinaryTrigger for each set of equal settings.
 
-Applied, the operator takes the triggers over as they are, without a write at Cloudinary; what is adopted is kept when its manifest is
-deleted. That is checked before anything is printed, by the operator's own planning; where it would write nevertheless, for example
-since Cloudinary's list does not show a setting, there is a warning that says what. What no manifest can express is left out and
-named on the error stream. Where there is a warning of null members, use kubectl apply --server-side: without it, kubectl drops them.
+Once you apply them, the operator adopts the triggers as they are, without a write at Cloudinary. An adopted trigger stays when its
+manifest is deleted. Before it prints anything, export checks that with the operator's own planning. If the operator would write all the
+same, for example because Cloudinary's list does not show a setting, export warns and names the change. A trigger that no manifest can
+express is left out, and named on the error stream. If export warns of null members, use kubectl apply --server-side: without it, kubectl
+drops them.
 
 URLs are printed whole, with the tokens that they may carry.
 
-With --to-receiver, the bundled receiver takes the notifications and delivers them to a Service, at the path that they went to before.
+With --to-receiver, the bundled receiver gets the notifications and delivers them to a Service, at their former path.
 Apply the export without it first: once the operator has adopted the triggers, it moves them in place, and their ids stay.`
 
 const exampleExport = `  # The product environment of a Secret
   kubectl cloudinary export -n shop --secret cloudinary > triggers.yaml
 
-  # That of CLOUDINARY_URL, for a Secret named cloudinary that is still to be made
+  # The product environment of CLOUDINARY_URL, for a Secret named cloudinary that you create later
   CLOUDINARY_URL=cloudinary://... kubectl cloudinary export -n shop > triggers.yaml
 
-  # Manifests with which the operator only looks
+  # Manifests with which the operator only observes
   kubectl cloudinary export -n shop --secret cloudinary --observe
 
-  # Afterwards: the same triggers, taken by the receiver and delivered to the Service catalog
+  # Afterwards: the same triggers, at the receiver and delivered to the Service catalog
   kubectl cloudinary export -n shop --secret cloudinary --to-receiver catalog:80 > triggers.yaml`
 
 type exportOptions struct {
@@ -65,7 +66,8 @@ const (
 	flagBaseURL    = "base-url"
 )
 
-// defaultSecret is the name that manifests refer to where the credentials come from the environment.
+// defaultSecret is the Secret that manifests refer to if the credentials come from the environment
+// variable.
 const defaultSecret = "cloudinary"
 
 func (c *cli) exportCommand() *cobra.Command {
@@ -78,13 +80,14 @@ func (c *cli) exportCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.secret, "secret", "", "The Secret with the credentials. Default: the environment variable CLOUDINARY_URL.")
 	f.BoolVar(&o.observe, "observe", false, "Set managementPolicy: Observe, so that the operator never writes at Cloudinary.")
-	f.StringVar(&o.toReceiver, flagToReceiver, "", "Have the receiver take the notifications of adopted triggers, and deliver them to this Service, as NAME or NAME:PORT.")
+	f.StringVar(&o.toReceiver, flagToReceiver, "", "Move the notifications of adopted triggers to the receiver, and deliver them to this Service, as NAME or NAME:PORT.")
 	f.StringVar(&o.baseURL, flagBaseURL, "", "With --to-receiver: the receiver's public address. Default: the manager's --receiver-base-url.")
 	f.BoolVar(&o.insecure, flagInsecureBase, false, "Call an Admin API that is not https.")
 	f.StringVar(&o.apiBases, flagAPIBases, "", "Admin APIs that a Secret may name besides Cloudinary's own, as the manager's flag of this name. CLOUDINARY_URL may name any.")
 	f.DurationVar(&o.timeout, "call-timeout", defaultCallTimeout, "How long the Admin API call may take.")
 	addOutput(cmd, &o.output, outputYAML, outputJSON)
-	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeFlag(allSecretNames)) // fails only for a flag that does not exist
+	// Fails only for a flag that does not exist
+	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeFlag(allSecretNames))
 	return cmd
 }
 
@@ -130,8 +133,9 @@ func (c *cli) export(ctx context.Context, o exportOptions) error {
 	return e.print(c.Streams.Out, o.output, to)
 }
 
-// exportCredentials reads the Secret, or the environment, for which no cluster is needed, and says which Admin APIs may be called: who
-// sets the environment variable has chosen one.
+// exportCredentials reads the Secret, or the environment variable, which needs no cluster. It also
+// returns the Admin APIs that export may call: a user who sets the environment variable has chosen
+// one.
 func (c *cli) exportCredentials(ctx context.Context, o exportOptions) (string, cloudinary.Credentials, cloudinary.APIBases, error) {
 	var credentials cloudinary.Credentials
 	bases, err := parseBases(o.apiBases)
@@ -160,7 +164,7 @@ func (c *cli) exportCredentials(ctx context.Context, o exportOptions) (string, c
 	return namespace, credentials, bases, err
 }
 
-// presentIn reads the names that a namespace has given away. Where it cannot, a manifest may turn out to be another object's.
+// presentIn reads the names in a namespace. If it may not, a manifest may change another object.
 func (c *cli) presentIn(ctx context.Context, namespace string, o exportOptions) present {
 	if o.secret == "" {
 		c.warn("without --secret, names are not compared with those in namespace %s: a manifest that shares its name with an existing object there will overwrite that object", namespace)
@@ -177,7 +181,8 @@ func (c *cli) presentIn(ctx context.Context, namespace string, o exportOptions) 
 	return present{}
 }
 
-// warnOfHolders says which triggers have another manifest in this cluster already. Who may not see those is not told.
+// warnOfHolders warns of triggers that an object of this cluster holds already, as far as the user
+// may see those objects.
 func (c *cli) warnOfHolders(ctx context.Context, triggers []cloudinary.Trigger, e exported) {
 	cl, err := c.connect()
 	if err != nil {
@@ -202,7 +207,7 @@ func (c *cli) warnOfHolders(ctx context.Context, triggers []cloudinary.Trigger, 
 	}
 }
 
-// holds counts the triggers at Cloudinary, by their ids, that an object has.
+// holds counts those of the triggers that an object holds, by their ids.
 func holds(t *v1alpha1.CloudinaryTrigger, ids map[string]bool) int {
 	n := 0
 	for _, reg := range t.Status.Registrations {
@@ -215,7 +220,7 @@ func holds(t *v1alpha1.CloudinaryTrigger, ids map[string]bool) int {
 	return n
 }
 
-// warnOfWrites says what the operator would write if the manifests were applied.
+// warnOfWrites warns of the writes that the operator would make if the manifests were applied.
 func (c *cli) warnOfWrites(e exported, credentials cloudinary.Credentials, list *forecast.List) {
 	byObject := map[plan.Key]v1alpha1.CloudinaryTriggerSpec{}
 	for i := range e.triggers {
@@ -235,7 +240,7 @@ func (c *cli) warnOfWrites(e exported, credentials cloudinary.Credentials, list 
 	}
 }
 
-// warnOfNulls says which manifests keep their meaning under kubectl apply --server-side alone.
+// warnOfNulls warns of manifests that keep their meaning only under kubectl apply --server-side.
 func (c *cli) warnOfNulls(e exported, observe bool) {
 	outcome := "the operator would write that at Cloudinary"
 	if observe {
@@ -243,13 +248,13 @@ func (c *cli) warnOfNulls(e exported, observe bool) {
 	}
 	for i := range e.triggers {
 		if nulls := nullMembers(&e.triggers[i]); len(nulls) > 0 {
-			c.warn("kubectl apply drops what is null in the manifest %s, %s, and %s; use kubectl apply --server-side, which keeps it",
+			c.warn("kubectl apply drops null members of the manifest %s, %s, and %s; use kubectl apply --server-side, which keeps them",
 				resolve.KeyOf(&e.triggers[i]), strings.Join(nulls, ", "), outcome)
 		}
 	}
 }
 
-// steps is what the operator would do with the manifests in a cluster that has nothing else.
+// steps are the steps of the operator in a cluster with only these manifests.
 func (e *exported) steps(credentials cloudinary.Credentials, list *forecast.List, now time.Time) []forecast.Step {
 	in := forecast.Input{
 		Triggers: e.triggers, Endpoints: e.endpoints, Now: now, Options: forecast.DefaultOptions(),
@@ -331,7 +336,7 @@ func (e *exported) print(w io.Writer, o output, to target) error {
 	return err
 }
 
-// caution is a comment on what must not be applied in the way that most things are.
+// caution is a comment on a manifest that must not be applied in the usual way.
 func caution(object client.Object) string {
 	t, ok := object.(*v1alpha1.CloudinaryTrigger)
 	if !ok {
@@ -341,7 +346,7 @@ func caution(object client.Object) string {
 	if len(nulls) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("# Use kubectl apply --server-side: without it, kubectl drops what is null, %s.\n", strings.Join(nulls, ", "))
+	return fmt.Sprintf("# Use kubectl apply --server-side: without it, kubectl drops the null members %s.\n", strings.Join(nulls, ", "))
 }
 
 // objects has each endpoint before its triggers.
@@ -359,7 +364,7 @@ func (e *exported) objects() []client.Object {
 	return objects
 }
 
-// manifest is an object as a person would write it: without what only the API server knows.
+// manifest is an object as a person would write it, without the fields that the API server sets.
 func manifest(object client.Object) (json.RawMessage, error) {
 	raw, err := encodeJSON(object)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// formerListener is the Service that a webhook of one's own runs behind.
+// formerListener is the Service behind a webhook that the user runs.
 type formerListener struct {
 	name string
 	port intstr.IntOrString
@@ -64,7 +64,8 @@ func (o *exportOptions) checkMove() error {
 	return err
 }
 
-// move turns an export into the manifests that have the receiver take the notifications, and deliver them to where they went before.
+// move turns an export into manifests that move the notifications to the receiver, which delivers
+// them to the former listener.
 func (c *cli) move(ctx context.Context, e *exported, triggers []cloudinary.Trigger, to target, o exportOptions) error {
 	l, err := parseListener(o.toReceiver)
 	if err != nil {
@@ -79,7 +80,7 @@ func (c *cli) move(ctx context.Context, e *exported, triggers []cloudinary.Trigg
 	return e.toReceiver(l, o.baseURL)
 }
 
-// leaveOutReceivers leaves out what a bundled receiver takes already, and names the endpoints.
+// leaveOutReceivers leaves out endpoints that a bundled receiver serves already, and names them.
 func (e *exported) leaveOutReceivers() []string {
 	var names []string
 	e.endpoints = slices.DeleteFunc(e.endpoints, func(ep v1alpha1.NotificationEndpoint) bool {
@@ -95,8 +96,8 @@ func (e *exported) leaveOutReceivers() []string {
 	return names
 }
 
-// checkAdopted makes sure that the objects that the manifests change hold the triggers. Otherwise the operator would make new ones at the
-// receiver's URL, beside those that are there.
+// checkAdopted makes sure that the objects that the manifests change hold the triggers. Otherwise
+// the operator would create new ones at the receiver's URL, beside the existing ones.
 func (c *cli) checkAdopted(ctx context.Context, e *exported, triggers []cloudinary.Trigger, to target) error {
 	if len(e.endpoints) == 0 {
 		return errors.New("there is no trigger whose notifications a receiver could take")
@@ -123,7 +124,8 @@ func (c *cli) checkAdopted(ctx context.Context, e *exported, triggers []cloudina
 	return nil
 }
 
-// notAdopted counts the exported triggers at Cloudinary whose id is not recorded in the object of their manifest.
+// notAdopted counts the exported triggers at Cloudinary whose id is not recorded in the object of
+// their manifest.
 func (e *exported) notAdopted(objects []v1alpha1.CloudinaryTrigger, triggers []cloudinary.Trigger) int {
 	exports := map[plan.Place]plan.Key{}
 	urls := map[string]string{}
@@ -152,13 +154,14 @@ func (e *exported) notAdopted(objects []v1alpha1.CloudinaryTrigger, triggers []c
 	return missing
 }
 
-// toReceiver replaces each URL by the receiver, with the listener as its target at the path that it had.
+// toReceiver replaces each URL by the receiver, with the listener as its target at the former path.
 func (e *exported) toReceiver(l formerListener, baseURL string) error {
 	for i := range e.endpoints {
 		spec := &e.endpoints[i].Spec
 		u, err := url.Parse(spec.URL)
 		if err != nil {
-			return errors.New("a URL cannot be read") // which was checked: the error would repeat it
+			// Which was checked: the error would repeat it
+			return errors.New("a URL cannot be read")
 		}
 		path := u.RequestURI()
 		if len(path) > maxServicePath {

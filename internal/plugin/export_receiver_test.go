@@ -18,7 +18,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/testenv"
 )
 
-// Somebody's listener gets a receiver before it: the way that docs/migrate-listener.md describes, on a real API server.
+// Somebody's listener gets a receiver before it: the way that docs/migrate-listener.md describes,
+// on a real API server.
 func TestMoveOfAListenerKeepsItsTriggers(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	for _, eventType := range []string{"upload", "delete"} {

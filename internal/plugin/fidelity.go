@@ -18,9 +18,10 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// What becomes of free JSON on its way into the cluster: a file, kubectl and the API server each leave their mark on it.
+// A file, kubectl and the API server each change free JSON on its way into the cluster.
 
-// checkKept refuses JSON that Kubernetes changes: it has numbers as 64-bit integers or floating-point numbers only.
+// checkKept refuses JSON that Kubernetes changes: it has numbers only as 64-bit integers or
+// floating-point numbers.
 func checkKept(canonical string) error {
 	if canonical == "" {
 		return nil
@@ -43,7 +44,8 @@ func checkKept(canonical string) error {
 	return nil
 }
 
-// nullMembers are the members of a trigger's filter and template that are null. kubectl apply drops those; --server-side keeps them.
+// nullMembers are the null members of a trigger's filter and template. kubectl apply drops them,
+// and --server-side keeps them.
 func nullMembers(t *v1alpha1.CloudinaryTrigger) []string {
 	return slices.Concat(nullsIn("spec.filter", t.Spec.Filter), nullsIn("spec.payloadTemplate", t.Spec.PayloadTemplate))
 }
@@ -59,7 +61,8 @@ func nullsIn(path string, raw *runtime.RawExtension) []string {
 	return nullsBelow(path, value)
 }
 
-// nullsBelow walks as kubectl does, which leaves elements of lists alone, but not the members of what is in them.
+// nullsBelow walks as kubectl does, which leaves elements of lists alone, but not members of
+// objects in them.
 func nullsBelow(path string, value any) []string {
 	var found []string
 	switch v := value.(type) {

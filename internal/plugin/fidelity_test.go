@@ -57,7 +57,8 @@ func TestNullMembers(t *testing.T) {
 	}
 }
 
-// What nullMembers rests on is what kubectl does: where the two differ, an export would be silent about a write.
+// What nullMembers rests on is what kubectl does: where the two differ, an export would be silent
+// about a write.
 func TestKubectlDropsNullMembers(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	f.create(f.secret())
@@ -82,7 +83,8 @@ func TestKubectlDropsNullMembers(t *testing.T) {
 	}
 }
 
-// The promise of an export, held with the program that people apply it with: no write, or a warning and a way without one.
+// The promise of an export, held with the program that people apply it with: no write, or a warning
+// and a way without one.
 func TestExportsAppliedByKubectlCauseNoWrite(t *testing.T) {
 	bodies := map[string]struct{ body, warning string }{
 		"an integer that Kubernetes rounds": {
@@ -111,7 +113,7 @@ func TestExportsAppliedByKubectlCauseNoWrite(t *testing.T) {
 			args := []string{"apply", "-f", "-"}
 			if strings.Contains(r.err, "--server-side") {
 				args = append(args, "--server-side")
-				if !strings.Contains(r.out, "# Use kubectl apply --server-side: without it, kubectl drops what is null, spec.payloadTemplate.a,") {
+				if !strings.Contains(r.out, "# Use kubectl apply --server-side: without it, kubectl drops the null members spec.payloadTemplate.a,") {
 					t.Errorf("no comment in the manifest:\n%s", r.out)
 				}
 			}
@@ -143,7 +145,7 @@ func TestPlanWarnsOfNulls(t *testing.T) {
 	const manifest = `{"apiVersion":"notifications.cloudinary.dev/v1alpha1","kind":"CloudinaryTrigger","metadata":{"name":"media"},
 		"spec":{"endpointRef":{"name":"media"},"eventTypes":["upload"],"payloadTemplate":{"a":null,"b":"{{event.type}}"}}}`
 	args := []string{"plan", "-f", "-", "--allow-insecure-api-base"}
-	const warning = "/media, spec.payloadTemplate.a; server-side apply keeps it"
+	const warning = "/media, spec.payloadTemplate.a; server-side apply keeps them"
 	if r := f.callWith(manifest, args...); r.code != 0 || !strings.Contains(r.err, f.namespace+warning) {
 		t.Errorf("a new trigger: %+v", r)
 	}

@@ -44,7 +44,7 @@ func addFiles(cmd *cobra.Command, o *filesOptions, usage string) {
 
 func (o *filesOptions) given() bool { return len(o.names) > 0 || o.kustomize != "" }
 
-// manifests are the objects in files, as far as they matter here.
+// manifests are the objects in files that the plugin needs.
 type manifests struct {
 	endpoints []v1alpha1.NotificationEndpoint
 	triggers  []v1alpha1.CloudinaryTrigger
@@ -52,7 +52,7 @@ type manifests struct {
 	ignored   int // objects of other kinds
 }
 
-// read reads all objects. Those that name no namespace get the one given.
+// read reads all objects. Those without a namespace get the given one.
 func (o *filesOptions) read(in io.Reader, namespace string) (*manifests, error) {
 	m := &manifests{}
 	if !o.given() {
@@ -85,7 +85,7 @@ func (o *filesOptions) read(in io.Reader, namespace string) (*manifests, error) 
 	return m, nil
 }
 
-// foreign reports whether there is nothing but objects of other kinds.
+// foreign reports whether all objects are of other kinds.
 func (m *manifests) foreign() bool {
 	return m.ignored > 0 && len(m.endpoints)+len(m.triggers)+len(m.secrets) == 0
 }
@@ -101,7 +101,8 @@ func (m *manifests) add(object *unstructured.Unstructured, namespace string) err
 	case ours && kind == kindTrigger:
 		return decodeInto(object, &m.triggers)
 	case object.GetAPIVersion() == "v1" && kind == kindSecret:
-		m.secrets = append(m.secrets, object) // decoded where one is needed: most are none of the operator's, and may be of any form
+		// Decoded where one is needed: most are none of the operator's, and may be of any form
+		m.secrets = append(m.secrets, object)
 		return nil
 	case object.GroupVersionKind().Group == v1alpha1.GroupVersion.Group:
 		return fmt.Errorf("%s is not a kind of this version of the plugin, which knows %s", object.GroupVersionKind(), v1alpha1.GroupVersion)
@@ -114,11 +115,13 @@ func (m *manifests) add(object *unstructured.Unstructured, namespace string) err
 }
 
 var (
-	errEncrypted     = errors.New("is encrypted")
-	errInvalidSecret = errors.New("is no valid Secret: data must be base64, and stringData text") // the cause would quote it
+	errEncrypted = errors.New("is encrypted")
+	// The cause would quote it
+	errInvalidSecret = errors.New("is no valid Secret: data must be base64, and stringData text")
 )
 
-// secret is that of the manifests with this name, the last as kubectl has it; nil where there is none.
+// secret is the Secret of the manifests with this name, the last one as kubectl does. Nil: there is
+// none.
 func (m *manifests) secret(key plan.Key) (*corev1.Secret, error) {
 	for _, object := range slices.Backward(m.secrets) {
 		if resolve.KeyOf(object) == key {
@@ -156,7 +159,8 @@ func isEncrypted(object *unstructured.Unstructured) bool {
 		return true
 	}
 	for _, field := range []string{"data", "stringData"} {
-		values, _, _ := unstructured.NestedMap(object.Object, field) // another form is invalid, which decoding says
+		// Another form is invalid, which decoding says
+		values, _, _ := unstructured.NestedMap(object.Object, field)
 		for _, value := range values {
 			if text, ok := value.(string); ok && strings.HasPrefix(text, "ENC[") {
 				return true
@@ -166,7 +170,7 @@ func isEncrypted(object *unstructured.Unstructured) bool {
 	return false
 }
 
-// decodeInto refuses fields that do not exist, as the API server does under kubectl's default --validate=true.
+// decodeInto refuses unknown fields, as the API server does with kubectl's default --validate=true.
 func decodeInto[T any](object *unstructured.Unstructured, list *[]T) error {
 	if object.GetName() == "" {
 		return errors.New("metadata.name is needed")

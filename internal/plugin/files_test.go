@@ -9,7 +9,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// Secrets as they are kept in repositories. What is not needed must not matter, and what is needed be named without what it holds.
+// Secrets as they are kept in repositories. What is not needed must not matter, and what is needed
+// be named without what it holds.
 func TestSecretsThatAreNotPlain(t *testing.T) {
 	const head = "apiVersion: v1\nkind: Secret\nmetadata: {name: NAME}\n"
 	forms := map[string]struct{ secret, want string }{
@@ -31,7 +32,7 @@ func TestSecretsThatAreNotPlain(t *testing.T) {
 			own := strings.Replace(form.secret, "NAME", "cloudinary", 1) + "---\n" + desk
 			r := f.callWith(own, args...)
 			want := "warning: Secret " + f.namespace + "/cloudinary of the manifests " + form.want
-			if r.code != 1 || !strings.Contains(r.err, want) || !strings.Contains(r.err, "nothing is known of what needs Secret "+f.namespace+"/cloudinary\n") ||
+			if r.code != 1 || !strings.Contains(r.err, want) || !strings.Contains(r.err, "Missing inputs: Secret "+f.namespace+"/cloudinary\n") ||
 				!strings.Contains(r.err, "--credentials-from-env") || strings.Contains(r.err+r.out, "s3cr3t") {
 				t.Errorf("the one that is needed: %+v, want %q", r, want)
 			}

@@ -77,7 +77,8 @@ func TestForesight(t *testing.T) {
 				trigger("media", `{endpointRef: {name: second}, eventTypes: [upload, rename]}`), map[string]int{"PUT": 2},
 		},
 		"the same, by other objects": {
-			// Who takes comes first: a plan is of all manifests at once, and a manager that is quick sees one after the other.
+			// Who takes comes first: a plan is of all manifests at once, and a manager that is
+			// quick sees one after the other.
 			trigger("uploads", `{endpointRef: {name: media}, eventTypes: [upload]}`) +
 				trigger("media", `{endpointRef: {name: media}, eventTypes: [rename]}`), map[string]int{},
 		},

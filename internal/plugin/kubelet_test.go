@@ -23,8 +23,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// kubelet forwards ports as a node's does: for the API server, which is what the plugin speaks to. All of a Pod's ports lead to one
-// address, and which were asked for is noted.
+// kubelet forwards ports as a node's does: for the API server, which is what the plugin speaks to.
+// All of a Pod's ports lead to one address, and which were asked for is noted.
 type kubelet struct {
 	*httptest.Server
 	leadsTo string
@@ -52,7 +52,8 @@ func (k *kubelet) forward(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/portForward/"), "/") // namespace, Pod and perhaps its UID
+	// namespace, Pod and perhaps its UID
+	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/portForward/"), "/")
 	for {
 		select {
 		case s := <-streams:

@@ -106,7 +106,8 @@ func (f *fixture) callWith(stdin string, args ...string) result {
 	return runOn(f.Context(), f.terminal, f.now, f.env, stdin, args...)
 }
 
-// basesFlag allows the simulators, of which there may be several: that of the fixture by its name, so that its words are shown.
+// basesFlag allows the simulators, of which there may be several: that of the fixture by its name,
+// so that its words are shown.
 func (f *fixture) basesFlag() string { return "--" + flagAPIBases + "=*," + f.url }
 
 func isBases(arg string) bool { return strings.HasPrefix(arg, "--"+flagAPIBases) }
@@ -154,7 +155,8 @@ func (f *fixture) fails(args []string, says ...string) {
 	}
 }
 
-// golden compares with a file in testdata. The namespace, which is a new one each time, reads NAMESPACE.
+// golden compares with a file in testdata. The namespace, which is a new one each time, reads
+// NAMESPACE.
 func (f *fixture) golden(name, got string) {
 	f.Helper()
 	golden(f.T, name, strings.ReplaceAll(got, f.namespace, "NAMESPACE"))

@@ -28,24 +28,26 @@ type exported struct {
 	skipped   []skipped
 }
 
-// skipped is a trigger that no manifest stands for, and why.
+// skipped is a trigger without a manifest, and the reason.
 type skipped struct {
 	cloudinary.Trigger
 	reason string
 }
 
-// target is where the manifests are to be applied.
+// target is the namespace and the Secret of the manifests.
 type target struct {
 	namespace, secret string
 	environment       cloudinary.Environment
 	present           present
 }
 
-// export turns triggers into manifests: an endpoint for each URL, and for it a trigger for each set of settings.
+// export turns triggers into manifests: an endpoint for each URL, and for it a trigger for each set
+// of settings.
 func export(triggers []cloudinary.Trigger, to target) exported {
 	e := exporter{target: to, places: map[plan.Place]string{}, byURL: map[string][]expressed{}}
 	sorted := slices.Clone(triggers)
-	slices.SortStableFunc(sorted, func(a, b cloudinary.Trigger) int { // the oldest first, as the operator adopts
+	// The oldest first, as the operator adopts
+	slices.SortStableFunc(sorted, func(a, b cloudinary.Trigger) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
 	for _, t := range sorted {
@@ -98,7 +100,7 @@ var (
 	badEscape        = regexp.MustCompile(`%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)`)
 )
 
-// expressible returns what a spec would say of a trigger, or why none can.
+// expressible returns the settings of a trigger for a spec, or why no spec can have them.
 func expressible(t cloudinary.Trigger) (plan.Settings, error) {
 	if t.URIType != "" && t.URIType != plan.WebhookType {
 		return plan.Settings{}, fmt.Errorf("is no webhook but %q: the operator never touches those", t.URIType)
@@ -128,7 +130,7 @@ func expressible(t cloudinary.Trigger) (plan.Settings, error) {
 	return s, checkWritable(s)
 }
 
-// checkWritable refuses what no file or no cluster can hold.
+// checkWritable refuses settings that no file or no cluster can have.
 func checkWritable(s plan.Settings) error {
 	if err := checkKept(s.Filter); err != nil {
 		return fmt.Errorf("its filter %w", err)
@@ -148,7 +150,7 @@ func checkWritable(s plan.Settings) error {
 
 func orNull(text string) json.RawMessage { return json.RawMessage(cmp.Or(text, "null")) }
 
-// checkURL refuses what the CRD refuses. It repeats nothing of the URL.
+// checkURL refuses a URL that the CRD refuses. The error repeats nothing of the URL.
 func checkURL(raw string) error {
 	if err := check.Notifiable(raw); err != nil {
 		return err
@@ -195,7 +197,8 @@ func (e *exporter) write(canonical string, triggers []expressed) {
 		groups[t.settings] = append(groups[t.settings], t.EventType)
 	}
 	var made []v1alpha1.CloudinaryTrigger
-	for _, settings := range slices.SortedFunc(maps.Keys(groups), func(a, b plan.Settings) int { // so that names do not depend on chance
+	// So that names do not depend on chance
+	for _, settings := range slices.SortedFunc(maps.Keys(groups), func(a, b plan.Settings) int {
 		return cmp.Compare(slices.Min(groups[a]), slices.Min(groups[b]))
 	}) {
 		slices.Sort(groups[settings])

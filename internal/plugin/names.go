@@ -17,7 +17,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// present are the objects of a namespace whose names an export must not take, unless for the same thing.
+// present are the objects of a namespace. An export must not use their names, unless for the same
+// thing.
 type present struct {
 	endpoints map[string]source
 	triggers  map[string]selection
@@ -60,15 +61,15 @@ func (cl *cluster) present(ctx context.Context, namespace string) (present, erro
 	return p, nil
 }
 
-// names gives each manifest a name that neither another manifest nor another object of the namespace has. The same export brings the same
-// names, also when its objects are there.
+// names gives each manifest a name that neither another manifest nor another object of the
+// namespace has. The same export has the same names again, even if its objects exist.
 type names struct {
 	target
 	ambiguous           map[string]bool // readable names that several URLs of the export have
 	endpoints, triggers map[string]bool // those that are given away
 }
 
-// newNames names what an export makes of these URLs.
+// newNames prepares names for an export of these URLs.
 func newNames(to target, urls []string) *names {
 	n := &names{target: to, ambiguous: map[string]bool{}, endpoints: map[string]bool{}, triggers: map[string]bool{}}
 	seen := map[string]bool{}
@@ -80,7 +81,8 @@ func newNames(to target, urls []string) *names {
 	return n
 }
 
-// endpoint names the endpoint of a URL after its host and path. A hash stands for what is not shown only where another URL would have the same name.
+// endpoint names the endpoint of a URL after its host and path. It adds a hash of the hidden part
+// only if another URL would have the same name.
 func (n *names) endpoint(canonical string) string {
 	name, whole := readableName(canonical)
 	unmistakable := withHash(name, n.unmistakable(canonical))
@@ -94,10 +96,10 @@ func (n *names) endpoint(canonical string) string {
 	})
 }
 
-// maxNamedTypes is how many event types stand in the name of a trigger.
+// maxNamedTypes is the largest number of event types in the name of a trigger.
 const maxNamedTypes = 3
 
-// eventTypesName is the part of a trigger's name that its event types make.
+// eventTypesName is the part of a trigger's name for its event types.
 func eventTypesName(eventTypes []string) string {
 	named := make([]string, 0, maxNamedTypes)
 	for _, eventType := range eventTypes[:min(len(eventTypes), maxNamedTypes)] {
@@ -119,12 +121,12 @@ func (n *names) trigger(endpoint, canonical string, eventTypes []string) string 
 	})
 }
 
-// unmistakable is what no other product environment has.
+// unmistakable is a text that no other product environment has.
 func (n *names) unmistakable(canonical string, eventTypes ...string) string {
 	return strings.Join(append([]string{n.environment.String(), canonical}, eventTypes...), " ")
 }
 
-// pick takes the name that the same object has already, else the first that is free.
+// pick returns the name that the same object has already, else the first free one.
 func pick(given map[string]bool, wanted []string, look func(string) (there, same bool)) string {
 	at := slices.IndexFunc(wanted, func(name string) bool {
 		_, same := look(name)
@@ -154,12 +156,12 @@ func withHash(name, of string) string {
 
 const (
 	maxEndpointName = 50
-	// maxNamedSegment is how long a part of a path may be to stand in a name: a longer one may be a token.
+	// maxNamedSegment is the longest part of a path in a name: a longer one may be a token.
 	maxNamedSegment = 20
 )
 
-// readableName is made of what may be shown of a URL, its host and path, and reports whether that is all there is to it. A part that may be a
-// token is left out.
+// readableName is the public part of a URL, its host and path, as a name. It reports whether that
+// is the whole URL. It leaves out a part that may be a token.
 func readableName(canonical string) (name string, whole bool) {
 	u, err := url.Parse(canonical)
 	if err != nil {
@@ -183,7 +185,8 @@ func readableName(canonical string) (name string, whole bool) {
 	return name, whole
 }
 
-// looksLikeToken reports whether a part of a path may be a secret: it is long, or holds letters and several digits.
+// looksLikeToken reports whether a part of a path may be a secret: it is long, or holds letters and
+// several digits.
 func looksLikeToken(segment string) bool {
 	digits := 0
 	for _, r := range segment {

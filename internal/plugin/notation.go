@@ -13,7 +13,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// document writes a JSON object as a YAML document that reads as the same: in YAML's own notation, else as JSON, which is YAML too.
+// document writes a JSON object as a YAML document with the same meaning: in YAML's own notation,
+// else as JSON, which is YAML too.
 func document(raw json.RawMessage) (string, error) {
 	if text, err := yaml.JSONToYAML(raw); err == nil && readsAs(text, raw) {
 		return string(text), nil
@@ -42,7 +43,8 @@ func readsAs(text []byte, raw json.RawMessage) bool {
 	return err == nil && got == want
 }
 
-// escaped writes characters of a JSON text as \uXXXX. Those must be outside of JSON's own notation, so that they can be in strings only.
+// escaped writes characters of a JSON text as \uXXXX. The characters must not be part of JSON's
+// notation, so that they are in strings only.
 func escaped(text []byte, which func(rune) bool) []byte {
 	var b bytes.Buffer
 	for _, r := range string(text) {
@@ -55,12 +57,12 @@ func escaped(text []byte, which func(rune) bool) []byte {
 	return b.Bytes()
 }
 
-// breaksYAML reports whether YAML 1.1 does not have a character in a stream, or takes it for the end of a line.
+// breaksYAML reports whether YAML 1.1 forbids a character, or treats it as the end of a line.
 func breaksYAML(r rune) bool {
 	return r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff || r == 0xfffe || r == 0xffff
 }
 
-// encodeJSON leaves <, > and & as they are.
+// encodeJSON does not escape <, > and &.
 func encodeJSON(value any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

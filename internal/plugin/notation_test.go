@@ -71,7 +71,8 @@ func TestDocumentsReadAsTheyWereWritten(t *testing.T) {
 	}
 }
 
-// What YAML has no notation for, or reads as something else, must not keep the other triggers from being exported.
+// What YAML has no notation for, or reads as something else, must not keep the other triggers from
+// being exported.
 func TestExportOfStrangeCharacters(t *testing.T) {
 	for _, format := range []string{outputYAML, outputJSON} {
 		t.Run(format, func(t *testing.T) {
@@ -108,7 +109,8 @@ func TestExportOfStrangeCharacters(t *testing.T) {
 
 func TestWhatNoFileCanHoldIsLeftOut(t *testing.T) {
 	trigger := at("1", "https://example.com/")
-	// YAML has no merge key in quotes but in its JSON form, and there no key of more than 1024 characters.
+	// YAML has no merge key in quotes but in its JSON form, and there no key of more than 1024
+	// characters.
 	trigger.PayloadTemplate = json.RawMessage(`{"<<":"x","` + strings.Repeat("k", 2000) + `":"y"}`)
 	e := export([]cloudinary.Trigger{trigger, at("2", "https://example.com/other")}, target{namespace: "shop", secret: "cloudinary"})
 	if len(e.triggers) != 1 || len(e.skipped) != 1 || !strings.Contains(e.skipped[0].reason, "cannot be written as YAML") {

@@ -21,7 +21,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// The values of --output. A table is what there is without it.
+// The values of --output. The default is a table.
 const (
 	outputTable = ""
 	outputWide  = "wide"
@@ -71,7 +71,8 @@ func (o *output) structured(w io.Writer, value any) (bool, error) {
 	}
 }
 
-// printable keeps what a server or a body says from moving the cursor, from breaking a line, and from showing it in another order.
+// printable keeps the text of a server or a body from moving the cursor, breaking a line, or
+// changing the direction of text.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || steersTerminal(r) {
@@ -81,7 +82,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// steersTerminal reports whether a character that is no blank controls a terminal, or the direction of what it shows.
+// steersTerminal reports whether a character controls a terminal, or the direction of its text.
+// Blanks do not.
 func steersTerminal(r rune) bool {
 	return r >= 0x7f && r < 0xa0 || unicode.Is(unicode.Bidi_Control, r)
 }
@@ -93,7 +95,8 @@ func age(now time.Time, t *metav1.Time) string {
 	return duration.HumanDuration(now.Sub(t.Time))
 }
 
-// redacted cuts a URL down to scheme and host, since paths and queries carry tokens. Of the bundled receiver's, all but the token is shown.
+// redacted cuts a URL down to scheme and host, because paths and queries have tokens. Of the
+// bundled receiver's URLs, it hides only the token.
 func redacted(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
@@ -111,7 +114,8 @@ func redacted(raw string) string {
 	}
 }
 
-// receiverPath is what a path of the bundled receiver says of an object's name, which is no secret; empty: it is another path.
+// receiverPath is the part of a bundled receiver's path with the name of the object, which is no
+// secret. Empty: it is another path.
 func receiverPath(path string) string {
 	parts := strings.Split(path, "/") // an empty one first
 	if !strings.HasPrefix(path, notification.PathPrefix) || len(parts) < 5 || len(parts) > 6 {

@@ -20,27 +20,27 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-const longPlan = `Show what the operator would create, change and delete at Cloudinary, and what it would say of each object, before it may.
+const longPlan = `Show what the operator would create, change and delete at Cloudinary, and what it would say about each object.
 
-With --filename the manifests are applied to what the cluster has, as the one does who will apply them: --applier names it. Objects
-that are in the cluster alone stay. Without --filename, the cluster as it is. The operator's own code decides, over Cloudinary's list of
+With --filename, plan applies the manifests to the objects of the cluster, in the way of the tool that --applier names. Other objects of
+the cluster stay as they are. Without --filename, plan uses the cluster as it is. The operator's own code decides, from Cloudinary's list of
 triggers, which is read once for each set of credentials. Nothing is written, neither in the cluster nor at Cloudinary.
 
 The credentials are those of the Secrets that endpoints name: from the manifests, else from the cluster, as far as you may read them.
---credentials-from-env uses CLOUDINARY_URL for all of them instead. Where a Secret is missing, or you may not read something, nothing is
-concluded for what needs it.
+--credentials-from-env uses CLOUDINARY_URL for all of them instead. If a Secret is missing, or you may not read something, plan leaves
+out the objects that need it.
 
-With --exit-code the plan exits with
+With --exit-code, plan exits with
 
-  0  where nothing would change
-  1  where something went wrong, or not all is known: a Secret is missing, or something may not be read
-  2  where there are changes
-  3  where an object would not be accepted, or most likely has a mistake, such as a misspelled event type`
+  0  if nothing would change
+  1  if something went wrong, or an input is missing: a Secret, or something that you may not read
+  2  if there are changes
+  3  if an object would not be accepted, or most likely has a mistake, such as a misspelled event type`
 
 const examplePlan = `  # What these manifests would do
   kubectl cloudinary plan -f triggers/ -R
 
-  # What a kustomization would do, in a pipeline: exit code 2 where there are changes, 3 where an object would be refused
+  # What a kustomization would do, in a pipeline: exit code 2 if there are changes, 3 if an object would be refused
   kubectl kustomize . | kubectl cloudinary plan -f - --exit-code
 
   # What Argo CD would do with it, with the sync option ServerSideApply=true
@@ -49,16 +49,16 @@ const examplePlan = `  # What these manifests would do
   # Without access to the Secrets
   CLOUDINARY_URL=cloudinary://... kubectl cloudinary plan -f triggers/ --credentials-from-env
 
-  # What the operator is about to do with what is in the cluster
+  # What the operator would do with the objects of the cluster
   kubectl cloudinary plan -A`
 
-// How plan --exit-code ends where nothing else went wrong.
+// The exit codes of plan --exit-code if nothing else goes wrong.
 const (
 	errChanges = exitError(2)
 	errRefused = exitError(3)
 )
 
-// reasonNotRead is no reason of the operator's: the plugin's user may not see what a verdict needs.
+// reasonNotRead is the plugin's own reason: the user may not read the input of a verdict.
 const reasonNotRead = "NotRead"
 
 type planOptions struct {
@@ -87,11 +87,11 @@ func (c *cli) planCommand() *cobra.Command {
 	addFiles(cmd, &o.files, "Manifests to apply to the cluster: files, folders, or - for the standard input.")
 	addApplier(cmd, &o.applier)
 	f.BoolVarP(&o.all, "all-namespaces", "A", false, "Show the objects of all namespaces.")
-	f.BoolVar(&o.exitCode, "exit-code", false, "Exit with 3 where an object would not be accepted, or most likely has a mistake; else with 1 where not all is known, since a Secret is missing or something may not be read; else with 2 where there are changes.")
+	f.BoolVar(&o.exitCode, "exit-code", false, "Exit with 3 if an object would not be accepted or most likely has a mistake; else with 1 if an input is missing, for example a Secret; else with 2 if there are changes.")
 	f.BoolVar(&o.fromEnv, "credentials-from-env", false, "Use CLOUDINARY_URL instead of the Secrets.")
 	f.BoolVar(&o.showURLs, "show-urls", false, "Show URLs whole, with the tokens that they may carry.")
-	f.IntVar(&o.urlLimit, "url-limit", 0, "The manager's --url-limit. Default: what an endpoint's status says, else 30.")
-	f.StringVar(&o.receiverBaseURL, "receiver-base-url", "", "The manager's --receiver-base-url. Default: what an endpoint's status tells of it.")
+	f.IntVar(&o.urlLimit, "url-limit", 0, "The manager's --url-limit. Default: that of an endpoint's status, else 30.")
+	f.StringVar(&o.receiverBaseURL, "receiver-base-url", "", "The manager's --receiver-base-url. Default: that of an endpoint's status.")
 	orEnv(f, "receiver-base-url", envReceiverBaseURL)
 	f.BoolVar(&o.insecure, flagInsecureBase, false, "Call Admin APIs that are not https, as the manager's flag of this name.")
 	f.StringVar(&o.apiBases, flagAPIBases, "", "The manager's --allowed-api-bases: Admin APIs that are called besides Cloudinary's own.")
@@ -105,9 +105,10 @@ type planReport struct {
 	Environments []environmentPlan `json:"environments"`
 	Objects      []objectPlan      `json:"objects"`
 	Summary      map[string]int    `json:"summary"`
-	// Refused is how many of the objects would not be accepted, or most likely have a mistake. Where there are some, --exit-code exits with 3.
+	// Refused is the number of objects that would not be accepted, or that most likely have a
+	// mistake. Above 0, --exit-code exits with 3.
 	Refused int `json:"refused"`
-	// Unknown is what nothing was concluded for want of. Where there is something, --exit-code exits with 1.
+	// Unknown are the missing inputs. If there are any, --exit-code exits with 1.
 	Unknown []string `json:"unknown,omitempty"`
 }
 
@@ -129,15 +130,16 @@ type stepPlan struct {
 	Namespace   string           `json:"namespace"`
 	Name        string           `json:"name"`
 	Differences []differencePlan `json:"differences,omitempty"`
-	Silent      []string         `json:"silent,omitempty"` // fields that change although the manifest says nothing of them
-	Blocked     bool             `json:"blocked,omitempty"`
+	// Silent are the changed fields that the manifest does not set.
+	Silent  []string `json:"silent,omitempty"`
+	Blocked bool     `json:"blocked,omitempty"`
 }
 
 type differencePlan struct {
 	Field string `json:"field"`
 	Want  string `json:"want"`
 	Have  string `json:"have"`
-	// Hidden is whether the two differ in a part of a URL that is not shown.
+	// Hidden reports whether the two differ in a hidden part of a URL.
 	Hidden bool `json:"hidden,omitempty"`
 }
 
@@ -156,13 +158,13 @@ type objectPlan struct {
 	SyncedReason    string `json:"syncedReason"`
 	SyncedMessage   string `json:"syncedMessage,omitempty"`
 
-	// Notes are what there is to say of the object beside that. The messages have them too.
+	// Notes are the notes on the object. The messages have them too.
 	Notes []notePlan `json:"notes,omitempty"`
-	// Refused is whether the object would not be accepted, or most likely has a mistake.
+	// Refused reports whether the object would not be accepted, or most likely has a mistake.
 	Refused bool `json:"refused,omitempty"`
 }
 
-// notePlan is a note, and whether it is about what most likely is a mistake.
+// notePlan is a note. Doubt reports whether it is about a likely mistake.
 type notePlan struct {
 	Field   string `json:"field,omitempty"`
 	Message string `json:"message"`
@@ -224,9 +226,9 @@ func (c *cli) plan(ctx context.Context, o planOptions) error {
 	return nil
 }
 
-// notWhole says what nothing was concluded for want of.
+// notWhole is the error for a plan with missing inputs.
 func (s *sight) notWhole() string {
-	return "the plan is not whole: nothing is known of what needs " + strings.Join(s.unknown, "; ")
+	return "the plan is incomplete. Missing inputs: " + strings.Join(s.unknown, "; ")
 }
 
 func (r planReport) changes() int {
@@ -237,7 +239,8 @@ func (r planReport) changes() int {
 	return n
 }
 
-// needsFlagsOfTheManager reports whether an object is refused for an Admin API that the manager may well have been told to call.
+// needsFlagsOfTheManager reports whether an object is refused because of its Admin API, which a
+// flag of the manager may allow.
 func (r planReport) needsFlagsOfTheManager() bool {
 	return slices.ContainsFunc(r.Objects, func(o objectPlan) bool {
 		return o.AcceptedReason == v1alpha1.ReasonAPIBaseNotAllowed || o.AcceptedReason == v1alpha1.ReasonInsecureAPIBase
@@ -282,8 +285,8 @@ func newPlanReport(result forecast.Result, urlLimit int, s *scene, showURLs bool
 	return report
 }
 
-// addInvalid puts what the API server would refuse among the objects. What the cluster has of them stays as it is, and so does what the
-// operator says of that; it is not what the manifests are about.
+// addInvalid adds the objects that the API server would refuse. The objects of the cluster with
+// their names stay as they are, and are not shown.
 func (s *scene) addInvalid(report *planReport) {
 	for i := range s.manifests.endpoints {
 		s.addRefused(report, kindEndpoint, resolve.KeyOf(&s.manifests.endpoints[i]))
@@ -366,8 +369,8 @@ func newObjectPlan(kind string, o forecast.Object, s *scene) objectPlan {
 	return p
 }
 
-// waitsForSecret says of a reason that it is about a Secret, which is not there, or of which the plugin may not see what the manager sees: the
-// report's Unknown has what is not known for want of it.
+// waitsForSecret reports whether a reason is about a missing Secret, or about one that the plugin
+// may not read: the report has that as Unknown.
 func waitsForSecret(reason string) bool {
 	return slices.Contains([]string{
 		v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretForbidden, v1alpha1.ReasonSecretInvalid,

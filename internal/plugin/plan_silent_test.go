@@ -10,7 +10,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// A trigger that somebody made without auth_scheme, on an account where that means legacy_hmac, and with a filter.
+// A trigger that somebody made without auth_scheme, on an account where that means legacy_hmac, and
+// with a filter.
 func TestPlanSaysWhatAnAdoptionChangesUnasked(t *testing.T) {
 	f := newFixture(t, simulator.Options{UnsetAuthScheme: simulator.UnsetLegacy})
 	f.have(`{"uri":"https://desk.example.com/hook?token=s3cr3t","event_type":"upload","filter":{"==":[{"var":"type"},"upload"]}}`)
@@ -24,8 +25,8 @@ func TestPlanSaysWhatAnAdoptionChangesUnasked(t *testing.T) {
 	}
 	r := f.callWith(manifests, "plan", "-f", "-", "--allow-insecure-api-base")
 	for _, part := range []string{
-		"authScheme legacy_hmac, of which the manifest says nothing: it is set to Cloudinary's default. To keep it, set spec.authScheme.",
-		`filter {"==":[{"var":"type"},"upload"]}, of which`,
+		"authScheme legacy_hmac, which the manifest does not set: it changes to Cloudinary's default. To keep it, set spec.authScheme.",
+		`filter {"==":[{"var":"type"},"upload"]}, which`,
 	} {
 		if !strings.Contains(r.out, part) {
 			t.Errorf("the plan lacks %q:\n%s", part, r.out)

@@ -269,7 +269,7 @@ func TestPlanWithFewRights(t *testing.T) {
 		t.Errorf("code %d:\n%s", r.code, r.out)
 	}
 	r = f.callWith(desk, "plan", "-f", "-", "--as", user, "--allow-insecure-api-base", "--exit-code")
-	if want := "error: the plan is not whole: nothing is known of what needs Secret " + f.namespace + "/cloudinary\n"; r.code != 1 || !strings.HasSuffix(r.err, want) {
+	if want := "error: the plan is incomplete. Missing inputs: Secret " + f.namespace + "/cloudinary\n"; r.code != 1 || !strings.HasSuffix(r.err, want) {
 		t.Errorf("with --exit-code: code %d, errors %q, want 1 and %q", r.code, r.err, want)
 	}
 	f.env["CLOUDINARY_URL"] = f.secretURL
@@ -306,7 +306,7 @@ func TestPlanWhereCloudinaryDoesNotAnswer(t *testing.T) {
 	f.create(f.secret())
 	f.must(f.sim.AddFault(simulator.Fault{Count: 1, Status: http.StatusServiceUnavailable}))
 	r := f.callWith(desk, "plan", "-f", "-", "--allow-insecure-api-base", "--exit-code")
-	if r.code != 1 || !strings.Contains(r.err, "warning: nothing is planned for what needs Secret") || !strings.Contains(r.out, "Unavailable") {
+	if r.code != 1 || !strings.Contains(r.err, "are not planned") || !strings.Contains(r.out, "Unavailable") {
 		t.Errorf("got %+v", r)
 	}
 }

@@ -37,7 +37,7 @@ func (c *cli) printPlan(report planReport, o planOptions) error {
 	return nil
 }
 
-// printSilent warns of what an adoption changes although the manifest says nothing of it.
+// printSilent warns of changes by an adoption in fields that the manifest does not set.
 func printSilent(out io.Writer, steps []stepPlan) {
 	warned := false
 	for _, s := range steps {
@@ -46,7 +46,7 @@ func printSilent(out io.Writer, steps []stepPlan) {
 				continue
 			}
 			warned = true
-			fmt.Fprintln(out, printable(fmt.Sprintf("%s/%s: trigger %s exists with %s %s, of which the manifest says nothing: it is set to Cloudinary's default. To keep it, set spec.%s.",
+			fmt.Fprintln(out, printable(fmt.Sprintf("%s/%s: trigger %s exists with %s %s, which the manifest does not set: it changes to Cloudinary's default. To keep it, set spec.%s.",
 				s.Namespace, s.Name, s.ID, d.Field, d.Have, d.Field)))
 		}
 	}
@@ -71,7 +71,7 @@ func (c *cli) printSteps(steps []stepPlan, wide bool) error {
 	return t.print(c.Streams.Out, c.style())
 }
 
-// changes are what a step changes, from what to what, and what it waits for.
+// changes are the changes of a step, from old to new, and the reason if it waits.
 func changes(s stepPlan, wide bool) []string {
 	var lines []string
 	for _, d := range s.Differences {
@@ -83,7 +83,8 @@ func changes(s stepPlan, wide bool) []string {
 	return lines
 }
 
-// maxValue is how much of a value is shown that is not a URL: of a filter or a template, for example.
+// maxValue is how much of a value is shown that is not a URL, for example of a filter or a
+// template.
 const maxValue = 45
 
 // line is the change in words, such as "url: https://a/ → https://b/".
@@ -100,12 +101,12 @@ func (d *differencePlan) line(wide bool) string {
 	}
 	line := d.Field + ": " + show(d.Have) + " → " + show(d.Want)
 	if d.Hidden {
-		line += " (they differ in what is not shown; --show-urls shows it)"
+		line += " (they differ in a hidden part; --show-urls shows it)"
 	}
 	return line
 }
 
-// remarks are what to say of an object beside its row.
+// remarks are the lines below the row of an object.
 func (o *objectPlan) remarks(wide bool) []string {
 	var remarks []string
 	if o.Accepted != "True" || wide {
@@ -159,7 +160,7 @@ func (c *cli) printPlannedObjects(objects []objectPlan, wide bool) error {
 	return nil
 }
 
-// shortKind is what kubectl calls a kind for short.
+// shortKind is the short name of a kind in kubectl.
 func shortKind(kind string) string {
 	return map[string]string{kindEndpoint: shortEndpoint, kindTrigger: shortTrigger}[kind]
 }

@@ -16,7 +16,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// Config is what the plugin needs of the process that it runs in.
+// Config is the plugin's view of its process.
 type Config struct {
 	Streams genericiooptions.IOStreams
 	Version string
@@ -27,19 +27,20 @@ type Config struct {
 	Terminal bool
 }
 
-// cli is what all commands share.
+// cli is the state that all commands share.
 type cli struct {
 	Config
 	flags *genericclioptions.ConfigFlags
 }
 
-// exitError ends the process with a code that is no failure, and without a message.
+// exitError ends the process with an exit code, and without a message.
 type exitError int
 
 // Error is never shown.
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// Run carries out one call of the plugin, and returns the code to exit with. An error is one line on the error stream, as kubectl has it.
+// Run runs one command, and returns the exit code. An error is one line on the error stream, as
+// with kubectl.
 func Run(ctx context.Context, config Config, args []string) int {
 	ctrllog.SetLogger(logr.Discard()) // what libraries would log is in the errors that they return
 	root := New(config)               //nolint:contextcheck // a command gets its context from ExecuteContext
@@ -60,7 +61,7 @@ const longRoot = `Look at, try out and repair what the Cloudinary operator does 
 
 Every command works with your own rights in the cluster, and none writes at Cloudinary.`
 
-// New is the whole command.
+// New returns the root command.
 func New(config Config) *cobra.Command {
 	c := &cli{Config: config, flags: genericclioptions.NewConfigFlags(true)}
 	root := &cobra.Command{
@@ -73,7 +74,7 @@ func New(config Config) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.readEnvironment(cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.readVariables(cmd) },
 	}
 	root.SetUsageTemplate(usageTemplate)
 	root.SetIn(config.Streams.In)
@@ -83,7 +84,8 @@ func New(config Config) *cobra.Command {
 		return fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath())
 	})
 	c.flags.AddFlags(root.PersistentFlags())
-	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache" // the help is the same for everybody
+	// The help is the same for everybody
+	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache"
 	c.completeNamespaces(root)
 	root.AddCommand(
 		c.statusCommand(), c.planCommand(), c.exportCommand(), c.previewCommand(), c.sendCommand(),
@@ -92,7 +94,7 @@ func New(config Config) *cobra.Command {
 	return root
 }
 
-// warn tells the user something that is not the answer.
+// warn prints a warning on the error stream.
 func (c *cli) warn(format string, args ...any) {
 	fmt.Fprintf(c.Streams.ErrOut, "warning: "+format+"\n", args...)
 }

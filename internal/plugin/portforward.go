@@ -45,10 +45,12 @@ func (c *cli) addOperatorNamespace(cmd *cobra.Command, namespace *string, usage 
 	const name = "operator-namespace"
 	cmd.Flags().StringVar(namespace, name, "cloudinary-operator-system", usage)
 	orEnv(cmd.Flags(), name, envOperatorNamespace)
-	_ = cmd.RegisterFlagCompletionFunc(name, c.completeFlag(namespaceNames)) // fails only for a flag that does not exist
+	// Fails only for a flag that does not exist
+	_ = cmd.RegisterFlagCompletionFunc(name, c.completeFlag(namespaceNames))
 }
 
-// reach returns a client of the receiver's admin listener, by a port-forward unless its URL was named.
+// reach returns a client of the receiver's admin listener: at its URL if given, else by a
+// port-forward.
 func (c *cli) reach(ctx context.Context, cl *cluster, o receiverOptions) (*adminClient, error) {
 	if o.url != "" {
 		u, err := url.Parse(o.url)
@@ -83,7 +85,7 @@ func adminPort(address string) (uint16, error) {
 	return uint16(number), nil
 }
 
-// receiverPod finds a Pod of the receiver that runs, the youngest first.
+// receiverPod finds a running Pod of the receiver, the youngest first.
 func (cl *cluster) receiverPod(ctx context.Context, namespace string) (*corev1.Pod, error) {
 	var pods corev1.PodList
 	labels := client.MatchingLabels{"app.kubernetes.io/name": "cloudinary-operator", "app.kubernetes.io/component": "receiver"}
@@ -100,7 +102,8 @@ func (cl *cluster) receiverPod(ctx context.Context, namespace string) (*corev1.P
 	return &running[0], nil
 }
 
-// forwardPort forwards a free local port until stop is called. What its libraries would log is in the errors.
+// forwardPort forwards a free local port until stop is called. The errors include the log of its
+// libraries.
 func forwardPort(ctx context.Context, config *rest.Config, pod *corev1.Pod, port uint16) (local uint16, stop func(), err error) {
 	dialer, err := newDialer(config, pod)
 	if err != nil {
@@ -141,7 +144,7 @@ func forwardPort(ctx context.Context, config *rest.Config, pod *corev1.Pod, port
 	return ports[0].Local, end, nil
 }
 
-// newDialer speaks WebSocket, and SPDY to API servers that do not, as kubectl does.
+// newDialer uses WebSocket, or SPDY for API servers without it, as kubectl does.
 func newDialer(config *rest.Config, pod *corev1.Pod) (httpstream.Dialer, error) {
 	target, err := podURL(config, pod)
 	if err != nil {

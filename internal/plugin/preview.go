@@ -24,14 +24,14 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/sample"
 )
 
-const longPreview = `Try a trigger manifest with a notification: whether the filter lets it through, which body would be sent and with which headers.
+const longPreview = `Try a trigger manifest with a notification: whether the filter lets it through, and which body and headers Cloudinary would send.
 
-The spec is judged as the API server and the operator do. Filters are evaluated as JSONLogic's reference implementation does, templates
-as the bundled simulator does. Where Cloudinary's documentation is silent, for example on how a list prints in a template, Cloudinary
-itself may do otherwise.
+The spec is checked as the API server and the operator do. Filters are evaluated as JSONLogic's reference implementation does, templates
+as the bundled simulator does. If Cloudinary's documentation does not say something, for example how a list prints in a template,
+Cloudinary itself may behave differently.
 
-No cluster is needed, unless --secret names a Secret to sign with. The exit code is 1 where a trigger would not be accepted, or
-where there is no sample of an event type, since it is misspelled perhaps; else it is 0, whether the trigger fires or not.`
+No cluster is needed, unless --secret names a Secret to sign with. The exit code is 1 if a trigger would not be accepted, or if
+there is no sample of an event type, for example because it is misspelled. Otherwise it is 0, whether the trigger fires or not.`
 
 const examplePreview = `  # With a sample of each of the manifest's event types
   kubectl cloudinary preview -f trigger.yaml
@@ -62,13 +62,14 @@ func (c *cli) previewCommand() *cobra.Command {
 	addFiles(cmd, &o.files, "Manifests with the triggers: files, folders, or - for the standard input.")
 	f := cmd.Flags()
 	f.StringVar(&o.notification, "notification", "", "A file with the notification, as JSON. Default: a sample of the event type.")
-	f.StringVar(&o.eventType, "event-type", "", "The event type. Default: what the notification says, else each of the trigger's.")
+	f.StringVar(&o.eventType, "event-type", "", "The event type. Default: that of the notification, else each of the trigger's.")
 	f.StringVar(&o.secret, "secret", "", "A Secret to sign with.")
 	f.BoolVar(&o.fromEnv, "credentials-from-env", false, "Sign with the API secret of CLOUDINARY_URL.")
 	f.StringVar(&o.algorithm, "algorithm", string(sample.SHA1), "How to sign: sha1, Cloudinary's default, or sha256.")
 	addOutput(cmd, &o.output, outputJSON, outputYAML)
 	completeEventTypes(cmd)
-	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeFlag(allSecretNames)) // fails only for a flag that does not exist
+	// Fails only for a flag that does not exist
+	_ = cmd.RegisterFlagCompletionFunc("secret", c.completeFlag(allSecretNames))
 	_ = cmd.RegisterFlagCompletionFunc("algorithm", cobra.FixedCompletions(algorithms(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -78,7 +79,7 @@ type rehearsal struct {
 	Trigger   string `json:"trigger"`
 	EventType string `json:"eventType"`
 	Sample    bool   `json:"sample,omitempty"`
-	// SampleFrom says where what the sample looks like is from: captured, documented, consumed or assumed.
+	// SampleFrom is the source of the sample: captured, documented, consumed or assumed.
 	SampleFrom string            `json:"sampleFrom,omitempty"`
 	Listens    bool              `json:"listens"`
 	Filter     string            `json:"filter"`            // one of the constants below
@@ -153,7 +154,7 @@ func isObject(raw []byte) bool {
 	return json.Unmarshal(raw, &object) == nil && object != nil
 }
 
-// signingCredentials are nil where nothing is to be signed.
+// signingCredentials are nil if nothing is signed.
 func (c *cli) signingCredentials(ctx context.Context, namespace string, o previewOptions) (*cloudinary.Credentials, error) {
 	var credentials cloudinary.Credentials
 	var err error
@@ -174,7 +175,8 @@ func (c *cli) signingCredentials(ctx context.Context, namespace string, o previe
 	return &credentials, err
 }
 
-// eventTypesOf are those to try a trigger with: what the flag says, else the notification, else its own.
+// eventTypesOf are the event types for the rehearsal of a trigger: that of the flag, else of the
+// notification, else its own.
 func eventTypesOf(t *v1alpha1.CloudinaryTrigger, asked string, given []byte) []string {
 	if asked != "" {
 		return []string{asked}
@@ -206,7 +208,8 @@ const (
 	filterMatch   = "match"
 	filterNoMatch = "no match"
 	filterInvalid = "invalid"
-	// filterUntried is that of a trigger with something else that is wrong; filterUntriable one that may work at Cloudinary.
+	// filterUntried is for a trigger with another problem. filterUntriable is for a filter that may
+	// work at Cloudinary.
 	filterUntried   = "not tried"
 	filterUntriable = "cannot be tried here"
 )
@@ -227,7 +230,7 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 	if r.Sample && len(r.Problems) == 0 && notification.ClosestEventType(eventType) != "" && !notification.KnownEventType(eventType) {
 		r.Problems = append(r.Problems, "spec.eventTypes: "+notification.EventTypeDoubt(eventType)+"; if Cloudinary has it, give one of its notifications with --notification")
 	}
-	isFilter := r.judge(&t.Spec)
+	isFilter := r.checkSpec(&t.Spec)
 	switch {
 	case isFilter:
 		r.Filter = filterInvalid
@@ -256,8 +259,9 @@ func (c *cli) rehearse(t *v1alpha1.CloudinaryTrigger, eventType string, given []
 	return r
 }
 
-// judge takes over for what the operator refuses the manifest, and reports whether its filter is among that.
-func (r *rehearsal) judge(spec *v1alpha1.CloudinaryTriggerSpec) (isFilter bool) {
+// checkSpec adds the problems for which the operator refuses the manifest, and reports whether the
+// filter is among them.
+func (r *rehearsal) checkSpec(spec *v1alpha1.CloudinaryTriggerSpec) (isFilter bool) {
 	for _, f := range check.Refusals(check.Trigger(spec)) {
 		isFilter = isFilter || f.Reason == v1alpha1.ReasonInvalidFilter
 		r.Problems = append(r.Problems, f.String())
@@ -265,13 +269,13 @@ func (r *rehearsal) judge(spec *v1alpha1.CloudinaryTriggerSpec) (isFilter bool) 
 	return isFilter
 }
 
-// isSet reports whether there is a filter: an empty object is none.
+// isSet reports whether there is a filter: an empty object is not a filter.
 func isSet(filter json.RawMessage) bool {
 	text, err := plan.CanonicalJSON(filter)
 	return err == nil && text != ""
 }
 
-// try leaves untried what the operator accepts and internal/firing does not.
+// try skips a filter or template that the operator accepts and internal/firing does not.
 func (r *rehearsal) try(in firing.Rehearsal) {
 	done, err := firing.Rehearse(in)
 	if err != nil {
@@ -298,7 +302,8 @@ func (r *rehearsal) try(in firing.Rehearsal) {
 	}
 }
 
-// distrust takes back what is made of a sample where the event type is not known, or the filter goes by what nobody knows of such notifications.
+// distrust removes the result for a sample if the event type is unknown, or if the filter depends
+// on unknown members of such notifications.
 func (r *rehearsal) distrust(filter json.RawMessage) {
 	if r.Untried != "" {
 		return
@@ -314,8 +319,8 @@ func (r *rehearsal) distrust(filter json.RawMessage) {
 		"; try one that was received, with --notification"
 }
 
-// notesOn are what there is to say of a trigger that is accepted, as far as it is about the event type, and the notification given, if one is,
-// does not tell otherwise.
+// notesOn are the notes on an accepted trigger that concern the event type, unless the given
+// notification refutes them.
 func notesOn(t *v1alpha1.CloudinaryTrigger, eventType string, given json.RawMessage) []string {
 	var filter, template json.RawMessage
 	if t.Spec.Filter != nil {
@@ -340,7 +345,7 @@ func notesOn(t *v1alpha1.CloudinaryTrigger, eventType string, given json.RawMess
 	return notes
 }
 
-// headers are those of the authentication scheme, with placeholders for what cannot be known.
+// headers are the headers of the authentication scheme, with placeholders for unknown values.
 func (c *cli) headers(body []byte, scheme v1alpha1.AuthScheme, o previewOptions, credentials *cloudinary.Credentials) map[string]string {
 	headers := map[string]string{"Content-Type": "application/json", "User-Agent": "Cloudinary"}
 	var signed http.Header
@@ -426,7 +431,7 @@ func (r *rehearsal) event() string {
 	case r.EventType == "":
 		return "none"
 	case r.SampleFrom == string(eventbody.Assumed):
-		return r.EventType + ", a sample; what such notifications look like is assumed"
+		return r.EventType + ", a sample; its form is an assumption"
 	case r.Sample:
 		return r.EventType + ", a sample"
 	default:

@@ -16,8 +16,9 @@ var (
 	namespaceName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 )
 
-// specProblems is what the API server would refuse in a trigger's spec, filter and template left aside. There may be no API server at
-// hand to ask, so it is the CRD's schema in other words; a test compares the two.
+// specProblems are the reasons why the API server would refuse a trigger's spec, without its filter
+// and template. There may be no API server to ask, so it repeats the CRD's schema. A test compares
+// the two.
 func specProblems(spec *v1alpha1.CloudinaryTriggerSpec) []string {
 	problems := eventTypeProblems(spec.EventTypes)
 	note := func(field, format string, values ...any) {

@@ -108,7 +108,8 @@ func TestPreviewOfAFilterBesideAnotherProblem(t *testing.T) {
 	}
 }
 
-// What the operator accepts is previewed, or it is said that it cannot be tried here; it is never called wrong.
+// What the operator accepts is previewed, or it is said that it cannot be tried here; it is never
+// called wrong.
 func TestPreviewOfWhatTheOperatorAccepts(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	image := f.file("image.json", `{"notification_type":"upload","resource_type":"image","public_id":"cat","tags":["a","b"]}`)

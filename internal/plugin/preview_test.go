@@ -228,7 +228,8 @@ func TestPreviewOfHeaders(t *testing.T) {
 				t.Errorf("headers %v (-want +got):\n%s", got[0].Headers, diff)
 			}
 			if signature := got[0].Headers["X-Cld-Signature"]; signature != "" {
-				// As the signature is over the body byte for byte, and JSON output is indented, the body is compacted again.
+				// As the signature is over the body byte for byte, and JSON output is indented, the
+				// body is compacted again.
 				sum := sha1.Sum([]byte(compacted(t, got[0].Body) + "1772366400" + simulator.DefaultAPISecret))
 				if diff := cmp.Diff(hex.EncodeToString(sum[:]), signature); diff != "" {
 					t.Errorf("signature (-want +got):\n%s", diff)

@@ -27,7 +27,8 @@ type nobody struct{}
 
 func (nobody) AttemptEnded(delivery.Attempt) {}
 
-// realListener is the receiver's admin listener over a store with three dead letters of two targets.
+// realListener is the receiver's admin listener over a store with three dead letters of two
+// targets.
 func (f *fixture) realListener() (*queue.Store, string) {
 	f.Helper()
 	store, err := queue.Open(f.Context(), queue.Options{Dir: f.TempDir()})

@@ -21,10 +21,10 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-const longRelease = `Let objects go that are being deleted and wait for a manager or for credentials that are gone.
+const longRelease = `Release objects that are being deleted and wait for a manager or for credentials that are gone.
 
-It takes the operator's finalizer off, and names the triggers at Cloudinary that are left behind: nothing is called or deleted there. It
-works without the manager. Where the manager runs and has credentials, nothing needs this: deletion goes through by itself.
+It removes the operator's finalizer, and names the triggers at Cloudinary that are left behind: nothing is called or deleted there. It
+works without the manager. If the manager runs and has credentials, you do not need it: the deletion ends by itself.
 
 Triggers go first, then endpoints, then Secrets. Objects that are not being deleted are refused; with --delete they are deleted, too. With
 --all, Secrets that are not being deleted are kept, and only lose the finalizer under --delete.`
@@ -32,13 +32,13 @@ Triggers go first, then endpoints, then Secrets. Objects that are not being dele
 const exampleRelease = `  # A trigger whose deletion hangs
   kubectl cloudinary release -n shop cldt/uploads
 
-  # All that hangs in a namespace
+  # All hanging deletions in a namespace
   kubectl cloudinary release -n shop --all
 
-  # What that would be
+  # Show what that would release
   kubectl cloudinary release -n shop --all --dry-run
 
-  # Delete the triggers and endpoints of a namespace, and leave what they made at Cloudinary
+  # Delete the triggers and endpoints of a namespace, and leave their triggers at Cloudinary
   kubectl cloudinary release -n shop --all --delete --yes`
 
 type releaseOptions struct {
@@ -63,7 +63,7 @@ func (c *cli) releaseCommand() *cobra.Command {
 	f.BoolVar(&o.all, "all", false, "Every object of the namespace that has the operator's finalizer.")
 	f.BoolVar(&o.delete, "delete", false, "Delete objects that are not being deleted.")
 	f.BoolVarP(&o.yes, "yes", "y", false, "Do not ask.")
-	f.BoolVar(&o.dryRun, "dry-run", false, "Say what would be released and left behind, and change nothing.")
+	f.BoolVar(&o.dryRun, "dry-run", false, "Show what would be released and left behind, and change nothing.")
 	addOutput(cmd, &o.output, outputJSON, outputYAML)
 	return cmd
 }
@@ -87,7 +87,7 @@ func (c *cli) completeReleases(cmd *cobra.Command, _ []string, prefix string) ([
 	})
 }
 
-// releasable is an object that is to be released.
+// releasable is an object to release.
 type releasable struct {
 	client.Object
 	kind string
@@ -95,7 +95,7 @@ type releasable struct {
 	left []leftBehind
 }
 
-// leftBehind is a trigger at Cloudinary that depends on what is released.
+// leftBehind is a trigger at Cloudinary that depends on a released object.
 type leftBehind struct {
 	holder                          plan.Key // the CloudinaryTrigger that has it in its status
 	environment, url, eventType, id string
@@ -125,7 +125,7 @@ func (c *cli) release(ctx context.Context, args []string, o releaseOptions) erro
 	}
 	var found []*releasable
 	if o.all {
-		found, err = c.heldObjects(ctx, cl, triggers, o)
+		found, err = c.finalizedObjects(ctx, cl, triggers, o)
 	} else {
 		found, err = cl.namedObjects(ctx, args, triggers, o)
 	}
@@ -146,10 +146,10 @@ func (c *cli) release(ctx context.Context, args []string, o releaseOptions) erro
 	if err := c.confirm(o.yes, fmt.Sprintf("Release %s in namespace %s?", counted(len(found), "object"), cl.namespace)); err != nil {
 		return err
 	}
-	return c.letGo(ctx, cl, found, o)
+	return c.releaseAll(ctx, cl, found, o)
 }
 
-// namedObjects are those of the arguments, in the order in which they can go.
+// namedObjects are the objects of the arguments, in the order of their release.
 func (cl *cluster) namedObjects(ctx context.Context, args []string, triggers []v1alpha1.CloudinaryTrigger, o releaseOptions) ([]*releasable, error) {
 	var found []*releasable
 	for _, arg := range args {
@@ -199,19 +199,20 @@ func (cl *cluster) releasable(ctx context.Context, kind, name string, triggers [
 	return r, nil
 }
 
-// secretMetadata reads and writes a Secret without what it holds.
+// secretMetadata is for reading and writing a Secret without its content.
 func secretMetadata() *metav1.PartialObjectMetadata {
 	m := &metav1.PartialObjectMetadata{}
 	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kindSecret))
 	return m
 }
 
-// heldObjects are those of the namespace that have the finalizer. Who may not list Secrets releases the others.
-func (c *cli) heldObjects(ctx context.Context, cl *cluster, triggers []v1alpha1.CloudinaryTrigger, o releaseOptions) ([]*releasable, error) {
+// finalizedObjects are the objects of the namespace with the finalizer. A user who may not list
+// Secrets releases the others.
+func (c *cli) finalizedObjects(ctx context.Context, cl *cluster, triggers []v1alpha1.CloudinaryTrigger, o releaseOptions) ([]*releasable, error) {
 	var found []*releasable
 	add := func(kind string, object client.Object) {
 		r := &releasable{Object: object, kind: kind, keep: kind == shortSecret && object.GetDeletionTimestamp().IsZero()}
-		if !held(object) || !r.deleting() && !o.delete {
+		if !hasFinalizer(object) || !r.deleting() && !o.delete {
 			return
 		}
 		r.left = behind(r, triggers)
@@ -264,7 +265,8 @@ func behind(r *releasable, triggers []v1alpha1.CloudinaryTrigger) []leftBehind {
 	return left
 }
 
-// showReleases names what each object leaves behind. A trigger at Cloudinary that goes with its CloudinaryTrigger is named there alone.
+// showReleases names the triggers that each object leaves behind. A trigger of a CloudinaryTrigger
+// in the list is named there only.
 func (c *cli) showReleases(found []*releasable, o releaseOptions) {
 	told := map[leftBehind]bool{}
 	for _, r := range found {
@@ -280,14 +282,14 @@ func (c *cli) showReleases(found []*releasable, o releaseOptions) {
 			told[l] = r.kind == shortTrigger
 			id := l.id
 			if id == "" {
-				id = "of which the id is not known, since it was being created"
+				id = "with an unknown id, since it was being created"
 			}
 			fmt.Fprintf(c.Streams.Out, "  %s in %s: trigger %s (%s at %s)\n", l.fate(r.kind), l.environment, id, l.eventType, redacted(l.url))
 		}
 	}
 }
 
-// fate is what releasing an object of a kind means for the trigger.
+// fate is the consequence for the trigger if an object of a kind is released.
 func (l leftBehind) fate(kind string) string {
 	switch kind {
 	case shortTrigger:
@@ -299,7 +301,7 @@ func (l leftBehind) fate(kind string) string {
 	}
 }
 
-// confirm asks, and takes nothing but a yes for one.
+// confirm asks, and accepts only a yes.
 func (c *cli) confirm(yes bool, question string) error {
 	if yes {
 		return nil
@@ -317,12 +319,12 @@ func (c *cli) confirm(yes bool, question string) error {
 	return nil
 }
 
-// letGo goes on with the others where one object fails.
-func (c *cli) letGo(ctx context.Context, cl *cluster, found []*releasable, o releaseOptions) error {
+// releaseAll releases all objects. An error with one object does not stop the others.
+func (c *cli) releaseAll(ctx context.Context, cl *cluster, found []*releasable, o releaseOptions) error {
 	var errs []error
 	failed := map[*releasable]error{}
 	for _, r := range found {
-		if err := cl.letGo(ctx, r, o.delete); err != nil {
+		if err := cl.releaseOne(ctx, r, o.delete); err != nil {
 			failed[r] = err
 			errs = append(errs, fmt.Errorf("%s: %w", r, err))
 			continue
@@ -335,8 +337,9 @@ func (c *cli) letGo(ctx context.Context, cl *cluster, found []*releasable, o rel
 	return errors.Join(append(errs, err)...)
 }
 
-// letGo deletes an object where that is asked for, and takes the finalizer off. Both hold for the very object that was shown.
-func (cl *cluster) letGo(ctx context.Context, r *releasable, remove bool) error {
+// releaseOne deletes an object if asked, and removes its finalizer. Both apply only to the very
+// object that was shown.
+func (cl *cluster) releaseOne(ctx context.Context, r *releasable, remove bool) error {
 	if !r.deleting() && !r.keep && remove {
 		uid := r.GetUID()
 		if err := cl.Delete(ctx, r.Object, client.Preconditions{UID: &uid}); err != nil {
@@ -346,7 +349,7 @@ func (cl *cluster) letGo(ctx context.Context, r *releasable, remove bool) error 
 	return client.IgnoreNotFound(cl.removeFinalizer(ctx, r.Object))
 }
 
-// writeTries is how often a write is tried against others that write the same object.
+// writeTries is the number of attempts of a write against other writers of the same object.
 const writeTries = 5
 
 func (cl *cluster) removeFinalizer(ctx context.Context, shown client.Object) error {
@@ -358,7 +361,7 @@ func (cl *cluster) removeFinalizer(ctx context.Context, shown client.Object) err
 		if err := cl.Get(ctx, client.ObjectKeyFromObject(shown), o); err != nil {
 			return err
 		}
-		if o.GetUID() != shown.GetUID() || !held(o) {
+		if o.GetUID() != shown.GetUID() || !hasFinalizer(o) {
 			return nil
 		}
 		base, ok := o.DeepCopyObject().(client.Object)
@@ -373,5 +376,7 @@ func (cl *cluster) removeFinalizer(ctx context.Context, shown client.Object) err
 	}
 }
 
-// held reports whether an object has the operator's finalizer.
-func held(o client.Object) bool { return slices.Contains(o.GetFinalizers(), v1alpha1.Finalizer) }
+// hasFinalizer reports whether an object has the operator's finalizer.
+func hasFinalizer(o client.Object) bool {
+	return slices.Contains(o.GetFinalizers(), v1alpha1.Finalizer)
+}

@@ -18,7 +18,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// orphaned is a namespace whose manager is gone: every object has the finalizer, and one also somebody else's.
+// orphaned is a namespace whose manager is gone: every object has the finalizer, and one also
+// somebody else's.
 func (f *fixture) orphaned() (*v1alpha1.CloudinaryTrigger, *v1alpha1.NotificationEndpoint, *corev1.Secret) {
 	f.Helper()
 	secret, ep, t := f.secret(), f.endpoint("media", "https://example.com/hook?token=t0ken"), f.trigger("uploads", "media", "upload", "delete")

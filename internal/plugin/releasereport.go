@@ -17,7 +17,7 @@ type releasedObject struct {
 	LeftBehind []leftTrigger `json:"leftBehind,omitempty"`
 }
 
-// leftTrigger is a trigger at Cloudinary that stays, or that the object was needed for.
+// leftTrigger is a trigger at Cloudinary that stays, or that needs the object.
 type leftTrigger struct {
 	ID          string `json:"id,omitempty"` // absent: it was being created
 	EventType   string `json:"eventType"`
@@ -26,7 +26,7 @@ type leftTrigger struct {
 	HeldBy      string `json:"heldBy"` // the CloudinaryTrigger, as namespace/name
 }
 
-// report says what becomes of the objects; errs has those that could not be released.
+// report is the result for each object. errs has the objects that could not be released.
 func (o *releaseOptions) report(found []*releasable, errs map[*releasable]error) releaseReport {
 	report := releaseReport{DryRun: o.dryRun, Objects: []releasedObject{}}
 	for _, r := range found {

@@ -23,7 +23,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// scene gathers what a plan rests on: the cluster with manifests laid over it, Secrets, and lists of triggers.
+// scene gathers the input of a plan: the cluster with the manifests applied, Secrets, and lists of
+// triggers.
 type scene struct {
 	*cli
 	cluster   *cluster
@@ -35,12 +36,13 @@ type scene struct {
 
 	endpoints []v1alpha1.NotificationEndpoint
 	triggers  []v1alpha1.CloudinaryTrigger
-	added     map[string]bool   // kind and key of what only the manifests have
-	changed   map[string]bool   // kind and key of what the manifests change the spec of
-	given     map[string]bool   // kind and key of all that they have, and of the triggers of their endpoints
-	invalid   map[string]string // kind and key of what the API server would refuse, and why
-	secrets   map[plan.Key]forecast.Secret
-	lists     map[cloudinary.Credentials]*forecast.List
+	added     map[string]bool // kind and key of what only the manifests have
+	changed   map[string]bool // kind and key of what the manifests change the spec of
+	// Kind and key of all that they have, and of the triggers of their endpoints
+	given   map[string]bool
+	invalid map[string]string // kind and key of what the API server would refuse, and why
+	secrets map[plan.Key]forecast.Secret
+	lists   map[cloudinary.Credentials]*forecast.List
 	sight
 }
 
@@ -75,7 +77,7 @@ func (s *scene) gather(ctx context.Context) (forecast.Input, error) {
 	}, nil
 }
 
-// readLabels reads the labels of namespaces where an endpoint goes by them.
+// readLabels reads the labels of namespaces if an endpoint selects by them.
 func (s *scene) readLabels(ctx context.Context) (map[string]labels.Set, error) {
 	if !slices.ContainsFunc(s.endpoints, func(ep v1alpha1.NotificationEndpoint) bool {
 		return ep.Spec.AllowedTriggers != nil && ep.Spec.AllowedTriggers.Namespaces.From == v1alpha1.NamespacesFromSelector
@@ -85,7 +87,7 @@ func (s *scene) readLabels(ctx context.Context) (map[string]labels.Set, error) {
 	var all metav1.PartialObjectMetadataList
 	all.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
 	if err := s.cluster.List(ctx, &all); apierrors.IsForbidden(err) {
-		s.warn("the labels of namespaces cannot be read: nothing is concluded for triggers that use an endpoint of another namespace by them")
+		s.warn("the labels of namespaces cannot be read, so triggers that depend on them to use an endpoint of another namespace are not planned")
 		return nil, nil // nobody knows them
 	} else if err != nil {
 		return nil, fmt.Errorf("list namespaces: %w", err)
@@ -99,7 +101,8 @@ func (s *scene) readLabels(ctx context.Context) (map[string]labels.Set, error) {
 
 func identity(kind string, key plan.Key) string { return kind + " " + key.String() }
 
-// layOver applies the manifests to what the cluster has: the specs that come of it count, and the cluster's status.
+// layOver applies the manifests to the objects of the cluster. The resulting specs count, with the
+// status of the cluster.
 func (s *scene) layOver(ctx context.Context) error {
 	for i := range s.manifests.endpoints {
 		ep := &s.manifests.endpoints[i]
@@ -120,14 +123,16 @@ func (s *scene) layOver(ctx context.Context) error {
 	return nil
 }
 
-// warnOfNulls says of a manifest that it means one thing to kubectl apply, and another to server-side apply.
+// warnOfNulls warns of a manifest with another meaning under kubectl apply than under server-side
+// apply.
 func (s *scene) warnOfNulls(t *v1alpha1.CloudinaryTrigger) {
 	if nulls := nullMembers(t); len(nulls) > 0 && !s.applier.serverSide {
-		s.warn("%s drops what is null in the manifest %s, %s; server-side apply keeps it", s.applier.spoken(), resolve.KeyOf(t), strings.Join(nulls, ", "))
+		s.warn("%s drops null members of the manifest %s, %s; server-side apply keeps them", s.applier.spoken(), resolve.KeyOf(t), strings.Join(nulls, ", "))
 	}
 }
 
-// follow counts triggers of endpoints that the manifests have among them: what happens to an endpoint happens to them.
+// follow adds the triggers of the manifests' endpoints to the shown objects: a change of an
+// endpoint changes them too.
 func (s *scene) follow() {
 	for i := range s.triggers {
 		t := &s.triggers[i]
@@ -137,7 +142,7 @@ func (s *scene) follow() {
 	}
 }
 
-func (s *scene) note(kind string, o metav1.Object, added bool) {
+func (s *scene) markManifest(kind string, o metav1.Object, added bool) {
 	if s.given[identity(kind, resolve.KeyOf(o))] {
 		s.warn("%s %s is more than once in the manifests: the last one counts", kind, resolve.KeyOf(o))
 		return
@@ -146,7 +151,8 @@ func (s *scene) note(kind string, o metav1.Object, added bool) {
 	s.added[identity(kind, resolve.KeyOf(o))] = added
 }
 
-// newMeta is that of an object which is created now: the youngest, so that it wins no conflict.
+// newMeta is the metadata of an object that is created now: the youngest one, so that it wins no
+// conflict.
 func (s *scene) newMeta(o metav1.Object) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: o.GetNamespace(), Name: o.GetName(), Labels: o.GetLabels(), Annotations: o.GetAnnotations(),
@@ -156,8 +162,8 @@ func (s *scene) newMeta(o metav1.Object) metav1.ObjectMeta {
 
 func (s *scene) isNew(kind string, key plan.Key) bool { return s.added[identity(kind, key)] }
 
-// shows reports whether an object is among those that were asked for: with manifests these and what depends on them, else those of
-// the namespace.
+// shows reports whether an object is shown: with manifests those and their dependents, else the
+// objects of the namespace.
 func (s *scene) shows(kind string, key plan.Key) bool {
 	if kind == kindEndpoint && s.standIns[key] {
 		return false
@@ -168,7 +174,7 @@ func (s *scene) shows(kind string, key plan.Key) bool {
 	return s.namespace == "" || s.namespace == key.Namespace || s.given[identity(kind, key)]
 }
 
-// neededSecrets are those without which nothing can be said of the objects that are shown.
+// neededSecrets are the Secrets of the shown objects.
 func (s *scene) neededSecrets() []plan.Key {
 	var keys []plan.Key
 	byKey := map[plan.Key]*v1alpha1.NotificationEndpoint{}
@@ -197,7 +203,8 @@ func (s *scene) neededSecrets() []plan.Key {
 	return keys
 }
 
-// neighbors are the Secrets of endpoints that lead to a product environment which was listed: their triggers count there too.
+// neighbors are the Secrets of other endpoints in a listed product environment: their triggers
+// count there too.
 func (s *scene) neighbors() []plan.Key {
 	listed := map[cloudinary.Environment]bool{}
 	for credentials := range s.lists {
@@ -213,8 +220,8 @@ func (s *scene) neighbors() []plan.Key {
 	return keys
 }
 
-// readSecrets reads Secrets that are not known yet, and lists with their credentials. Nothing is known of what needs one that does not
-// exist, or that could not be tried; for neighbors, that is no loss.
+// readSecrets reads unknown Secrets, and lists with their credentials. Without a Secret, or without
+// its list, the objects that need it are not planned. For neighbors that is no loss.
 func (s *scene) readSecrets(ctx context.Context, keys []plan.Key, needed bool) error {
 	for _, key := range keys {
 		if _, known := s.secrets[key]; known || s.refused[key] {
@@ -223,10 +230,10 @@ func (s *scene) readSecrets(ctx context.Context, keys []plan.Key, needed bool) e
 		secret, err := s.readSecret(ctx, key)
 		switch {
 		case apierrors.IsForbidden(err):
-			s.refuse(key, "Secret %s cannot be read, so that nothing is planned for what needs it; --credentials-from-env uses CLOUDINARY_URL instead", key)
+			s.refuse(key, "Secret %s cannot be read, so the objects that need it are not planned. --credentials-from-env uses CLOUDINARY_URL instead", key)
 			continue
 		case errors.Is(err, errEncrypted), errors.Is(err, errInvalidSecret):
-			s.refuse(key, "Secret %s of the manifests %v, so that nothing is planned for what needs it; --credentials-from-env uses CLOUDINARY_URL instead", key, err)
+			s.refuse(key, "Secret %s of the manifests %v, so the objects that need it are not planned. --credentials-from-env uses CLOUDINARY_URL instead", key, err)
 			continue
 		case err != nil && !apierrors.IsNotFound(err):
 			return fmt.Errorf("read Secret %s: %w", key, err)
@@ -235,7 +242,7 @@ func (s *scene) readSecrets(ctx context.Context, keys []plan.Key, needed bool) e
 		s.secrets[key] = forecast.Secret{Secret: secret, List: list}
 		switch {
 		case list != nil && list.Err != nil:
-			s.refuse(key, "nothing is planned for what needs Secret %s: %v", key, list.Err)
+			s.refuse(key, "objects that need Secret %s are not planned: %v", key, list.Err)
 		case secret == nil && needed:
 			s.miss("Secret %s, which does not exist", key)
 		case list == nil && needed:
@@ -245,7 +252,7 @@ func (s *scene) readSecrets(ctx context.Context, keys []plan.Key, needed bool) e
 	return nil
 }
 
-// readSecret returns nil without an error where there is no such Secret.
+// readSecret returns nil without an error if there is no such Secret.
 func (s *scene) readSecret(ctx context.Context, key plan.Key) (*corev1.Secret, error) {
 	if s.options.fromEnv {
 		return s.secretFromEnv(key)
@@ -268,7 +275,7 @@ func (s *scene) secretFromEnv(key plan.Key) (*corev1.Secret, error) {
 	}, nil
 }
 
-// list lists once for each set of credentials. What is wrong with a Secret is for the preview to say.
+// list lists once for each set of credentials. The forecast reports problems of the Secret.
 func (s *scene) list(ctx context.Context, secret *corev1.Secret) *forecast.List {
 	if secret == nil {
 		return nil
@@ -285,7 +292,7 @@ func (s *scene) list(ctx context.Context, secret *corev1.Secret) *forecast.List 
 	return s.lists[credentials]
 }
 
-// urlLimit is what the flag says, else what the manager has written, else the default.
+// urlLimit is the value of the flag, else of an endpoint's status, else the default.
 func (s *scene) urlLimit(fallback int) int {
 	if s.options.urlLimit > 0 {
 		return s.options.urlLimit
@@ -298,7 +305,8 @@ func (s *scene) urlLimit(fallback int) int {
 	return fallback
 }
 
-// receiverBaseURL is what the flag says, else what the URL of an endpoint tells that has no base URL of its own.
+// receiverBaseURL is the value of the flag, else the base of an endpoint's URL that has no base URL
+// of its own.
 func (s *scene) receiverBaseURL() string {
 	if s.options.receiverBaseURL != "" {
 		return s.options.receiverBaseURL

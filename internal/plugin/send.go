@@ -25,11 +25,12 @@ import (
 )
 
 const longSend = `Send a notification to an endpoint as Cloudinary would: of any event type, and signed with a key of the endpoint's own Secret, which
-you must be allowed to read: its API secret or, where that does not count by spec.receiver.verification.apiKeys, a signing.<API_KEY> that does.
+you must be allowed to read: its API secret or, if spec.receiver.verification.apiKeys does not name that key, a signing.<API_KEY> that it names.
 
-It goes to the endpoint's URL, or to --url: where that names a host alone, the path of the endpoint's URL is appended. The bundled
-receiver treats it like any other: it stores it, delivers it to the endpoint's targets and counts it. Its answer has the id of what is
-stored. A 200 without that is somebody else's, such as a login page's: Cloudinary would be content with it, and its notifications be lost.
+It goes to the endpoint's URL, or to --url: if that has only a host, the path of the endpoint's URL is appended. The bundled
+receiver treats it like any other: it stores it, delivers it to the endpoint's targets and counts it. Its answer has the id of the
+stored notification. A 200 without that id comes from something else, such as a login page: Cloudinary would accept it, and its notifications
+would be lost.
 
 With --wait, it is followed to the endpoint's targets: the receiver's admin listener is asked, by a port-forward to its Pod.
 
@@ -92,7 +93,7 @@ func algorithms() []string {
 	return []string{string(sample.SHA1), string(sample.SHA256)}
 }
 
-// exactlyOne is cobra.ExactArgs in words that name what is missing.
+// exactlyOne is cobra.ExactArgs with a message that names the missing argument.
 func exactlyOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 {
@@ -111,18 +112,20 @@ type sent struct {
 	Status    int    `json:"status"`
 	Answer    string `json:"answer,omitempty"`
 	Duration  string `json:"duration"`
-	// Stored is what the bundled receiver says of it: an id, or known; empty where somebody else has answered.
+	// Stored is the bundled receiver's header: an id, or "known". It is empty if something else
+	// answered.
 	Stored  string      `json:"stored,omitempty"`
 	Targets []delivered `json:"targets,omitempty"`
 	Next    string      `json:"next,omitempty"`
 }
 
-// another says that the bundled receiver should have answered, and that somebody else has, with the one status that Cloudinary looks at.
+// another reports whether something else answered in place of the bundled receiver, with the one
+// status that Cloudinary checks.
 func (s *sent) another(ep *v1alpha1.NotificationEndpoint) bool {
 	return s.Status == http.StatusOK && s.Stored == "" && ep.Spec.Receiver != nil
 }
 
-// follows reports whether there is something to be followed to the targets.
+// follows reports whether the notification can be followed to the targets.
 func (s *sent) follows() bool { return s.Stored != "" && s.Stored != notification.StoredBefore }
 
 func (c *cli) send(ctx context.Context, name string, o sendOptions) error {
@@ -172,17 +175,18 @@ func (c *cli) send(ctx context.Context, name string, o sendOptions) error {
 	return errors.Join(c.printSent(result, ep, o), lost)
 }
 
-// await waits for the targets of what was sent, and says what they lack in the end.
+// await waits for the targets of the notification, and returns an error if a target lacks it in the
+// end.
 func (a *adminClient) await(ctx context.Context, ep *v1alpha1.NotificationEndpoint, result *sent, timeout time.Duration) (err error) {
 	if result.Targets, err = a.follow(ctx, ep, result.Stored, timeout); err != nil {
 		return err
 	}
-	return verdict(result.Targets, timeout)
+	return deliveryError(result.Targets, timeout)
 }
 
 func (o *sendOptions) target(ep *v1alpha1.NotificationEndpoint) (string, error) {
 	if o.wait && ep.Spec.Receiver == nil {
-		return "", fmt.Errorf("--wait is for endpoints with spec.receiver: nobody knows what becomes of a notification at the url of endpoint %s", ep.Name)
+		return "", fmt.Errorf("--wait needs an endpoint with spec.receiver: a notification cannot be followed at the url of endpoint %s", ep.Name)
 	}
 	return targetURL(ep, o.url)
 }
@@ -243,7 +247,8 @@ func targetURL(ep *v1alpha1.NotificationEndpoint, override string) (string, erro
 	return u.String(), nil
 }
 
-// signingKey is the first key of the endpoint's own Secret whose signatures count for it: the API key, then signing.<API_KEY> in their order.
+// signingKey is the first key of the endpoint's own Secret whose signatures count for it: the API
+// key, then signing.<API_KEY> in their order.
 func signingKey(ep *v1alpha1.NotificationEndpoint, credentials cloudinary.Credentials, signing []cloudinary.SigningKey) (cloudinary.SigningKey, error) {
 	var keys []cloudinary.SigningKey
 	if credentials.APISecret != "" {
@@ -252,7 +257,7 @@ func signingKey(ep *v1alpha1.NotificationEndpoint, credentials cloudinary.Creden
 	keys = append(keys, signing...)
 	name := ep.Spec.CredentialsSecretRef.Name
 	if len(keys) == 0 {
-		return cloudinary.SigningKey{}, fmt.Errorf("the Secret %s has an OAuth token and no api_secret, so that nothing can be signed with it; "+
+		return cloudinary.SigningKey{}, fmt.Errorf("the Secret %s has an OAuth token and no api_secret, so nothing can be signed with it; "+
 			"add api_key and api_secret, or signing.<API_KEY>", name)
 	}
 	if ep.Spec.Receiver == nil || ep.Spec.Receiver.Verification == nil || len(ep.Spec.Receiver.Verification.APIKeys) == 0 {
@@ -323,14 +328,15 @@ func (c *cli) post(ctx context.Context, target string, body []byte, o sendOption
 		return nil, fmt.Errorf("%s: %w; if the address is not to be reached from here, port-forward to the receiver and use --url", redacted(target), withoutURL(err))
 	}
 	defer resp.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // the status counts, whatever follows
+	// The status counts, regardless of the body.
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	return &sent{
 		URL: redacted(target), EventType: o.eventType, Bytes: len(body), Timestamp: req.Header.Get("X-Cld-Timestamp"),
 		Status: resp.StatusCode, Answer: string(answer), Stored: storedAs(resp), Duration: c.Now().Sub(begun).Round(time.Millisecond).String(),
 	}, nil
 }
 
-// storedAs is what the bundled receiver says of a notification that it has taken.
+// storedAs is the header of the bundled receiver for a stored notification.
 func storedAs(resp *http.Response) string {
 	said := resp.Header.Get(notification.HeaderStored)
 	if _, err := strconv.ParseUint(said, 10, 64); resp.StatusCode != http.StatusOK || err != nil && said != notification.StoredBefore {
@@ -339,7 +345,7 @@ func storedAs(resp *http.Response) string {
 	return said
 }
 
-// withoutURL takes away the URL, which may carry a token.
+// withoutURL removes the URL, which may have a token.
 func withoutURL(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
@@ -347,31 +353,31 @@ func withoutURL(err error) error {
 	return err
 }
 
-// nextAfter says what to look at after an answer.
+// nextAfter is the advice after an answer.
 func nextAfter(s *sent, ep *v1alpha1.NotificationEndpoint) string {
 	status, answer := s.Status, strings.TrimSpace(s.Answer)
 	describe := fmt.Sprintf("kubectl describe nep -n %s %s", ep.Namespace, ep.Name)
 	switch {
 	case s.another(ep):
-		return "it is NOT stored: something other than the bundled receiver has answered 200, such as a login page, a proxy or a default backend. Cloudinary is content with that, so that its " +
+		return "it is NOT stored: something other than the bundled receiver has answered 200, such as a login page, a proxy or a default backend. Cloudinary accepts that answer, so its " +
 			"notifications are lost there. Does the address lead to the receiver? Or a proxy takes the header " + notification.HeaderStored + " off its answers, or the receiver is older than this plugin"
 	case s.Stored == notification.StoredBefore:
 		return "the receiver had this notification already: it is not delivered again"
 	case s.Stored != "":
-		return "it is stored, as notification " + s.Stored + "; where it goes is in: kubectl cloudinary status -n " + ep.Namespace + ", and in a minute in: " + describe
+		return "it is stored, as notification " + s.Stored + ". Follow it with: kubectl cloudinary status -n " + ep.Namespace + ", and in a minute with: " + describe
 	case status == http.StatusOK:
-		return "Cloudinary would be content; whether the endpoint has it, only whoever runs that address can tell"
+		return "Cloudinary counts 200 as delivered. Only the owner of that address can tell whether the endpoint has it"
 	case ep.Spec.Receiver == nil:
-		return "only 200 counts for Cloudinary, which would try again after 3, 6 and 9 minutes; ask whoever runs that address"
+		return "only 200 counts for Cloudinary, which would retry after 3, 6 and 9 minutes. Ask the owner of that address"
 	case status == http.StatusUnauthorized && answer == "unauthorized":
-		return "the receiver refuses it, and tells strangers no reason: it is in " + describe + " in a minute, as Rejected of the receiver's status, with the condition Verifying, and in " +
+		return "the receiver refuses it, and does not tell strangers the reason. It is in " + describe + " in a minute, as Rejected of the receiver's status, with the condition Verifying, and in " +
 			"cloudinary_receiver_requests_rejected_total at once. Does the receiver know this Secret's API secret, allow the algorithm, and serve this path, which ends as status.url does?"
 	case status == http.StatusUnauthorized:
-		return fmt.Sprintf("the receiver does not take the signature (%s): has it got this Secret's keys yet, and does it allow the algorithm? See %s, condition Verifying", answer, describe)
+		return fmt.Sprintf("the receiver does not accept the signature (%s): does it have this Secret's keys yet, and does it allow the algorithm? See %s, condition Verifying", answer, describe)
 	case status == http.StatusNotFound:
 		return "no endpoint of the bundled receiver has this path, or something else answers at this address"
 	case status == http.StatusServiceUnavailable:
-		return fmt.Sprintf("the receiver cannot take it now (%s), and Cloudinary would try again; see %s, and the receiver's log", answer, describe)
+		return fmt.Sprintf("the receiver cannot store it now (%s), and Cloudinary would retry; see %s, and the receiver's log", answer, describe)
 	case status >= 300 && status < 400:
 		return "something in front of the receiver redirects, which Cloudinary is not known to follow"
 	default:
@@ -407,6 +413,6 @@ func (c *cli) printTargets(s *sent, o sendOptions) {
 		fmt.Fprintf(c.Streams.Out, "target  %s%s\n", c.style().mark(s.Targets[i].well()), printable(s.Targets[i].String()))
 	}
 	if o.wait && s.follows() && len(s.Targets) == 0 {
-		fmt.Fprintln(c.Streams.Out, "target  none has anything left of it: it was delivered at once, or no target of the endpoint takes this event type")
+		fmt.Fprintln(c.Streams.Out, "target  no target has it queued: it was delivered at once, or no target of the endpoint accepts this event type")
 	}
 }

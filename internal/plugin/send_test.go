@@ -106,7 +106,7 @@ func TestSendTellsWhatCame(t *testing.T) {
 		"an error that names an id":   {"media", 500, "", "7", []string{"may have answered"}, 1},
 		"the receiver refuses it":     {"media", 401, "signature_mismatch\n", "", []string{"answer  401 signature_mismatch, after", "condition Verifying"}, 1},
 		"the receiver says no reason": {"media", 401, "unauthorized\n", "", []string{"answer  401 unauthorized, after", "Rejected", "cloudinary_receiver_requests_rejected_total", "status.url"}, 1},
-		"the receiver has no room":    {"media", 503, "queue_full", "", []string{"503 queue_full", "cannot take it now"}, 1},
+		"the receiver has no room":    {"media", 503, "queue_full", "", []string{"503 queue_full", "cannot store it now"}, 1},
 		"nobody has this path":        {"media", 404, "unknown_endpoint", "", []string{"no endpoint of the bundled receiver"}, 1},
 		"a redirect":                  {"media", 302, "", "", []string{"redirects"}, 1},
 		"somebody else takes it":      {"theirs", 200, "", "", []string{"whether the endpoint has it"}, 0},
@@ -212,5 +212,5 @@ func TestSendRefuses(t *testing.T) {
 	f.fails([]string{"send", "media", "--algorithm", "md5"}, "sha1, sha256")
 	f.fails([]string{"send", "media", "--url", "ftp://x"}, "--url must be")
 	f.fails([]string{"send", "media", "--payload", "/nonexistent"}, "--payload")
-	f.fails([]string{"send", "media", "--wait"}, "--wait is for endpoints with spec.receiver")
+	f.fails([]string{"send", "media", "--wait"}, "--wait needs an endpoint with spec.receiver")
 }

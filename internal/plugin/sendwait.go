@@ -15,13 +15,13 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
 
-// waitLook is how often the receiver is asked how far a notification has come.
+// waitLook is the time between two questions to the receiver.
 const waitLook = 300 * time.Millisecond
 
-// stateDone is that of a target that is done with a notification, in which way is not known any more.
+// stateDone is the state of a target that is done with a notification, with an unknown result.
 const stateDone = "Done"
 
-// delivered is how far a notification has come with one target.
+// delivered is the state of a notification at one target.
 type delivered struct {
 	Name     string `json:"name"`
 	State    string `json:"state"`
@@ -29,7 +29,7 @@ type delivered struct {
 	Message  string `json:"message,omitempty"`
 }
 
-// ended reports whether nothing more becomes of it by itself.
+// ended reports whether the state is final without a person.
 func (d *delivered) ended() bool {
 	return d.State != string(v1alpha1.DeliveryPending) && d.State != string(v1alpha1.DeliveryRetrying)
 }
@@ -51,7 +51,7 @@ func (d *delivered) String() string {
 	return text
 }
 
-// progress asks how far a notification of an endpoint has come.
+// progress reads the states of a notification of an endpoint.
 func (a *adminClient) progress(ctx context.Context, ep *v1alpha1.NotificationEndpoint, id string) ([]delivered, error) {
 	query := url.Values{"namespace": {ep.Namespace}, "endpoint": {ep.Name}}
 	var said struct {
@@ -61,7 +61,8 @@ func (a *adminClient) progress(ctx context.Context, ep *v1alpha1.NotificationEnd
 	return said.Targets, err
 }
 
-// follow waits until all targets are done with a notification, or the time is over, and returns how far it has come by then.
+// follow waits until all targets are done with a notification, or the time is over. It returns the
+// last states.
 func (a *adminClient) follow(ctx context.Context, ep *v1alpha1.NotificationEndpoint, id string, patience time.Duration) ([]delivered, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -87,7 +88,7 @@ func (a *adminClient) follow(ctx context.Context, ep *v1alpha1.NotificationEndpo
 	}
 }
 
-// merged is what is known now, and of targets that were there before and are not any more, that they are done.
+// merged is the present states, and stateDone for targets that are no longer there.
 func merged(before, now []delivered) []delivered {
 	for _, d := range before {
 		if !slices.ContainsFunc(now, func(n delivered) bool { return n.Name == d.Name }) {
@@ -100,8 +101,8 @@ func merged(before, now []delivered) []delivered {
 	return now
 }
 
-// verdict is nil where all targets have it, as far as is known.
-func verdict(all []delivered, patience time.Duration) error {
+// deliveryError is nil if all targets have the notification, as far as is known.
+func deliveryError(all []delivered, patience time.Duration) error {
 	var waiting, lost []string
 	for i := range all {
 		switch d := &all[i]; {

@@ -16,7 +16,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// following is an admin listener that says one thing after the other of notification 7, and then the last for ever.
+// following is an admin listener that gives one answer after the other about notification 7, and
+// then the last one again and again.
 func (f *fixture) following(says ...string) string {
 	f.Helper()
 	n := 0
@@ -53,7 +54,7 @@ func TestSendWaitsForTheTargets(t *testing.T) {
 		"it is refused":              {[]string{pending + "," + refused, delivered + "," + refused}, []string{"catalog: Delivered", "search: DeadLettered, attempt 1: answered 422\n"}, "it was not delivered to search", 1},
 		"it takes too long":          {[]string{pending, retrying}, []string{"catalog: Retrying, attempt 2: answered 503"}, "not delivered to catalog within 2s; it is tried again", 1},
 		"the receiver forgets it":    {[]string{pending, ""}, []string{"catalog: Done"}, "", 0},
-		"nobody takes it":            {[]string{""}, []string{"target  none has anything left of it"}, "", 0},
+		"nobody takes it":            {[]string{""}, []string{"target  no target has it queued"}, "", 0},
 		"another one is not touched": {[]string{refused + "," + pending, refused}, []string{"search: DeadLettered", "catalog: Done"}, "not delivered to search", 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,34 +16,37 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// sight is what of a scene the user's rights, or the state of Secrets, keep from view.
+// sight is the part of a scene that cannot be read, because of the user's rights or the state of
+// Secrets.
 type sight struct {
 	partial  bool              // there are namespaces that were not read
-	blind    map[string]bool   // kind and namespace of what cannot be listed
-	standIns map[plan.Key]bool // endpoints of which nothing but the name is known
-	refused  map[plan.Key]bool // Secrets that were not read, or with which nothing was listed
-	unknown  []string          // what nothing is concluded for want of
+	blind    map[string]bool   // kinds and namespaces that cannot be listed
+	standIns map[plan.Key]bool // endpoints of which only the name is known
+	refused  map[plan.Key]bool // Secrets that could not be read, or whose list failed
+	// Inputs that could not be read; nothing is concluded that depends on them
+	unknown []string
 }
 
 func newSight() sight {
 	return sight{blind: map[string]bool{}, standIns: map[plan.Key]bool{}, refused: map[plan.Key]bool{}}
 }
 
-// miss notes what nothing is concluded for want of.
+// miss adds an input that could not be read.
 func (s *sight) miss(format string, args ...any) {
 	if what := fmt.Sprintf(format, args...); !slices.Contains(s.unknown, what) {
 		s.unknown = append(s.unknown, what)
 	}
 }
 
-// refuse notes that a Secret is of no use here, and warns.
+// refuse records that a Secret cannot be used, and warns.
 func (s *scene) refuse(key plan.Key, format string, args ...any) {
 	s.warn(format, args...)
 	s.refused[key] = true
 	s.miss("Secret %s", key)
 }
 
-// readCluster reads all objects, or where that is not allowed those of the namespaces that matter, as far as it is allowed.
+// readCluster reads all objects. If that is forbidden, it reads the namespaces that matter, as far
+// as it may.
 func (s *scene) readCluster(ctx context.Context) error {
 	refused := s.readNamespace(ctx, "")
 	if !apierrors.IsForbidden(refused) || s.options.all {
@@ -81,7 +84,8 @@ func (s *scene) readCluster(ctx context.Context) error {
 	return nil
 }
 
-// namespacesOfManifests are those of the manifests, of the endpoints that they name, and of the context.
+// namespacesOfManifests are those of the manifests, of the endpoints that they name, and of the
+// context.
 func (s *scene) namespacesOfManifests() []string {
 	namespaces := []string{s.cluster.namespace}
 	for i := range s.manifests.endpoints {
@@ -94,7 +98,7 @@ func (s *scene) namespacesOfManifests() []string {
 	return namespaces
 }
 
-// readNamespace reads what may be read; the error is Forbidden where that is not all.
+// readNamespace reads what it may. The error is Forbidden if that is not everything.
 func (s *scene) readNamespace(ctx context.Context, namespace string) error {
 	endpoints, err := s.cluster.endpoints(ctx, namespace)
 	if err != nil && !apierrors.IsForbidden(err) {
@@ -105,7 +109,8 @@ func (s *scene) readNamespace(ctx context.Context, namespace string) error {
 		return triggersErr
 	}
 	if namespace == "" && (err != nil || triggersErr != nil) {
-		return firstOf(err, triggersErr) // and nothing is kept, since it is read again, namespace by namespace
+		// And nothing is kept, since it is read again, namespace by namespace
+		return firstOf(err, triggersErr)
 	}
 	s.blind[blindIn(kindEndpoint, namespace)] = err != nil
 	s.blind[blindIn(kindTrigger, namespace)] = triggersErr != nil
@@ -124,13 +129,13 @@ func firstOf(errs ...error) error {
 
 func blindIn(kind, namespace string) string { return kind + " " + namespace }
 
-// notRead says of a manifest whether it is not known what the cluster has under its name.
+// notRead reports whether it is unknown if the cluster has an object with the name of a manifest.
 func (s *scene) notRead(kind string, key plan.Key) bool {
 	return s.given[identity(kind, key)] && s.isNew(kind, key) && s.blind[blindIn(kind, key.Namespace)]
 }
 
-// standIn puts something in the place of endpoints that cannot be read, so that nothing is concluded for their triggers: neither that
-// the endpoint does not exist, nor what it allows and leads to.
+// standIn adds placeholders for endpoints that cannot be read, so that nothing is concluded for
+// their triggers: neither that the endpoint does not exist, nor whom it allows, nor where it leads.
 func (s *scene) standIn() {
 	known := map[plan.Key]bool{}
 	for i := range s.endpoints {
@@ -146,7 +151,7 @@ func (s *scene) standIn() {
 				Spec:       v1alpha1.NotificationEndpointSpec{AllowedTriggers: &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}}},
 			})
 			if s.shows(kindTrigger, resolve.KeyOf(t)) {
-				s.warn("%s %s cannot be read, so that nothing is planned for its triggers", kindEndpoint, key)
+				s.warn("%s %s cannot be read, so its triggers are not planned", kindEndpoint, key)
 			}
 		}
 		if s.standIns[key] && s.shows(kindTrigger, resolve.KeyOf(t)) {
@@ -155,29 +160,29 @@ func (s *scene) standIn() {
 	}
 }
 
-// doubt says of which manifests it is not known what they change.
+// doubt warns of manifests whose changes are unknown.
 func (s *scene) doubt() {
 	for i := range s.endpoints {
 		if ep := &s.endpoints[i]; s.notRead(kindEndpoint, resolve.KeyOf(ep)) {
-			s.planAsNew(ep.Namespace)
+			s.assumeNew(ep.Namespace)
 		}
 	}
 	for i := range s.triggers {
 		if t := &s.triggers[i]; s.notRead(kindTrigger, resolve.KeyOf(t)) {
-			s.planAsNew(t.Namespace)
+			s.assumeNew(t.Namespace)
 		}
 	}
 }
 
-func (s *scene) planAsNew(namespace string) {
+func (s *scene) assumeNew(namespace string) {
 	what := "the objects of namespace " + namespace
 	if !slices.Contains(s.unknown, what) {
-		s.warn("%s cannot be read: its manifests are planned as if none of them were there", what)
+		s.warn("%s cannot be read. Its manifests are planned as new objects", what)
 		s.miss("%s", what)
 	}
 }
 
-// unseenEndpoint is the endpoint of a trigger of which nothing but the name is known.
+// unseenEndpoint is the endpoint of a trigger, and reports whether only its name is known.
 func (s *scene) unseenEndpoint(trigger plan.Key) (plan.Key, bool) {
 	for i := range s.triggers {
 		if t := &s.triggers[i]; resolve.KeyOf(t) == trigger {

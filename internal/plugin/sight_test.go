@@ -21,7 +21,8 @@ var (
 	viewSecrets  = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}}
 )
 
-// A trigger in one namespace and its endpoint in another, and people with rights in one, in both, or everywhere.
+// A trigger in one namespace and its endpoint in another, and people with rights in one, in both,
+// or everywhere.
 func TestPlanAcrossNamespacesWithFewRights(t *testing.T) {
 	shop, guest := newFixture(t, simulator.Options{}), newFixture(t, simulator.Options{})
 	ep := shop.endpoint("media", mediaURL)
@@ -44,8 +45,8 @@ func TestPlanAcrossNamespacesWithFewRights(t *testing.T) {
 	}{
 		"everywhere":                        {"", 2, []string{"Plan: 1 to create", "new"}, ""},
 		"in both":                           {both, 2, []string{"Plan: 1 to create", "new"}, "warning: objects of other namespaces than"},
-		"in the trigger's alone":            {blind, 1, unseen, "nothing is known of what needs NotificationEndpoint " + shop.namespace + "/media\n"},
-		"and to triggers in the endpoint's": {half, 1, unseen, "nothing is known of what needs NotificationEndpoint " + shop.namespace + "/media\n"},
+		"in the trigger's alone":            {blind, 1, unseen, "Missing inputs: NotificationEndpoint " + shop.namespace + "/media\n"},
+		"and to triggers in the endpoint's": {half, 1, unseen, "Missing inputs: NotificationEndpoint " + shop.namespace + "/media\n"},
 		"nowhere":                           {none, 1, nil, "forbidden"},
 	}
 	for name, test := range cases {
@@ -97,7 +98,7 @@ func TestPlanOfWhichNothingIsKnownIsNoSuccess(t *testing.T) {
 	check := func(name, manifest, want string, flags ...string) {
 		t.Helper()
 		r := f.callWith(manifest, append([]string{"plan", "-f", "-", "--exit-code"}, flags...)...)
-		if want := "nothing is known of what needs " + want + "\n"; r.code != 1 || !strings.Contains(r.err, want) {
+		if want := "Missing inputs: " + want + "\n"; r.code != 1 || !strings.Contains(r.err, want) {
 			t.Errorf("%s: %+v, want 1 and %q", name, r, want)
 		}
 	}
@@ -108,7 +109,7 @@ func TestPlanOfWhichNothingIsKnownIsNoSuccess(t *testing.T) {
 	}
 	// What is refused for certain is told by the code, and the rest by a warning.
 	r := f.callWith(planned, "plan", "-f", "-", "--exit-code", "--allow-insecure-api-base")
-	if want := "warning: the plan is not whole: nothing is known of what needs " + secret + "which does not exist\n"; r.code != 3 || r.err != want {
+	if want := "warning: the plan is incomplete. Missing inputs: " + secret + "which does not exist\n"; r.code != 3 || r.err != want {
 		t.Errorf("refused, and not whole: %+v, want 3 and %q", r, want)
 	}
 	f.create(f.secret())

@@ -21,7 +21,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/check"
 )
 
-const exampleStatus = `  # How endpoints and triggers of the current namespace fare
+const exampleStatus = `  # Endpoints and triggers of the current namespace
   kubectl cloudinary status
 
   # One endpoint with its triggers, targets and conditions
@@ -36,11 +36,11 @@ const exampleStatus = `  # How endpoints and triggers of the current namespace f
   # For a script
   kubectl cloudinary status -n shop -o json`
 
-const longStatus = `Show endpoints, each with its triggers, in one table: whether they are ready, and how deliveries go. Below it stands what is wrong, and what
-to do. -o wide adds how much of the product environment's limit of URLs is used, how many changes wait for Admin API calls, all counters,
+const longStatus = `Show endpoints, each with its triggers, in one table: whether they are ready, and how deliveries go. Below the table are the problems, and what
+to do. -o wide adds how much of the product environment's URL limit is used, how many changes wait for Admin API calls, all counters,
 URLs and messages. Everything is read from the objects' status; nothing is called but the API server.
 
-With NAME, the endpoint or trigger of this name is shown alone, with its conditions and its targets. Where both have the name, say
+With NAME, the endpoint or trigger of this name is shown alone, with its conditions and its targets. If both have the name, use
 endpoint/NAME or trigger/NAME.`
 
 type statusOptions struct {
@@ -87,7 +87,7 @@ type endpointStatus struct {
 
 	Verifying  string `json:"verifying,omitempty"`
 	Delivering string `json:"delivering,omitempty"`
-	// Problems are the messages of Verifying and Delivering where they are not True.
+	// Problems are the messages of Verifying and Delivering if they are not True.
 	Problems []string `json:"problems,omitempty"`
 
 	Received    *int64       `json:"received,omitempty"`

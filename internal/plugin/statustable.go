@@ -15,7 +15,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
 
-// statusRow is a line of the table, by the column. What is not there is a dash.
+// statusRow is a row of the table, by column. An empty cell is a dash.
 type statusRow map[string]string
 
 // statusColumns are the columns of rows for endpoints, each with those of its triggers below it.
@@ -70,7 +70,7 @@ func (c *cli) statusRows(report statusReport, wide bool) []statusRow {
 		rows = append(append(rows, c.endpointRow(e)), c.triggerRows(triggers[key], wide)...)
 		delete(triggers, key)
 	}
-	// What is left belongs to endpoints that are not there, or in a namespace that was not asked for.
+	// The rest belongs to endpoints that do not exist, or that are in another namespace.
 	for _, t := range report.Triggers {
 		key := t.endpointKey()
 		if left := triggers[key]; len(left) > 0 {
@@ -121,7 +121,7 @@ func (c *cli) triggerRows(triggers []triggerStatus, wide bool) []statusRow {
 	return rows
 }
 
-// maxListed is how long a list of event types may be in a table: as long as the longest of them.
+// maxListed is the longest list of event types in a table: as long as the longest event type.
 const maxListed = 24
 
 // shortList names as many items as there is room for, the first in any case.
@@ -139,7 +139,7 @@ func shortList(items []string, whole bool) string {
 	return text
 }
 
-// printProblems prints what is wrong with objects, and what there is to say of them besides.
+// printProblems prints the problems of objects, and the notes on them.
 func (c *cli) printProblems(report statusReport) {
 	var lines []string
 	say := func(kind, namespace, name string, remarks ...string) {
@@ -162,7 +162,7 @@ func (c *cli) printProblems(report statusReport) {
 	}
 }
 
-// remarks are the message of what is not ready, else the notes.
+// remarks are the message of an object that is not ready, else its notes.
 func remarks(ready, message, notes string) []string {
 	switch {
 	case ready != "" && ready != string(metav1.ConditionTrue):
@@ -212,5 +212,5 @@ func (c *cli) printTargetStatus(targets []v1alpha1.TargetStatus) error {
 	return t.print(c.Streams.Out, c.style())
 }
 
-// zeroed is a counter that is left out of a status at 0.
+// zeroed is a counter that status leaves out at 0.
 func zeroed(n *int64) *int64 { return new(ptr.Deref(n, 0)) }

@@ -16,7 +16,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
 
-// statusView is what was read at once, and the versions at which it was.
+// statusView is one reading of the status, with its resourceVersions.
 type statusView struct {
 	report              statusReport
 	endpoints, triggers string
@@ -44,7 +44,8 @@ func (cl *cluster) readStatus(ctx context.Context, o statusOptions) (statusView,
 	return statusView{report, endpoints.ResourceVersion, triggers.ResourceVersion}, err
 }
 
-// of is the part of a report that is about one object: an endpoint with its triggers, or a trigger with its endpoint.
+// of is the part of a report that is about one object: an endpoint with its triggers, or a trigger
+// with its endpoint.
 func (r statusReport) of(name, namespace string) (statusReport, error) {
 	kind, name, err := kindAndName(name)
 	if err != nil {
@@ -77,7 +78,8 @@ func (r statusReport) of(name, namespace string) (statusReport, error) {
 	return one, fmt.Errorf("there is no %s %s in namespace %s; if it is in another one, name that with --namespace", what, name, namespace)
 }
 
-// kindAndName takes NAME, endpoint/NAME and trigger/NAME, with the short names of the kinds as well. No kind is either.
+// kindAndName parses NAME, endpoint/NAME and trigger/NAME, also with the short names of the kinds.
+// Without a kind it is either.
 func kindAndName(arg string) (kind, name string, err error) {
 	prefix, name, ok := strings.Cut(arg, "/")
 	if !ok {
@@ -93,10 +95,10 @@ func kindAndName(arg string) (kind, name string, err error) {
 	}
 }
 
-// watchPause is between two looks at what changes all the time.
+// watchPause is the shortest time between two prints.
 const watchPause = 500 * time.Millisecond
 
-// watchStatus prints the status, and again whenever it is another one, until the context ends.
+// watchStatus prints the status, and prints it again when it changes, until the context ends.
 func (c *cli) watchStatus(ctx context.Context, cl *cluster, o statusOptions) error {
 	watching, err := client.NewWithWatch(cl.rest, client.Options{Scheme: cl.Scheme(), Mapper: cl.RESTMapper()})
 	if err != nil {
@@ -151,7 +153,8 @@ func betweenPrints(format string) string {
 	}
 }
 
-// untilChanged waits until an object changes after it was read. It may return too early, as the API server ends each watch sometimes.
+// untilChanged waits until an object changes after the reading. It may return too early, because
+// the API server ends each watch sometimes.
 func untilChanged(ctx context.Context, cl client.WithWatch, namespace string, view statusView, o statusOptions) error {
 	if o.all {
 		namespace = ""

@@ -4,7 +4,7 @@ package plugin
 
 import "strconv"
 
-// style is how a person gets to see something: with colors and symbols on a terminal, and bare in a pipe.
+// style decides about colors and symbols: a terminal has them, a pipe does not.
 type style struct{ colored bool }
 
 const (
@@ -28,7 +28,7 @@ func (s style) paint(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
-// mark is the symbol, and a blank, of what is well or not. There is none in a pipe.
+// mark is the symbol, and a blank, for success or failure. A pipe gets nothing.
 func (s style) mark(well bool) string {
 	switch {
 	case !s.colored:
@@ -75,7 +75,7 @@ func stateCell(text string) shown {
 	}
 }
 
-// actionCell is what a plan does.
+// actionCell is the action of a step.
 func actionCell(text string) shown {
 	switch text {
 	case "create":

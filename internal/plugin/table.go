@@ -16,12 +16,13 @@ const (
 	minShortened = 12 // what is left of a cell that is shortened
 )
 
-// table is rows under a header, as kubectl prints them, with a dash for what is empty.
+// table is rows under a header, as kubectl prints them. An empty cell is a dash.
 type table struct {
 	header []string
 	rows   [][]string
 	below  map[int][]string // lines below a row
-	// shorten are columns whose cells are shortened, in this order, as far as a line would be longer than maxWidth. None: nothing is.
+	// shorten are the columns to shorten, in this order, if a line would exceed maxWidth. None: no
+	// column is.
 	shorten []string
 }
 
@@ -70,7 +71,7 @@ func (t *table) print(w io.Writer, s style) error {
 	return err
 }
 
-// widths are those of the columns, so that no line is longer than it may be, where that can be had.
+// widths are the widths of the columns. They keep lines within their limit, if possible.
 func (t *table) widths(lines [][]shown) []int {
 	widths := make([]int, len(t.header))
 	for _, cells := range lines {

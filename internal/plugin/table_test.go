@@ -72,7 +72,7 @@ func TestAPlanShowsFromWhatToWhat(t *testing.T) {
 	want := []string{
 		"url: https://a.example.com/… → https://b.example.com/",
 		`filter: (none) → {"==":[{"var":"resource_type"},"image"]}`,
-		"url: https://a.example.com/… → https://a.example.com/… (they differ in what is not shown; --show-urls shows it)",
+		"url: https://a.example.com/… → https://a.example.com/… (they differ in a hidden part; --show-urls shows it)",
 	}
 	if diff := cmp.Diff(want, changes(newStepPlan(step, false), false)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -15,18 +15,20 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// reasonInvalid is no reason of the operator's: it never sees a manifest that the API server refuses.
+// reasonInvalid is the plugin's own reason: the operator never sees a manifest that the API server
+// refuses.
 const reasonInvalid = "Invalid"
 
-// layOne applies a manifest to the object that has its name, or to a fresh one, and reports whether that changes something. What the API server
-// would refuse of what comes of it changes nothing: that is found by a dry run. Where one may not do that, and where the namespace is
-// still to come, what is known of the CRD's schema has to do.
+// layOne applies a manifest to the object with its name, or to a new one, and reports whether that
+// changes something. A dry run finds out whether the API server would refuse the result. Without
+// the right to that, or before the namespace exists, the known parts of the CRD's schema are
+// checked.
 func layOne[T any, P interface {
 	*T
 	client.Object
 }](ctx context.Context, s *scene, kind string, all *[]T, manifest, fresh P, known []string) (changed bool, err error) {
 	at := slices.IndexFunc(*all, func(have T) bool { return resolve.KeyOf(P(&have)) == resolve.KeyOf(manifest) })
-	s.note(kind, manifest, at < 0)
+	s.markManifest(kind, manifest, at < 0)
 	after := fresh
 	if at >= 0 {
 		after, _ = P(&(*all)[at]).DeepCopyObject().(P)
@@ -51,7 +53,8 @@ func layOne[T any, P interface {
 	return changed, nil
 }
 
-// dryRun notes why the API server would refuse an object, or where it cannot be asked what is known of that.
+// dryRun records why the API server would refuse an object. If it cannot be asked, dryRun records
+// the known problems.
 func (s *scene) dryRun(ctx context.Context, kind string, o client.Object, known []string) error {
 	key := identity(kind, resolve.KeyOf(o))
 	err := s.tryToWrite(ctx, o)
@@ -78,7 +81,7 @@ func (s *scene) tryToWrite(ctx context.Context, o client.Object) error {
 	return s.cluster.Create(ctx, o, client.DryRunAll) //nolint:wrapcheck // as above
 }
 
-// causes are what the API server has to say of an object, field by field.
+// causes are the API server's errors about an object, field by field.
 func causes(err error) string {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok || status.ErrStatus.Details == nil || len(status.ErrStatus.Details.Causes) == 0 {

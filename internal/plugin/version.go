@@ -28,7 +28,7 @@ const exampleVersion = `  kubectl cloudinary version
 
   kubectl cloudinary version -o json`
 
-// versionTimeout bounds how long a cluster that does not answer is waited for.
+// versionTimeout is how long the plugin waits for a cluster.
 const versionTimeout = 5 * time.Second
 
 const (
@@ -51,7 +51,7 @@ type versionReport struct {
 	Receiver *serverVersion `json:"receiver,omitempty"`
 }
 
-// serverVersion is what runs in the cluster, or why that is not known.
+// serverVersion is the version in the cluster, or why it is unknown.
 type serverVersion struct {
 	Version    string `json:"version,omitempty"`
 	Image      string `json:"image,omitempty"`

@@ -8,34 +8,34 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// unbrought says which event types the endpoint's targets wait for in vain, as far as all triggers
-// that may use it are known.
-func (w *World) unbrought(ep *v1alpha1.NotificationEndpoint) []check.Finding {
+// typesWithoutTrigger are the event types that the endpoint's targets ask for and that no trigger
+// brings, if all triggers that may use the endpoint are known.
+func (w *World) typesWithoutTrigger(ep *v1alpha1.NotificationEndpoint) []check.Finding {
 	if w.Partial || !check.FiltersByType(&ep.Spec) {
 		return nil
 	}
-	return check.Unbrought(&ep.Spec, w.broughtTo(KeyOf(ep)))
+	return check.TypesWithoutTrigger(&ep.Spec, w.triggerTypes(KeyOf(ep)))
 }
 
-// broughtTo are the event types of the triggers that use an endpoint. Where it is not known yet
-// whether one may, it counts: a note must not come and go with a restart.
-func (w *World) broughtTo(key plan.Key) map[string]bool {
-	if w.brought == nil {
-		w.brought = map[plan.Key]map[string]bool{}
+// triggerTypes are the event types of the triggers that use an endpoint. A trigger counts while its
+// permission is unknown: a note must not come and go with a restart.
+func (w *World) triggerTypes(key plan.Key) map[string]bool {
+	if w.types == nil {
+		w.types = map[plan.Key]map[string]bool{}
 		for _, t := range w.Triggers {
 			ep := w.Endpoints[TriggerEndpoint(t)]
 			if ep == nil || t.DeletionTimestamp != nil || !check.FiltersByType(&ep.Spec) || w.permits(ep, t.Namespace) == denied {
 				continue
 			}
-			types := w.brought[KeyOf(ep)]
+			types := w.types[KeyOf(ep)]
 			if types == nil {
 				types = map[string]bool{}
-				w.brought[KeyOf(ep)] = types
+				w.types[KeyOf(ep)] = types
 			}
 			for _, eventType := range t.Spec.EventTypes {
 				types[eventType] = true
 			}
 		}
 	}
-	return w.brought[key]
+	return w.types[key]
 }

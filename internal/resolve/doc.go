@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package resolve finds out what leads to what: from the objects of the cluster, and what is known
-// of Secrets, to the product environment that each belongs to, to what may be done for it, and to
-// the objects that a plan is made of. It is pure.
+// Package resolve decides where objects lead. The input is the objects of the cluster and the
+// knowledge about Secrets. The output is, for each object, its product environment, what the
+// operator may do for it, and the object of a plan. It is pure.
 //
 //	World     all objects, and what is known of Secrets
 //	Endpoint  an endpoint with its URL, its Secret and its environment, or why it cannot be used

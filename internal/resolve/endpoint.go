@@ -23,7 +23,7 @@ type Endpoint struct {
 	Primary     Unit
 	Problem     *Problem        // Accepted=False
 	Warnings    []check.Finding // notes that concern the endpoint's triggers too
-	Notes       []check.Finding // those of the endpoint alone
+	Notes       []check.Finding // notes that concern the endpoint alone
 }
 
 // ResolveEndpoint resolves an endpoint's URL and credentials.
@@ -45,15 +45,15 @@ func (w *World) ResolveEndpoint(ep *v1alpha1.NotificationEndpoint) Endpoint {
 	if v.Problem == nil {
 		v.Problem = w.permissionProblem(ep)
 	}
-	v.Notes = slices.Concat(v.Notes, check.Notes(own), w.unbrought(ep))
+	v.Notes = slices.Concat(v.Notes, check.Notes(own), w.typesWithoutTrigger(ep))
 	state, known := w.Secret(v.Secret)
 	switch {
-	case !known: // its unit will read it
+	case !known: // the pass of its unit reads it
 	case state.Problem != nil:
 		v.Problem = state.Problem
 	case state.Deleting && ep.DeletionTimestamp == nil:
 		v.Warnings = append(v.Warnings, check.Finding{
-			Why:    fmt.Sprintf("Secret %s is being deleted, and is held while an endpoint names it", v.Secret),
+			Why:    fmt.Sprintf("Secret %s is being deleted, but its finalizer keeps it while an endpoint names it", v.Secret),
 			Advice: "refer to another Secret, or delete the endpoints",
 		})
 	case state.Contested != "":
@@ -62,7 +62,8 @@ func (w *World) ResolveEndpoint(ep *v1alpha1.NotificationEndpoint) Endpoint {
 	return v
 }
 
-// refusal is why a manifest is not accepted, with all there is to correct; nil: it is.
+// refusal is the reason why a manifest is not accepted, with everything to correct. Nil: it is
+// accepted.
 func refusal(found []check.Finding) *Problem {
 	refused := check.Refusals(found)
 	if len(refused) == 0 {
@@ -71,8 +72,8 @@ func refusal(found []check.Finding) *Problem {
 	return &Problem{Reason: refused[0].Reason, Message: check.Join(refused)}
 }
 
-// endpointURL is what Cloudinary notifies, with what there is to know of it, and of an address that
-// is kept.
+// endpointURL is the URL that Cloudinary notifies, with the notes about it and about an address
+// that is kept.
 func (w *World) endpointURL(ep *v1alpha1.NotificationEndpoint) (url string, notes []check.Finding, kept string, _ *Problem) {
 	url, field := ep.Spec.URL, check.FieldURL
 	if ep.Spec.Receiver != nil {
@@ -84,7 +85,7 @@ func (w *World) endpointURL(ep *v1alpha1.NotificationEndpoint) (url string, note
 		if base == "" {
 			return "", nil, "", &Problem{
 				Reason:  v1alpha1.ReasonBaseURLMissing,
-				Message: "spec.receiver.baseURL is not set, and neither is the manager's --receiver-base-url; set one to the address under which the receiver is reached from the internet",
+				Message: "neither spec.receiver.baseURL nor the manager's --receiver-base-url is set. Set one to the receiver's address on the internet",
 			}
 		}
 		var path string
@@ -101,9 +102,9 @@ func (w *World) endpointURL(ep *v1alpha1.NotificationEndpoint) (url string, note
 	return url, check.Notes(found), kept, nil
 }
 
-// Proven reports whether Cloudinary has accepted the endpoint's credentials in the environment that
-// they name, now or before. The receiver verifies by it: who merely names somebody's cloud gets
-// none of its keys.
+// Proven reports whether Cloudinary accepts the endpoint's credentials in the environment that they
+// name, or did so before. The receiver verifies only then: an endpoint that merely names somebody's
+// cloud gets none of its keys.
 func (v *Endpoint) Proven() bool {
 	if v.Environment == (cloudinary.Environment{}) {
 		return false

@@ -14,14 +14,16 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
 
-// Keys is what an environment's keys depend on. Each Secret is looked at once, since another pass
-// may judge it meanwhile: one that is not known yet at the first look, and accepted at the second,
-// would seem to have lost its keys.
+// Keys is the input for an environment's verification keys. It looks at each Secret once, because
+// another pass may change the knowledge about it meanwhile. A Secret that is unknown at the first
+// look and accepted at the second would seem to have lost its keys.
 type Keys struct {
 	environment cloudinary.Environment
-	secrets     map[plan.Key]keySecret           // that an endpoint names, or something here was written with
-	Receivers   []*v1alpha1.NotificationEndpoint // those with a receiver that belong here, did so last, or may turn out to
-	accepted    bool                             // one of these is accepted here
+	// Secrets that an endpoint names, or that wrote a trigger here
+	secrets map[plan.Key]keySecret
+	// Endpoints with a receiver that may belong here, see mayBelong
+	Receivers []*v1alpha1.NotificationEndpoint
+	accepted  bool // one of these is accepted here
 }
 
 type keySecret struct {
@@ -29,7 +31,7 @@ type keySecret struct {
 	known, accepted bool
 }
 
-// Keys looks at all Secrets and endpoints that may have a part in an environment's keys.
+// Keys looks at all Secrets and endpoints that may contribute to an environment's keys.
 func (s *Scope) Keys() *Keys {
 	v := &Keys{environment: s.Environment, secrets: map[plan.Key]keySecret{}}
 	look := func(key plan.Key) {
@@ -40,13 +42,13 @@ func (s *Scope) Keys() *Keys {
 		here := known && state.Problem == nil && state.Credentials.Environment() == s.Environment
 		v.secrets[key] = keySecret{Secret: state, known: known, accepted: here && s.World.Accepted(state.Credentials)}
 	}
-	for _, key := range s.Members {
+	for _, key := range s.Secrets {
 		look(key)
 	}
 	for _, ep := range s.World.Endpoints {
 		key := EndpointSecret(ep)
 		look(key)
-		if ep.Spec.Receiver != nil && v.mayHave(ep, v.secrets[key]) {
+		if ep.Spec.Receiver != nil && v.mayBelong(ep, v.secrets[key]) {
 			v.Receivers = append(v.Receivers, ep)
 			v.accepted = v.accepted || v.secrets[key].accepted
 		}
@@ -54,9 +56,9 @@ func (s *Scope) Keys() *Keys {
 	return v
 }
 
-// mayHave reports whether an endpoint belongs here by its Secret or, while that says nothing, did so
-// last or may turn out to. The receiver goes by status too.
-func (v *Keys) mayHave(ep *v1alpha1.NotificationEndpoint, s keySecret) bool {
+// mayBelong reports whether the endpoint counts here: by its Secret; if that is unreadable, by
+// status.environment; if nothing is known yet, yes. The receiver goes by status too.
+func (v *Keys) mayBelong(ep *v1alpha1.NotificationEndpoint, s keySecret) bool {
 	if s.known && s.Problem == nil {
 		return s.Credentials.Environment() == v.environment
 	}
@@ -80,7 +82,7 @@ func Verifier(ep *v1alpha1.NotificationEndpoint) verification.Endpoint {
 	return e
 }
 
-// endpoints are the receivers' endpoints whose own Secret is such a one.
+// endpoints are the endpoints with a receiver whose own Secret matches.
 func (v *Keys) endpoints(whose func(secret plan.Key) bool) []verification.Endpoint {
 	var all []verification.Endpoint
 	for _, ep := range v.Receivers {
@@ -95,8 +97,8 @@ func (v *Keys) isAccepted(secret plan.Key) bool { return v.secrets[secret].accep
 
 func (v *Keys) isUndecided(secret plan.Key) bool { return v.undecided(secret.String()) }
 
-// known are the keys of the Secrets that are accepted here. Beside an OAuth token api_key and
-// api_secret are unchecked: no call is made with them.
+// known are the keys of the Secrets that are accepted here. Beside an OAuth token, api_key and
+// api_secret are unchecked: the operator makes no call with them.
 func (v *Keys) known() []verification.Key {
 	var keys []verification.Key
 	for _, key := range slices.SortedFunc(maps.Keys(v.secrets), plan.Key.Compare) {
@@ -115,8 +117,8 @@ func (v *Keys) known() []verification.Key {
 	return keys
 }
 
-// undecided reports whether it is not known now if a Secret has a part in the environment. What nobody
-// names any more has none.
+// undecided reports whether it is unknown if a Secret contributes to the environment. A Secret that
+// nobody names any more does not.
 func (v *Keys) undecided(source string) bool {
 	s, named := v.secrets[keyFrom(source)]
 	switch {
@@ -131,14 +133,14 @@ func (v *Keys) undecided(source string) bool {
 	}
 }
 
-// awaited reports whether an endpoint for which keys of the entry count may yet turn out to belong
+// awaited reports whether an endpoint that uses keys of the entry may still turn out to belong
 // here.
 func (v *Keys) awaited(keys []verification.Key) bool {
 	pool := verification.NewPool(keys)
 	return slices.ContainsFunc(v.endpoints(v.isUndecided), func(e verification.Endpoint) bool { return len(pool.Select(e)) > 0 })
 }
 
-// Entry is what an environment's entry of verification keys is to be:
+// Entry is the next content of an environment's entry of verification keys:
 //
 //	endpoints with a receiver        | the entry
 //	---------------------------------+--------------------------------------------------------------------
@@ -148,8 +150,8 @@ func (v *Keys) awaited(keys []verification.Key) bool {
 //	some say so, none is accepted    | its keys go, each after the grace
 //	there is none                    | goes at once: nothing arrives for it any more
 //
-// Whose credentials Cloudinary did not accept has no part in it, so that nobody can plant a key for
-// another's environment.
+// A Secret contributes only after Cloudinary has accepted its credentials, so that nobody can plant
+// a key for the environment of somebody else.
 func (v *Keys) Entry(present []verification.Key, now time.Time, grace time.Duration) []verification.Key {
 	switch {
 	case len(v.Receivers) == 0:
@@ -170,8 +172,8 @@ func (v *Keys) update(now time.Time, grace time.Duration) verification.Update {
 	return update
 }
 
-// Pool are the keys that can count, with those of an entry which may be in Secrets of which nothing
-// is known now; nil: no endpoint with a receiver is accepted. A note must not come and go with a
+// Pool has the keys that can count, and those of the entry that may be in Secrets without
+// knowledge. Nil: no endpoint with a receiver is accepted. A note must not come and go with a
 // restart.
 func (v *Keys) Pool(entry []verification.Key) *verification.Pool {
 	if !v.accepted {
@@ -181,7 +183,7 @@ func (v *Keys) Pool(entry []verification.Key) *verification.Pool {
 	return verification.NewPool(slices.Concat(v.known(), undecided))
 }
 
-// Complete reports whether all Secrets are known that may have a part in it.
+// Complete reports whether all Secrets that may contribute are known.
 func (v *Keys) Complete() bool {
 	for _, s := range v.secrets {
 		if !s.known {
@@ -191,7 +193,7 @@ func (v *Keys) Complete() bool {
 	return true
 }
 
-// keyFrom reads what plan.Key's String writes.
+// keyFrom parses the text of plan.Key's String.
 func keyFrom(text string) plan.Key {
 	namespace, name, _ := strings.Cut(text, "/")
 	return plan.Key{Namespace: namespace, Name: name}

@@ -27,7 +27,8 @@ func (s *stage) wasIn(cloud string) {
 	s.endpoint.Status.Environment = &v1alpha1.EnvironmentStatus{APIBase: e.APIBase, CloudName: e.CloudName}
 }
 
-// What becomes of the keys that the entry of the cloud one has: its own one, and one that is in no Secret any more.
+// What becomes of the keys that the entry of the cloud one has: its own one, and one that is in no
+// Secret any more.
 func TestWhatBecomesOfTheKeysOfAnEnvironment(t *testing.T) {
 	t.Parallel()
 	present := []verification.Key{
@@ -85,7 +86,8 @@ func TestKeysAreKnownWhenAllSecretsAre(t *testing.T) {
 	}
 }
 
-// A note must not come and go with a restart: keys that may be in a Secret which was not read yet go on to count.
+// A note must not come and go with a restart: keys that may be in a Secret which was not read yet
+// go on to count.
 func TestKeysOfTheEntryCountUntilTheirSecretsAreKnown(t *testing.T) {
 	t.Parallel()
 	end := noon.Time

@@ -18,7 +18,7 @@ func Observed(triggers []cloudinary.Trigger) []plan.Observed {
 	return observed
 }
 
-// ObservedOne is one of them.
+// ObservedOne is one trigger of a list as a plan sees it.
 func ObservedOne(t cloudinary.Trigger) plan.Observed {
 	return plan.Observed{
 		ID: t.ID, URIType: t.URIType, URL: t.URI, EventType: t.EventType, CreatedAt: t.CreatedAt,
@@ -27,8 +27,8 @@ func ObservedOne(t cloudinary.Trigger) plan.Observed {
 	}
 }
 
-// canonicalOrRaw gives what cannot be understood as it is: it differs from everything we want,
-// which is the truth.
+// canonicalOrRaw returns an unreadable value unchanged: it differs from every wanted value, as it
+// should.
 func canonicalOrRaw(raw json.RawMessage) *string {
 	if raw == nil {
 		return nil

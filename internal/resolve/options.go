@@ -8,18 +8,19 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 )
 
-// Options are the manager's options that decide to what objects lead.
+// Options are the manager's options that decide where objects lead.
 type Options struct {
-	// Namespaces are those that are watched; empty: all.
+	// Namespaces are the watched ones. None: all.
 	Namespaces []string
-	// ReceiverBaseURL is for endpoints whose spec.receiver has none.
+	// ReceiverBaseURL is the default of spec.receiver.baseURL.
 	ReceiverBaseURL string
-	// VerificationNamespace has the Secret with the receiver's verification keys; empty: no keys
-	// are kept.
+	// VerificationNamespace has the Secret with the receiver's verification keys. Empty: the
+	// manager writes no keys.
 	VerificationNamespace string
 	// AllowInsecureAPIBase permits Admin APIs that are not https.
 	AllowInsecureAPIBase bool
-	// AllowedAPIBases are the Admin APIs that are called. The zero value: Cloudinary's own.
+	// AllowedAPIBases are the Admin APIs that the operator may call. The zero value: Cloudinary's
+	// own.
 	AllowedAPIBases cloudinary.APIBases
 }
 

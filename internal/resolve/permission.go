@@ -15,11 +15,11 @@ type permission int
 const (
 	denied permission = iota
 	granted
-	// unclear means that it cannot be known now.
+	// unclear means that the answer is unknown now.
 	unclear
 )
 
-// permits judges an endpoint's allowedTriggers.
+// permits evaluates an endpoint's allowedTriggers.
 func (w *World) permits(ep *v1alpha1.NotificationEndpoint, namespace string) permission {
 	if ep.Namespace == namespace {
 		return granted
@@ -51,7 +51,7 @@ func (w *World) permits(ep *v1alpha1.NotificationEndpoint, namespace string) per
 	}
 }
 
-// permissionProblem says what keeps an endpoint's allowedTriggers from being judged.
+// permissionProblem is the reason why an endpoint's allowedTriggers cannot be evaluated.
 func (w *World) permissionProblem(ep *v1alpha1.NotificationEndpoint) *Problem {
 	if !Selects(ep) {
 		return nil
@@ -59,7 +59,7 @@ func (w *World) permissionProblem(ep *v1alpha1.NotificationEndpoint) *Problem {
 	if len(w.Options.Namespaces) > 0 {
 		return &Problem{
 			Reason: v1alpha1.ReasonNeedsClusterScope,
-			Message: "spec.allowedTriggers.namespaces.from is Selector, and the manager runs with --watch-namespaces, so that it does not see the labels of namespaces; use Same or All, " +
+			Message: "spec.allowedTriggers.namespaces.from is Selector, but a manager with --watch-namespaces cannot read the labels of namespaces. Use Same or All, " +
 				"or start the manager without --watch-namespaces",
 		}
 	}
@@ -72,11 +72,11 @@ func (w *World) permissionProblem(ep *v1alpha1.NotificationEndpoint) *Problem {
 	return nil
 }
 
-// maxSelectorError is what a message has of a selector's error, in bytes: that repeats the
-// selector, and a condition takes 32 KB.
+// maxSelectorError is the largest part of a selector's error in a message, in bytes: the error
+// repeats the selector, and a condition has room for 32 KB.
 const maxSelectorError = 1024
 
-// Selects reports whether an endpoint goes by the labels of namespaces.
+// Selects reports whether an endpoint selects namespaces by their labels.
 func Selects(ep *v1alpha1.NotificationEndpoint) bool {
 	return ep.Spec.AllowedTriggers != nil && ep.Spec.AllowedTriggers.Namespaces.From == v1alpha1.NamespacesFromSelector
 }

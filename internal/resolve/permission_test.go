@@ -15,7 +15,7 @@ import (
 func TestAHugeSelectorIsSaidToBeInvalid(t *testing.T) {
 	t.Parallel()
 	w := &World{}
-	for size, want := range map[int]string{4000: "kkk", 40000: "has 40000 bytes of keys and values, and may have 4096 at most"} {
+	for size, want := range map[int]string{4000: "kkk", 40000: "has 40000 bytes of keys and values, but the maximum is 4096"} {
 		ep := &v1alpha1.NotificationEndpoint{Spec: v1alpha1.NotificationEndpointSpec{AllowedTriggers: &v1alpha1.AllowedTriggers{Namespaces: v1alpha1.AllowedNamespaces{
 			From: v1alpha1.NamespacesFromSelector,
 			Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{

@@ -4,11 +4,11 @@ package resolve
 
 import "github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 
-// Problem is what keeps something from being as wanted: a condition's reason and message.
+// Problem is a reason and a message for a condition that is not True.
 type Problem struct {
 	Reason, Message string
 }
 
-// Passing reports whether a problem is with Cloudinary or with the calls to it: it tells nothing of
-// the object, and clears by itself.
-func Passing(p *Problem) bool { return p != nil && v1alpha1.IsTransient(p.Reason) }
+// IsTransient reports whether the cause of a problem is Cloudinary, and clears without a person. It
+// says nothing about the object.
+func IsTransient(p *Problem) bool { return p != nil && v1alpha1.IsTransient(p.Reason) }

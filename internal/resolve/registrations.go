@@ -16,10 +16,10 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/remembered"
 )
 
-// Status says what an object holds grouped by environment, Secret and URL, which is short and reads
-// well; the plan works with one record a trigger.
+// Status groups the triggers of an object by environment, Secret and URL, which is short and reads
+// well. The plan works with one record for each trigger.
 
-// RegistrationEnvironment is the one in which something is held.
+// RegistrationEnvironment is the environment of a registration.
 func RegistrationEnvironment(r v1alpha1.Registration) cloudinary.Environment {
 	return cloudinary.Environment{APIBase: r.APIBase, CloudName: r.CloudName}
 }
@@ -38,7 +38,7 @@ func RecordsIn(registrations []v1alpha1.Registration, env cloudinary.Environment
 	return records
 }
 
-// RegistrationEnvironments are the environments in which an object holds something, each once.
+// RegistrationEnvironments are the environments in which an object holds triggers, each once.
 func RegistrationEnvironments(registrations []v1alpha1.Registration) []cloudinary.Environment {
 	var envs []cloudinary.Environment
 	for _, r := range registrations {
@@ -49,7 +49,7 @@ func RegistrationEnvironments(registrations []v1alpha1.Registration) []cloudinar
 	return envs
 }
 
-// WithRecords replaces what an object holds in one environment.
+// WithRecords replaces the records of an object in one environment.
 func WithRecords(registrations []v1alpha1.Registration, env cloudinary.Environment, records []plan.Record) []v1alpha1.Registration {
 	kept := slices.DeleteFunc(slices.Clone(registrations), func(r v1alpha1.Registration) bool { return RegistrationEnvironment(r) == env })
 	limit := ShownBytes(len(records))
@@ -73,7 +73,7 @@ func WithRecords(registrations []v1alpha1.Registration, env cloudinary.Environme
 	return kept
 }
 
-// RegistrationSecret is the Secret that it was written with.
+// RegistrationSecret is the Secret whose credentials wrote the triggers of a registration.
 func RegistrationSecret(r v1alpha1.Registration) plan.Key {
 	return plan.Key{Namespace: r.SecretRef.Namespace, Name: r.SecretRef.Name}
 }
@@ -109,8 +109,7 @@ func microTime(t time.Time) *metav1.MicroTime {
 	return &m
 }
 
-// storable is a time as the API server gives it back: what was written is compared with what is
-// read.
+// storable is a time as the API server returns it, so that written and read times compare equal.
 func storable(t time.Time) metav1.MicroTime {
 	return metav1.NewMicroTime(t.UTC().Truncate(time.Microsecond))
 }
@@ -118,13 +117,13 @@ func storable(t time.Time) metav1.MicroTime {
 const (
 	// maxShownValue is how many bytes of a differing value are shown.
 	maxShownValue = 256
-	// maxShownValues is how many bytes of differing values the status shows of each environment, so
-	// that what an object holds in one never exceeds 64 KB. On its way from one to another it holds
-	// something in both.
+	// maxShownValues is how many bytes of differing values status shows for each environment, so
+	// that the records of one environment never exceed 64 KB. An object that moves between
+	// environments has records in both.
 	maxShownValues = 16 << 10
-	// minShownValue is shown in any case: enough to tell what kind of value it is.
+	// minShownValue is always shown: enough to recognize the value.
 	minShownValue = 16
-	// valuesPerTrigger are the values that wants and haves of all managed fields make.
+	// valuesPerTrigger is the number of wanted and actual values of all managed fields.
 	valuesPerTrigger = 10
 )
 
@@ -133,7 +132,7 @@ func ShownBytes(triggers int) int {
 	return max(minShownValue, min(maxShownValue, maxShownValues/max(1, triggers*valuesPerTrigger)))
 }
 
-// FieldDifferences are differences as a status shows them, with so many bytes of each value.
+// FieldDifferences are differences as status shows them, with at most limit bytes of each value.
 func FieldDifferences(differences []plan.Difference, limit int) []v1alpha1.FieldDifference {
 	var shown []v1alpha1.FieldDifference
 	for _, d := range differences {

@@ -17,8 +17,8 @@ func KeyOf(o metav1.Object) plan.Key {
 	return plan.Key{Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
-// Scope is what belongs to one product environment: all that a plan of it and what is said of it
-// rest on.
+// Scope is everything that belongs to one product environment: the input of its plan and of its
+// verdicts.
 type Scope struct {
 	Environment cloudinary.Environment
 	World       *World
@@ -27,17 +27,17 @@ type Scope struct {
 	Order       []plan.Key // of the triggers
 	Objects     []plan.Object
 	Index       map[plan.Key]int // of objects
-	Members     []plan.Key       // Secrets, sorted: some of them are not accepted
+	Secrets     []plan.Key       // sorted; some of them are not accepted
 }
 
-// ForgetOthers keeps of all triggers those that a pass works on. It may wait for its calls for
-// long, and so may others, each with all of them in memory.
+// ForgetOthers drops the triggers that the pass does not work on. A pass may wait long for its
+// calls, and so may others, each with all triggers in memory.
 func (s *Scope) ForgetOthers() {
-	s.World.UsesEndpoint(plan.Key{}) // which is to know by now
-	s.World.broughtTo(plan.Key{})    // as above
+	s.World.UsesEndpoint(plan.Key{}) // computes its result before the triggers are gone
+	s.World.triggerTypes(plan.Key{}) // as above
 	s.World.Triggers = nil
 	for _, t := range s.Triggers {
-		own := *t.CloudinaryTrigger // it stands in one array with all others
+		own := *t.CloudinaryTrigger // it is an element of one array with all others
 		t.CloudinaryTrigger = &own
 	}
 }
@@ -50,10 +50,10 @@ func (w *World) Gather(env cloudinary.Environment) *Scope {
 	for _, ep := range w.Endpoints {
 		secret, environment, primary := now.LeadsTo(ep)
 		if primary == unit {
-			g.Endpoints = append(g.Endpoints, *now.viewOnce(ep))
+			g.Endpoints = append(g.Endpoints, *now.resolveOnce(ep))
 		}
 		if environment == env {
-			g.Members = append(g.Members, secret)
+			g.Secrets = append(g.Secrets, secret)
 		}
 	}
 	slices.SortFunc(g.Endpoints, func(a, b Endpoint) int { return a.Key.Compare(b.Key) })
@@ -67,7 +67,7 @@ func (w *World) Gather(env cloudinary.Environment) *Scope {
 		g.Triggers[view.Key] = &view
 		g.Order = append(g.Order, view.Key)
 		for _, rec := range RecordsIn(t.Status.Registrations, env) {
-			g.Members = append(g.Members, rec.Secret)
+			g.Secrets = append(g.Secrets, rec.Secret)
 		}
 	}
 	slices.SortFunc(g.Order, plan.Key.Compare)
@@ -75,8 +75,8 @@ func (w *World) Gather(env cloudinary.Environment) *Scope {
 		g.Index[key] = len(g.Objects)
 		g.Objects = append(g.Objects, g.Triggers[key].object(env))
 	}
-	slices.SortFunc(g.Members, plan.Key.Compare)
-	g.Members = slices.Compact(g.Members)
+	slices.SortFunc(g.Secrets, plan.Key.Compare)
+	g.Secrets = slices.Compact(g.Secrets)
 	return g
 }
 
@@ -86,29 +86,29 @@ func (s *Scope) Object(key plan.Key) *plan.Object { return &s.Objects[s.Index[ke
 // Empty reports whether the environment appears in no object.
 func (s *Scope) Empty() bool { return len(s.Endpoints) == 0 && len(s.Order) == 0 }
 
-// Stored is what the status of an object says that it holds here.
+// Stored are the records of an object here, as its status has them.
 func (s *Scope) Stored(key plan.Key) []plan.Record {
 	return RecordsIn(s.Triggers[key].Status.Registrations, s.Environment)
 }
 
-// Credentials are those of a step's Secret, or where that one is no member any more those of the
-// object's present one.
+// Credentials are those of a step's Secret. If Cloudinary no longer accepts that one, they are
+// those of the object's present Secret.
 func (s *Scope) Credentials(step plan.Step) (cloudinary.Credentials, bool) {
-	if creds, ok := s.World.Member(step.Secret, s.Environment); ok {
+	if creds, ok := s.World.AcceptedCredentials(step.Secret, s.Environment); ok {
 		return creds, true
 	}
 	t := s.Triggers[step.Object]
 	if t.Endpoint == nil {
 		return cloudinary.Credentials{}, false
 	}
-	return s.World.Member(t.Endpoint.Secret, s.Environment)
+	return s.World.AcceptedCredentials(t.Endpoint.Secret, s.Environment)
 }
 
-// Outsiders are the Secrets that name this environment, and are not accepted in it (any more): they
-// are to speak for themselves.
-func (s *Scope) Outsiders() []Unit {
+// UnacceptedSecrets are the Secrets that name this environment and are not accepted in it, or no
+// longer. Their own passes report on them.
+func (s *Scope) UnacceptedSecrets() []Unit {
 	var units []Unit
-	for _, key := range s.Members {
+	for _, key := range s.Secrets {
 		state, ok := s.World.Secret(key)
 		if ok && state.Problem == nil && state.Credentials.Environment() == s.Environment && !s.World.Accepted(state.Credentials) {
 			units = append(units, UnitOfSecret(key))

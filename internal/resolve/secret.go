@@ -15,26 +15,27 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// Secret is what is known of one Secret.
+// Secret is the knowledge about one Secret.
 type Secret struct {
 	UID, ResourceVersion string
 	Credentials          cloudinary.Credentials
 	signing              []cloudinary.SigningKey
 	Refused              bool // Cloudinary's last answer to the credentials was 401 or 403
 	Deleting             bool
-	Contested            string   // that somebody keeps taking the finalizer off; empty: nobody does
-	Foreign              bool     // of a type that credentials do not have; there is a problem then
-	Problem              *Problem // missing, malformed or insecure; the credentials are empty then
+	// The note on a removed finalizer; empty: nobody keeps removing it
+	Contested string
+	Foreign   bool     // its type is not for credentials; Problem is set then
+	Problem   *Problem // missing, malformed or insecure; Credentials is empty then
 }
 
-// ParseSecret reads credentials from a Secret of their type; one that is not created yet may have
-// none. A Secret of another type has a purpose of its own, whatever its keys are.
+// ParseSecret reads credentials from a Secret of the right type. A Secret that is not created yet
+// may have no type. A Secret of another type has another purpose, regardless of its keys.
 func ParseSecret(s *corev1.Secret, o *Options) Secret {
 	state := Secret{UID: string(s.UID), ResourceVersion: s.ResourceVersion, Deleting: s.DeletionTimestamp != nil}
 	if s.Type != corev1.SecretTypeOpaque && s.Type != "" {
 		state.Foreign = true
 		state.Problem = &Problem{Reason: v1alpha1.ReasonSecretInvalid, Message: fmt.Sprintf(
-			"Secret %s/%s has the type %s, and credentials must be in one of the type %s; name another one in spec.credentialsSecretRef, or delete it and create it anew: a Secret's type cannot be changed",
+			"Secret %s/%s has the type %s, but credentials need the type %s. Name another Secret in spec.credentialsSecretRef, or delete this one and create it again: a Secret's type cannot be changed",
 			s.Namespace, s.Name, s.Type, corev1.SecretTypeOpaque)}
 		return state
 	}
@@ -51,58 +52,57 @@ func ParseSecret(s *corev1.Secret, o *Options) Secret {
 	return state
 }
 
-// baseProblem says why no call is made with credentials, if none is.
+// baseProblem is the reason why the operator makes no call with credentials, if there is one.
 func (o *Options) baseProblem(secret plan.Key, creds cloudinary.Credentials) *Problem {
 	switch host := ShownHost(creds); {
 	case !o.AllowedAPIBases.Allows(creds.Environment().APIBase):
 		return &Problem{Reason: v1alpha1.ReasonAPIBaseNotAllowed, Message: fmt.Sprintf(
-			"Secret %s: the host of upload_prefix, %s, is none of Cloudinary's Admin APIs (such as api.cloudinary.com or api-eu.cloudinary.com), so nothing is called there; "+
-				"correct it, or have the manager started with --allowed-api-bases=%s", secret, host, excerpt.Shorten(creds.APIBaseToAllow(), maxShownHost))}
+			"Secret %s: the host of upload_prefix, %s, is not one of Cloudinary's Admin APIs (such as api.cloudinary.com or api-eu.cloudinary.com), so the operator does not call it. "+
+				"Correct it, or start the manager with --allowed-api-bases=%s", secret, host, excerpt.Shorten(creds.APIBaseToAllow(), maxShownHost))}
 	case creds.Insecure() && !o.AllowInsecureAPIBase:
 		return &Problem{Reason: v1alpha1.ReasonInsecureAPIBase, Message: fmt.Sprintf(
-			"Secret %s: upload_prefix is not https; use https, or start the manager with --allow-insecure-api-base", secret)}
+			"Secret %s: upload_prefix is not https. Use https, or start the manager with --allow-insecure-api-base", secret)}
 	default:
 		return nil
 	}
 }
 
-// maxShownHost is how much of a host's name a condition shows.
+// maxShownHost is the longest part of a host name in a condition.
 const maxShownHost = 128
 
-// ShownHost is the host that credentials call, as a condition shows it.
+// ShownHost is the host of credentials as a condition shows it.
 func ShownHost(creds cloudinary.Credentials) string {
 	return excerpt.Shorten(creds.APIHost(), maxShownHost)
 }
 
-// MissingSecret is what is known of a Secret that does not exist.
+// MissingSecret is the knowledge about a Secret that does not exist.
 func MissingSecret(key plan.Key) Secret {
 	return Secret{Problem: &Problem{
 		Reason:  v1alpha1.ReasonSecretNotFound,
-		Message: fmt.Sprintf("spec.credentialsSecretRef: Secret %s does not exist; create it with the key CLOUDINARY_URL, or correct the reference", key),
+		Message: fmt.Sprintf("spec.credentialsSecretRef: Secret %s does not exist. Create it with the key CLOUDINARY_URL, or correct the reference", key),
 	}}
 }
 
-// ForbiddenSecret is what is known of a Secret that the API server does not let the manager read or
-// hold.
+// ForbiddenSecret is the knowledge about a Secret that the API server does not let the manager read
+// or patch.
 func ForbiddenSecret(key plan.Key, err error) Secret {
 	return Secret{Problem: &Problem{Reason: v1alpha1.ReasonSecretForbidden, Message: fmt.Sprintf(
-		"Secret %s: the manager may not use it; let its service account get and patch Secrets there (the API server says: %v)", key, err)}}
+		"Secret %s: the manager may not use it (the API server says: %v). Allow its service account to get and patch Secrets there", key, err)}}
 }
 
-// OutsideSecret is what is known of a Secret in a namespace that the manager does not watch any
-// more.
+// OutsideSecret is the knowledge about a Secret in a namespace that the manager no longer watches.
 func OutsideSecret(key plan.Key) Secret {
 	return Secret{Problem: &Problem{
 		Reason:  v1alpha1.ReasonSecretNotFound,
-		Message: fmt.Sprintf("Secret %s is outside the namespaces of the manager's --watch-namespaces; add its namespace", key),
+		Message: fmt.Sprintf("Secret %s is outside the namespaces of the manager's --watch-namespaces. Add its namespace", key),
 	}}
 }
 
-// maxManagerName is what a message has of a field manager's name, in bytes.
+// maxManagerName is the longest part of a field manager's name in a message, in bytes.
 const maxManagerName = 128
 
-// LastWriter is the field manager that has written a Secret last, as far as the API server knows;
-// empty: it does not.
+// LastWriter is the field manager that wrote a Secret last, as far as the API server knows. Empty:
+// it does not know.
 func LastWriter(fields []metav1.ManagedFieldsEntry) string {
 	name, at := "", time.Time{}
 	for _, entry := range fields {
@@ -113,13 +113,13 @@ func LastWriter(fields []metav1.ManagedFieldsEntry) string {
 	return excerpt.Shorten(name, maxManagerName)
 }
 
-// ContestedNote tells people of a fight over the finalizer. It has no count and no time, so that an
-// unchanged state writes nothing.
+// ContestedNote tells people that somebody keeps removing the finalizer. It has no count and no
+// time, so that an unchanged state writes nothing.
 func ContestedNote(writer string) string {
 	by := ""
 	if writer != "" {
-		by = fmt.Sprintf("; the field manager that has written the Secret last is %q", writer)
+		by = fmt.Sprintf(" (the field manager %q wrote the Secret last)", writer)
 	}
-	return fmt.Sprintf("somebody keeps taking off the finalizer %s, which keeps the Secret until its triggers are released%s; "+
-		"have whoever writes the whole of it leave metadata.finalizers alone, or use server-side apply", v1alpha1.Finalizer, by)
+	return fmt.Sprintf("somebody keeps removing the finalizer %s, which keeps the Secret until its triggers are released%s. "+
+		"Make that tool leave metadata.finalizers alone, or use server-side apply", v1alpha1.Finalizer, by)
 }

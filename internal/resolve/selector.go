@@ -8,16 +8,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// MaxSelector bounds an endpoint's selector of namespaces, which each pass matches anew. The bytes
-// are those of its texts.
+// MaxSelector is the largest size of an endpoint's selector of namespaces, which each pass
+// evaluates. The size is the number of bytes of its texts.
 const MaxSelector = 4 << 10
 
-// AbridgedSelector is the operator that stands for a selector that is too large. The API server
-// takes it of nobody.
+// AbridgedSelector is the operator that replaces a selector that is too large. The API server
+// accepts it from nobody.
 const AbridgedSelector = "beyond its bounds"
 
-// AbridgeSelector returns a selector, or what stands for it if it is too large. Both are judged
-// alike.
+// AbridgeSelector returns a selector, or its replacement if it is too large. The evaluation of both
+// gives the same result.
 func AbridgeSelector(s *metav1.LabelSelector) *metav1.LabelSelector {
 	reason := SelectorProblem(s)
 	if reason == "" {
@@ -26,7 +26,7 @@ func AbridgeSelector(s *metav1.LabelSelector) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: reason, Operator: AbridgedSelector}}}
 }
 
-// SelectorProblem says that a selector is too large; empty: it is not.
+// SelectorProblem says that a selector is too large. Empty: it is not.
 func SelectorProblem(s *metav1.LabelSelector) string {
 	if s == nil {
 		return ""
@@ -47,5 +47,5 @@ func SelectorProblem(s *metav1.LabelSelector) string {
 	if size <= MaxSelector {
 		return ""
 	}
-	return fmt.Sprintf("has %d bytes of keys and values, and may have %d at most", size, MaxSelector)
+	return fmt.Sprintf("has %d bytes of keys and values, but the maximum is %d", size, MaxSelector)
 }

@@ -8,13 +8,12 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// Each pass goes over all objects of the cluster to find its own. What it asks of the others must
-// cost next to nothing, whatever their authors wrote into them: where they lead, and what they
-// hold.
+// Each pass goes over all objects of the cluster to find its own. Its questions to the others must
+// cost next to nothing, regardless of their content: where they lead, and what they hold.
 
-// Snapshot is the world as it is now. Each Secret is looked at once, and each endpoint resolved
-// once, however many triggers refer to it: another pass may judge a Secret meanwhile, and objects
-// of one endpoint would be taken for those of two environments.
+// Snapshot is the world as it is now. It looks at each Secret once, and resolves each endpoint
+// once, regardless of the number of its triggers. Another pass may learn about a Secret meanwhile,
+// and the objects of one endpoint would then seem to belong to two environments.
 func (w *World) Snapshot() *World {
 	s := *w
 	type known struct {
@@ -38,25 +37,25 @@ func (w *World) Snapshot() *World {
 		}
 		return is
 	}
-	s.views = map[plan.Key]*Endpoint{}
+	s.resolved = map[plan.Key]*Endpoint{}
 	return &s
 }
 
-// viewOnce is viewEndpoint, made once in a snapshot.
-func (w *World) viewOnce(ep *v1alpha1.NotificationEndpoint) *Endpoint {
+// resolveOnce is ResolveEndpoint, but a snapshot keeps the result.
+func (w *World) resolveOnce(ep *v1alpha1.NotificationEndpoint) *Endpoint {
 	key := KeyOf(ep)
-	if view := w.views[key]; view != nil {
+	if view := w.resolved[key]; view != nil {
 		return view
 	}
 	view := w.ResolveEndpoint(ep)
-	if w.views != nil {
-		w.views[key] = &view
+	if w.resolved != nil {
+		w.resolved[key] = &view
 	}
 	return &view
 }
 
-// LeadsTo is where an endpoint leads by its Secret: the environment is zero until that can be used,
-// and the primary is the Secret until Cloudinary has accepted it.
+// LeadsTo is where an endpoint leads by its Secret. The environment is zero until the Secret can be
+// used. The primary is the Secret until Cloudinary has accepted it.
 func (w *World) LeadsTo(ep *v1alpha1.NotificationEndpoint) (secret plan.Key, env cloudinary.Environment, primary Unit) {
 	secret = EndpointSecret(ep)
 	state, known := w.Secret(secret)

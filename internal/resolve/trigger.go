@@ -12,25 +12,24 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// Trigger is a trigger as its manifest and its references have it.
+// Trigger is a trigger's manifest with its references resolved.
 type Trigger struct {
 	*v1alpha1.CloudinaryTrigger
 	Key         plan.Key
 	EndpointKey plan.Key
-	Endpoint    *Endpoint // nil: there is none, or it may not be used
+	Endpoint    *Endpoint // nil: it does not exist, or may not be used
 	Primary     Unit
 	Stance      plan.Stance              // in the primary's environment
-	Forsaken    []cloudinary.Environment // in which it gives up what it has, wherever its spec may lead
+	Forsaken    []cloudinary.Environment // where it gives up its triggers, wherever its spec leads
 	settings    plan.Settings
 	Problem     *Problem        // Accepted=False
-	Notes       []check.Finding // what else there is to say of the spec
-	// IsPrimary reports whether the unit that looks at the trigger is the one that writes its
-	// conditions.
+	Notes       []check.Finding // further notes on the spec
+	// IsPrimary reports whether the present unit writes the conditions of the trigger.
 	IsPrimary bool
-	Before    []v1alpha1.Registration // what it held when it was resolved
+	Before    []v1alpha1.Registration // the registrations when it was resolved
 }
 
-// ResolveTrigger resolves a trigger's endpoint, and finds out what may be done for it.
+// ResolveTrigger resolves a trigger's endpoint, and finds out what the operator may do for it.
 func (w *World) ResolveTrigger(t *v1alpha1.CloudinaryTrigger) Trigger {
 	v := Trigger{
 		CloudinaryTrigger: t,
@@ -41,18 +40,18 @@ func (w *World) ResolveTrigger(t *v1alpha1.CloudinaryTrigger) Trigger {
 	}
 	v.Primary = UnitOfEndpoint(v.EndpointKey)
 	if ep := w.Endpoints[v.EndpointKey]; ep != nil {
-		v.Endpoint = w.viewOnce(ep)
+		v.Endpoint = w.resolveOnce(ep)
 		v.Primary = v.Endpoint.Primary
 	}
 	if t.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		v.Stance = plan.Observes
 	}
 	own := check.Trigger(&t.Spec)
-	v.Notes = v.undoubted(check.Notes(own))
+	v.Notes = v.withoutRefutedDoubts(check.Notes(own))
 	if stance, p := v.referenceProblem(w); p != nil {
 		v.Stance, v.Problem = stance, p
 	} else if p := v.checkSpec(own); p != nil {
-		v.Stance, v.Problem = plan.Holds, p
+		v.Stance, v.Problem = plan.Keeps, p
 	}
 	if t.DeletionTimestamp != nil {
 		v.Stance = plan.Releases
@@ -61,11 +60,11 @@ func (w *World) ResolveTrigger(t *v1alpha1.CloudinaryTrigger) Trigger {
 	return v
 }
 
-// findForsaken finds the environments in which the trigger gives up what it has, also while it is
-// not known where its spec leads: all Secrets that this was written with are being deleted, and no
-// endpoint names them. Nobody's reference keeps other people's Secret, and their namespace with it,
-// from going. As long as the trigger has an endpoint beside the Secret it gives nothing up: whoever
-// deletes the one can mend or delete the other, and may just be about to name another Secret.
+// findForsaken finds the environments in which the trigger gives up its triggers, even if it is
+// unknown where its spec leads: all Secrets that wrote them are being deleted, and no endpoint
+// names them. A reference must not keep somebody else's Secret, and with it a namespace, from
+// deletion. A trigger with an endpoint in the Secret's namespace gives up nothing: the person who
+// deletes the Secret can correct or delete that endpoint, and may be about to name another Secret.
 func (v *Trigger) findForsaken(w *World) []cloudinary.Environment {
 	goes := func(secret plan.Key) bool {
 		state, known := w.Secret(secret)
@@ -93,51 +92,50 @@ func TriggerEndpoint(t *v1alpha1.CloudinaryTrigger) plan.Key {
 	return k
 }
 
-// referenceProblem says what is wrong with the endpoint, and what that means for what the trigger
-// has.
+// referenceProblem is the problem of the endpoint, and the stance that follows from it.
 func (v *Trigger) referenceProblem(w *World) (plan.Stance, *Problem) {
 	switch ep := v.Endpoint; {
 	case ep == nil:
-		return plan.Holds, &Problem{Reason: v1alpha1.ReasonEndpointNotFound, Message: fmt.Sprintf(
-			"spec.endpointRef: NotificationEndpoint %s does not exist%s; create it, or correct the reference", v.EndpointKey, w.outside(v.EndpointKey.Namespace))}
+		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointNotFound, Message: fmt.Sprintf(
+			"spec.endpointRef: NotificationEndpoint %s does not exist%s. Create it, or correct the reference", v.EndpointKey, w.outside(v.EndpointKey.Namespace))}
 	case w.permits(ep.NotificationEndpoint, v.Namespace) == denied:
 		return plan.Releases, &Problem{Reason: v1alpha1.ReasonEndpointNotAllowed, Message: fmt.Sprintf(
-			"spec.endpointRef: NotificationEndpoint %s does not allow triggers from namespace %s; its spec.allowedTriggers.namespaces would have to be from: All, or select this namespace by its labels; "+
-				"what the trigger had at Cloudinary is deleted or kept as its spec.deletionPolicy says",
+			"spec.endpointRef: NotificationEndpoint %s does not allow triggers from namespace %s. Its owner must set spec.allowedTriggers.namespaces to from: All, or to a selector for this namespace. "+
+				"The operator deletes or keeps this object's triggers by spec.deletionPolicy",
 			v.EndpointKey, v.Namespace)}
 	case ep.DeletionTimestamp != nil:
 		return plan.Releases, &Problem{Reason: v1alpha1.ReasonEndpointDeleting, Message: fmt.Sprintf(
-			"spec.endpointRef: NotificationEndpoint %s is being deleted; refer to another one, or delete this object", v.EndpointKey)}
+			"spec.endpointRef: NotificationEndpoint %s is being deleted. Refer to another one, or delete this object", v.EndpointKey)}
 	case w.permits(ep.NotificationEndpoint, v.Namespace) == unclear && ep.Problem == nil:
-		return plan.Holds, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
-			"spec.endpointRef: the labels of namespace %s have not been read yet, by which NotificationEndpoint %s says who may use it", v.Namespace, v.EndpointKey)}
+		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
+			"spec.endpointRef: NotificationEndpoint %s allows namespaces by label, and the labels of namespace %s have not been read yet", v.EndpointKey, v.Namespace)}
 	case ep.Problem != nil && ep.Namespace == v.Namespace:
-		return plan.Holds, &Problem{Reason: ep.Problem.Reason, Message: fmt.Sprintf("NotificationEndpoint %s: %s", v.EndpointKey, ep.Problem.Message)}
+		return plan.Keeps, &Problem{Reason: ep.Problem.Reason, Message: fmt.Sprintf("NotificationEndpoint %s: %s", v.EndpointKey, ep.Problem.Message)}
 	case ep.Problem != nil && !v1alpha1.NeedsPerson(ep.Problem.Reason):
-		return plan.Holds, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
-			"NotificationEndpoint %s waits for something that is still to come (%s); its own conditions say for what", v.EndpointKey, ep.Problem.Reason)}
+		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointWaiting, Message: fmt.Sprintf(
+			"NotificationEndpoint %s is waiting (%s). Its conditions say for what", v.EndpointKey, ep.Problem.Reason)}
 	case ep.Problem != nil:
-		return plan.Holds, &Problem{Reason: v1alpha1.ReasonEndpointNotAccepted, Message: fmt.Sprintf(
-			"NotificationEndpoint %s is not accepted (%s); its own conditions say what to do", v.EndpointKey, ep.Problem.Reason)}
+		return plan.Keeps, &Problem{Reason: v1alpha1.ReasonEndpointNotAccepted, Message: fmt.Sprintf(
+			"NotificationEndpoint %s is not accepted (%s). Its conditions say what to do", v.EndpointKey, ep.Problem.Reason)}
 	default:
 		return plan.Wants, nil
 	}
 }
 
-// undoubted makes notes of doubts that Cloudinary has settled: it has a trigger for each of the
+// withoutRefutedDoubts turns doubts into plain notes once Cloudinary has a trigger for each of the
 // event types.
-func (v *Trigger) undoubted(notes []check.Finding) []check.Finding {
+func (v *Trigger) withoutRefutedDoubts(notes []check.Finding) []check.Finding {
 	if v.Primary.Kind != EnvironmentUnit || !v.arrivedIn(v.Primary.Environment) {
 		return notes
 	}
-	settled := slices.Clone(notes)
-	for i := range settled {
-		settled[i].Severity = check.Note
+	certain := slices.Clone(notes)
+	for i := range certain {
+		certain[i].Severity = check.Note
 	}
-	return settled
+	return certain
 }
 
-// checkSpec judges a trigger together with its endpoint, and gathers the settings.
+// checkSpec checks a trigger together with its endpoint, and collects the settings.
 func (v *Trigger) checkSpec(own []check.Finding) *Problem {
 	if p := refusal(own); p != nil {
 		return p
@@ -159,7 +157,7 @@ func (v *Trigger) checkSpec(own []check.Finding) *Problem {
 		return p
 	}
 	v.settings = s
-	v.Notes = append(v.Notes, check.Untaken(v.EndpointKey.String(), &v.Endpoint.Spec, v.Spec.EventTypes)...)
+	v.Notes = append(v.Notes, check.TypesWithoutTarget(v.EndpointKey.String(), &v.Endpoint.Spec, v.Spec.EventTypes)...)
 	for _, w := range v.Endpoint.Warnings {
 		v.Notes = append(v.Notes, check.Finding{Severity: w.Severity, Why: fmt.Sprintf("NotificationEndpoint %s: %s", v.EndpointKey, w)})
 	}
@@ -184,17 +182,17 @@ func (v *Trigger) object(env cloudinary.Environment) plan.Object {
 	return o
 }
 
-// stanceElsewhere is the stance in an environment that is not (or not yet) the one the spec leads
-// to. It is left once another one has taken its place; while it is not known where the spec leads,
-// what is there stays, unless it is forsaken.
+// stanceElsewhere is the stance in another environment than the one to which the spec leads. The
+// trigger leaves it once the new environment has taken its place. While it is unknown where the
+// spec leads, its triggers stay there, unless it is forsaken.
 func (v *Trigger) stanceElsewhere(env cloudinary.Environment) plan.Stance {
 	switch {
 	case v.Stance == plan.Releases, slices.Contains(v.Forsaken, env):
 		return plan.Releases
-	case v.Stance == plan.Holds, v.Primary.Kind != EnvironmentUnit:
-		return plan.Holds
+	case v.Stance == plan.Keeps, v.Primary.Kind != EnvironmentUnit:
+		return plan.Keeps
 	case v.Stance == plan.Wants && !v.arrivedIn(v.Primary.Environment):
-		return plan.Holds
+		return plan.Keeps
 	default:
 		return plan.Releases
 	}
@@ -214,8 +212,8 @@ func (v *Trigger) arrivedIn(env cloudinary.Environment) bool {
 	return true
 }
 
-// deletionOf is the deletion policy as it is to be carried out: who only observes writes nothing,
-// even at the end.
+// deletionOf is the effective deletion policy: an object that only observes writes nothing, even at
+// its end.
 func deletionOf(spec *v1alpha1.CloudinaryTriggerSpec) plan.Deletion {
 	switch {
 	case spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve, spec.DeletionPolicy == v1alpha1.DeletionPolicyRetain:
@@ -227,8 +225,8 @@ func deletionOf(spec *v1alpha1.CloudinaryTriggerSpec) plan.Deletion {
 	}
 }
 
-// Known reports whether the status speaks of the present spec.
-func (v *Trigger) Known() bool {
+// StatusIsCurrent reports whether the status is about the present spec.
+func (v *Trigger) StatusIsCurrent() bool {
 	g := v.Status.ObservedGeneration
 	return g != nil && *g == v.Generation && v.Problem == nil && v.DeletionTimestamp == nil
 }

@@ -94,32 +94,32 @@ func TestWhatMayBeDoneForATrigger(t *testing.T) {
 		},
 		"it is being deleted": {func(s *stage) { s.trigger.DeletionTimestamp = &noon }, one, plan.Releases, ""},
 		"there is no endpoint": {
-			func(s *stage) { delete(s.Endpoints, key("media")) }, UnitOfEndpoint(key("media")), plan.Holds, v1alpha1.ReasonEndpointNotFound,
+			func(s *stage) { delete(s.Endpoints, key("media")) }, UnitOfEndpoint(key("media")), plan.Keeps, v1alpha1.ReasonEndpointNotFound,
 		},
 		"the endpoint is being deleted": {
 			func(s *stage) { s.endpoint.DeletionTimestamp = &noon }, one, plan.Releases, v1alpha1.ReasonEndpointDeleting,
 		},
 		"the endpoint's URL is none": {
-			func(s *stage) { s.endpoint.Spec.URL = "ftp://x" }, one, plan.Holds, v1alpha1.ReasonInvalidURL,
+			func(s *stage) { s.endpoint.Spec.URL = "ftp://x" }, one, plan.Keeps, v1alpha1.ReasonInvalidURL,
 		},
 		"the Secret is not known": {
-			func(s *stage) { delete(s.secrets, key("one")) }, UnitOfSecret(key("one")), plan.Holds, "",
+			func(s *stage) { delete(s.secrets, key("one")) }, UnitOfSecret(key("one")), plan.Keeps, "",
 		},
 		"the Secret is missing": {
-			func(s *stage) { s.secrets[key("one")] = MissingSecret(key("one")) }, UnitOfSecret(key("one")), plan.Holds, v1alpha1.ReasonSecretNotFound,
+			func(s *stage) { s.secrets[key("one")] = MissingSecret(key("one")) }, UnitOfSecret(key("one")), plan.Keeps, v1alpha1.ReasonSecretNotFound,
 		},
 		"the credentials are not accepted": {
-			func(s *stage) { s.accepted["one"] = false }, UnitOfSecret(key("one")), plan.Holds, "",
+			func(s *stage) { s.accepted["one"] = false }, UnitOfSecret(key("one")), plan.Keeps, "",
 		},
 		"the filter is none": {
-			func(s *stage) { s.trigger.Spec.Filter = raw(`{"nope":1}`) }, one, plan.Holds, v1alpha1.ReasonInvalidFilter,
+			func(s *stage) { s.trigger.Spec.Filter = raw(`{"nope":1}`) }, one, plan.Keeps, v1alpha1.ReasonInvalidFilter,
 		},
 		"another namespace, which may not": {
 			func(s *stage) { s.elsewhere(v1alpha1.NamespacesFromSame) }, one, plan.Releases, v1alpha1.ReasonEndpointNotAllowed,
 		},
 		"another namespace, which may": {func(s *stage) { s.elsewhere(v1alpha1.NamespacesFromAll) }, one, plan.Wants, ""},
 		"another namespace, whose labels are not known": {
-			func(s *stage) { s.elsewhere(v1alpha1.NamespacesFromSelector) }, one, plan.Holds, v1alpha1.ReasonEndpointWaiting,
+			func(s *stage) { s.elsewhere(v1alpha1.NamespacesFromSelector) }, one, plan.Keeps, v1alpha1.ReasonEndpointWaiting,
 		},
 		"another namespace, whose labels match": {func(s *stage) {
 			s.elsewhere(v1alpha1.NamespacesFromSelector)
@@ -132,11 +132,11 @@ func TestWhatMayBeDoneForATrigger(t *testing.T) {
 		"another namespace, of whose endpoint a person has to see to something": {func(s *stage) {
 			s.elsewhere(v1alpha1.NamespacesFromAll)
 			s.endpoint.Spec.URL = "ftp://x"
-		}, one, plan.Holds, v1alpha1.ReasonEndpointNotAccepted},
+		}, one, plan.Keeps, v1alpha1.ReasonEndpointNotAccepted},
 		"another namespace, whose endpoint waits for something to come": {func(s *stage) {
 			s.elsewhere(v1alpha1.NamespacesFromAll)
 			s.secrets[key("one")] = MissingSecret(key("one"))
-		}, UnitOfSecret(key("one")), plan.Holds, v1alpha1.ReasonEndpointWaiting},
+		}, UnitOfSecret(key("one")), plan.Keeps, v1alpha1.ReasonEndpointWaiting},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage()
@@ -164,15 +164,15 @@ func TestWhenATriggerLeavesAnEnvironment(t *testing.T) {
 		change func(*stage)
 		want   plan.Stance
 	}{
-		"it has not arrived":             {func(*stage) {}, plan.Holds},
+		"it has not arrived":             {func(*stage) {}, plan.Keeps},
 		"it has arrived":                 {func(s *stage) { s.holds("two", "two") }, plan.Releases},
 		"it only observes there":         {func(s *stage) { s.trigger.Spec.ManagementPolicy = v1alpha1.ManagementPolicyObserve }, plan.Releases},
 		"it is being deleted":            {func(s *stage) { s.trigger.DeletionTimestamp = &noon }, plan.Releases},
-		"where it leads is not known":    {func(s *stage) { delete(s.secrets, key("two")) }, plan.Holds},
-		"its spec is not accepted":       {func(s *stage) { s.trigger.Spec.Filter = raw(`{"nope":1}`) }, plan.Holds},
-		"its former Secret is to go":     {func(s *stage) { s.deleting("one") }, plan.Holds},
+		"where it leads is not known":    {func(s *stage) { delete(s.secrets, key("two")) }, plan.Keeps},
+		"its spec is not accepted":       {func(s *stage) { s.trigger.Spec.Filter = raw(`{"nope":1}`) }, plan.Keeps},
+		"its former Secret is to go":     {func(s *stage) { s.deleting("one") }, plan.Keeps},
 		"the same, without an endpoint":  {func(s *stage) { s.deleting("one"); delete(s.Endpoints, key("media")) }, plan.Releases},
-		"the same, and one names it yet": {func(s *stage) { s.deleting("one"); delete(s.Endpoints, key("media")); s.names("one") }, plan.Holds},
+		"the same, and one names it yet": {func(s *stage) { s.deleting("one"); delete(s.Endpoints, key("media")); s.names("one") }, plan.Keeps},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage()
@@ -212,17 +212,17 @@ func TestWhatBelongsToAnEnvironment(t *testing.T) {
 	if len(two.Endpoints) != 0 || len(two.Order) != 1 || two.Triggers[key("images")].IsPrimary || len(two.Stored(key("images"))) != 1 {
 		t.Errorf("the one where it holds something: %+v", two)
 	}
-	if diff := cmp.Diff([]plan.Key{key("two")}, two.Members); diff != "" {
+	if diff := cmp.Diff([]plan.Key{key("two")}, two.Secrets); diff != "" {
 		t.Errorf("its Secrets (-want +got):\n%s", diff)
 	}
 	if _, ok := two.Credentials(plan.Step{Object: key("images"), Secret: key("two")}); ok {
 		t.Error("a step is taken with credentials that are not accepted")
 	}
 	s.names("two")
-	if diff := cmp.Diff([]Unit(nil), one.Outsiders()); diff != "" {
+	if diff := cmp.Diff([]Unit(nil), one.UnacceptedSecrets()); diff != "" {
 		t.Errorf("Secrets that have to speak for themselves (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]Unit{UnitOfSecret(key("two"))}, two.Outsiders()); diff != "" {
+	if diff := cmp.Diff([]Unit{UnitOfSecret(key("two"))}, two.UnacceptedSecrets()); diff != "" {
 		t.Errorf("Secrets that have to speak for themselves (-want +got):\n%s", diff)
 	}
 	if none := s.Gather(credentials("none").Environment()); !none.Empty() || one.Empty() {
@@ -248,7 +248,7 @@ func TestWhatASecretIs(t *testing.T) {
 		"of a foreign host": {secret: corev1.Secret{Data: url("cloudinary://key:secret@demo?upload_prefix=https://vault:8200")}, reason: v1alpha1.ReasonAPIBaseNotAllowed, says: "--allowed-api-bases=vault:8200"},
 		"not https": {
 			secret:  corev1.Secret{Data: url("cloudinary://key:secret@demo?upload_prefix=http://vault:8200")},
-			options: Options{AllowedAPIBases: cloudinary.OneAPIBase("http://vault:8200")}, reason: v1alpha1.ReasonInsecureAPIBase, says: "use https",
+			options: Options{AllowedAPIBases: cloudinary.OneAPIBase("http://vault:8200")}, reason: v1alpha1.ReasonInsecureAPIBase, says: "Use https",
 		},
 	} {
 		state := ParseSecret(&test.secret, &test.options)

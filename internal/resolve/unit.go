@@ -19,36 +19,36 @@ func HostOf(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// UnitKind says what a pass is about.
+// UnitKind is the kind of a unit.
 type UnitKind string
 
 // The kinds of unit.
 const (
 	// EnvironmentUnit is a product environment with all objects that belong to it.
 	EnvironmentUnit UnitKind = "environment"
-	// SecretUnit is a Secret whose credentials were not accepted yet, with the objects that wait
-	// for it.
+	// SecretUnit is a Secret whose credentials Cloudinary has not accepted yet, with the objects
+	// that wait for it.
 	SecretUnit UnitKind = "secret"
 	// EndpointUnit is an endpoint that does not exist, with the triggers that refer to it.
 	EndpointUnit UnitKind = "endpoint"
 )
 
-// Unit is the key of a pass. Passes of one unit never overlap.
+// Unit is the key of a pass: what one reconcile is about. Passes of one unit never overlap.
 type Unit struct {
 	Kind        UnitKind
 	Environment cloudinary.Environment // of an EnvironmentUnit
 	Key         plan.Key               // of the others
 }
 
-// UnitOfEnvironment is that of a product environment.
+// UnitOfEnvironment is the unit of a product environment.
 func UnitOfEnvironment(e cloudinary.Environment) Unit {
 	return Unit{Kind: EnvironmentUnit, Environment: e}
 }
 
-// UnitOfSecret is that of a Secret.
+// UnitOfSecret is the unit of a Secret.
 func UnitOfSecret(k plan.Key) Unit { return Unit{Kind: SecretUnit, Key: k} }
 
-// UnitOfEndpoint is that of an endpoint which does not exist.
+// UnitOfEndpoint is the unit of an endpoint that does not exist.
 func UnitOfEndpoint(k plan.Key) Unit { return Unit{Kind: EndpointUnit, Key: k} }
 
 // String names the unit for logs.
@@ -59,8 +59,8 @@ func (u Unit) String() string {
 	return string(u.Kind) + " " + u.Key.String()
 }
 
-// UnitsOf are the environments an object holds something in, and their Secrets, so that those are
-// read after a start.
+// UnitsOf are the environments in which an object holds triggers, and their Secrets, so that a new
+// process reads those.
 func UnitsOf(registrations []v1alpha1.Registration) []Unit {
 	var units []Unit
 	for _, reg := range registrations {

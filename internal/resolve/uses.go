@@ -6,11 +6,10 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// UsesSecret reports whether an endpoint needs a Secret, or a trigger holds something that was written
-// with it.
+// UsesSecret reports whether an endpoint names a Secret, or a trigger was written with it.
 func (w *World) UsesSecret(key plan.Key) bool { return w.NamesSecret(key) || w.WroteWith(key) }
 
-// WroteWith reports whether a trigger holds something that was written with a Secret.
+// WroteWith reports whether an object holds a trigger that was written with a Secret.
 func (w *World) WroteWith(key plan.Key) bool {
 	for _, t := range w.Triggers {
 		for _, reg := range t.Status.Registrations {
@@ -22,7 +21,7 @@ func (w *World) WroteWith(key plan.Key) bool {
 	return false
 }
 
-// NamesSecret reports whether an endpoint's spec has a Secret.
+// NamesSecret reports whether an endpoint's spec names a Secret.
 func (w *World) NamesSecret(key plan.Key) bool {
 	if w.named == nil {
 		w.named = make(map[plan.Key]bool, len(w.Endpoints))
@@ -33,8 +32,7 @@ func (w *World) NamesSecret(key plan.Key) bool {
 	return w.named[key]
 }
 
-// UsesEndpoint reports whether a trigger that refers to the endpoint still holds something at
-// Cloudinary.
+// UsesEndpoint reports whether an object that refers to the endpoint still holds triggers.
 func (w *World) UsesEndpoint(key plan.Key) bool {
 	if w.inUse == nil {
 		w.inUse = map[plan.Key]bool{}

@@ -10,28 +10,28 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// World is what a pass reads once and judges by: the objects in the cache and what is known of
-// Secrets.
+// World is the input of a pass: the objects in the cache, and the knowledge about Secrets.
 type World struct {
 	Endpoints map[plan.Key]*v1alpha1.NotificationEndpoint
 	Triggers  []*v1alpha1.CloudinaryTrigger
-	// Namespaces are the labels of all namespaces, where an endpoint goes by them.
+	// Namespaces are the labels of all namespaces, if an endpoint selects by them.
 	Namespaces map[string]labels.Set
 
 	Secret   func(plan.Key) (Secret, bool)
 	Accepted func(cloudinary.Credentials) bool
 	Options  Options
-	views    map[plan.Key]*Endpoint       // nil but in a snapshot
-	inUse    map[plan.Key]bool            // see usesEndpoint; nil: not looked for yet
-	named    map[plan.Key]bool            // see namesSecret; as above
-	brought  map[plan.Key]map[string]bool // see unbrought; as above
+	resolved map[plan.Key]*Endpoint       // only in a snapshot, see resolveOnce
+	inUse    map[plan.Key]bool            // see UsesEndpoint; nil: not computed yet
+	named    map[plan.Key]bool            // see NamesSecret; as above
+	types    map[plan.Key]map[string]bool // see triggerTypes; as above
 	Partial  bool                         // there may be triggers that are not among these
 	// PathToken is the part of an endpoint's address that nobody can guess.
 	PathToken func(*v1alpha1.NotificationEndpoint) (string, *Problem)
 }
 
-// Member returns the credentials of a Secret if they were accepted in an environment.
-func (w *World) Member(k plan.Key, e cloudinary.Environment) (cloudinary.Credentials, bool) {
+// AcceptedCredentials returns the credentials of a Secret if Cloudinary accepts them in an
+// environment.
+func (w *World) AcceptedCredentials(k plan.Key, e cloudinary.Environment) (cloudinary.Credentials, bool) {
 	s, ok := w.Secret(k)
 	if !ok || s.Problem != nil || s.Credentials.Environment() != e || !w.Accepted(s.Credentials) {
 		return cloudinary.Credentials{}, false
@@ -39,8 +39,8 @@ func (w *World) Member(k plan.Key, e cloudinary.Environment) (cloudinary.Credent
 	return s.Credentials, true
 }
 
-// outside says that a namespace is not among those that are watched, as the rest of a sentence; it
-// is empty where it is.
+// outside is the end of a sentence about a namespace that the manager does not watch. It is empty
+// for others.
 func (w *World) outside(namespace string) string {
 	if w.Options.Watches(namespace) {
 		return ""

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package statusapply is the door through which both programs write status: by server-side apply, each
-// its own part as a field manager of its own. The API server keeps the other one's part as it is.
+// Package statusapply makes the apply configurations with which both programs write status. Each
+// program writes its own part by server-side apply under its own field manager. The API server
+// keeps the other program's part.
 //
-// The package sends nothing. What it makes is what a client applies: the manager has
-// controller-runtime's client, the receiver the small one of internal/kube.
+// The package sends nothing. The manager applies its configurations with controller-runtime's
+// client, the receiver with the small one of internal/kube.
 package statusapply
 
 import (
@@ -24,8 +25,8 @@ const (
 	Receiver = "cloudinary-receiver"
 )
 
-// Configuration is an apply configuration: an object, as it was read, and a part of its status. The
-// fields of that part that are not set are not sent, so that they stay somebody else's.
+// Configuration is an apply configuration: an object, as it was read, and a part of its status.
+// Unset fields of that part are not sent, so that they stay with their owner.
 type Configuration struct {
 	metav1.TypeMeta `json:",inline"`
 	Identity        `json:"metadata"`
@@ -33,15 +34,15 @@ type Configuration struct {
 	Status any `json:"status"`
 }
 
-// Identity says which object. The API server does not compare the UID in a write of status alone, so
-// the resourceVersion goes with it: an object of the same name made since is a conflict. Without a
-// resourceVersion, whatever has the name is written.
+// Identity identifies the object. The API server does not compare the UID in a write of status
+// alone, so the resourceVersion goes with it: a new object of the same name is a conflict. Without
+// a resourceVersion, any object of that name is written.
 type Identity struct {
 	Namespace string    `json:"namespace"`
 	Name      string    `json:"name"`
 	UID       types.UID `json:"uid,omitempty"`
-	// ResourceVersion is a pointer because controller-runtime looks for one, by reflection and in the
-	// Configuration itself: its cache then waits for this write before the next read.
+	// ResourceVersion is a pointer because controller-runtime looks for one, by reflection and in
+	// the Configuration itself: its cache then waits for this write before the next read.
 	ResourceVersion *string `json:"resourceVersion,omitempty"`
 }
 
@@ -67,8 +68,8 @@ func of(kind string, o metav1.Object, part any) *Configuration {
 	return c
 }
 
-// UnmarshalJSON takes the resourceVersion out of the API server's answer. The rest of the answer is what
-// was sent, or another field manager's.
+// UnmarshalJSON reads the resourceVersion of the API server's answer. The rest of the answer was
+// sent by us, or belongs to another field manager.
 func (c *Configuration) UnmarshalJSON(answer []byte) error {
 	var written struct {
 		Metadata struct {
@@ -82,7 +83,7 @@ func (c *Configuration) UnmarshalJSON(answer []byte) error {
 	return nil
 }
 
-// IsApplyConfiguration makes a Configuration one for controller-runtime, like the methods below.
+// IsApplyConfiguration marks a Configuration for controller-runtime, like the methods below.
 func (c *Configuration) IsApplyConfiguration() {}
 
 // GetAPIVersion returns the API version of the object.

@@ -66,7 +66,8 @@ func TestOnlyWhatIsSetIsSent(t *testing.T) {
 	}
 }
 
-// The answer has the whole object. The next write goes by its resourceVersion, and sends the same part.
+// The answer has the whole object. The next write goes by its resourceVersion, and sends the same
+// part.
 func TestAnAnswerBringsTheResourceVersion(t *testing.T) {
 	c := statusapply.Endpoint(&media, v1alpha1.NotificationEndpointStatus{URL: "https://hooks.example.com/"})
 	answer := `{"metadata":{"name":"media","resourceVersion":"8","managedFields":[{}]},"spec":{"url":"x"},"status":{"receiver":{}}}`

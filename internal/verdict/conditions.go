@@ -14,31 +14,31 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// Assessment is what conditions say: nil problems mean that all is well.
+// Assessment is the content of the conditions. A nil problem means that the condition is True.
 type Assessment struct {
 	Accepted *resolve.Problem
 	Synced   *resolve.Problem
-	Unknown  bool            // Synced is Unknown and not False
-	Notes    []check.Finding // what else there is to say, whatever is accepted: in Accepted, and in Ready, which is what people list
-	Done     string          // the message of Synced=True
+	Unknown  bool // Synced is Unknown and not False
+	// Further remarks, in the messages of Accepted and of Ready, which kubectl get shows
+	Notes []check.Finding
+	Done  string // the message of Synced=True
 }
 
-// SpecAccepted is what Accepted=True says.
+// SpecAccepted is the message of Accepted=True.
 const SpecAccepted = "the spec is valid and its references are allowed"
 
-// Conditions brings the manager's conditions up to date. What is unchanged keeps its time of
-// transition.
+// Conditions updates the manager's conditions. An unchanged condition keeps its time of transition.
 func (a Assessment) Conditions(existing []metav1.Condition, generation int64, now metav1.Time) []metav1.Condition {
 	ours := slices.DeleteFunc(slices.Clone(existing), func(c metav1.Condition) bool { return !Managed(c.Type) })
 	set := func(conditionType string, status metav1.ConditionStatus, reason, message string) {
 		meta.SetStatusCondition(&ours, metav1.Condition{
-			Type: conditionType, Status: status, Reason: reason, Message: Sentence(message),
+			Type: conditionType, Status: status, Reason: reason, Message: check.Sentence(message),
 			ObservedGeneration: generation, LastTransitionTime: now,
 		})
 	}
 	synced := a.Synced
 	if a.Accepted != nil && synced == nil {
-		synced = &resolve.Problem{Reason: v1alpha1.ReasonNotAccepted, Message: "not all of the spec is accepted, see the condition Accepted"}
+		synced = &resolve.Problem{Reason: v1alpha1.ReasonNotAccepted, Message: "part of the spec is not accepted. See the condition Accepted"}
 	}
 	if a.Accepted == nil {
 		set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, check.Annotate(SpecAccepted, a.Notes))
@@ -58,21 +58,8 @@ func (a Assessment) Conditions(existing []metav1.Condition, generation int64, no
 	return ours
 }
 
-// Sentence makes a message of a clause, or of several. What begins with the path of a field keeps
-// its beginning.
-func Sentence(clause string) string {
-	if word, _, _ := strings.Cut(clause, " "); word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" {
-		clause = strings.ToUpper(clause[:1]) + clause[1:]
-	}
-	if clause == "" || strings.HasSuffix(clause, ".") {
-		return clause
-	}
-	return clause + "."
-}
-
-// setReady sets Ready, and the pair that kstatus looks at. A condition that stays is not removed in
-// between: its time of transition would change, and an unchanged state would be written again and
-// again.
+// setReady sets Ready, and the pair for kstatus. It does not remove and add a condition that stays:
+// its time of transition would change, and the unchanged state would be written again and again.
 func (a Assessment) setReady(ours *[]metav1.Condition, synced *resolve.Problem, set func(string, metav1.ConditionStatus, string, string)) {
 	cause := a.Accepted
 	if cause == nil {
@@ -91,7 +78,7 @@ func (a Assessment) setReady(ours *[]metav1.Condition, synced *resolve.Problem, 
 	set(v1alpha1.ConditionReady, status, cause.Reason, check.Annotate(cause.Message, a.Notes))
 	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
 	if !v1alpha1.NeedsPerson(cause.Reason) && synced != nil && v1alpha1.NeedsPerson(synced.Reason) {
-		cause = synced // the spec may come right by itself, and the state still not
+		cause = synced // Accepted may recover by itself while Synced needs a person
 	}
 	if v1alpha1.NeedsPerson(cause.Reason) {
 		present, absent = absent, present

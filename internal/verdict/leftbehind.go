@@ -11,30 +11,31 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// MaxNote leaves room for the sentence around it in an Event's note of at most 1024 bytes.
-const MaxNote = 900
+// MaxEventText is the longest variable part of an Event's text, which has at most 1024 bytes with
+// the sentence around it.
+const MaxEventText = 900
 
-// maxNoteBytes is what the API server takes of an Event's note.
-const maxNoteBytes = 1024
+// maxEventBytes is the longest text of an Event that the API server accepts.
+const maxEventBytes = 1024
 
-// LeftBehind names all triggers of registrations, in as few notes an environment as they fit into.
+// LeftBehind names all triggers of registrations, in as few texts for each environment as possible.
 func LeftBehind(registrations []v1alpha1.Registration) []string {
-	var notes []string
+	var texts []string
 	for _, env := range resolve.RegistrationEnvironments(registrations) {
-		intro, note := excerpt.Shorten("Left behind in "+env.String(), maxNoteBytes-MaxNote)+": ", ""
+		intro, text := excerpt.Shorten("Left behind in "+env.String(), maxEventBytes-MaxEventText)+": ", ""
 		for _, left := range resolve.RecordsIn(registrations, env) {
 			name := fmt.Sprintf("%s (%s)", left.EventType, cmp.Or(left.ID, "if it was created, its id is not known"))
 			switch {
-			case note == "":
-				note = intro + name
-			case len(note)+len(", ")+len(name) <= maxNoteBytes:
-				note += ", " + name
+			case text == "":
+				text = intro + name
+			case len(text)+len(", ")+len(name) <= maxEventBytes:
+				text += ", " + name
 			default:
-				notes = append(notes, note)
-				note = intro + name
+				texts = append(texts, text)
+				text = intro + name
 			}
 		}
-		notes = append(notes, note)
+		texts = append(texts, text)
 	}
-	return notes
+	return texts
 }

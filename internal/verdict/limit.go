@@ -12,18 +12,20 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// maxForeign is of how many URLs that are nobody's here the host is named.
+// maxForeign is the number of unowned URLs whose host is named.
 const maxForeign = 5
 
-// LimitUse is how an environment's limit of URLs is filled.
+// LimitUse is the use of an environment's URL limit.
 type LimitUse struct {
 	limit int
-	urls  []string                     // all that are there, canonical and sorted
-	users map[string]map[string]string // by URL and namespace: an endpoint of the objects that hold triggers there
-	said  *sync.Map                    // by namespace: what describe says, of which every refused object's message has a copy
+	urls  []string // all URLs there, canonical and sorted
+	// By URL and namespace: an endpoint of the objects with triggers there
+	users map[string]map[string]string
+	// By namespace: the result of describe, which the message of every refused object repeats
+	said *sync.Map
 }
 
-// LimitUseOf finds out whose the environment's URLs are.
+// LimitUseOf finds out who uses the environment's URLs.
 func LimitUseOf(s *resolve.Scope, limit int, p plan.Plan) LimitUse {
 	use := LimitUse{limit: limit, urls: p.URLs, users: map[string]map[string]string{}, said: &sync.Map{}}
 	for _, key := range s.Order {
@@ -44,19 +46,18 @@ func LimitUseOf(s *resolve.Scope, limit int, p plan.Plan) LimitUse {
 	return use
 }
 
-// explain says to the owner of a namespace that there is no room, and what to do. Cloudinary's word
-// is empty where it was not asked.
+// explain tells the owner of a namespace that there is no room, and what to do. word is
+// Cloudinary's message, or empty if Cloudinary was not asked.
 func (u *LimitUse) explain(namespace, word string) string {
-	full := fmt.Sprintf("the product environment holds as many notification URLs as it may (%d of %d)", len(u.urls), u.limit)
+	full := fmt.Sprintf("the product environment has reached its limit of notification URLs (%d of %d)", len(u.urls), u.limit)
 	if word != "" {
-		full = fmt.Sprintf("Cloudinary takes no further notification URL (it says %q), with %d in use of %d that --url-limit allows", word, len(u.urls), u.limit)
+		full = fmt.Sprintf("Cloudinary refuses another notification URL (it says %q). %d of the %d that --url-limit allows are in use", word, len(u.urls), u.limit)
 	}
-	return full + "; in use by " + u.describe(namespace) + "; release a URL or use one that is there; it goes through by itself then"
+	return full + ". They are used by " + u.describe(namespace) + ". Release a URL, or use an existing one. The operator then continues by itself"
 }
 
-// describe tells the owner of a namespace who fills the limit: that namespace's endpoints by name,
-// other namespaces' by number, and of URLs that are nobody's here scheme and host, since the rest
-// may be a token.
+// describe tells the owner of a namespace who uses the limit: endpoints of that namespace by name,
+// those of others by number, and unowned URLs by scheme and host, because the rest may be a token.
 func (u *LimitUse) describe(namespace string) string {
 	if text, known := u.said.Load(namespace); known {
 		return fmt.Sprint(text)
@@ -71,9 +72,9 @@ func (u *LimitUse) describeAnew(namespace string) string {
 	others, unknown := 0, 0
 	for _, at := range u.urls {
 		users := u.users[at]
-		name, holds := users[namespace]
+		name, uses := users[namespace]
 		switch {
-		case holds:
+		case uses:
 			own = append(own, name)
 		case len(users) > 0:
 			others++

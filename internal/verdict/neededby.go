@@ -10,7 +10,7 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// NeededBy says who needs a Secret, in words for those who may read its namespace.
+// NeededBy says who needs a Secret, for readers of its namespace.
 func NeededBy(w *resolve.World, key plan.Key) string {
 	var endpoints, triggers []string
 	for _, ep := range w.Endpoints {
@@ -39,7 +39,7 @@ func NeededBy(w *resolve.World, key plan.Key) string {
 		text += part
 	}
 	if len(endpoints) > 0 {
-		add("delete NotificationEndpoint " + joinNames(endpoints) + ", or have it name another Secret")
+		add("delete NotificationEndpoint " + joinNames(endpoints) + ", or make it name another Secret")
 	}
 	if len(triggers) > 0 {
 		add("CloudinaryTrigger " + joinNames(triggers) + " has triggers at Cloudinary that were written with it")

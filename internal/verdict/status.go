@@ -25,10 +25,10 @@ func TriggerStatus(t *resolve.Trigger, a Assessment, registrations []v1alpha1.Re
 	}
 }
 
-// maxInOneLine is how many event types kubectl get shows.
+// maxInOneLine is the number of event types that kubectl get shows.
 const maxInOneLine = 4
 
-// inOneLine names event types as people write them: a printer column can show a list as JSON alone.
+// inOneLine joins event types with commas: a printer column can show a list only as JSON.
 func inOneLine(eventTypes []string) string {
 	if more := len(eventTypes) - maxInOneLine; more > 0 {
 		return fmt.Sprintf("%s +%d", strings.Join(eventTypes[:maxInOneLine], ","), more)
@@ -64,16 +64,16 @@ func EndpointStatus(ep *resolve.Endpoint, a Assessment, use Usage, now metav1.Ti
 	return status
 }
 
-// maxURLs bounds the numbers that status.environment shows.
+// maxURLs is the largest number in status.environment.
 const maxURLs = 100000
 
 // Usage is how full an environment is.
 type Usage struct {
-	URLs    *int // nil: it was not listed yet
-	Limit   int  // of URLs
-	Waiting int  // changes for which there are no calls
-	Share   int  // calls an hour at most
-	Plan    int  // of these that the plan allows; 0: not known
+	URLs      *int // nil: it was not listed yet
+	Limit     int  // of URLs
+	Waiting   int  // changes for which there are no calls
+	CallShare int  // calls an hour at most
+	CallLimit int  // of these that the plan allows; 0: not known
 }
 
 func environmentStatus(e cloudinary.Environment, use Usage) *v1alpha1.EnvironmentStatus {
@@ -83,8 +83,8 @@ func environmentStatus(e cloudinary.Environment, use Usage) *v1alpha1.Environmen
 		s.URLsUsed = bounded(*use.URLs)
 		s.URLs = fmt.Sprintf("%d/%d", *s.URLsUsed, *s.URLLimit)
 	}
-	if use.Plan > 0 {
-		s.CallShare = fmt.Sprintf("%d/%d", use.Share, use.Plan)
+	if use.CallLimit > 0 {
+		s.CallShare = fmt.Sprintf("%d/%d", use.CallShare, use.CallLimit)
 	}
 	if use.Waiting > 0 {
 		s.ChangesWaiting = bounded(use.Waiting)

@@ -62,7 +62,8 @@ func TestWhyNothingWasEverRead(t *testing.T) {
 	}
 }
 
-// Other namespaces' endpoints are counted and not named, and of URLs that are nobody's the host is said alone.
+// Other namespaces' endpoints are counted and not named, and of URLs that are nobody's the host is
+// said alone.
 func TestWhoFillsTheLimitIsToldByNamespace(t *testing.T) {
 	t.Parallel()
 	own, other := trigger(), trigger()
@@ -80,7 +81,7 @@ func TestWhoFillsTheLimitIsToldByNamespace(t *testing.T) {
 	})
 	for range 2 { // the second time from what was said before
 		got := use.explain("shop", "")
-		for _, part := range []string{"(3 of 3)", "NotificationEndpoints of this namespace: media", "those of other namespaces: 1", "URLs that no object here has: 1, such as https://c.example.com;"} {
+		for _, part := range []string{"(3 of 3)", "NotificationEndpoints of this namespace: media", "those of other namespaces: 1", "URLs that no object here has: 1, such as https://c.example.com."} {
 			if !strings.Contains(got, part) {
 				t.Errorf("%q does not say %q", got, part)
 			}
@@ -99,7 +100,7 @@ func TestWhoNeedsASecretIsToldItsNamespace(t *testing.T) {
 	w := worldOf("one")
 	for says, change := range map[string]func(){
 		"": func() {},
-		"delete NotificationEndpoint media, or have it name another Secret": func() {
+		"delete NotificationEndpoint media, or make it name another Secret": func() {
 			ep := &v1alpha1.NotificationEndpoint{}
 			ep.Namespace, ep.Name, ep.Spec.CredentialsSecretRef.Name = "shop", "media", "one"
 			w.Endpoints = map[plan.Key]*v1alpha1.NotificationEndpoint{key("media"): ep}
@@ -140,10 +141,10 @@ func TestWhatAPersonShouldKnowOfTheKeys(t *testing.T) {
 		"all is well":               {true, keysOf(1), nil, "operator", ""},
 		"nobody knows the keys":     {true, nil, nil, "operator", ""},
 		"it is not accepted":        {false, keysOf(0), nil, "operator", ""},
-		"no namespace for the keys": {true, keysOf(1), nil, "", "start it with --verification-namespace"},
+		"no namespace for the keys": {true, keysOf(1), nil, "", "with --verification-namespace"},
 		"no key at all":             {true, keysOf(0), nil, "operator", "has no key to verify notifications with"},
-		"a key that is not there":   {true, keysOf(1), []string{"other"}, "operator", "names other, of which no secret is known"},
-		"more keys than count":      {true, keysOf(100), nil, "operator", "has more keys to verify notifications with than"},
+		"a key that is not there":   {true, keysOf(1), []string{"other"}, "operator", "names other, but its secret is unknown"},
+		"more keys than count":      {true, keysOf(100), nil, "operator", "has more than 8 keys to verify notifications with"},
 	} {
 		ep := &resolve.Endpoint{NotificationEndpoint: &v1alpha1.NotificationEndpoint{}, Key: key("media"), Secret: key("own")}
 		ep.Namespace, ep.Name, ep.Spec.CredentialsSecretRef.Name = "shop", "media", "own"
@@ -173,7 +174,7 @@ func TestWhatAnEndpointsStatusTellsOfItsEnvironment(t *testing.T) {
 	ep := &resolve.Endpoint{
 		NotificationEndpoint: &v1alpha1.NotificationEndpoint{}, URL: hook, Environment: cloud("own"), Primary: resolve.UnitOfEnvironment(cloud("own")),
 	}
-	status := EndpointStatus(ep, Assessment{Done: endpointDone}, Usage{URLs: new(7), Limit: 30, Waiting: 2, Share: 250, Plan: 500}, noon)
+	status := EndpointStatus(ep, Assessment{Done: endpointDone}, Usage{URLs: new(7), Limit: 30, Waiting: 2, CallShare: 250, CallLimit: 500}, noon)
 	if e := status.Environment; status.URL != hook || e == nil || e.URLs != "7/30" || e.CallShare != "250/500" || *e.ChangesWaiting != 2 {
 		t.Errorf("%+v, environment %+v", status, status.Environment)
 	}
@@ -186,7 +187,8 @@ func TestWhatAnEndpointsStatusTellsOfItsEnvironment(t *testing.T) {
 	}
 }
 
-// What a plan found, and what is left elsewhere, both are the state of a trigger; a problem of its own comes first.
+// What a plan found, and what is left elsewhere, both are the state of a trigger; a problem of its
+// own comes first.
 func TestWhatIsSaidOfATriggerAfterAPlan(t *testing.T) {
 	t.Parallel()
 	pending := []plan.Finding{{Problem: plan.Pending, EventTypes: []string{"upload"}}}

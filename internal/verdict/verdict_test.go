@@ -109,14 +109,14 @@ func TestWhatIsLeftInOtherEnvironments(t *testing.T) {
 		"nothing":                      {trigger: trigger("own")},
 		"something, to be released":    {trigger: trigger("own", "other"), reason: v1alpha1.ReasonReleasing, wake: []string{"other"}},
 		"something, and no access":     {trigger: trigger("lost"), reason: v1alpha1.ReasonCredentialsMissing, wake: []string{"lost"}},
-		"something that is to stay":    {trigger: trigger("other"), change: func(t *resolve.Trigger) { t.Stance = plan.Holds }},
+		"something that is to stay":    {trigger: trigger("other"), change: func(t *resolve.Trigger) { t.Stance = plan.Keeps }},
 		"something that it gives up":   {trigger: trigger("other"), change: forsakes, reason: v1alpha1.ReasonReleasing, wake: []string{"other"}},
 		"something, and no news of it": {trigger: trigger("other"), change: isSeen, reason: v1alpha1.ReasonReleasing},
 	} {
 		if test.change != nil {
 			test.change(test.trigger)
 		}
-		p, units := leaving(worldOf("own", "other"), test.trigger, cloud("own"))
+		p, units := leftElsewhere(worldOf("own", "other"), test.trigger, cloud("own"))
 		var wake []string
 		for _, u := range units {
 			wake = append(wake, u.Environment.CloudName)
@@ -128,7 +128,7 @@ func TestWhatIsLeftInOtherEnvironments(t *testing.T) {
 }
 
 func forsakes(t *resolve.Trigger) {
-	t.Stance, t.Forsaken = plan.Holds, []cloudinary.Environment{cloud("other")}
+	t.Stance, t.Forsaken = plan.Keeps, []cloudinary.Environment{cloud("other")}
 }
 
 func isSeen(t *resolve.Trigger) {
@@ -200,21 +200,21 @@ func TestWhatIsSaidOfAnEndpoint(t *testing.T) {
 	for name, test := range map[string]struct {
 		secret string
 		change func(*resolve.Endpoint)
-		state  EnvironmentState
+		state  EnvironmentSummary
 		barred *resolve.Problem
 		keys   Keys
 		reason string
 		note   string
 	}{
-		"all is well":                       {secret: "own", state: EnvironmentState{Limit: 30}},
-		"the environment cannot be reached": {secret: "own", state: EnvironmentState{Calls: Calls{Failed: problem(v1alpha1.ReasonUnavailable)}, Limit: 30}, reason: v1alpha1.ReasonUnavailable},
-		"its credentials may not write":     {secret: "own", state: EnvironmentState{Limit: 30}, barred: problem(v1alpha1.ReasonCredentialsRejected), reason: v1alpha1.ReasonCredentialsRejected},
-		"others' credentials may not":       {secret: "lost", state: EnvironmentState{Limit: 30}, barred: problem(v1alpha1.ReasonCredentialsRejected)},
-		"no room for its keys":              {secret: "own", change: receives, state: EnvironmentState{Limit: 30}, keys: refused, reason: v1alpha1.ReasonVerificationKeysNotWritten},
-		"no room, and no receiver":          {secret: "own", state: EnvironmentState{Limit: 30}, keys: refused},
-		"it is being deleted":               {secret: "own", change: func(ep *resolve.Endpoint) { ep.DeletionTimestamp = &noon }, state: EnvironmentState{Limit: 30}, reason: v1alpha1.ReasonReleasing},
-		"nearly all URLs are in use":        {secret: "own", state: EnvironmentState{URLs: 27, Limit: 30}, note: "nearly all notification URLs"},
-		"no key to verify with":             {secret: "own", change: receives, state: EnvironmentState{Limit: 30}, keys: Keys{Pool: verification.NewPool(nil)}, note: "has no key to verify notifications with"},
+		"all is well":                       {secret: "own", state: EnvironmentSummary{Limit: 30}},
+		"the environment cannot be reached": {secret: "own", state: EnvironmentSummary{Calls: Calls{Failed: problem(v1alpha1.ReasonUnavailable)}, Limit: 30}, reason: v1alpha1.ReasonUnavailable},
+		"its credentials may not write":     {secret: "own", state: EnvironmentSummary{Limit: 30}, barred: problem(v1alpha1.ReasonCredentialsRejected), reason: v1alpha1.ReasonCredentialsRejected},
+		"others' credentials may not":       {secret: "lost", state: EnvironmentSummary{Limit: 30}, barred: problem(v1alpha1.ReasonCredentialsRejected)},
+		"no room for its keys":              {secret: "own", change: receives, state: EnvironmentSummary{Limit: 30}, keys: refused, reason: v1alpha1.ReasonVerificationKeysNotWritten},
+		"no room, and no receiver":          {secret: "own", state: EnvironmentSummary{Limit: 30}, keys: refused},
+		"it is being deleted":               {secret: "own", change: func(ep *resolve.Endpoint) { ep.DeletionTimestamp = &noon }, state: EnvironmentSummary{Limit: 30}, reason: v1alpha1.ReasonReleasing},
+		"nearly all URLs are in use":        {secret: "own", state: EnvironmentSummary{URLs: 27, Limit: 30}, note: "nearly all notification URLs"},
+		"no key to verify with":             {secret: "own", change: receives, state: EnvironmentSummary{Limit: 30}, keys: Keys{Pool: verification.NewPool(nil)}, note: "has no key to verify notifications with"},
 	} {
 		ep := &resolve.Endpoint{NotificationEndpoint: &v1alpha1.NotificationEndpoint{}, Key: key("media"), Secret: key(test.secret)}
 		ep.Namespace, ep.Name, ep.Spec.CredentialsSecretRef.Name = "shop", "media", test.secret
@@ -235,20 +235,20 @@ func receives(ep *resolve.Endpoint) { ep.Spec.Receiver = &v1alpha1.ReceiverSpec{
 func TestEachFindingIsToldWithItsEventTypes(t *testing.T) {
 	t.Parallel()
 	for p, says := range map[plan.Problem]string{
-		plan.Conflict:        "already has them at the same URL",
+		plan.Conflict:        "already uses them at the same URL",
 		plan.AlreadyExists:   "spec.adoptionPolicy is Refuse",
 		plan.URLLimitReached: `it says "no"`,
 		plan.Rejected:        `Cloudinary says "no"`,
 		plan.NotConverging:   "another value for filter",
 		plan.Drifted:         "spec.managementPolicy is Observe",
 		plan.Confirming:      "does not show it yet",
-		plan.Pending:         "to be written to Cloudinary",
+		plan.Pending:         "to be sent to Cloudinary",
 		plan.DeletionRefused: "refuses to delete the trigger",
-		plan.PlaceTaken:      "its list shows none",
+		plan.PlaceTaken:      "its list does not show it",
 		plan.Releasing:       "still to be released",
 	} {
 		use := LimitUseOf(&resolve.Scope{}, 30, plan.Plan{})
-		accepted, synced := verdictProblems(trigger(), []plan.Finding{{Problem: p, EventTypes: []string{"upload", "delete"}, Fields: []string{"filter"}, Message: "no"}}, &use)
+		accepted, synced := problemsOf(trigger(), []plan.Finding{{Problem: p, EventTypes: []string{"upload", "delete"}, Fields: []string{"filter"}, Message: "no"}}, &use)
 		got := synced
 		if p.OfSpec() {
 			got = accepted

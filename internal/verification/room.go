@@ -12,30 +12,32 @@ import (
 	"time"
 )
 
-// All product environments share one Secret, of which the API server takes no more than 1 MiB.
+// All product environments share one Secret, and the API server accepts at most 1 MiB of it.
 const (
-	// MaxBytes is what the keys of a namespace's Secrets may have in an entry: many times what one endpoint needs with keys of usual length,
-	// and room for eight of the longest that are taken.
+	// MaxBytes is the room for the keys of a namespace's Secrets in an entry: many times the need
+	// of one endpoint with keys of usual length, and enough for eight of the longest accepted keys.
 	MaxBytes = 16 << 10
-	// nearlyFull is from when on it matters whose keys they are. What is left above it is for those that have little.
+	// nearlyFull is the size from which on a namespace's share counts. The rest is for namespaces
+	// with few keys.
 	nearlyFull = 900_000
 	full       = 1_000_000
-	// besides is what the API server's store has of an entry beside its value: its name, there and among the managed fields.
+	// besides is the size of an entry in the API server's store without its value: its name, there
+	// and among the managed fields.
 	besides = 128
 )
 
-// The reasons why a namespace's keys cannot be written.
+// The reasons why there is no room for a namespace's keys.
 var (
-	errShare = fmt.Errorf("those that the Secrets of this namespace have for the product environment are more than %d bytes: "+
-		"let fewer Secrets have them, or remove keys that Cloudinary does not sign with any more", MaxBytes)
-	errFull = errors.New("the Secret with those of all product environments is full, and of it no namespace may have more than its share: " +
-		"remove keys that Cloudinary does not sign with any more, and endpoints with a receiver that nobody needs")
+	errShare = fmt.Errorf("the keys in this namespace's Secrets for the product environment exceed %d bytes. "+
+		"Put them into fewer Secrets, or remove keys that Cloudinary no longer signs with", MaxBytes)
+	errFull = errors.New("the Secret with the keys of all product environments is full, and this namespace has used its share of it. " +
+		"Remove keys that Cloudinary no longer signs with, and endpoints with a receiver that nobody needs")
 )
 
-// Fit returns what there is room for of an environment's next keys in the Secret's data, and says for each namespace that gets less than
-// it is to have why that is. Room is a namespace's own: what its Secrets have is charged to it, a key that others have too as much as one
-// that they have not. In one entry it may have MaxBytes, and once the Secret is nearly full, more than it has only up to its share,
-// which is the same for all. What goes, or gets an end, does so in any case.
+// Fit returns the part of an environment's next keys that the Secret's data has room for, and the
+// reason for each namespace that gets less. Each namespace pays for its own keys, even if others
+// have the same key. It may have MaxBytes in one entry. Once the Secret is nearly full, it gets
+// more only up to its share, which is the same for all. Keys that go, or get an end, always do so.
 func Fit(data map[string][]byte, env Environment, next []Key) (fits []Key, refused map[string]error) {
 	name := EntryName(env)
 	var before claims
@@ -56,12 +58,13 @@ func Fit(data map[string][]byte, env Environment, next []Key) (fits []Key, refus
 		}
 	}
 	if len(news) > 0 && atMost(data, name)+size(env, wanted) > nearlyFull {
-		newRoom(data, name).share(env, wanted, news, refused)
+		newRoom(data, name).allot(env, wanted, news, refused)
 	}
 	return wanted.keys(), refused
 }
 
-// atMost is no less than what newRoom finds out, without reading the entries: nearly always there is room enough.
+// atMost is an upper bound of newRoom's result. It does not read the entries: nearly always there
+// is room enough.
 func atMost(data map[string][]byte, entry string) int {
 	const end = len(`,"notAfter":"2006-01-02T15:04:05Z","signing":true`)
 	total := 0
@@ -73,7 +76,7 @@ func atMost(data map[string][]byte, entry string) int {
 	return total
 }
 
-// newIn are the claims that were not there before, by namespace.
+// newIn are the new claims, by namespace.
 func newIn(wanted, before claims) map[string]claims {
 	news := map[string]claims{}
 	for c, s := range wanted {
@@ -89,7 +92,7 @@ func newIn(wanted, before claims) map[string]claims {
 	return news
 }
 
-// room is what the Secret has beside one entry.
+// room is the use of the Secret beside one entry.
 type room struct {
 	total int
 	used  map[string]int // by namespace, as if each had all of its keys alone
@@ -115,8 +118,9 @@ func newRoom(data map[string][]byte, entry string) *room {
 	return r
 }
 
-// share takes out of the wanted claims what is new and has no room. Each namespace has its turn, those first that have least.
-func (r *room) share(env Environment, wanted claims, news map[string]claims, refused map[string]error) {
+// allot removes the new claims without room from the wanted ones. The namespaces take turns, and
+// those with the least come first.
+func (r *room) allot(env Environment, wanted claims, news map[string]claims, refused map[string]error) {
 	for _, of := range news {
 		wanted.drop(of)
 	}
@@ -144,7 +148,8 @@ func (all claims) drop(some claims) {
 	}
 }
 
-// size is what an entry takes once all of its keys have an end: what is taken out of a Secret must never need more room.
+// size is the size of an entry once all of its keys have an end: a removal from a Secret must never
+// need more room.
 func size(env Environment, all claims) int {
 	ended := claims{}
 	for c := range all {
@@ -157,7 +162,7 @@ func size(env Environment, all claims) int {
 	return len(raw) + besides
 }
 
-// weights are what each namespace has of the claims, as if it were alone.
+// weights is the size of each namespace's claims, as if it were alone.
 func (all claims) weights() map[string]int {
 	apart := map[string]claims{}
 	for c, s := range all {

@@ -42,7 +42,8 @@ func put(t *testing.T, data map[string][]byte, cloud string, keys ...verificatio
 
 const secretBytes = 27 // of Cloudinary's API secrets
 
-// filled is a Secret into which one namespace has put as much as it could, beside others with one entry each.
+// filled is a Secret into which one namespace has put as much as it could, beside others with one
+// entry each.
 func filled(t *testing.T, others int) map[string][]byte {
 	t.Helper()
 	data := map[string][]byte{}

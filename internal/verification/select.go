@@ -12,12 +12,12 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// Endpoint is a NotificationEndpoint, as far as it decides whose signatures count for it.
+// Endpoint is the part of a NotificationEndpoint that decides whose signatures count for it.
 type Endpoint struct {
 	Namespace string
 	// Secret is the name of its own Secret, in its namespace.
 	Secret string
-	// APIKeys are the ids of the only keys that count; none: see Pool.
+	// APIKeys are the ids of the only keys that count. None: see Pool.
 	APIKeys []string
 }
 
@@ -26,7 +26,8 @@ func (e Endpoint) source() string { return e.Namespace + "/" + e.Secret }
 // names reports whether the endpoint lets an API key count.
 func (e Endpoint) names(id string) bool { return len(e.APIKeys) == 0 || slices.Contains(e.APIKeys, id) }
 
-// Pool are the keys of a product environment, by what makes them count. Whether one does:
+// Pool has the keys of a product environment, by the reason why they count. A key counts for an
+// endpoint as follows:
 //
 //	the key                                        | apiKeys is absent    | apiKeys names it     | apiKeys names others
 //	-----------------------------------------------+----------------------+----------------------+---------------------
@@ -35,11 +36,12 @@ func (e Endpoint) names(id string) bool { return len(e.APIKeys) == 0 || slices.C
 //	is another Secret's, and Cloudinary let it in  | no                   | counts, if the own Secret has none of this id
 //	is another Secret's, and nobody checked it     | no                   | no                   | no
 //
-// So no other namespace has a say, unless apiKeys names a key that the endpoint's own Secret has not got. Then it is as good as Cloudinary's
-// word: the manager has made calls with that very key, and they were let in.
+// So no other namespace has an influence, unless apiKeys names a key that the endpoint's own Secret
+// lacks. Then Cloudinary vouches for it: the manager has made calls with that very key, and
+// Cloudinary accepted them.
 type Pool struct {
 	live   map[string][]Key    // by Secret
-	lately map[string][]Key    // that have an end, by namespace
+	lately map[string][]Key    // keys with an end, by namespace
 	letIn  map[string][]letKey // by id
 }
 
@@ -87,14 +89,15 @@ func namespaceOf(source string) string {
 	return namespace
 }
 
-// Select returns the keys that count for an endpoint, at most notification.MaxKeys: first those of its own Secret that Cloudinary has let in,
-// then its other ones, then other Secrets', each by id, and at last those that have an end, the latest first. They are without sources.
+// Select returns the keys that count for an endpoint, at most notification.MaxKeys. First come
+// those of its own Secret that Cloudinary has let in, then its other ones, then those of other
+// Secrets, each by id. Last come those with an end, the latest first. They are without sources.
 func (p *Pool) Select(e Endpoint) []Key {
 	all := p.All(e)
 	return all[:min(len(all), notification.MaxKeys)]
 }
 
-// All are the keys that Select chooses from, in its order.
+// All are the candidates of Select, in its order.
 func (p *Pool) All(e Endpoint) []Key {
 	choices := p.choices(e)
 	keys := make([]Key, 0, len(choices))
@@ -110,7 +113,7 @@ type choice struct {
 	end  *time.Time
 	rank int
 	own  bool // the endpoint's own Secret has it
-	let  bool // Secrets count that Cloudinary has let in with it
+	let  bool // Secrets count whose key Cloudinary has let in
 }
 
 // The order in which keys are preferred.
@@ -121,7 +124,7 @@ const (
 	rankEnds
 )
 
-// choices has each key once, as what speaks best for it.
+// choices has each key once, with the best reason for it.
 type choices map[identity]choice
 
 func (all choices) add(c choice) {
@@ -164,7 +167,7 @@ func (p *Pool) addLetIn(found choices, id string) {
 	}
 }
 
-// rank is that of a key of the endpoint's own Secret.
+// rank is the rank of a key of the endpoint's own Secret.
 func rank(k Key) int {
 	switch {
 	case k.NotAfter != nil:
@@ -176,7 +179,7 @@ func rank(k Key) int {
 	}
 }
 
-// laterEnd is nil, no end, if one of the two is.
+// laterEnd returns nil, no end, if one of the two is nil.
 func laterEnd(a, b *time.Time) *time.Time {
 	if a == nil || b == nil {
 		return nil
@@ -187,7 +190,7 @@ func laterEnd(a, b *time.Time) *time.Time {
 	return a
 }
 
-// compareEnds puts what has no end last.
+// compareEnds puts keys without an end last.
 func compareEnds(a, b *time.Time) int {
 	switch {
 	case a == nil && b == nil:

@@ -101,8 +101,9 @@ func each(from, to int, secret, suffix string) []string {
 	return texts
 }
 
-// Whatever others put into their Secrets, and whatever becomes of it: an endpoint that names no key verifies with its own Secret's, as if it were
-// alone; and one that does, with no key of others that nobody has checked.
+// Whatever others put into their Secrets, and whatever becomes of it: an endpoint that names no key
+// verifies with its own Secret's, as if it were alone; and one that does, with no key of others
+// that nobody has checked.
 func TestNobodyElseHasASay(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -12,16 +12,19 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
 )
 
-// Update is what decides about the next keys of an entry.
+// Update is the input for the next keys of an entry.
 type Update struct {
-	// Known are the keys of all Secrets that Cloudinary accepts now, as they stand there. The same key may be there more than once.
+	// Known are the keys of all Secrets that Cloudinary accepts now, as those Secrets have them.
+	// The same key may be there more than once.
 	Known []Key
-	// Endpoints are those with a receiver whose own Secret Cloudinary accepts, and Awaited those that may yet turn out to be.
+	// Endpoints are the endpoints with a receiver whose own Secret Cloudinary accepts. Awaited are
+	// those that may still turn out to be such.
 	Endpoints, Awaited []Endpoint
-	// Undecided reports whether it is not known now what a Secret holds: it was not read yet, or Cloudinary was not heard on its
-	// credentials yet. Keys of such a Secret stay as they are.
+	// Undecided reports whether the content of a Secret is unknown now: it was not read yet, or its
+	// credentials were not tried yet. Keys of such a Secret stay as they are.
 	Undecided func(source string) bool
-	// Now is the present time, and Grace how long a key counts that counts for no endpoint any more.
+	// Now is the present time, and Grace how long a key still counts after it counts for no
+	// endpoint.
 	Now   time.Time
 	Grace time.Duration
 }
@@ -37,8 +40,8 @@ type Update struct {
 //	anything else                          | with an end    | stays until then
 //	anything else                          | not there      | does not come in: least exposure
 //
-// Of one Secret the latest notification.MaxKeys keys with an end stay. Applied again to its own result it changes nothing, but for
-// what time does.
+// Of one Secret the latest notification.MaxKeys keys with an end stay. A second application to the
+// result changes nothing, apart from the passage of time.
 func (u Update) Apply(keys []Key) []Key {
 	pool, known := NewPool(u.Known), claimsIn(u.Known)
 	next, stays := pool.claimsOf(u.Endpoints, known), pool.claimsOf(u.Awaited, known)
@@ -64,13 +67,13 @@ func (u Update) Apply(keys []Key) []Key {
 	return next.keys()
 }
 
-// claim is that a Secret has a key.
+// claim says that a Secret has a key.
 type claim struct {
 	source string
 	identity
 }
 
-// standing is how the claim stands.
+// standing is the state of a claim.
 type standing struct {
 	unchecked bool
 	end       *time.Time
@@ -96,20 +99,21 @@ func claimsIn(keys []Key) claims {
 	return all
 }
 
-// claimsOf are the claims that count for one of the endpoints. Known are all of the pool.
+// claimsOf are the claims that count for one of the endpoints. known are all claims of the pool.
 func (p *Pool) claimsOf(endpoints []Endpoint, known claims) claims {
 	all := claims{}
-	took := map[identity]bool{} // of all that let it in: there may be as many as there are endpoints
+	// Of all that let it in: there may be as many as there are endpoints
+	seen := map[identity]bool{}
 	for _, e := range endpoints {
 		choices := p.choices(e)
 		for _, k := range choices[:min(len(choices), notification.MaxKeys)] {
 			if c := (claim{e.source(), k.identity}); k.own {
 				all[c] = known[c]
 			}
-			if !k.let || took[k.identity] {
+			if !k.let || seen[k.identity] {
 				continue
 			}
-			took[k.identity] = true
+			seen[k.identity] = true
 			for _, source := range p.letBy(k.identity) {
 				c := claim{source, k.identity}
 				all[c] = known[c]
@@ -124,7 +128,8 @@ func (p *Pool) letBy(who identity) []string {
 	return p.letIn[who.id][i].sources
 }
 
-// forget drops what a Secret had so long ago that too much came after it: whoever changes one over and over fills nothing.
+// forget drops the oldest ended keys of a Secret if there are too many: somebody who changes a
+// Secret again and again fills nothing.
 func (all claims) forget() {
 	ended := map[string][]claim{}
 	for c, s := range all {
@@ -147,8 +152,8 @@ func compareClaims(a, b claim) int {
 	return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.secret, b.secret), strings.Compare(a.source, b.source))
 }
 
-// keys are the claims as an entry has them: equal ones of several Secrets are one key. Those without an end go first, as a receiver of a former
-// version would have them.
+// keys are the claims as an entry has them: equal claims of several Secrets are one key. Those
+// without an end come first, where a receiver of a former version expects them.
 func (all claims) keys() []Key {
 	type group struct {
 		identity

@@ -179,7 +179,8 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// Whatever the order in which Secrets are seen: the same entry, stable, with all that counts for an endpoint and nothing that has ended.
+// Whatever the order in which Secrets are seen: the same entry, stable, with all that counts for an
+// endpoint and nothing that has ended.
 func TestUpdateProperties(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())

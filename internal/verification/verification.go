@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package verification is what the manager and the receiver agree on: how the keys that notifications are verified with are handed
-// from the one to the other, in a Secret with one data entry for each product environment, and which of an entry's keys count
-// for which endpoint. The manager decides with it which keys an entry has; the receiver, which of them it verifies with.
+// Package verification is the agreement between the manager and the receiver on verification keys.
+// The manager writes them into a Secret with one data entry for each product environment. The
+// package decides which keys an entry has, and which of them count for which endpoint.
 //
-// It is pure: it neither reads nor writes the Secret, and the time is an argument.
+// It is pure: it neither reads nor writes the Secret, and times are arguments.
 package verification
 
 import (
@@ -20,11 +20,13 @@ import (
 	"time"
 )
 
-// SecretName is the name of the Secret. It is fixed, so that a Role can name it: RBAC selects neither by label nor by prefix.
+// SecretName is the name of the Secret. It is fixed, so that a Role can name it: RBAC selects
+// neither by label nor by prefix.
 const SecretName = "cloudinary-receiver-verification-keys" //nolint:gosec // a name
 
-// PathKeySecretName is the name of the Secret with the key that unguessable addresses of endpoints are computed with, in the same namespace.
-// The manager makes it and never changes it, and the receiver does not read it: who deletes it moves every such endpoint to another address.
+// PathKeySecretName is the name of the Secret, in the same namespace, with the key for unguessable
+// addresses. The manager creates it and never changes it, and the receiver does not read it. Its
+// deletion moves every such endpoint to another address.
 const PathKeySecretName = "cloudinary-receiver-path-key" //nolint:gosec // a name
 
 // Environment identifies a product environment.
@@ -33,21 +35,23 @@ type Environment struct {
 	CloudName string `json:"cloudName"`
 }
 
-// Key is a secret that Cloudinary may sign an environment's notifications with. Printing or logging it shows the id alone;
-// encoding it as JSON shows everything.
+// Key is a secret that Cloudinary may sign an environment's notifications with. Printing or logging
+// it shows only the id. Its JSON shows everything.
 type Key struct {
 	// ID is the API key, which is no secret.
 	ID string `json:"id"`
 	// Secret is the API key's secret.
 	Secret string `json:"secret"`
-	// NotAfter is when the key stops to count. It is set once the key is in no Secret any more; nil: it counts.
+	// NotAfter is when the key stops to count. It is set once no Secret has the key any more. Nil:
+	// it counts.
 	NotAfter *time.Time `json:"notAfter,omitempty"`
 
-	// Unchecked says that nobody has had Cloudinary confirm the key: it stands in a Secret as signing.<API_KEY>, or beside an OAuth token. Such
-	// a key speaks for nobody but the Secret's own endpoints. The name in JSON is from when there were signing keys alone.
+	// Unchecked means that Cloudinary has not confirmed the key: it is in a Secret as
+	// signing.<API_KEY>, or beside an OAuth token. Such a key counts only for endpoints of that
+	// Secret. Its JSON name dates from a time with signing keys only.
 	Unchecked bool `json:"signing,omitempty"`
-	// Sources are the Secrets that have the key, or had it lately if it has an end, as namespace/name, sorted. For whom the key counts
-	// is told by them.
+	// Sources are the Secrets that have the key, or had it lately if it has an end, as
+	// namespace/name, sorted. They decide for whom the key counts.
 	Sources []string `json:"sources,omitempty"`
 }
 
@@ -57,7 +61,7 @@ func (k Key) Counts(now time.Time) bool { return k.NotAfter == nil || now.Before
 // String tells the id alone.
 func (k Key) String() string { return "key " + k.ID }
 
-// Format shows what String shows, whatever the verb: %d or %x would otherwise print the secret.
+// Format shows what String shows, for every verb: %d or %x would otherwise print the secret.
 func (k Key) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, k.String()) }
 
 // MarshalLog shows logr what String shows.
@@ -66,12 +70,12 @@ func (k Key) MarshalLog() any { return k.String() }
 // Keys is the entry of a product environment.
 type Keys struct {
 	Environment
-	// Keys of all endpoints. None counts for all of them: see Pool.
+	// Keys are those of all endpoints. No key counts for all of them: see Pool.
 	Keys []Key `json:"keys"`
 }
 
-// EntryName is the name of an environment's entry in the Secret's data. It is always the same for one environment, and a valid name
-// whatever the environment is called.
+// EntryName is the name of an environment's entry in the Secret's data. It is always the same for
+// one environment, and always valid.
 func EntryName(e Environment) string {
 	h := sha256.New()
 	for _, part := range []string{e.APIBase, e.CloudName} {
@@ -84,7 +88,7 @@ func EntryName(e Environment) string {
 	return "environment-" + hex.EncodeToString(h.Sum(nil))[:digits]
 }
 
-// Encode is the entry as it stands in the Secret. Equal keys are equal bytes.
+// Encode is the entry's text in the Secret. Equal keys are equal bytes.
 func (k Keys) Encode() ([]byte, error) {
 	raw, err := json.Marshal(k)
 	if err != nil {
@@ -93,11 +97,13 @@ func (k Keys) Encode() ([]byte, error) {
 	return raw, nil
 }
 
-// Decode reads an entry. What a later version adds is left out. The errors hold nothing of the entry.
+// Decode reads an entry. It ignores additions of later versions. The errors repeat nothing of the
+// entry.
 func Decode(raw []byte) (Keys, error) {
 	var k Keys
 	if err := json.Unmarshal(raw, &k); err != nil {
-		return Keys{}, errors.New("it is not the JSON that the manager writes") // the cause may quote it
+		// The cause may quote it
+		return Keys{}, errors.New("it is not the JSON that the manager writes")
 	}
 	if k.APIBase == "" || k.CloudName == "" {
 		return Keys{}, errors.New("it does not say which product environment it is for")
@@ -110,8 +116,8 @@ func Decode(raw []byte) (Keys, error) {
 	return k, nil
 }
 
-// DecodeSecret reads all entries. One that cannot be read, or stands under another environment's name, is an error that names it,
-// and keeps none of the others from being read.
+// DecodeSecret reads all entries. An unreadable entry, or one under the name of another
+// environment, is an error that names it. The other entries are read all the same.
 func DecodeSecret(data map[string][]byte) (map[Environment]Keys, []error) {
 	all := map[Environment]Keys{}
 	var errs []error

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package verdict
+package check
 
 import (
 	"testing"
@@ -17,7 +17,7 @@ func TestSentence(t *testing.T) {
 		"waiting":                           "Waiting.",
 	} {
 		if got := Sentence(clause); got != want {
-			t.Errorf("sentence(%q) is %q, want %q", clause, got, want)
+			t.Errorf("Sentence(%q) is %q, want %q", clause, got, want)
 		}
 	}
 }

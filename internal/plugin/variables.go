@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Environment variables that flags are read from where they are not given.
+// Environment variables with the defaults of flags.
 const (
 	envReceiverAdminURL  = "RECEIVER_ADMIN_URL"
 	envReceiverURL       = "RECEIVER_URL"
@@ -17,10 +17,10 @@ const (
 	envOperatorNamespace = "OPERATOR_NAMESPACE"
 )
 
-// annotationEnv has the variable of a flag.
+// annotationEnv is the annotation with the environment variable of a flag.
 const annotationEnv = "cloudinary-operator/environment"
 
-// orEnv has a flag read from an environment variable where it is not given, and says so in the help.
+// orEnv makes an environment variable the default of a flag, and says so in the help.
 func orEnv(f *pflag.FlagSet, name, variable string) {
 	flag := f.Lookup(name)
 	flag.Usage += " Environment: " + variable + "."
@@ -30,8 +30,8 @@ func orEnv(f *pflag.FlagSet, name, variable string) {
 	flag.Annotations[annotationEnv] = []string{variable}
 }
 
-// readEnvironment sets the flags of a command that are not given and have a variable.
-func (c *cli) readEnvironment(cmd *cobra.Command) error {
+// readVariables sets the flags that were not given and have an environment variable.
+func (c *cli) readVariables(cmd *cobra.Command) error {
 	var problem error
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		variables := flag.Annotations[annotationEnv]
@@ -47,7 +47,8 @@ func (c *cli) readEnvironment(cmd *cobra.Command) error {
 	return problem
 }
 
-// options are the flags that every command takes, in the help of none: there are many, and people who use kubectl know them.
+// options prints the flags that every command accepts. The help of a command leaves them out: there
+// are many, and users of kubectl know them.
 func optionsCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use: "options", Short: "List the options that every command takes", Example: "  kubectl cloudinary options",
@@ -59,7 +60,7 @@ func optionsCommand(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// usageTemplate is cobra's own without the options that every command takes.
+// usageTemplate is cobra's own without the flags that every command accepts.
 const usageTemplate = `Usage:{{if .Runnable}}
   {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
   {{.CommandPath}} [command]{{end}}{{if gt (len .Aliases) 0}}

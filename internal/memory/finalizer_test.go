@@ -10,14 +10,14 @@ import (
 // Somebody who takes the finalizer off at once, each time, makes few writes for a day.
 func TestFightOverAFinalizerBacksOff(t *testing.T) {
 	begun := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	h, now, puts := &Hold{Held: true}, begun, 0
+	h, now, puts := &SecretFinalizer{Present: true}, begun, 0
 	var waits []time.Duration
 	for now.Before(begun.Add(24 * time.Hour)) {
-		h.lost(now)
-		wait := max(h.taken.NotBefore.Sub(now), 0)
+		h.removed(now)
+		wait := max(h.removals.NotBefore.Sub(now), 0)
 		waits = append(waits, wait)
 		now = now.Add(wait + time.Millisecond)
-		h.Held = true
+		h.Present = true
 		puts++
 		if _, told := h.Contested(now); told != (puts >= ContestedFrom) {
 			t.Fatalf("after %d times people are told: %v", puts, told)
@@ -41,7 +41,7 @@ func TestFightOverAFinalizerBacksOff(t *testing.T) {
 	if _, told := h.Contested(now); told {
 		t.Error("people are told of a fight that is over")
 	}
-	if h.lost(now); h.taken.Waiting(now) {
+	if h.removed(now); h.removals.Waiting(now) {
 		t.Error("one that was over for long is not forgotten")
 	}
 }
