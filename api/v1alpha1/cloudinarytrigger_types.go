@@ -231,10 +231,7 @@ type RegisteredTrigger struct {
 	Origin Origin `json:"origin,omitempty"`
 
 	// intendedAt is the time, by Cloudinary's clock, before the call that creates the trigger. It
-	// stays until a list of all triggers has shown the result of that call.
-	IntendedAt *metav1.MicroTime `json:"intendedAt,omitempty"`
-
-	// differences are the fields in which Cloudinary differs from the spec.
+	// stays until the outcome of that call is known, or for 24 hours if no list shows a result.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8

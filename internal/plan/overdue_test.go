@@ -219,3 +219,30 @@ func TestALostCallIsOursHoweverLongListsHideIt(t *testing.T) {
 		t.Errorf("it is left behind: %+v", env.triggers)
 	}
 }
+
+// Lists that hide triggers can lead to two at one place, each with a record of its own.
+func TestMakeWhereTwoObjectsHaveATriggerAtOnePlace(t *testing.T) {
+	observed := []Observed{there("1", urlA, "upload", plain()), there("2", urlA, "upload", plain())}
+	older, younger := object("x", urlA, "upload").recorded(made("1", urlA, "upload")), object("y", urlA, "upload").recorded(made("2", urlA, "upload"))
+	first, second := "x 1 upload "+urlA+" Created", "y 2 upload "+urlA+" Created"
+	runMake(t, map[string]makeCase{
+		"one was created": {
+			why: "each event would be sent twice", objects: []Object{older, younger}, observed: observed,
+			want: said{
+				steps:    []string{"delete 2 upload " + urlA + " for y released"},
+				records:  []string{first, second},
+				findings: []string{"y Conflict upload x", "y Releasing upload"},
+			},
+		},
+		"one is retained": {
+			why:     "the policy says that it stays",
+			objects: []Object{older, younger.with(func(o *Object) { o.Deletion = RetainAll })}, observed: observed,
+			want: said{records: []string{first, second}, findings: []string{"y Conflict upload x"}},
+		},
+		"one was written a moment ago": {
+			why:     "the list may be older than a move",
+			objects: []Object{older, younger.recorded(made("2", urlA, "upload").with(func(r *Record) { r.SentAt = listed }))}, observed: observed,
+			want: said{records: []string{first, second}, findings: []string{"y Conflict upload x"}},
+		},
+	})
+}

@@ -176,12 +176,12 @@ func (m *matcher) nonWebhookAt(p Place) *NonWebhook {
 	return nil
 }
 
-// dropStrays releases a kept record whose trigger is not where the object asked for it, if another
-// object has its own trigger there. A lost answer to a call can lead to that.
+// dropStrays releases a kept record if another object has its own trigger at the same place. Lost
+// answers and wrong lists can lead to that.
 func (m *matcher) dropStrays() {
 	for _, s := range m.objects {
 		for _, h := range s.have {
-			if h.kept && h.observed != nil && h.observed.place() != h.place() && m.in.settled(h.Record) && m.servedByAnother(h) {
+			if h.kept && h.observed != nil && m.in.settled(h.Record) && m.servedByAnother(h) {
 				h.kept = s.retains(h)
 			}
 		}
