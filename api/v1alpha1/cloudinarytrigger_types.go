@@ -29,6 +29,8 @@ type CloudinaryTrigger struct {
 
 	// spec is the event types and settings of the triggers. For server-side apply it is one value:
 	// a client that applies it sets all of it, and absent fields get their defaults.
+	// +required
+	// +structType=atomic
 	Spec CloudinaryTriggerSpec `json:"spec,omitzero"`
 
 	// status is what the manager found and did.
@@ -48,39 +50,59 @@ type CloudinaryTriggerSpec struct {
 	// eventTypes are the types of events to notify, by Cloudinary's names, for example upload or
 	// resource_tags_changed; all means every type. Each one becomes one trigger at Cloudinary. The
 	// operator also tries a name that it does not know, because Cloudinary may add event types.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^[a-z][a-z0-9_]*$'))",message="eventTypes are Cloudinary's names: lower-case letters, digits and underscores, starting with a letter, for example upload or resource_tags_changed"
 	EventTypes []string `json:"eventTypes,omitempty"`
 
 	// additive decides what happens if an API call names its own notification_url. true: the
 	// trigger fires as well. false or absent: Cloudinary notifies only the URL of the call.
+	// +optional
 	Additive *bool `json:"additive,omitempty"`
 
 	// filter is a JSONLogic rule over the notification's top-level fields. The trigger fires only
 	// if the rule is true, for example {"==": [{"var": "resource_type"}, "image"]}. At most 16 KB
 	// and 32 levels. Absent or {}: every event of the type.
+	// +optional
+	// +mapType=atomic
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
 	Filter *runtime.RawExtension `json:"filter,omitempty"`
 
 	// payloadTemplate replaces the body of the notification: a JSON object whose strings may have
 	// Mustache placeholders, for example {"id": "{{asset.public_id}}"}. At most 16 KB as compact
 	// JSON and 32 levels. Absent or {}: Cloudinary's own body.
+	// +optional
+	// +mapType=atomic
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
 	PayloadTemplate *runtime.RawExtension `json:"payloadTemplate,omitempty"`
 
 	// authScheme selects the headers that prove where a notification comes from. default: both
 	// kinds of signature; legacy_hmac: without X-Cld-Signature_v2; eddsa_v2: only
 	// X-Cld-Signature_v2. Absent: default.
+	// +optional
 	AuthScheme AuthScheme `json:"authScheme,omitempty"`
 
 	// adoptionPolicy decides what happens to an existing trigger at the same URL and event type.
 	// Adopt or absent: the operator takes it over, and changes it if it differs. Refuse: the
 	// operator does not touch it, and does not accept this object.
+	// +optional
 	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
 
 	// deletionPolicy decides what happens at Cloudinary if this object, or one of its event types,
 	// is deleted. Delete: the operator deletes the triggers. Retain: they stay as they are. Absent:
 	// the operator deletes triggers that it created, and leaves those that it adopted.
+	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
 	// managementPolicy decides whether the operator writes. Enforce or absent: it makes Cloudinary
 	// equal to the spec. Observe: it reports differences and never writes at Cloudinary.
+	// +optional
 	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
 }
 
@@ -88,6 +110,10 @@ type CloudinaryTriggerSpec struct {
 type EndpointReference struct {
 	// namespace of the endpoint. Absent: the namespace of the trigger. An endpoint in another
 	// namespace must allow it in its spec.allowedTriggers.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Namespace string `json:"namespace,omitempty"`
 
 	// name of the endpoint.
@@ -99,6 +125,7 @@ type EndpointReference struct {
 }
 
 // AuthScheme is Cloudinary's name for the kind of signatures of a notification.
+// +kubebuilder:validation:Enum=default;legacy_hmac;eddsa_v2
 type AuthScheme string
 
 // The authentication schemes, by Cloudinary's names.
@@ -109,6 +136,7 @@ const (
 )
 
 // AdoptionPolicy decides what happens to an existing trigger.
+// +kubebuilder:validation:Enum=Adopt;Refuse
 type AdoptionPolicy string
 
 // The adoption policies.
@@ -118,6 +146,7 @@ const (
 )
 
 // DeletionPolicy decides what happens at Cloudinary to triggers that an object no longer asks for.
+// +kubebuilder:validation:Enum=Delete;Retain
 type DeletionPolicy string
 
 // The deletion policies.
@@ -127,6 +156,7 @@ const (
 )
 
 // ManagementPolicy decides whether the operator writes at Cloudinary.
+// +kubebuilder:validation:Enum=Enforce;Observe
 type ManagementPolicy string
 
 // The management policies.
@@ -140,27 +170,44 @@ type CloudinaryTriggerStatus struct {
 	// conditions report whether the operator accepts the spec (Accepted), whether Cloudinary has
 	// exactly what it says (Synced), and whether both are true (Ready). Reconciling and Stalled are
 	// for tools that follow kstatus.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the metadata.generation of the conditions; -1 before the manager's
 	// first look.
+	// +optional
+	// +kubebuilder:default=-1
+	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
 	// eventTypes are those of the spec in one line, for kubectl get: the first ones, and the number
 	// of further ones.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
 	EventTypes string `json:"eventTypes,omitempty"`
 
 	// registrations are the triggers at Cloudinary that this object holds, by product environment,
 	// Secret and URL. More than one is normal only while triggers move. The operator relies on
 	// them: a trigger belongs to the operator if its id is recorded here.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
 	Registrations []Registration `json:"registrations,omitempty"`
 
 	// observed compares the spec with Cloudinary, by event type, if spec.managementPolicy is
 	// Observe.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
 	Observed []ObservedTrigger `json:"observed,omitempty"`
 
 	// lastNotification is the last notification of this trigger that the bundled receiver stored,
 	// updated at most once a minute.
+	// +optional
 	LastNotification *NotificationStatus `json:"lastNotification,omitempty"`
 }
 
@@ -180,12 +227,20 @@ type Registration struct {
 	CloudName string `json:"cloudName,omitempty"`
 
 	// secretRef is the Secret whose credentials wrote the triggers.
+	// +required
 	SecretRef NamespacedSecretReference `json:"secretRef,omitzero"`
 
 	// url is the URL that the triggers notify.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2500
 	URL string `json:"url,omitempty"`
 
 	// triggers are the triggers, one for each event type.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
 	Triggers []RegisteredTrigger `json:"triggers,omitempty"`
 }
 
@@ -205,6 +260,7 @@ type NamespacedSecretReference struct {
 }
 
 // Origin is how a trigger became the operator's.
+// +kubebuilder:validation:Enum=Created;Adopted
 type Origin string
 
 // The origins.
@@ -225,13 +281,21 @@ type RegisteredTrigger struct {
 
 	// id is Cloudinary's id of the trigger. Absent while the trigger is being created (then
 	// intendedAt is set), or before it is created again.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
 	ID string `json:"id,omitempty"`
 
 	// origin reports whether the operator created the trigger or adopted it.
+	// +required
 	Origin Origin `json:"origin,omitempty"`
 
 	// intendedAt is the time, by Cloudinary's clock, before the call that creates the trigger. It
 	// stays until the outcome of that call is known, or for 24 hours if no list shows a result.
+	// +optional
+	IntendedAt *metav1.MicroTime `json:"intendedAt,omitempty"`
+
+	// differences are the fields in which Cloudinary differs from the spec.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
@@ -239,6 +303,9 @@ type RegisteredTrigger struct {
 
 	// remembered lets the operator tell its own writes from those of others. Its format is internal
 	// and may change. If it cannot be read, nothing is remembered.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
 	Remembered string `json:"remembered,omitempty"`
 }
 
@@ -273,6 +340,9 @@ type ObservedTrigger struct {
 	EventType string `json:"eventType,omitempty"`
 
 	// id is the id of the trigger at Cloudinary; absent if there is none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
 	ID string `json:"id,omitempty"`
 
 	// differences are the fields in which Cloudinary differs from the spec.
