@@ -175,7 +175,7 @@ func badInputs() map[string]badInput {
 		"the Secret is of another type": {
 			why:    "it has a purpose of its own, and who may name it in an endpoint need not have any right to it",
 			reason: v1alpha1.ReasonSecretInvalid, endpoint: v1alpha1.ReasonSecretInvalid,
-			says:    []string{"the type example.com/login", "type Opaque", "spec.credentialsSecretRef", "create it anew", "cannot be changed"},
+			says:    []string{"the type example.com/login", "type Opaque", "spec.credentialsSecretRef", "create it again", "cannot be changed"},
 			prepare: func(_ *fixture, secret s, _ e, _ c) { secret.Type = "example.com/login" },
 			heal: func(f *fixture, secret s, _ e, _ c) {
 				f.delete(secret)

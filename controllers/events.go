@@ -46,8 +46,8 @@ func (a *applier) tell() {
 		plan.CauseSpec:     {"Written", "Written to Cloudinary as in the spec: %s"},
 		plan.CauseAdoption: {"Adopted", "Existed already, and was changed to the spec: %s"},
 		plan.CauseDrift:    {"DriftRepaired", "Somebody changed or deleted this at Cloudinary; it was set back to the spec: %s"},
-		plan.CauseIgnored:  {"Replaced", "Cloudinary did not take over a change in place; deleted and created again: %s"},
-		plan.CauseReleased: {"Deleted", "Deleted at Cloudinary, since nothing wants it any more: %s"},
+		plan.CauseIgnored:  {"Replaced", "Cloudinary ignored an update in place, so it was deleted and created again: %s"},
+		plan.CauseReleased: {"Deleted", "Deleted at Cloudinary, because no spec asks for it any more: %s"},
 	}
 	for k, changed := range a.told {
 		text := texts[k.cause]

@@ -45,7 +45,7 @@ func (p *secretPass) tellWaiting(secret *metav1.PartialObjectMetadata, h *memory
 	h.LastEvent = text
 	if p.Events != nil {
 		p.Events.Eventf(secret, nil, corev1.EventTypeWarning, "DeletionWaits", "Hold",
-			"The Secret is held until nothing needs its credentials any more: %s; or end the wait with the annotation %s: \"true\", which leaves the triggers behind",
+			"The finalizer keeps the Secret until nothing needs its credentials: %s. Or end the wait with the annotation %s: \"true\". The triggers then stay at Cloudinary",
 			excerpt.Shorten(text, verdict.MaxEventText-len(v1alpha1.AnnotationAbandon)), v1alpha1.AnnotationAbandon)
 	}
 }

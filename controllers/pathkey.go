@@ -30,7 +30,7 @@ var errPathKeyInvalid = fmt.Errorf("its %s has not %d bytes; restore it, or dele
 // pathKey returns the key, and makes it where there is none. While it cannot be read, the last one counts.
 func (r *Reconciler) pathKey(ctx context.Context) ([]byte, *resolve.Problem, error) {
 	if r.Options.VerificationNamespace == "" {
-		return nil, &resolve.Problem{Reason: v1alpha1.ReasonPathKeyUnavailable, Message: "the manager knows no namespace for the key of the address; start it with --verification-namespace, " +
+		return nil, &resolve.Problem{Reason: v1alpha1.ReasonPathKeyUnavailable, Message: "the manager has no namespace for the key of the address. Start it with --verification-namespace, " +
 			"or set spec.receiver.path: Plain"}, nil
 	}
 	r.paths.mu.Lock()
@@ -63,7 +63,7 @@ func pathKeyProblem(namespace string, err error) *resolve.Problem {
 		said = "the API server says " + string(reason)
 	}
 	return &resolve.Problem{Reason: v1alpha1.ReasonPathKeyUnavailable, Message: fmt.Sprintf(
-		"the address cannot be computed: Secret %s/%s can be neither read nor made (%s)", namespace, verification.PathKeySecretName, said)}
+		"the address cannot be computed: Secret %s/%s can neither be read nor created (%s)", namespace, verification.PathKeySecretName, said)}
 }
 
 func (r *Reconciler) readOrMakePathKey(ctx context.Context) ([]byte, error) {

@@ -25,7 +25,7 @@ const (
 var (
 	urlPattern = regexp.MustCompile(`(?i)([a-z][a-z0-9+.-]*):(?:\\*/){2}([^\s"'<>]*)`)
 	escapedURL = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*%3a%2f%2f[^\s"'<>]*`)
-	// user:password@host, and people's e-mail addresses
+	// addressPattern matches user:password@host, and people's e-mail addresses.
 	addressPattern  = regexp.MustCompile(`\S+@\S+`)
 	queryPattern    = regexp.MustCompile(`\?[^\s?=]+=\S*`)
 	tryAgainPattern = regexp.MustCompile(`(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}) UTC`)

@@ -126,7 +126,7 @@ func TestACallerThatGivesUp(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			client := clientFor(t, func(_ http.ResponseWriter, r *http.Request) {
-				// Only then does the server notice that the connection ends
+				// Only then the server notices the end of the connection.
 				_, _ = io.Copy(io.Discard, r.Body)
 				cancel()
 				<-r.Context().Done()

@@ -144,7 +144,7 @@ func (e *Error) class() class {
 			return classLimitReached
 		}
 		if e.malformed && e.Operation == OpDelete {
-			// A delete has no attribute but the id, and what no trigger can have none has
+			// The id is the only attribute of a delete, and no trigger can have a malformed one.
 			return classNotFound
 		}
 		return classInvalid

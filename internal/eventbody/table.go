@@ -79,7 +79,7 @@ func (v Values) enveloped(body []Member, eventType string) []Member {
 	kind := has("notification_type", eventType)
 	var before, after []Member
 	switch eventType {
-	// Some of these say neither when nor which request, some not even what they are
+	// Some of these have no time and no request.
 	case "moderation", "info", "sprite", "explode":
 		after = may("timestamp", "request_id")
 	case "delete":

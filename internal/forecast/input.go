@@ -77,7 +77,7 @@ type Result struct {
 	Triggers     []Object
 }
 
-// Environment is what would happen in one product environment.
+// EnvironmentForecast is what would happen in one product environment.
 type EnvironmentForecast struct {
 	Environment cloudinary.Environment
 	URLsBefore  int

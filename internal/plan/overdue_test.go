@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// overdue is the record of a call that was to create an upload trigger, and whose result no list has shown in time.
+// overdue is the record of a call that was to create an upload trigger, and whose result no list
+// has shown in time.
 func overdue(at time.Time) Record {
 	return intended(at).with(func(r *Record) { r.OverdueAt = at })
 }
@@ -103,8 +104,8 @@ func TestMakeWhereACallIsOverdue(t *testing.T) {
 	})
 }
 
-// Calls that nobody has answered are one record of each place, however many there were, and the result of the first is found as
-// well as that of the last.
+// Calls that nobody has answered are one record of each place, however many there were, and the
+// result of the first is found as well as that of the last.
 func TestOverdueCallsAreOneRecord(t *testing.T) {
 	in := Input{
 		Objects:  []Object{object("x", urlA, "upload").recorded(intended(listed.Add(-settle)))},
@@ -171,8 +172,8 @@ func TestApplyWhereACallIsOverdue(t *testing.T) {
 	}
 }
 
-// A call's answer is lost, all lists after it are wrong for an hour, and then right: the trigger is the object's, as one that
-// it created, whatever its adoption policy, and it goes with the object.
+// A call's answer is lost, all lists after it are wrong for an hour, and then right: the trigger is
+// the object's, as one that it created, whatever its adoption policy, and it goes with the object.
 func TestALostCallIsOursHoweverLongListsHideIt(t *testing.T) {
 	env := newEnvironment(switches{Limit: 30})
 	x := newExecutor(env, t.Fatalf)

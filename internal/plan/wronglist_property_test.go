@@ -167,8 +167,8 @@ func TestNothingIsLeftBehindThatWrongListsHid(t *testing.T) {
 	})
 }
 
-// The answers to calls are lost while lists are wrong, and objects change meanwhile. What the calls have made is found as soon as lists
-// are right again, and is the objects' own.
+// The answers to calls are lost while lists are wrong, and objects change meanwhile. What the calls
+// have made is found as soon as lists are right again, and is the objects' own.
 func TestWhatLostCallsMadeIsFoundWhateverListsHid(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSwitches(t)

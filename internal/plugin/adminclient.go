@@ -39,7 +39,7 @@ const (
 func newAdminClient(base string, done func()) *adminClient {
 	return &adminClient{base: strings.TrimRight(base, "/"), http: &http.Client{
 		Timeout: adminTimeout,
-		// To this machine's loopback, or to what was named
+		// The address is this machine's loopback, or the given one.
 		Transport:     &http.Transport{Proxy: nil},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, close: done}

@@ -263,7 +263,7 @@ func become[T any, P interface {
 	if err := json.Unmarshal(raw, &next); err != nil {
 		return false, fmt.Errorf("decode %s %s: %w", kind, resolve.KeyOf(want), err)
 	}
-	// Which JSON has in whole seconds: what is new would be as old as what is there
+	// JSON has whole seconds: a new object would be as old as an existing one.
 	created := live.GetCreationTimestamp()
 	*live = next
 	live.SetCreationTimestamp(created)
@@ -273,7 +273,7 @@ func become[T any, P interface {
 
 func unstructuredOf(kind string, typed client.Object) (*unstructured.Unstructured, error) {
 	typed, _ = typed.DeepCopyObject().(client.Object)
-	// Which elements of a list are without
+	// Elements of a list have no kind.
 	typed.GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
 	raw, err := json.Marshal(typed)
 	if err != nil {

@@ -160,7 +160,7 @@ func (e *exported) toReceiver(l formerListener, baseURL string) error {
 		spec := &e.endpoints[i].Spec
 		u, err := url.Parse(spec.URL)
 		if err != nil {
-			// Which was checked: the error would repeat it
+			// The text was checked, and the error would repeat it.
 			return errors.New("a URL cannot be read")
 		}
 		path := u.RequestURI()

@@ -101,7 +101,7 @@ func (m *manifests) add(object *unstructured.Unstructured, namespace string) err
 	case ours && kind == kindTrigger:
 		return decodeInto(object, &m.triggers)
 	case object.GetAPIVersion() == "v1" && kind == kindSecret:
-		// Decoded where one is needed: most are none of the operator's, and may be of any form
+		// Secrets are decoded on demand: most do not concern the operator, and may have any form.
 		m.secrets = append(m.secrets, object)
 		return nil
 	case object.GroupVersionKind().Group == v1alpha1.GroupVersion.Group:
@@ -116,7 +116,7 @@ func (m *manifests) add(object *unstructured.Unstructured, namespace string) err
 
 var (
 	errEncrypted = errors.New("is encrypted")
-	// The cause would quote it
+	// errInvalidSecret has no cause, which would quote the Secret.
 	errInvalidSecret = errors.New("is no valid Secret: data must be base64, and stringData text")
 )
 
@@ -159,7 +159,7 @@ func isEncrypted(object *unstructured.Unstructured) bool {
 		return true
 	}
 	for _, field := range []string{"data", "stringData"} {
-		// Another form is invalid, which decoding says
+		// Decoding reports any other form as invalid.
 		values, _, _ := unstructured.NestedMap(object.Object, field)
 		for _, value := range values {
 			if text, ok := value.(string); ok && strings.HasPrefix(text, "ENC[") {

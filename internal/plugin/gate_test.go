@@ -114,7 +114,7 @@ func TestPlanSaysWhatTheManagerThenSays(t *testing.T) {
 	}
 	for kind, name := range map[string]string{kindEndpoint: "inbox", kindTrigger: "desk"} {
 		want := fmt.Sprintf("%s/%s/%s: Note: %s", f.namespace, strings.ToLower(kind), name, check.NotesIn(foreseen[kind+" "+name]))
-		// What is not ready yet has its notes in the sentence that says so
+		// An object that is not ready has its notes in its own sentence.
 		testenv.Eventually(t, patience, func() error {
 			if out := f.succeeds("status"); !strings.Contains(out, want) {
 				return fmt.Errorf("status does not have %q:\n%s", want, out)

@@ -46,7 +46,7 @@ type target struct {
 func export(triggers []cloudinary.Trigger, to target) exported {
 	e := exporter{target: to, places: map[plan.Place]string{}, byURL: map[string][]expressed{}}
 	sorted := slices.Clone(triggers)
-	// The oldest first, as the operator adopts
+	// The oldest comes first, as in an adoption by the operator.
 	slices.SortStableFunc(sorted, func(a, b cloudinary.Trigger) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
@@ -197,7 +197,7 @@ func (e *exporter) write(canonical string, triggers []expressed) {
 		groups[t.settings] = append(groups[t.settings], t.EventType)
 	}
 	var made []v1alpha1.CloudinaryTrigger
-	// So that names do not depend on chance
+	// Sorted groups make names repeatable.
 	for _, settings := range slices.SortedFunc(maps.Keys(groups), func(a, b plan.Settings) int {
 		return cmp.Compare(slices.Min(groups[a]), slices.Min(groups[b]))
 	}) {

@@ -20,7 +20,7 @@ import (
 func TestNamesOfEndpoints(t *testing.T) {
 	cases := map[string]struct {
 		url, want string
-		// A hash stands for what is not shown, where another URL would have the same name
+		// A hash stands for the hidden part if another URL would have the same name.
 		hashed bool
 	}{
 		"host and path":             {"https://hooks.example.com/a/b_c", "hooks-example-com-a-b-c", false},
@@ -100,7 +100,7 @@ func TestNamesOfTriggersAreUnique(t *testing.T) {
 	with := func(id, url, eventType string) cloudinary.Trigger {
 		trigger := at(id, url)
 		trigger.EventType = eventType
-		// So that each is a manifest of its own
+		// Each is a manifest of its own.
 		trigger.Filter = json.RawMessage(fmt.Sprintf(`{"==":[{"var":"public_id"},%q]}`, id))
 		return trigger
 	}

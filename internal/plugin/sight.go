@@ -109,7 +109,7 @@ func (s *scene) readNamespace(ctx context.Context, namespace string) error {
 		return triggersErr
 	}
 	if namespace == "" && (err != nil || triggersErr != nil) {
-		// And nothing is kept, since it is read again, namespace by namespace
+		// Nothing is kept: it is read again, namespace by namespace.
 		return firstOf(err, triggersErr)
 	}
 	s.blind[blindIn(kindEndpoint, namespace)] = err != nil

@@ -47,8 +47,8 @@ func (c *cli) readVariables(cmd *cobra.Command) error {
 	return problem
 }
 
-// options prints the flags that every command accepts. The help of a command leaves them out: there
-// are many, and users of kubectl know them.
+// optionsCommand prints the flags that every command accepts. The help of a command leaves them
+// out: there are many, and users of kubectl know them.
 func optionsCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use: "options", Short: "List the options that every command takes", Example: "  kubectl cloudinary options",
