@@ -93,6 +93,9 @@ func (h *history) note(format string, args ...any) {
 }
 
 func (h *history) noteLocked(format string, args ...any) {
+	if len(h.lines) > 200_000 {
+		panic("a history has no end: " + fmt.Sprintf(format, args...))
+	}
 	h.lines = append(h.lines, fmt.Sprintf("%12s  ", time.Since(h.begun).Round(time.Millisecond))+fmt.Sprintf(format, args...))
 }
 

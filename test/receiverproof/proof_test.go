@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/klog/v2"
 )
 
@@ -25,6 +26,7 @@ var (
 
 func TestMain(m *testing.M) {
 	klog.SetLogger(logr.Discard())
+	utilruntime.ErrorHandlers = nil // one of them pauses, by a clock that all histories would share
 	flag.Parse()
 	os.Exit(m.Run())
 }
@@ -112,7 +114,24 @@ func playOne(t *testing.T, seed uint64, try int, scratch string) verdict {
 		return verdict{seed: seed, failures: []string{err.Error()}}
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	defer time.AfterFunc(standsStill, func() { standing(seed) }).Stop()
 	return play(t, seed, dir)
+}
+
+// standsStill is how long a history takes at most, of which some take a second. Time does not pass in it while somebody waits for a
+// lock: so it stands still for ever if the one who holds that waits for time to pass, as a disk that hangs.
+const standsStill = 5 * time.Minute
+
+func standing(seed uint64) {
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	fmt.Fprintf(os.Stderr, "seed %d: time stands still: somebody waits for a lock whose holder waits for a disk, a target or a pause\n", seed)
+	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		if head, _, _ := strings.Cut(stack, "\n"); strings.Contains(head, "bubble") && !strings.Contains(head, "durable") || strings.Contains(stack, "receiverproof.(*mount).suffers") {
+			fmt.Fprintln(os.Stderr, stack+"\n")
+		}
+	}
+	os.Exit(3)
 }
 
 // TestProof plays random histories. See docs/proof.md.
