@@ -288,8 +288,43 @@ func TestEngineHealth(t *testing.T) {
 	for range 100 {
 		_ = h.flushed(syscall.EIO)
 	}
-	if got := h.pause(); got != maxEnginePause {
+	if got := h.pause(false); got != maxEnginePause {
 		t.Errorf("it pauses for %s", got)
+	}
+}
+
+// An engine that cannot tidy its files up, while it can still write what is new, tries again and again, and at longer and longer intervals.
+func TestCompactionsThatFailArePaced(t *testing.T) {
+	var begun sync.Map // how much was written to a file
+	var broken atomic.Bool
+	var failed atomic.Int64
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind != errorfs.OpFileWrite || !strings.HasSuffix(op.Path, tableSuffix) {
+			return nil
+		}
+		writes, _ := begun.LoadOrStore(op.Path, new(atomic.Int64))
+		if broken.Load() && writes.(*atomic.Int64).Add(1) > 1 { // what a flush writes here is a single block
+			failed.Add(1)
+			return syscall.EIO
+		}
+		return nil
+	}))
+	s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: fs}))
+	for n := range 40 {
+		_, err := s.Put(t.Context(), sample(n, "x"))
+		must(t, err)
+		if n%4 == 0 {
+			must(t, s.db.Flush())
+		}
+	}
+	broken.Store(true)
+	compacting, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	for compacting.Err() == nil {
+		_ = s.db.Compact(compacting, []byte{0}, topStart(), false)
+	}
+	if n := failed.Load(); n == 0 || n > 100 {
+		t.Errorf("it tried %d times in a second", n)
 	}
 }
 

@@ -147,7 +147,7 @@ func (s *Store) openEngine(readOnly bool) (*pebble.DB, error) {
 		s.guarded = s.disk.guard()
 		fs = pacedFS{FS: s.guarded, health: s.health}
 	}
-	o := engineOptions(fs, logger, s.engineFlushed, s.noteDamage)
+	o := engineOptions(fs, logger, s.engineFlushed, s.health.compacted, s.noteDamage)
 	o.ReadOnly = readOnly
 	if s.o.tune != nil {
 		s.o.tune(o)

@@ -3,6 +3,7 @@
 package receiverproof
 
 import (
+	"bytes"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -47,6 +48,7 @@ type volume struct {
 	ills  []*ill
 	room  int64 // bytes that are free
 	quick *chance
+	sparse bool
 }
 
 const plenty = 1 << 40
@@ -359,6 +361,9 @@ func (f *mountedFile) Write(p []byte) (n int, err error) {
 // WriteAt implements io.WriterAt.
 func (f *mountedFile) WriteAt(p []byte, at int64) (n int, err error) {
 	n = len(p)
+	if f.mount.volume.sparse && isLog(f.name) && at+int64(n) > 128<<10 && isZero(p) {
+		return 0, syscall.EIO // the log is not filled with zeros beforehand: a sync would copy them all
+	}
 	err = f.mount.do(toWrite, f.name, func() error {
 		if err := f.grow(at + int64(len(p))); err != nil {
 			return err
@@ -394,6 +399,8 @@ func (f *mountedFile) SyncTo(length int64) (full bool, err error) {
 	})
 	return full, err
 }
+
+func isZero(p []byte) bool { return len(bytes.Trim(p[:min(len(p), 512)], "\x00")) == 0 }
 
 // Fd implements vfs.File: there is none.
 func (f *mountedFile) Fd() uintptr { return vfs.InvalidFd }

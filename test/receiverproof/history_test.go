@@ -80,6 +80,7 @@ func newHistory(seed uint64, scratch string) *history {
 		knobs: knobs{maxBytes: 1 << 30, maxInFlightBytes: 1 << 20, maxNotifications: 1_000_000, maxKeys: 2_000_000, maxInFlight: 64, maxConnections: 128},
 	}
 	h.volume = newVolume(newChance(seed, "disk"))
+	h.volume.sparse = !c.one(5)
 	h.api = newAPIServer(h)
 	h.settle(c)
 	return h

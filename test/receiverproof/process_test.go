@@ -179,7 +179,7 @@ func (p *process) assemble() (err error) {
 	w := report.DefaultWriterOptions()
 	w.Recorder, w.Objects, w.Client, w.Events, w.Instance = p.recorder, p.watcher, p.client, p.client, "receiver"
 	w.Lanes, w.Queue, w.Logger, w.Observer, w.Now = p.dispatcher.Lanes, p.store, h.log(p, "report"), p, h.clock.Now
-	w.Pace, w.Look = time.Second, 2*time.Second // a fifth and a quarter of the program's: each is a step of the simulation
+	w.Pace, w.Look = time.Second, 5*time.Second // a fifth and a tenth of the program's: each is a step of the simulation
 	p.writer = report.NewWriter(w)
 
 	o := webhookreceiver.DefaultOptions()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ var (
 func TestMain(m *testing.M) {
 	klog.SetLogger(logr.Discard())
 	utilruntime.ErrorHandlers = nil // one of them pauses, by a clock that all histories would share
+	debug.SetGCPercent(400)
 	flag.Parse()
 	os.Exit(m.Run())
 }
