@@ -61,6 +61,7 @@ const (
 	queueFull
 	serviceHangs
 	clockSet
+	begunWithWrongClock
 	keyRotated
 
 	// Nothing that is not Cloudinary's.
@@ -126,6 +127,7 @@ func words() [clauses]string {
 		queueFull:              "an endpoint whose targets take nothing leaves room to others",
 		serviceHangs:           "a Service that hangs costs other targets nothing",
 		clockSet:               "a clock that is set holds nothing up",
+		begunWithWrongClock:    "what comes again since a process began while the clock was set ahead",
 		keyRotated:             "what the old key has signed is taken for as long as it counts",
 		forgedRefused:          "what Cloudinary did not sign is neither answered with 200, stored nor delivered",
 		staleRefused:           "what is older than maxAge is refused",

@@ -43,11 +43,11 @@ type ill struct {
 
 // volume is the disk under a store: what is on it, and what is wrong with it. It outlives processes.
 type volume struct {
-	mu    sync.Mutex
-	mem   *vfs.MemFS
-	ills  []*ill
-	room  int64 // bytes that are free
-	quick *chance
+	mu     sync.Mutex
+	mem    *vfs.MemFS
+	ills   []*ill
+	room   int64 // bytes that are free
+	quick  *chance
 	sparse bool
 }
 

@@ -165,7 +165,7 @@ func (h *history) judgesTwice(n *note, d destination, l *landing) {
 		h.comeLocked(keysForgotten)
 		return
 	}
-	for _, why := range []clause{answerLost, endedBeforeNoting, redriven, restored} {
+	for _, why := range []clause{answerLost, endedBeforeNoting, redriven, restored, begunWithWrongClock} {
 		if more > 0 && l.allowed[why] > 0 {
 			more -= l.allowed[why]
 			h.comeLocked(why)

@@ -44,7 +44,7 @@ type history struct {
 	failures []string
 	counts   [clauses]int
 
-	process *process // that runs, or is about to
+	process *process      // that runs, or is about to
 	killed  chan struct{} // is closed when it is killed
 	serving bool
 	routes  []byte // as they were saved last
@@ -57,14 +57,14 @@ type history struct {
 	calmFrom    time.Time       // since when nothing is
 	takesFrom   time.Time       // since when nothing keeps notifications from being taken
 	hangs       []*hang
-	notes     []*note
-	byBody    map[string]*note
-	byKey     map[string]*note // by the first digits of its deduplication key
-	byID      map[stamp]*note
-	unjudged  map[stamp][]delivery.Attempt
-	forged    map[string]bool
-	sendings  []*sending
-	eventsOf  map[types.NamespacedName][]time.Time
+	notes       []*note
+	byBody      map[string]*note
+	byKey       map[string]*note // by the first digits of its deduplication key
+	byID        map[stamp]*note
+	unjudged    map[stamp][]delivery.Attempt
+	forged      map[string]bool
+	sendings    []*sending
+	eventsOf    map[types.NamespacedName][]time.Time
 	diskBadFrom time.Time // zero: the disk is well
 
 	acknowledged, deliveries, twice, ends, starts, underWay int
@@ -191,7 +191,9 @@ func (h *history) saveRoutes(b []byte) {
 	h.routes = b
 }
 
-func (h *history) storeFailed(p *process, err error) { h.note("the store of process %d has failed: %v", p.number, err) }
+func (h *history) storeFailed(p *process, err error) {
+	h.note("the store of process %d has failed: %v", p.number, err)
+}
 
 func (h *history) forgotten(p *process, at queue.Endpoint, n int) {
 	h.note("process %d forgets %d keys of %s", p.number, n, at)

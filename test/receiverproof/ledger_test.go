@@ -28,17 +28,17 @@ type note struct {
 	identity identity
 	body     []byte
 
-	sent   []*sending
-	ackAt  time.Time // when it was answered with 200 first
-	ackEra int
-	ackBy  *process
-	ids    map[stamp]bool
+	sent      []*sending
+	ackAt     time.Time // when it was answered with 200 first
+	ackEra    int
+	ackBy     *process
+	ids       map[stamp]bool
 	unseenAck bool // Cloudinary did not see the 200
-	lost bool // with the volume
-	given bool // to the store by somebody who was told that it was not
+	lost      bool // with the volume
+	given     bool // to the store by somebody who was told that it was not
 	manyTimes bool // it may be delivered any number of times
-	landed map[destination]*landing
-	due    map[destination]bool // who has to get it: what the routes said when it was stored
+	landed    map[destination]*landing
+	due       map[destination]bool // who has to get it: what the routes said when it was stored
 }
 
 func (n *note) String() string { return fmt.Sprintf("n%d (%s to %s)", n.number, n.event, n.endpoint) }
@@ -51,17 +51,17 @@ type stamp struct {
 
 // landing is what a destination got of a note.
 type landing struct {
-	arrivals int
-	works    []*work
-	keys     map[string]bool
-	allowed  map[clause]int // how often it may come again, and why
-	deadAt   time.Time      // last; zero: it is no dead letter
+	arrivals   int
+	works      []*work
+	keys       map[string]bool
+	allowed    map[clause]int // how often it may come again, and why
+	deadAt     time.Time      // last; zero: it is no dead letter
 	redrivenAt time.Time
-	died     bool           // ever
-	refused  bool           // by the target, for good
-	passing  time.Time      // when the target first answered as one that is rolled out does
-	excused  string         // why it need not come
-	event    bool
+	died       bool      // ever
+	refused    bool      // by the target, for good
+	passing    time.Time // when the target first answered as one that is rolled out does
+	excused    string    // why it need not come
+	event      bool
 }
 
 // work is a target's work for a note.
@@ -366,7 +366,9 @@ func (h *history) given(n *note) {
 const beingWritten = 6
 
 // roomFor reports whether the limits leave room for a note in any case.
-func (h *history) roomFor(n *note) bool { return h.knobs.maxNotifications > 1000 || n.endpoint == quiet }
+func (h *history) roomFor(n *note) bool {
+	return h.knobs.maxNotifications > 1000 || n.endpoint == quiet
+}
 
 func (a *arrival) refused() {
 	a.h.mu.Lock()

@@ -69,7 +69,9 @@ type port struct {
 	once   sync.Once
 }
 
-func newPort(w *wire) *port { return &port{wire: w, calls: make(chan net.Conn), closed: make(chan struct{})} }
+func newPort(w *wire) *port {
+	return &port{wire: w, calls: make(chan net.Conn), closed: make(chan struct{})}
+}
 
 // Accept implements net.Listener.
 func (p *port) Accept() (net.Conn, error) {

@@ -71,6 +71,13 @@ func (h *history) begins(p *process) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.serving = true
+	if !h.clockIsRight() { // what has expired by it is not remembered
+		for _, n := range h.notes {
+			for _, l := range n.landed {
+				l.allowed[begunWithWrongClock]++
+			}
+		}
+	}
 	h.noteLocked("process %d serves; %d deliveries are on its volume", p.number, len(all))
 	if p.number > 1 {
 		h.comeLocked(restarted)

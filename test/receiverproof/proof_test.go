@@ -136,6 +136,9 @@ func standing(seed uint64) {
 	os.Exit(3)
 }
 
+// enoughForAll is how many histories come by each clause, as good as surely.
+const enoughForAll = 500
+
 // TestProof plays random histories. See docs/proof.md.
 func TestProof(t *testing.T) {
 	first := *seedFlag
@@ -158,7 +161,7 @@ func TestProof(t *testing.T) {
 	var table strings.Builder
 	for c, text := range words() {
 		fmt.Fprintf(&table, "\n%9d  %s", sum.counts[c], text)
-		if sum.counts[c] == 0 && *runsFlag >= 100 && sum.runs >= *runsFlag {
+		if sum.counts[c] == 0 && *runsFlag >= enoughForAll && sum.runs >= *runsFlag {
 			t.Errorf("no history has come by this: %s", text)
 		}
 	}

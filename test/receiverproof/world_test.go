@@ -39,24 +39,24 @@ var services = map[string]string{
 
 // world is what people have set up.
 type world struct {
-	specs        map[types.NamespacedName]*v1alpha1.NotificationEndpoint
-	keys         []verification.Key
-	keysFrom     map[string]time.Time // since when a key counts, by id
-	keysUntil    map[string]time.Time
-	retryMaxAge  time.Duration
-	maxAges      map[types.NamespacedName]time.Duration
-	uids         int
-	targetGone   map[destination]time.Time
-	endpointGone map[types.NamespacedName]time.Time
-	discarding   int
-	discardedAt  time.Time
-	clockSetAt   time.Time // last; zero: never
-	evictions    int
-	backupAt     time.Time
-	backup *vfs.MemFS
+	specs          map[types.NamespacedName]*v1alpha1.NotificationEndpoint
+	keys           []verification.Key
+	keysFrom       map[string]time.Time // since when a key counts, by id
+	keysUntil      map[string]time.Time
+	retryMaxAge    time.Duration
+	maxAges        map[types.NamespacedName]time.Duration
+	uids           int
+	targetGone     map[destination]time.Time
+	endpointGone   map[types.NamespacedName]time.Time
+	discarding     int
+	discardedAt    time.Time
+	clockSetAt     time.Time // last; zero: never
+	evictions      int
+	backupAt       time.Time
+	backup         *vfs.MemFS
 	maxAgeRaisedAt time.Time
-	anewAt map[types.NamespacedName]time.Time
-	unclean      bool   // a process ended without saving its totals
+	anewAt         map[types.NamespacedName]time.Time
+	unclean        bool // a process ended without saving its totals
 }
 
 // settle sets the world up.
@@ -185,9 +185,13 @@ func (h *history) putKeys() {
 	})
 }
 
-func (h *history) pathOf(at types.NamespacedName) string { return notification.Path(at.Namespace, at.Name) }
+func (h *history) pathOf(at types.NamespacedName) string {
+	return notification.Path(at.Namespace, at.Name)
+}
 
-func (h *history) anyEndpoint(c *chance) types.NamespacedName { return pick(c, busy1, busy1, busy1, busy2, busy2, quiet) }
+func (h *history) anyEndpoint(c *chance) types.NamespacedName {
+	return pick(c, busy1, busy1, busy1, busy2, busy2, quiet)
+}
 
 // alwaysFor are the targets that a note has to be for: they neither come nor go.
 func (h *history) alwaysFor(n *note) []string {
