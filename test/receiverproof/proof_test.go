@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	runsFlag  = flag.Int("proof.runs", 100, "how many histories to play")
+	runsFlag  = flag.Int("proof.runs", 60, "how many histories to play")
 	seedFlag  = flag.Uint64("proof.seed", 0, "seed of the first history, the others follow; 0: from the clock")
 	triesFlag = flag.Int("proof.tries", 1, "how often to play each history, at most, until it fails")
 	traceFlag = flag.Bool("proof.trace", false, "tell all of a history that fails, and not its end alone; and of one that does not if it is the only one")
