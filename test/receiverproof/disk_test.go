@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -23,7 +22,6 @@ type act string
 const (
 	toCreate   act = "create"
 	toOpen     act = "open"
-	toRead     act = "read"
 	toWrite    act = "write"
 	toSync     act = "sync"
 	toSyncName act = "sync the names in"
@@ -406,6 +404,5 @@ func isZero(p []byte) bool { return len(bytes.Trim(p[:min(len(p), 512)], "\x00")
 func (f *mountedFile) Fd() uintptr { return vfs.InvalidFd }
 
 // The kinds of files of a store, for what is to be wrong with one kind alone.
-func isLog(name string) bool    { return path.Ext(name) == ".log" }
-func isTable(name string) bool  { return path.Ext(name) == ".sst" }
-func isEngine(name string) bool { return strings.Contains(name, "/db/") }
+func isLog(name string) bool   { return path.Ext(name) == ".log" }
+func isTable(name string) bool { return path.Ext(name) == ".sst" }

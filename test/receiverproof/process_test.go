@@ -73,11 +73,10 @@ type process struct {
 	handler    *webhookreceiver.Handler
 	server     *httpserver.Server
 
-	serving  chan struct{} // is closed once it serves
-	exited   chan struct{} // is closed once it has ended by itself
-	err      error         // why, then
-	working  sync.WaitGroup
-	stopping bool
+	serving chan struct{} // is closed once it serves
+	exited  chan struct{} // is closed once it has ended by itself
+	err     error         // why, then
+	working sync.WaitGroup
 }
 
 func (h *history) newProcess(number int) *process {
