@@ -19,7 +19,7 @@ BENCHFLAGS ?=
 LIVEFLAGS ?=
 ## RUNFLAGS: passed to the manager of run, such as RUNFLAGS='--sync-interval=5s'.
 RUNFLAGS ?=
-## PROOFFLAGS: passed to the proof, such as PROOFFLAGS='-proof.seed=1 -proof.runs=1 -proof.trace'.
+## PROOFFLAGS: passed to the proofs, such as PROOFFLAGS='-proof.seed=1 -proof.runs=1 -proof.trace'.
 PROOFFLAGS ?=
 ## FUZZTIME: how long each fuzz target runs.
 FUZZTIME ?= 10s
@@ -33,6 +33,8 @@ IMAGE := ghcr.io/cloudinary-operator/cloudinary-operator
 
 # The package whose tests say how long the real programs may take: it runs alone, and without the race detector, which would take their time.
 MEASURED := github.com/cloudinary-operator/cloudinary-operator/test
+# The package whose tests simulate so much that the race detector would take minutes. It is no test of races: what runs in it has its own.
+SIMULATED := github.com/cloudinary-operator/cloudinary-operator/test/receiverproof
 # The packages whose tests take seconds: on disks, over sockets, with thousands of random cases. test-quick leaves them out.
 SLOW := internal/queue|webhookreceiver/delivery/service|webhookreceiver/route
 # The race detector needs cgo, which Go leaves off where there is no C compiler.
@@ -99,8 +101,10 @@ clean: demo-down ## Remove what was built or left in the checkout (not the cache
 test: ## Run all tests; builds a control plane the first time (minutes).
 	@assets=$$(hack/kubernetes/build.sh); export KUBEBUILDER_ASSETS=$$assets; failed=0; \
 	run() { $(call tool,gotestsum) --format pkgname-and-test-fails -- -timeout 40m $(TESTFLAGS) "$$@" || failed=1; }; \
-	packages=$$(go list $(PKG)); measured=$$(grep -x '$(MEASURED)' <<<"$$packages" || true); others=$$(grep -vx '$(MEASURED)' <<<"$$packages" || true); \
+	packages=$$(go list $(PKG)); measured=$$(grep -x '$(MEASURED)' <<<"$$packages" || true); simulated=$$(grep -x '$(SIMULATED)' <<<"$$packages" || true); \
+	others=$$(grep -vx -e '$(MEASURED)' -e '$(SIMULATED)' <<<"$$packages" || true); \
 	[ -z "$$others" ] || run $(RACE) $$others; \
+	[ -z "$$simulated" ] || run $$simulated; \
 	[ -z "$$measured" ] || run $$measured; \
 	exit $$failed
 	@[ '$(PKG)' != ./... ] || go -C test/gitops/kstatus test ./...
@@ -118,6 +122,14 @@ test-unit: ## Run the tests of the packages that need no control plane.
 .PHONY: proof
 proof: ## Run the crash-safety simulation of the manager: 10,000 histories. See docs/proof.md.
 	@go test ./test/proof -count=1 -timeout 60m -run '^(TestProof|TestEachStep|TestPeopleChangeTheirMindsAtEachStep)$$' -v -proof.runs=10000 -proof.stride=1 $(PROOFFLAGS)
+
+.PHONY: proof-receiver
+proof-receiver: ## Run the simulation of the receiver: 1,000 histories. See docs/proof.md.
+	@go test ./test/receiverproof -count=1 -timeout 24h -run '^TestProof$$' -v -proof.runs=1000 $(PROOFFLAGS)
+
+.PHONY: proof-receiver-mutations
+proof-receiver-mutations: ## Break the receiver in 22 ways, and see that its simulation finds each. See docs/proof.md.
+	@go test ./test/receiverproof -count=1 -timeout 24h -run '^TestTheProofFindsWhatIsWrong$$' -v -proof.mutations=. $(PROOFFLAGS)
 
 .PHONY: e2e
 e2e: ## Install everything on a real Kubernetes node made for it, and try what goes wrong there. Needs Linux and root. See docs/e2e.md.

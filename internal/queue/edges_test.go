@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -210,7 +211,7 @@ func TestAnEngineThatCannotWrite(t *testing.T) {
 	broken.Store(true)
 	failed := make(chan error, 1)
 	defer fillEngine(t, s, func(err error) { failed <- err })()
-	eventually(t, "the engine has tried", func() bool { return s.health.pause() > minEnginePause<<engineFailures })
+	eventually(t, "the engine has tried", func() bool { return s.health.pause(false) > minEnginePause<<engineFailures })
 	select {
 	case err := <-fatal:
 		t.Fatalf("the store failed at once, with %v", err)
@@ -237,9 +238,9 @@ func TestAnEngineThatCanWriteAgain(t *testing.T) {
 	s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: unwritable(vfs.NewMem(), &broken), OnFatal: func(err error) { t.Error(err) }}))
 	stop := fillEngine(t, s, func(err error) { t.Error(err) })
 	broken.Store(true)
-	eventually(t, "the engine has tried", func() bool { return s.health.pause() > minEnginePause<<engineFailures })
+	eventually(t, "the engine has tried", func() bool { return s.health.pause(false) > minEnginePause<<engineFailures })
 	broken.Store(false)
-	eventually(t, "the engine goes on", func() bool { return s.health.pause() == 0 })
+	eventually(t, "the engine goes on", func() bool { return s.health.pause(false) == 0 })
 	stop()
 	must(t, s.Close())
 }
@@ -288,8 +289,73 @@ func TestEngineHealth(t *testing.T) {
 	for range 100 {
 		_ = h.flushed(syscall.EIO)
 	}
-	if got := h.pause(); got != maxEnginePause {
+	if got := h.pause(false); got != maxEnginePause {
 		t.Errorf("it pauses for %s", got)
+	}
+}
+
+// setClock is a time whose clock was set ahead since: it shows another one, and has measured the same.
+func setClock(t time.Time, ahead time.Duration) time.Time {
+	const secondsShift = 30
+	wall := (*uint64)(unsafe.Pointer(&t)) // the first word, of which the upper half has the seconds where there is a monotonic reading
+	*wall += uint64(ahead/time.Second) << secondsShift
+	return t
+}
+
+// A clock that is set ahead, and right again a moment later, has nothing forgotten that could still be sent again.
+func TestAClockThatIsSetForgetsNoKeys(t *testing.T) {
+	begun := time.Now()
+	var ahead atomic.Int64
+	s := mustOpen(t, Options{Dir: "/q", FS: vfs.NewMem(), Now: func() time.Time { return setClock(time.Now(), time.Duration(ahead.Load())) }})
+	r := sample(1, "x")
+	r.KeyExpires = begun.Add(2 * time.Hour)
+	res, err := s.Put(t.Context(), r)
+	must(t, err)
+	must(t, s.Finish(t.Context(), Outcome{ID: res.ID, Target: "x", Kind: Delivered}))
+	ahead.Store(int64(30 * time.Hour))
+	if shown := s.o.Now().Sub(begun.Round(0)); shown < 29*time.Hour {
+		t.Fatalf("the clock is %s ahead", shown)
+	}
+	s.expireKeys()
+	must(t, s.sweepStubs(t.Context()))
+	ahead.Store(0)
+	if res, err := s.Put(t.Context(), r); err != nil || !res.Duplicate {
+		t.Errorf("a notification that is sent again: %+v, %v", res, err)
+	}
+}
+
+// An engine that cannot tidy its files up, while it can still write what is new, tries again and again, and at longer and longer intervals.
+func TestCompactionsThatFailArePaced(t *testing.T) {
+	var begun sync.Map // how much was written to a file
+	var broken atomic.Bool
+	var failed atomic.Int64
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind != errorfs.OpFileWrite || !strings.HasSuffix(op.Path, tableSuffix) {
+			return nil
+		}
+		writes, _ := begun.LoadOrStore(op.Path, new(atomic.Int64))
+		if broken.Load() && writes.(*atomic.Int64).Add(1) > 1 { // what a flush writes here is a single block
+			failed.Add(1)
+			return syscall.EIO
+		}
+		return nil
+	}))
+	s := mustOpen(t, SmallFiles(Options{Dir: "/q", FS: fs}))
+	for n := range 40 {
+		_, err := s.Put(t.Context(), sample(n, "x"))
+		must(t, err)
+		if n%4 == 0 {
+			must(t, s.db.Flush())
+		}
+	}
+	broken.Store(true)
+	compacting, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	for compacting.Err() == nil {
+		_ = s.db.Compact(compacting, []byte{0}, topStart(), false)
+	}
+	if n := failed.Load(); n == 0 || n > 100 {
+		t.Errorf("it tried %d times in a second", n)
 	}
 }
 

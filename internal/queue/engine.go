@@ -4,6 +4,7 @@ package queue
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -27,12 +28,12 @@ const (
 
 // engineOptions are those of a log of bodies that are written once, read once and deleted: little memory, no filters, no
 // compression, and writes that are never held up by compactions that lag behind.
-func engineOptions(fs vfs.FS, l *engineLogger, onFlush func(error), onDamage func()) *pebble.Options {
+func engineOptions(fs vfs.FS, l *engineLogger, onFlush, onCompaction func(error), onDamage func()) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          fs,
 		FormatMajorVersion:          engineFormat,
 		Logger:                      l,
-		EventListener:               eventListener(l, onFlush, onDamage),
+		EventListener:               eventListener(l, onFlush, onCompaction, onDamage),
 		CacheSize:                   cacheSize,
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: 8,
@@ -58,7 +59,7 @@ func engineOptions(fs vfs.FS, l *engineLogger, onFlush func(error), onDamage fun
 }
 
 // eventListener replaces the engine's own, which ends the process when it meets a damaged block.
-func eventListener(l *engineLogger, onFlush func(error), onDamage func()) *pebble.EventListener {
+func eventListener(l *engineLogger, onFlush, onCompaction func(error), onDamage func()) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			if pebble.IsCorruptionError(err) {
@@ -70,6 +71,11 @@ func eventListener(l *engineLogger, onFlush func(error), onDamage func()) *pebbl
 		FlushEnd: func(i pebble.FlushInfo) {
 			if i.Err == nil || i.Err.Error() != emptyTable {
 				onFlush(i.Err)
+			}
+		},
+		CompactionEnd: func(i pebble.CompactionInfo) {
+			if !errors.Is(i.Err, pebble.ErrCancelledCompaction) {
+				onCompaction(i.Err)
 			}
 		},
 		DataCorruption: func(i pebble.DataCorruptionInfo) {

@@ -65,7 +65,7 @@ func (s *Store) finishEntry(g *group, e *entry) {
 		s.remove(g, keyOf(e.id, kindState))
 		s.ledger.remove(e.id, kindState)
 	}
-	s.writeStub(g, e, s.o.Now().Unix())
+	s.writeStub(g, e, s.keyTime())
 	s.freed += int64(e.size)
 }
 

@@ -64,7 +64,7 @@ func (s *Store) loadFloor(owner, value []byte) {
 
 // sweepFloors removes those that do not matter any more, since all keys before them have expired.
 func (s *Store) sweepFloors(ctx context.Context) error {
-	if !s.keys.lapseFloors(s.o.Now().Unix()) {
+	if !s.keys.lapseFloors(s.keyTime()) {
 		return nil
 	}
 	o := &op{apply: func(s *Store, g *group, _ *op) { s.writeFloors(g) }, done: make(chan struct{}, 1)}

@@ -21,6 +21,8 @@ const (
 	maxEnginePause = time.Second
 	// tableSuffix ends the name of a file that the engine writes what was in its memory to.
 	tableSuffix = ".sst"
+	// flushCategory is how it says that this is why it makes a file.
+	flushCategory = "pebble-memtable-flush"
 )
 
 // engineHealth tells an engine that cannot write its files for a moment from one that never will. The engine itself tries again at once and
@@ -28,9 +30,10 @@ const (
 type engineHealth struct {
 	now func() time.Time
 
-	mu       sync.Mutex
-	failures int // in a row
-	since    time.Time
+	mu          sync.Mutex
+	failures    int // in a row
+	since       time.Time
+	compactions int // that failed in a row
 }
 
 // flushed notes how it ended when the engine was to write what is in its memory to a file. The error, if there is one, is that of the store.
@@ -52,14 +55,28 @@ func (h *engineHealth) flushed(err error) error {
 	return fmt.Errorf("the engine cannot write its files, and has tried for %s: %w", now.Sub(h.since).Round(time.Second), err)
 }
 
-// pause is how long the next try is put off.
-func (h *engineHealth) pause() time.Duration {
+// compacted notes how it ended when the engine was to tidy its files up. That it cannot is no failure of the store: all that it holds
+// is there.
+func (h *engineHealth) compacted(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.failures == 0 {
+	if h.compactions++; err == nil {
+		h.compactions = 0
+	}
+}
+
+// pause is how long the next try is put off: to write what is new, or to tidy up.
+func (h *engineHealth) pause(tidies bool) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	failures := h.failures
+	if tidies {
+		failures = max(failures, h.compactions)
+	}
+	if failures == 0 {
 		return 0
 	}
-	return min(minEnginePause<<min(h.failures-1, 10), maxEnginePause)
+	return min(minEnginePause<<min(failures-1, 10), maxEnginePause)
 }
 
 // pacedFS keeps the engine from trying again at once what has just failed.
@@ -72,7 +89,7 @@ type pacedFS struct {
 // Create implements vfs.FS. The engine holds no lock while it makes a file of data.
 func (f pacedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	if strings.HasSuffix(name, tableSuffix) {
-		time.Sleep(f.health.pause())
+		time.Sleep(f.health.pause(category != flushCategory))
 	}
 	return f.FS.Create(name, category)
 }

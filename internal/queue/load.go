@@ -32,7 +32,7 @@ func (s *Store) load(known uint64) error {
 	if err := s.loadFloors(); err != nil {
 		return s.openError(err)
 	}
-	l := &loader{s: s, now: s.o.Now().Unix()}
+	l := &loader{s: s, now: s.keyTime()}
 	gaps, err := scanAll(s.db, everything(), entries(l.entry))
 	if err != nil {
 		return s.openError(err)

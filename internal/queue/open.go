@@ -83,7 +83,7 @@ func waitForLock(ctx context.Context, o Options) (io.Closer, error) {
 func newStore(o Options) *Store {
 	paced := newPacedLog(o.Logger, o.Now)
 	return &Store{
-		o: o, log: o.Logger, paced: paced, health: &engineHealth{now: o.Now}, failed: make(chan struct{}),
+		o: o, log: o.Logger, paced: paced, health: &engineHealth{now: o.Now}, failed: make(chan struct{}), opened: o.Now(),
 		index: newIndex(), linkID: noLink, stubs: stubBlocks{}, keys: newKeySet(o.MaxKeys), forgotten: map[string]int{},
 		inbox: inbox{wake: make(chan struct{}, 1)},
 		disk:  &diskGuard{fs: o.FS, dir: o.Dir, minimum: o.MinFreeBytes, now: o.Now, log: o.Logger, paced: paced},
@@ -147,7 +147,7 @@ func (s *Store) openEngine(readOnly bool) (*pebble.DB, error) {
 		s.guarded = s.disk.guard()
 		fs = pacedFS{FS: s.guarded, health: s.health}
 	}
-	o := engineOptions(fs, logger, s.engineFlushed, s.noteDamage)
+	o := engineOptions(fs, logger, s.engineFlushed, s.health.compacted, s.noteDamage)
 	o.ReadOnly = readOnly
 	if s.o.tune != nil {
 		s.o.tune(o)

@@ -53,7 +53,7 @@ func (s *Store) Known(key [32]byte) (known, durable bool) {
 	if s.readable() != nil {
 		return false, false
 	}
-	id, known := s.keys.has((*dedupKey)(key[:]), s.o.Now().Unix())
+	id, known := s.keys.has((*dedupKey)(key[:]), s.keyTime())
 	return known, known && uint64(id) <= s.durable.Load()
 }
 
@@ -73,7 +73,7 @@ func applyPut(s *Store, g *group, o *op) {
 		o.err = fmt.Errorf("encode a notification: %w", err)
 		return
 	}
-	now := s.o.Now().Unix()
+	now := s.keyTime()
 	if _, known := s.keys.has(&h.key, now); known {
 		o.result.Duplicate = true
 		return

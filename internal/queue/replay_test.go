@@ -164,7 +164,7 @@ func loseLink(t *testing.T, o Options, tables []string) {
 		b[lastBlock(t, o.FS, file)] ^= 1
 		mustWrite(t, o.FS, file, b)
 	}
-	engine := engineOptions(o.FS, &engineLogger{log: logr.Discard()}, func(error) {}, func() {})
+	engine := engineOptions(o.FS, &engineLogger{log: logr.Discard()}, func(error) {}, func(error) {}, func() {})
 	engine.ReadOnly = true
 	db, err := pebble.Open(o.FS.PathJoin(o.Dir, engineDir), engine)
 	must(t, err)

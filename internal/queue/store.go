@@ -30,7 +30,8 @@ type Store struct {
 	wal           *wal.Log
 	mark          *mark
 	disk          *diskGuard
-	guarded       vfs.FS // by disk
+	guarded       vfs.FS    // by disk
+	opened        time.Time // see keyTime
 
 	inbox        inbox
 	groups       chan *group
@@ -122,6 +123,13 @@ func (s *Store) failure() error {
 	default:
 		return nil
 	}
+}
+
+// keyTime is the time that deduplication keys expire by, in seconds: that of the clock, but never more than what has passed since the store
+// was opened. A clock that is set ahead, and right again a moment later, must not have everything forgotten.
+func (s *Store) keyTime() int64 {
+	now := s.o.Now()
+	return min(now.Unix(), s.opened.Add(now.Sub(s.opened)).Unix())
 }
 
 // Get implements Queue.

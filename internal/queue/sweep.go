@@ -121,7 +121,7 @@ func (s *Store) sweep() {
 
 // expireKeys forgets expired keys: in a part of those that there are.
 func (s *Store) expireKeys() {
-	now := s.o.Now().Unix()
+	now := s.keyTime()
 	for left := s.keys.size()/sweepsPerRound + 1; left > 0; left -= blocksAtOnce {
 		s.keys.expire(now, min(left, blocksAtOnce))
 	}
@@ -130,7 +130,7 @@ func (s *Store) expireKeys() {
 // sweepStubs removes the stubs of keys that are not remembered any more.
 func (s *Store) sweepStubs(ctx context.Context) error {
 	s.mu.Lock()
-	now := s.o.Now().Unix()
+	now := s.keyTime()
 	blocks := s.stubs.expired(now, blocksPerSweep, s.linkID)
 	repairs := s.repairs
 	s.mu.Unlock()

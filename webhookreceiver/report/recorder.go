@@ -40,7 +40,10 @@ type Recorder struct {
 	// endpoints is replaced as a whole, so that reading it takes no lock.
 	endpoints atomic.Pointer[map[types.NamespacedName]*endpoint]
 
-	mu       sync.Mutex // for Sync and saving
+	// saving has something in it while totals are saved, which takes as long as the disk does. Whoever holds mu waits for no disk.
+	saving chan struct{}
+
+	mu       sync.Mutex
 	gone     map[types.NamespacedName]*endpoint
 	obsolete map[string]bool // names of what the store has and is not wanted any more
 	nextSave time.Time
@@ -55,7 +58,7 @@ type endpoint struct {
 	verifiedAt           atomic.Int64 // Unix nanoseconds; 0: never
 	rejected             []rejections // by index of the reason
 	changed              atomic.Uint64
-	stored               stored // guarded by the Recorder
+	stored               stored // guarded by saving
 
 	mu       sync.Mutex
 	route    *route.Endpoint // as of the last Sync
@@ -100,7 +103,10 @@ type failure struct {
 // NewRecorder makes a recorder that goes on from what the store has. What it has and cannot be read is an error: counting would begin
 // at zero again.
 func NewRecorder(o RecorderOptions) (*Recorder, error) {
-	r := &Recorder{RecorderOptions: o, reasons: map[string]int{}, gone: map[types.NamespacedName]*endpoint{}, obsolete: map[string]bool{}}
+	r := &Recorder{
+		RecorderOptions: o, reasons: map[string]int{}, saving: make(chan struct{}, 1),
+		gone: map[types.NamespacedName]*endpoint{}, obsolete: map[string]bool{},
+	}
 	for i, reason := range o.Reasons {
 		r.reasons[reason] = i
 	}

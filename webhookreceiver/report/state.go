@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -65,36 +67,57 @@ func (r *Recorder) saveIfDue() error {
 	return r.Save()
 }
 
-// Save saves the endpoints that changed since the last time.
+// Save saves the endpoints that changed since the last time. Only another save waits for it.
 func (r *Recorder) Save() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.forget(r.Now())
+	r.saving <- struct{}{}
+	defer func() { <-r.saving }()
 	w := stateWriter{store: r.Store}
-	err := r.write(&w)
+	err := r.write(&w, r.unsaved())
+	r.mu.Lock()
 	r.nextSave = r.Now().Add(min(maxSaveEvery, max(saveEvery, time.Duration(w.total)*time.Second/saveBytes)))
+	r.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("save totals: %w", err)
 	}
 	return nil
 }
 
-// write has what is obsolete taken out before anything else is written, so that no two endpoints in the store have one name. The caller
-// holds r.mu.
-func (r *Recorder) write(w *stateWriter) error {
-	for name := range r.obsolete {
-		if err := w.put(name, nil, func() { delete(r.obsolete, name) }); err != nil {
+// unsaved is what a save has to look at.
+type unsaved struct {
+	obsolete  []string
+	endpoints []*endpoint
+}
+
+func (r *Recorder) unsaved() unsaved {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(r.Now())
+	return unsaved{
+		obsolete:  slices.Collect(maps.Keys(r.obsolete)),
+		endpoints: slices.AppendSeq(slices.Collect(maps.Values(r.all())), maps.Values(r.gone)),
+	}
+}
+
+// write has what is obsolete taken out before anything else is written, so that no two endpoints in the store have one name. What
+// becomes obsolete meanwhile is taken out by the next save.
+func (r *Recorder) write(w *stateWriter, u unsaved) error {
+	for _, name := range u.obsolete {
+		if err := w.put(name, nil, func() { r.takenOut(name) }); err != nil {
 			return err
 		}
 	}
-	for _, endpoints := range []map[types.NamespacedName]*endpoint{r.all(), r.gone} {
-		for _, e := range endpoints {
-			if err := r.writeChanged(w, e); err != nil {
-				return err
-			}
+	for _, e := range u.endpoints {
+		if err := r.writeChanged(w, e); err != nil {
+			return err
 		}
 	}
 	return w.flush()
+}
+
+func (r *Recorder) takenOut(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.obsolete, name)
 }
 
 func (r *Recorder) writeChanged(w *stateWriter, e *endpoint) error {

@@ -176,3 +176,46 @@ func TestTotalsThatCannotBeReadAreAnError(t *testing.T) {
 		}
 	}
 }
+
+// hangingStore has a disk that hangs.
+type hangingStore struct {
+	memory
+	begun, goOn chan struct{}
+}
+
+func (s *hangingStore) SetStates(values map[string][]byte) error {
+	close(s.begun)
+	<-s.goOn
+	return s.memory.SetStates(values)
+}
+
+// While the disk hangs under the totals, changes of routes are followed, and status is written.
+func TestADiskThatHangsHoldsUpNoRoutes(t *testing.T) {
+	t.Parallel()
+	store, c, media := &hangingStore{begun: make(chan struct{}), goOn: make(chan struct{})}, &clock{now: noon}, testRoute()
+	r := newTestRecorder(t, store, c.Now)
+	r.Sync(route.NewTable([]*route.Endpoint{media}))
+	busy(r, media)
+	saved := make(chan error, 1)
+	go func() { saved <- r.Save() }()
+	<-store.begun
+
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		r.Sync(route.NewTable(nil))
+		_ = r.left()
+	}()
+	select {
+	case <-followed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("a change of routes waits for the disk")
+	}
+	close(store.goOn)
+	if err := <-saved; err != nil {
+		t.Fatal(err)
+	}
+	if len(r.left()) != 1 {
+		t.Error("the endpoint that has gone is not remembered")
+	}
+}

@@ -53,6 +53,8 @@ type Options struct {
 	Reader Reader
 	// Addresses are judged of each connection that is made.
 	Addresses Addresses
+	// Dial makes connections, once their address was judged. Nil: over the system's network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Now tells the time. Nil: the system's.
 	Now func() time.Time
 	// Logger is told at level 1 which address gave no answer.
@@ -75,13 +77,13 @@ func New(o Options) *Sender {
 	if o.Now == nil {
 		o.Now = time.Now //nolint:forbidigo // the one place where the injected clock gets its default
 	}
-	dialer := &net.Dialer{Timeout: maxDial, KeepAlive: 30 * time.Second, ControlContext: o.Addresses.judge().guard}
-	checked := &checkedDialer{resolver: o.Resolver, dialer: dialer}
+	dial := o.dial()
+	checked := &checkedDialer{resolver: o.Resolver, connect: dial}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &Sender{
 		resolver: o.Resolver, now: o.Now, log: o.Logger, trust: newTrust(o.Reader, o.Now), patience: newPatience(),
-		prober: &prober{dial: dialer.DialContext, now: o.Now, known: map[string]probed{}},
+		prober: &prober{dial: dial, now: o.Now, known: map[string]probed{}},
 		transport: &http.Transport{
 			DialContext:            checked.dial,
 			DialTLSContext:         checked.dialTLS,
@@ -95,10 +97,30 @@ func New(o Options) *Sender {
 	}
 }
 
+// dialFunc makes a connection to an address.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dial makes connections to addresses that are judged first.
+func (o *Options) dial() dialFunc {
+	judge := o.Addresses.judge()
+	if o.Dial == nil {
+		dialer := &net.Dialer{Timeout: maxDial, KeepAlive: 30 * time.Second, ControlContext: judge.guard}
+		return dialer.DialContext
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if err := judge.guard(ctx, network, address, nil); err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, maxDial)
+		defer cancel()
+		return o.Dial(ctx, network, address)
+	}
+}
+
 // checkedDialer asks once more where a Service leads, which may be what is not allowed since it was resolved.
 type checkedDialer struct {
 	resolver Resolver
-	dialer   *net.Dialer
+	connect  dialFunc
 }
 
 // service is a port of a Service, in the context of a request to it.
@@ -115,7 +137,7 @@ func (d *checkedDialer) dial(ctx context.Context, network, address string) (net.
 			return nil, &checkError{err}
 		}
 	}
-	return d.dialer.DialContext(ctx, network, address)
+	return d.connect(ctx, network, address)
 }
 
 // dialTLS connects to the address that the request's context has, and not to that of its URL: see connectionName.
