@@ -134,10 +134,7 @@ func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
 		plan.Intend(a.in, s, at)
 	}
 	a.Objects = a.in.Objects
-	a.reach(BeforeIntent)
-	err := a.storeRecords(ctx, []plan.Key{key})
-	a.reach(AfterIntent)
-	return err
+	return a.storeRecords(ctx, []plan.Key{key})
 }
 
 // forgetSent stores, before an update whose effect no list will show, that it is not known any more
@@ -157,10 +154,7 @@ func (a *applier) forgetSent(ctx context.Context, s plan.Step) error {
 		return nil
 	}
 	a.Objects = a.in.Objects
-	a.reach(BeforeForgetting)
-	err := a.storeRecords(ctx, []plan.Key{s.Object})
-	a.reach(AfterForgetting)
-	return err
+	return a.storeRecords(ctx, []plan.Key{s.Object})
 }
 
 // step takes one step. What Cloudinary answers goes into the plan's input; an error is ours or the
@@ -183,7 +177,6 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 		plan.Apply(a.in, create, plan.Outcome{Result: plan.NotSent})
 		return nil
 	}
-	a.reach(BetweenHalves)
 	_, err = a.call(ctx, create)
 	return err
 }
@@ -217,8 +210,6 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		plan.Apply(a.in, s, out)
 		return out, nil
 	}
-	before, after := aroundCall(s.Action)
-	a.reach(before)
 	if a.late(s) {
 		a.ended = true
 		out := plan.Outcome{Result: plan.NotSent} // the next round intends it anew
@@ -232,7 +223,6 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 	}
 	defer cancel()
 	out, err := a.send(callCtx, a.clientFor(creds), s)
-	a.reach(after)
 	if ctx.Err() != nil {
 		return plan.Outcome{}, ctx.Err() // this process ends; the intent stands for the next one to settle
 	}

@@ -4,14 +4,12 @@ package controllers
 
 import (
 	"context"
+	"slices"
 
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
-	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
@@ -23,37 +21,30 @@ func (r *Reconciler) Attach(ctx context.Context, queue workqueue.TypedRateLimiti
 	if err := r.keepQueue(ctx, queue); err != nil {
 		return nil, err
 	}
+	kinds := r.Options.watchedKinds()
 	return func(before, after client.Object) {
 		seen := before
 		if seen == nil {
 			seen = after
 		}
-		h, filter := r.reaction(seen)
+		i := slices.IndexFunc(kinds, func(k watchedKind) bool { return k.has(seen) })
+		if i < 0 {
+			return
+		}
+		react, meaningful := r.onEvent(kinds[i]), kinds[i].meaningful
 		switch {
 		case before == nil:
-			if e := (event.CreateEvent{Object: after}); filter.Create(e) {
-				h.Create(ctx, e, queue)
+			if e := (event.CreateEvent{Object: after}); meaningful.Create(e) {
+				react.Create(ctx, e, queue)
 			}
 		case after == nil:
-			if e := (event.DeleteEvent{Object: before}); filter.Delete(e) {
-				h.Delete(ctx, e, queue)
+			if e := (event.DeleteEvent{Object: before}); meaningful.Delete(e) {
+				react.Delete(ctx, e, queue)
 			}
 		default:
-			if e := (event.UpdateEvent{ObjectOld: before, ObjectNew: after}); filter.Update(e) {
-				h.Update(ctx, e, queue)
+			if e := (event.UpdateEvent{ObjectOld: before, ObjectNew: after}); meaningful.Update(e) {
+				react.Update(ctx, e, queue)
 			}
 		}
 	}, nil
-}
-
-// reaction is what handles the events of an object's kind, and which of them.
-func (r *Reconciler) reaction(o client.Object) (handler.TypedEventHandler[client.Object, resolve.Unit], predicate.Predicate) {
-	switch o.(type) {
-	case *v1alpha1.CloudinaryTrigger:
-		return r.onEvent(r.unitsOfTrigger), meaningfulChange()
-	case *v1alpha1.NotificationEndpoint:
-		return r.onEvent(r.unitsOfEndpoint), meaningfulChange()
-	default:
-		return r.onEvent(r.unitsOfSecret), predicate.Funcs{} // which lets all through
-	}
 }

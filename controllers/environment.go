@@ -28,7 +28,6 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 	if err != nil {
 		return 0, err
 	}
-	r.reach(AtGathered)
 	if s.Empty() {
 		r.directory.ForgetEnvironment(unit.Environment)
 		r.Metrics.forgetCloud(unit.Environment.CloudName)
@@ -56,9 +55,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 		return 0, err
 	}
 	env.Schedule.Finished(len(last.Steps) == 0 || r.Now().Before(e.until))
-	r.reach(BeforeReport)
 	err = e.report(ctx, last, keys)
-	r.reach(AfterReport)
 	return e.wait(), errors.Join(append(e.failures, keysErr, err)...)
 }
 
@@ -125,7 +122,6 @@ func (e *environmentPass) replanned() plan.Plan {
 func (e *environmentPass) round(ctx context.Context) (converged, []plan.Key, error) {
 	in := e.input()
 	p := plan.Make(in)
-	e.reach(AtPlanned)
 	for i := range e.Objects {
 		if o := &e.Objects[i]; !e.frozen(o) {
 			o.Records = p.Verdicts[o.Key].Records
@@ -141,11 +137,9 @@ func (e *environmentPass) round(ctx context.Context) (converged, []plan.Key, err
 	if err != nil {
 		return converged{}, nil, err
 	}
-	e.reach(BeforeRecords)
 	if err := e.storeDone(ctx, p, done); err != nil {
 		e.failures = append(e.failures, err) // what was done is settled by a list where it cannot be stored
 	}
-	e.reach(AfterRecords)
 	return converged{p, barred}, done, ctx.Err()
 }
 
@@ -163,7 +157,6 @@ func (e *environmentPass) storeHandovers(ctx context.Context, p plan.Plan) error
 	if len(p.Handovers) == 0 {
 		return nil
 	}
-	e.reach(BeforeHandover)
 	handover := p.Handover()
 	takers := slices.DeleteFunc(slices.Clone(e.Order), func(key plan.Key) bool { return !handover.Has(key) })
 	err := e.atOnce(takers, func(key plan.Key) error {
@@ -174,13 +167,11 @@ func (e *environmentPass) storeHandovers(ctx context.Context, p plan.Plan) error
 		return e.confirm(ctx, e.Triggers[key])
 	})
 	if err == nil {
-		e.reach(AtTaken)
 		err = e.storeRecords(ctx, p.Handovers)
 	}
 	if err != nil {
 		e.freeze(handover)
 	}
-	e.reach(AfterHandover)
 	return err
 }
 

@@ -20,7 +20,6 @@ import (
 // credentials are accepted, once the list is where a pass finds it. The error is errNotLeader, or
 // the context's.
 func (r *Reconciler) list(ctx context.Context, env *memory.Environment, creds cloudinary.Credentials) (bool, error) {
-	r.reach(BeforeList)
 	callCtx, cancel, err := r.fenced(ctx)
 	if err != nil {
 		return false, err
@@ -34,7 +33,6 @@ func (r *Reconciler) list(ctx context.Context, env *memory.Environment, creds cl
 	r.Metrics.call(creds.CloudName, "list", err)
 	r.Metrics.budget(creds.CloudName, meta.RateLimit)
 	env.Called(meta, r.Now())
-	r.reach(AfterList)
 	if err == nil && !r.directory.HasRoom(creds.Environment(), sizeOf(triggers)) {
 		err = errNoRoom
 	}

@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -116,11 +117,13 @@ type Reconciler struct {
 	Transport http.RoundTripper
 	// Now is this process's clock.
 	Now func() time.Time
+	// Rand returns a number from 0 up to but not including 1, for the jitter of waits; nil: math/rand's.
+	Rand func() float64
+	// Parallelize does pieces of work that do not depend on each other, and returns when all are
+	// done; nil: up to writesAtOnce at a time.
+	Parallelize func(pieces int, do func(piece int))
 
 	Options Options
-
-	// Simulation is nil but in a simulation.
-	Simulation *Simulation
 
 	directory *memory.Directory
 	keys      keyStore
@@ -185,7 +188,11 @@ func (r *Reconciler) whileLeader(ctx context.Context) (context.Context, context.
 
 // jittered adds up to a tenth, so that many environments do not call at once.
 func (r *Reconciler) jittered(d time.Duration) time.Duration {
-	return d + time.Duration(r.chance()*0.1*float64(d))
+	random := r.Rand
+	if random == nil {
+		random = rand.Float64
+	}
+	return d + time.Duration(random()*0.1*float64(d))
 }
 
 // turns lets largeAtOnce go on at once.

@@ -202,7 +202,6 @@ func (p *secretPass) readSecret(ctx context.Context, used bool) (secretRead, err
 	if err := p.Live.Get(ctx, client.ObjectKey(p.key), &secret); err != nil { // NotFound: the cache lags behind, and is looked at again
 		return secretRead{}, fmt.Errorf("read secret %s: %w", p.key, err)
 	}
-	p.reach(AtSecretRead)
 	options := p.Options.resolution()
 	next := resolve.ParseSecret(&secret, &options)
 	next.Contested = state.Contested

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -17,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
@@ -55,29 +52,20 @@ const (
 	maxErrorDelay = time.Minute
 )
 
-// SetupWithManager registers the controller. Status changes alone wake nothing: the manager makes them itself, or the receiver does, whose
-// part of status is nothing to the manager.
+// SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.directory = r.newDirectory()
 	r.directory.Unnamed = r.Metrics.forgetCloud
-	secrets := &metav1.PartialObjectMetadata{}
-	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	meaningful := builder.WithPredicates(meaningfulChange())
 	build := builder.TypedControllerManagedBy[resolve.Unit](mgr).
 		Named("cloudinary").
-		Watches(&v1alpha1.CloudinaryTrigger{}, r.onEvent(r.unitsOfTrigger), meaningful).
-		Watches(&v1alpha1.NotificationEndpoint{}, r.onEvent(r.unitsOfEndpoint), meaningful).
-		Watches(secrets, r.onEvent(r.unitsOfSecret), builder.OnlyMetadata).
 		WatchesRawSource(source.TypedFunc[resolve.Unit](r.keepQueue)).
 		WithOptions(controller.TypedOptions[resolve.Unit]{
 			MaxConcurrentReconciles: concurrentPasses,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[resolve.Unit](minErrorDelay, maxErrorDelay),
 			NewQueue:                r.newQueue,
 		})
-	if len(r.Options.Namespaces) == 0 {
-		namespaces := &metav1.PartialObjectMetadata{}
-		namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-		build = build.Watches(namespaces, r.onEvent(r.unitsOfNamespace), builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	for _, kind := range r.Options.watchedKinds() {
+		build = build.Watches(kind.object, r.onEvent(kind), builder.WithPredicates(kind.meaningful))
 	}
 	if err := build.Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
@@ -96,27 +84,11 @@ func (r *Reconciler) newDirectory() *memory.Directory {
 	return memory.NewDirectory(cloudinary.Budget{Share: r.Options.CallShare, ListInterval: r.Options.SyncInterval}, r.Options.MinListInterval)
 }
 
-// meaningfulChange lets through what a pass may have to answer to. A change of status alone is none.
-func meaningfulChange() predicate.Predicate {
-	return predicate.Or[client.Object](
-		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged(),
-	)
-}
-
-func finalizersChanged() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return true },
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			return len(e.ObjectOld.GetFinalizers()) != len(e.ObjectNew.GetFinalizers()) && e.ObjectNew.GetDeletionTimestamp() != nil
-		},
-	}
-}
-
 // onEvent wakes the units of an object, after an update those that it had before too.
-func (r *Reconciler) onEvent(units func(context.Context, client.Object) []resolve.Unit) handler.TypedEventHandler[client.Object, resolve.Unit] {
+func (r *Reconciler) onEvent(kind watchedKind) handler.TypedEventHandler[client.Object, resolve.Unit] {
 	add := func(ctx context.Context, q workqueue.TypedRateLimitingInterface[resolve.Unit], objects ...client.Object) {
 		for _, o := range objects {
-			for _, u := range units(ctx, o) {
+			for _, u := range kind.units(r, ctx, o) {
 				r.wakeFor(q, u, o.GetNamespace())
 			}
 		}

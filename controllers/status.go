@@ -59,14 +59,12 @@ func (r *Reconciler) writeTriggerStatus(ctx context.Context, t *resolve.Trigger,
 		return nil
 	}
 	version := ""
-	r.reach(BeforeTriggerStatus)
 	read, err := r.pastTheReceiver(ctx, t.CloudinaryTrigger, func(ctx context.Context, o client.Object) error {
 		c := statusapply.Trigger(o, next)
 		err := r.Client.Status().Apply(ctx, c, fieldManager, client.ForceOwnership)
 		version = ptr.Deref(c.ResourceVersion, "")
 		return err
 	})
-	r.reach(AfterTriggerStatus)
 	if err != nil {
 		return fmt.Errorf("write status of trigger %s: %w", t.Key, err)
 	}
@@ -85,11 +83,9 @@ func (r *Reconciler) writeEndpointStatus(ctx context.Context, ep *resolve.Endpoi
 	if equality.Semantic.DeepEqual(endpointPart(ep.Status), next) {
 		return nil
 	}
-	r.reach(BeforeEndpointStatus)
 	_, err := r.pastTheReceiver(ctx, ep.NotificationEndpoint, func(ctx context.Context, o client.Object) error {
 		return r.Client.Status().Apply(ctx, statusapply.Endpoint(o, next), fieldManager, client.ForceOwnership)
 	})
-	r.reach(AfterEndpointStatus)
 	if err != nil {
 		return fmt.Errorf("write status of endpoint %s: %w", ep.Key, err)
 	}

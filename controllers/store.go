@@ -88,23 +88,26 @@ const writesAtOnce = 8
 // atOnce does something for objects that do not depend on each other, for all of them whatever happens to one. Each key may be
 // there once.
 func (r *Reconciler) atOnce(keys []plan.Key, do func(plan.Key) error) error {
+	parallelize := r.Parallelize
+	if parallelize == nil {
+		parallelize = someAtOnce
+	}
+	errs := make([]error, len(keys))
+	parallelize(len(keys), func(i int) { errs[i] = do(keys[i]) })
+	return errors.Join(errs...)
+}
+
+// someAtOnce does pieces of work, up to writesAtOnce at a time.
+func someAtOnce(pieces int, do func(piece int)) {
 	var group errgroup.Group
 	group.SetLimit(writesAtOnce)
-	errs := make([]error, len(keys))
-	if r.Simulation != nil {
-		for i, key := range r.Simulation.shuffled(keys) {
-			errs[i] = do(key)
-		}
-		return errors.Join(errs...)
-	}
-	for i, key := range keys {
+	for i := range pieces {
 		group.Go(func() error {
-			errs[i] = do(key)
+			do(i)
 			return nil
 		})
 	}
 	_ = group.Wait() // its functions return none
-	return errors.Join(errs...)
 }
 
 // store writes an object's registrations in the environment and leaves the rest of its status as it is.
@@ -138,8 +141,6 @@ func (r *Reconciler) addFinalizer(ctx context.Context, o client.Object) error {
 	if controllerutil.ContainsFinalizer(o, v1alpha1.Finalizer) || o.GetDeletionTimestamp() != nil {
 		return nil
 	}
-	r.reach(BeforeFinalizer)
-	defer r.reach(AfterFinalizer)
 	if err := r.patchFinalizers(ctx, o, controllerutil.AddFinalizer); err != nil {
 		return fmt.Errorf("add finalizer to %s/%s: %w", o.GetNamespace(), o.GetName(), err)
 	}
@@ -154,8 +155,6 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, o client.Object) error
 	if !ok {
 		return fmt.Errorf("%T is no object", o)
 	}
-	r.reach(BeforeUnfinalizer)
-	defer r.reach(AfterUnfinalizer)
 	if err := r.patchFinalizers(ctx, changed, controllerutil.RemoveFinalizer); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("remove finalizer from %s/%s: %w", o.GetNamespace(), o.GetName(), err)
 	}

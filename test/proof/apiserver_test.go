@@ -231,10 +231,14 @@ type applied struct {
 	Status     json.RawMessage   `json:"status"`
 }
 
+func (a applied) name() name {
+	kinds := map[string]string{"CloudinaryTrigger": kindTrigger, "NotificationEndpoint": kindEndpoint}
+	return name{kinds[a.Kind], a.Metadata.Namespace, a.Metadata.Name}
+}
+
 // applyStatus replaces the manager's part of status: all of it but what the receiver writes.
 func (s *apiServer) applyStatus(a applied) (client.Object, error) {
-	kinds := map[string]string{"CloudinaryTrigger": kindTrigger, "NotificationEndpoint": kindEndpoint}
-	n := name{kinds[a.Kind], a.Metadata.Namespace, a.Metadata.Name}
+	n := a.name()
 	before, err := s.current(n, a.Metadata.ResourceVersion)
 	if err != nil {
 		return nil, err

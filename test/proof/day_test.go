@@ -43,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	r := &run{
 		seed: 1, random: rand.New(rand.NewPCG(1, 2)), now: time.Date(2026, 1, 1, 12, 20, 0, 0, time.UTC), settling: true, urlLimit: 30,
-		clouds: map[string]*cloud{}, reached: map[controllers.Failpoint]int{}, kills: map[string]int{}, ownWrites: true,
+		clouds: map[string]*cloud{}, reached: map[step]int{}, kills: map[string]int{}, ownWrites: true,
 	}
 	r.ledger = newLedger(r)
 	r.api = newAPIServer(func() time.Time { return r.now }, r.ledger.wrote)

@@ -85,12 +85,12 @@ func (r *run) leads() *process {
 // clock, API server, queue and lease are simulated, and controller-runtime's manager takes none of these.
 func (r *run) newProcess() *process {
 	r.processes++
-	p := &process{run: r, number: r.processes, skew: r.between(-5*time.Second, 5*time.Second)}
+	p := &process{run: r, number: r.processes, skew: r.between(-5*time.Second, 5*time.Second), unheld: map[name]bool{}}
 	p.queue = newQueue(p.now)
 	p.cache = newCache(r.api, len(r.api.log))
 	p.reconciler = &controllers.Reconciler{
 		Client: cachedClient{p: p}, Live: liveReader{p: p}, Metrics: r.metrics, Transport: wire{p}, Now: p.now, Options: r.options,
-		Simulation: &controllers.Simulation{Reached: p.reached, Chance: r.random.Float64},
+		Rand: r.random.Float64, Parallelize: r.inAnyOrder,
 	}
 	if r.elects {
 		p.reconciler.Fence = p

@@ -255,8 +255,7 @@ func (l *ledger) noteWishes() {
 
 // check looks at a call before it leaves the process.
 func (l *ledger) check(p *process, c *cloud, request *http.Request) {
-	parts := strings.Split(request.URL.Path, "/")
-	id := parts[len(parts)-1]
+	id := lastPart(request.URL.Path)
 	switch request.Method {
 	case http.MethodPut:
 		l.checkChange(c, id)
@@ -265,6 +264,8 @@ func (l *ledger) check(p *process, c *cloud, request *http.Request) {
 		l.checkDelete(p, id)
 	}
 }
+
+func lastPart(path string) string { return path[strings.LastIndex(path, "/")+1:] }
 
 // checkChange: what is changed or deleted stands in a status, was made by a call whose answer was lost, or is being adopted.
 func (l *ledger) checkChange(c *cloud, id string) {
@@ -309,8 +310,7 @@ func (l *ledger) called(c *cloud, request *http.Request, body []byte) reply {
 		return answer
 	}
 	l.writes++
-	parts := strings.Split(request.URL.Path, "/")
-	id := parts[len(parts)-1]
+	id := lastPart(request.URL.Path)
 	if request.Method == http.MethodPost {
 		id = idIn(answer.body)
 		l.ours[id] = true
