@@ -16,15 +16,15 @@ import (
 //
 //	gather    the objects in which the environment appears, and where they lead    scope
 //	observe   lists its triggers, if that is due                                   what is known of it
-//	keepKeys  writes the verification keys that the receiver needs for it          keys
+//	keep      writes the verification keys that the receiver needs for it          keys
 //	converge  plans and applies, until no step is left that can be taken           converged
 //	report    writes to status what there is to say of the objects
 func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (time.Duration, error) {
-	if !r.mayCall(unit, unit.Environment) {
+	if !r.queue.mayCall(unit, unit.Environment) {
 		return 0, nil
 	}
 	begun := r.Now()
-	s, err := r.gather(ctx, unit.Environment)
+	s, err := r.worlds.gather(ctx, unit.Environment)
 	if err != nil {
 		return 0, err
 	}
@@ -41,8 +41,8 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 	if err := e.observe(ctx); err != nil {
 		return 0, err
 	}
-	r.wakeAll(s.Outsiders())
-	keys, _, keysErr := r.keepKeys(ctx, s)
+	r.queue.wakeAll(s.Outsiders())
+	keys, _, keysErr := r.keys.keep(ctx, s)
 	if errors.Is(keysErr, errNotLeader) {
 		return 0, keysErr
 	}
@@ -64,7 +64,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 func (e *environmentPass) holdEndpoints(ctx context.Context) {
 	for i := range e.Endpoints {
 		ep := &e.Endpoints[i]
-		err := e.holdEndpoint(ctx, ep)
+		err := e.objects.holdEndpoint(ctx, ep)
 		if err == nil {
 			continue
 		}
@@ -164,7 +164,7 @@ func (e *environmentPass) storeHandovers(ctx context.Context, p plan.Plan) error
 		if handover.Takes(key, e.Stored(key)) {
 			return e.store(ctx, key, slices.Concat(v.Records, v.Giving))
 		}
-		return e.confirm(ctx, e.Triggers[key])
+		return e.objects.confirm(ctx, e.Triggers[key])
 	})
 	if err == nil {
 		err = e.storeRecords(ctx, p.Handovers)
@@ -187,9 +187,9 @@ func (e *environmentPass) freeze(handover plan.Handover) {
 	}
 }
 
-// frozen reports whether an object took part in a hand-over that could not be stored. The answer to a
-// write may have been lost: nobody knows which of the statuses has the record now, so that none may
-// be changed because of another.
+// frozen reports whether an object took part in a hand-over that could not be stored. The answer to
+// a write may have been lost: nobody knows which of the statuses has the record now, so that none
+// may be changed because of another.
 func (e *environmentPass) frozen(o *plan.Object) bool {
 	return e.setAside[o.Key] && o.Stance == plan.Holds
 }

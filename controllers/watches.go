@@ -23,18 +23,18 @@ type watchedKind struct {
 	// meaningful are the events that a pass may have to answer to.
 	meaningful predicate.Predicate
 	// units are those to look at after such an event.
-	units func(*Reconciler, context.Context, client.Object) []resolve.Unit
+	units func(*unitFinder, context.Context, client.Object) []resolve.Unit
 }
 
 // watchedKinds is the one table of what is watched. The controller, Attach and Watched go by it.
 func (o *Options) watchedKinds() []watchedKind {
 	kinds := []watchedKind{
-		{&v1alpha1.CloudinaryTrigger{}, beyondStatus(), (*Reconciler).unitsOfTrigger},
-		{&v1alpha1.NotificationEndpoint{}, beyondStatus(), (*Reconciler).unitsOfEndpoint},
-		{metadataOf("Secret"), predicate.Funcs{}, (*Reconciler).unitsOfSecret}, // every event
+		{&v1alpha1.CloudinaryTrigger{}, beyondStatus(), (*unitFinder).ofTrigger},
+		{&v1alpha1.NotificationEndpoint{}, beyondStatus(), (*unitFinder).ofEndpoint},
+		{metadataOf("Secret"), predicate.Funcs{}, (*unitFinder).ofSecret}, // every event
 	}
 	if len(o.Namespaces) == 0 { // labels of namespaces may select endpoints
-		kinds = append(kinds, watchedKind{metadataOf("Namespace"), predicate.LabelChangedPredicate{}, (*Reconciler).unitsOfNamespace})
+		kinds = append(kinds, watchedKind{metadataOf("Namespace"), predicate.LabelChangedPredicate{}, (*unitFinder).ofNamespace})
 	}
 	return kinds
 }

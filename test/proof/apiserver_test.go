@@ -57,8 +57,9 @@ func nameOf(o client.Object) name {
 // change is what one write did: before is nil for a new object, after for one that is gone.
 type change struct{ before, after client.Object }
 
-// apiServer keeps objects as the API server does: resourceVersion, generation, uid, finalizers and deletion. What it has stored is
-// never changed in place. Its log is what watches tell, and watched is what a manager's cache keeps of that.
+// apiServer keeps objects as the API server does: resourceVersion, generation, uid, finalizers and
+// deletion. What it has stored is never changed in place. Its log is what watches tell, and watched
+// is what a manager's cache keeps of that.
 type apiServer struct {
 	now     func() time.Time
 	wrote   func(change)
@@ -66,7 +67,8 @@ type apiServer struct {
 	log     []change
 	watched []change
 	uids    int
-	// careless lets writes through whose resourceVersion is old; forgetful loses records that are intents; unguarded takes no finalizers.
+	// careless lets writes through whose resourceVersion is old; forgetful loses records that are
+	// intents; unguarded takes no finalizers.
 	careless, forgetful, unguarded bool
 }
 
@@ -278,7 +280,8 @@ func dropIntents(s *v1alpha1.CloudinaryTriggerStatus) {
 	s.Registrations = slices.DeleteFunc(s.Registrations, func(r v1alpha1.Registration) bool { return len(r.Triggers) == 0 })
 }
 
-// read copies an object into what a client gave to receive it, which may ask for the metadata alone.
+// read copies an object into what a client gave to receive it, which may ask for the metadata
+// alone.
 func read(from client.Object, into client.Object) error {
 	switch into := into.(type) {
 	case *metav1.PartialObjectMetadata:

@@ -61,8 +61,8 @@ func (c *cache) names(kind string) []name {
 	return names
 }
 
-// cachedClient is a manager's client: it reads from the process's cache and writes to the API server. What it does not know panics:
-// the embedded interface is nil.
+// cachedClient is a manager's client: it reads from the process's cache and writes to the API
+// server. What it does not know panics: the embedded interface is nil.
 type cachedClient struct {
 	client.Client
 	p *process

@@ -21,8 +21,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// cloud is a product environment: the project's simulator, called without a socket. Its ids come from crypto/rand, so that outside of
-// the simulator they go by others, which a seed repeats.
+// cloud is a product environment: the project's simulator, called without a socket. Its ids come
+// from crypto/rand, so that outside of the simulator they go by others, which a seed repeats.
 type cloud struct {
 	name string
 	sim  *simulator.Simulator
@@ -182,7 +182,7 @@ func (w wire) deliver(f fate, c *cloud, request *http.Request, effect func() rep
 	p, r := w.p, w.p.run
 	switch f {
 	case endsBefore:
-		p.kill("before " + request.Method)
+		p.kill("on the way to " + request.Method)
 	case notSent:
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	case lostBefore:
@@ -245,8 +245,8 @@ const (
 )
 
 const (
-	// callTimeout is the manager's, lateness is how long after its beginning a call may take effect, and longestLag how far lists lag
-	// behind: together within the settle time of 30 s.
+	// callTimeout is the manager's, lateness is how long after its beginning a call may take
+	// effect, and longestLag how far lists lag behind: together within the settle time of 30 s.
 	callTimeout = 15 * time.Second
 	lateness    = 6 * time.Second
 	longestLag  = 6 * time.Second

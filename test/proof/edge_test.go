@@ -206,8 +206,8 @@ func (p *process) unrivaled() bool {
 	return p.reconciler.Fence == nil || p.run.leader == nil || p.run.leader == p
 }
 
-// intends notes whether a process is about to store an intent, whose time it has taken already. After
-// a conflict it may read the trigger again, and try once more.
+// intends notes whether a process is about to store an intent, whose time it has taken already.
+// After a conflict it may read the trigger again, and try once more.
 func (p *process) intends(o operation, n name) {
 	switch {
 	case o == writeIntent, o == addsFinalizer(kindTrigger) && p.unheld[n]:

@@ -14,21 +14,24 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 )
 
-// ledger is what really happened, to hold against what the manager was allowed to do. Only triggers that stand in a status, or that a
-// manager's call has made, are the manager's; the others are somebody's.
+// ledger is what really happened, to hold against what the manager was allowed to do. Only triggers
+// that stand in a status, or that a manager's call has made, are the manager's; the others are
+// somebody's.
 type ledger struct {
 	run *run
 	// ours are those that a manager's call has made, by id.
 	ours map[string]bool
 	// foreign are those that are nobody's of ours (any more): as their owners last left them.
 	foreign map[string]string
-	// placesOf are the places where a trigger has been, and when it left: a list may lag behind. It has not left where that is zero.
+	// placesOf are the places where a trigger has been, and when it left: a list may lag behind. It
+	// has not left where that is zero.
 	placesOf map[string]map[place]time.Time
 	// adoptable are all places that an object which adopts has ever wanted.
 	adoptable map[place]bool
 	// letGo are triggers that a manager may leave behind, and has.
 	letGo map[string]bool
-	// makers are the objects whose intent the call that made a trigger may have been for, by the trigger's id.
+	// makers are the objects whose intent the call that made a trigger may have been for, by the
+	// trigger's id.
 	makers map[string][]string
 	// moved are triggers of ours to which somebody gave another URL.
 	moved  map[string]bool
@@ -103,7 +106,8 @@ func (l *ledger) recorded(id string) []holding {
 	return all
 }
 
-// wrote looks at a change of the API server: at what an object takes into its status, and at what it releases.
+// wrote looks at a change of the API server: at what an object takes into its status, and at what
+// it releases.
 func (l *ledger) wrote(c change) {
 	before, _ := c.before.(*v1alpha1.CloudinaryTrigger)
 	after, _ := c.after.(*v1alpha1.CloudinaryTrigger)
@@ -136,11 +140,12 @@ func (l *ledger) taken(h holding) {
 	delete(l.letGo, h.ID)
 }
 
-// staleFor is how long after a change a pass may go by a list that does not show it: as long as a list lags, is worked with, and stays
-// with a process that has frozen.
+// staleFor is how long after a change a pass may go by a list that does not show it: as long as a
+// list lags, is worked with, and stays with a process that has frozen.
 const staleFor = 2 * time.Minute
 
-// mayAdopt reports whether a trigger is, or was by what a list may still show, where an object has ever wanted one, and would adopt it.
+// mayAdopt reports whether a trigger is, or was by what a list may still show, where an object has
+// ever wanted one, and would adopt it.
 func (l *ledger) mayAdopt(id string) bool {
 	for p, left := range l.placesOf[id] {
 		if l.adoptable[p] && (left.IsZero() || l.run.now.Sub(left) <= staleFor) {
@@ -163,8 +168,9 @@ func (l *ledger) dropped(h holding) {
 	l.made(c, h.ID)
 }
 
-// settledIntents: an object that does not want a place any more may find out what became of its call there, and leave the result
-// behind, in one step. One that goes by lists which hide the result has another intent for the same place instead.
+// settledIntents: an object that does not want a place any more may find out what became of its
+// call there, and leave the result behind, in one step. One that goes by lists which hide the
+// result has another intent for the same place instead.
 func (l *ledger) settledIntents(had, has []holding) {
 	for _, h := range had {
 		if h.ID != "" || l.stands(h, had, has) || !l.hidden(h) && (!keeps(h) || l.intendedSince(h)) {
@@ -181,7 +187,8 @@ func (l *ledger) settledIntents(had, has []holding) {
 	}
 }
 
-// stands reports whether an intent is there still, or its place has an id instead that was not there before.
+// stands reports whether an intent is there still, or its place has an id instead that was not
+// there before.
 func (l *ledger) stands(h holding, had, has []holding) bool {
 	return slices.ContainsFunc(has, func(o holding) bool {
 		known := o.ID != "" && !slices.ContainsFunc(had, func(before holding) bool { return before.ID == o.ID })
@@ -189,14 +196,14 @@ func (l *ledger) stands(h holding, had, has []holding) bool {
 	})
 }
 
-// hidden reports whether lists were wrong since an intent. An id that no answer has brought is known from lists alone, so that what they hide
-// then is not found.
+// hidden reports whether lists were wrong since an intent. An id that no answer has brought is
+// known from lists alone, so that what they hide then is not found.
 func (l *ledger) hidden(h holding) bool {
 	return h.IntendedAt != nil && l.run.lists.until.After(h.IntendedAt.Add(-time.Minute))
 }
 
-// intendedSince reports whether another object has an intent at the place that is younger than one: what is there is then rather its result,
-// for a call follows its intent at once.
+// intendedSince reports whether another object has an intent at the place that is younger than one:
+// what is there is then rather its result, for a call follows its intent at once.
 func (l *ledger) intendedSince(h holding) bool {
 	for _, t := range l.run.api.triggers() {
 		for _, other := range holdings(t) {
@@ -267,7 +274,8 @@ func (l *ledger) check(p *process, c *cloud, request *http.Request) {
 
 func lastPart(path string) string { return path[strings.LastIndex(path, "/")+1:] }
 
-// checkChange: what is changed or deleted stands in a status, was made by a call whose answer was lost, or is being adopted.
+// checkChange: what is changed or deleted stands in a status, was made by a call whose answer was
+// lost, or is being adopted.
 func (l *ledger) checkChange(c *cloud, id string) {
 	_, foreign := l.foreign[id]
 	switch {
@@ -284,7 +292,8 @@ func (l *ledger) checkChange(c *cloud, id string) {
 	}
 }
 
-// checkDelete: the object from whose manifest the pass went out wants it deleted, or wants it and replaces it.
+// checkDelete: the object from whose manifest the pass went out wants it deleted, or wants it and
+// replaces it.
 func (l *ledger) checkDelete(p *process, id string) {
 	held := l.recorded(id)
 	if len(held) == 0 {
@@ -327,8 +336,8 @@ func (l *ledger) called(c *cloud, request *http.Request, body []byte) reply {
 	return answer
 }
 
-// noteMakers notes who had an intent where a trigger is made. Its object may find the result also after another one has taken it, and let go
-// of it, in between.
+// noteMakers notes who had an intent where a trigger is made. Its object may find the result also
+// after another one has taken it, and let go of it, in between.
 func (l *ledger) noteMakers(c *cloud, id string) {
 	made, exists := c.trigger(id)
 	if !exists {

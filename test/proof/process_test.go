@@ -17,8 +17,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 )
 
-// process is a manager: the real Reconciler, what its process remembers, and a pass that may be parked at a step. It makes one
-// pass at a time.
+// process is a manager: the real Reconciler, what its process remembers, and a pass that may be
+// parked at a step. It makes one pass at a time.
 type process struct {
 	run        *run
 	number     int

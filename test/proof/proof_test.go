@@ -65,7 +65,8 @@ func (r *run) report() string {
 		r.seed, r.failure, r.last, r.seed, strings.Join(r.history, "\n\t"))
 }
 
-// simulate makes runs with seeds that follow each other, on all processors, and stops after a few failures.
+// simulate makes runs with seeds that follow each other, on all processors, and stops after a few
+// failures.
 func simulate(t *testing.T, first int64, runs int, breaks breakage, enough int) *totals {
 	t.Helper()
 	sum := &totals{reached: map[step]int{}, kills: map[string]int{}}

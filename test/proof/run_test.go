@@ -18,7 +18,8 @@ import (
 // leaseDuration is how long a leader's lease lasts; the manager's default.
 const leaseDuration = 30 * time.Second
 
-// run is one simulated world, from a seed to its verdict. All that is left to chance comes from its one source of numbers.
+// run is one simulated world, from a seed to its verdict. All that is left to chance comes from its
+// one source of numbers.
 type run struct {
 	seed    int64
 	breaks  breakage
@@ -103,8 +104,8 @@ func newRun(seed int64, breaks breakage) (*run, error) {
 	return r, nil
 }
 
-// makeClouds chooses how Cloudinary behaves where that is not documented. What nobody could see is left out: a server that ignores
-// settings in an update, and does not show them either.
+// makeClouds chooses how Cloudinary behaves where that is not documented. What nobody could see is
+// left out: a server that ignores settings in an update, and does not show them either.
 func (r *run) makeClouds() error {
 	options := simulator.Options{
 		UpdateSemantics: choose(r, []simulator.UpdateSemantics{simulator.UpdateMerge, simulator.UpdateReplace}),
@@ -221,8 +222,8 @@ func (r *run) fateOfWrite() fate {
 	return choose(r, []fate{endsBefore, endsAfter, lostBefore, lostAfter})
 }
 
-// fateOfCall chooses what becomes of a call to Cloudinary. An update that arrives late may undo a later one, which nobody could see
-// where lists do not show settings.
+// fateOfCall chooses what becomes of a call to Cloudinary. An update that arrives late may undo a
+// later one, which nobody could see where lists do not show settings.
 func (r *run) fateOfCall(method string) fate {
 	if r.script != nil {
 		return r.script.next(atCall)

@@ -12,7 +12,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 )
 
-// script is one thing that goes wrong in a run without any other trouble: what happens at the nth step, write or call.
+// script is one thing that goes wrong in a run without any other trouble: what happens at the nth
+// step, write or call.
 type script struct {
 	what  string
 	nth   int
@@ -269,8 +270,9 @@ func afterthoughts() map[string]func(*run) {
 	}
 }
 
-// TestPeopleChangeTheirMindsAtEachStep plays scenes, and has people do something else at each of their steps in turn: what a pass has
-// planned by what was there before is not done to what is there now.
+// TestPeopleChangeTheirMindsAtEachStep plays scenes, and has people do something else at each of
+// their steps in turn: what a pass has planned by what was there before is not done to what is
+// there now.
 func TestPeopleChangeTheirMindsAtEachStep(t *testing.T) {
 	const most = 1000
 	for name, s := range scenes() {
