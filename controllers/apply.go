@@ -5,7 +5,6 @@ package controllers
 import (
 	"context"
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -16,13 +15,6 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
-
-// late reports whether a call comes too long after its intent. The settle time is counted from there,
-// and has to be enough for the call to arrive and for a list to show what came of it: else a list
-// would drop the intent of a call that has just been made.
-func (a *applier) late(s plan.Step) bool {
-	return s.Action == plan.Create && a.Now().Sub(a.intended) > max(time.Second, a.Options.SettleTime/6)
-}
 
 // stepsPerRound is how many steps are taken before what they did is written to status.
 const stepsPerRound = 50
@@ -43,7 +35,7 @@ func (e *environmentPass) applySome(ctx context.Context, in *plan.Input, steps [
 	}
 	a.hold(ctx, steps)
 	for len(steps) > 0 && !a.ended && !env.Backoff.Waiting(e.Now()) && e.Now().Before(e.until) {
-		n := max(1, creates(steps))
+		n := max(1, plan.IntendedTogether(steps))
 		if !env.WriteBlocks.Blocked(a.fingerprint(steps[0]), e.Now()) && a.prepare(ctx, steps[:n]) {
 			for _, s := range steps[:n] {
 				if err := a.step(ctx, s); err != nil {
@@ -77,7 +69,7 @@ func (a *applier) hold(ctx context.Context, steps []plan.Step) {
 			keys = append(keys, s.Object)
 		}
 	}
-	_ = a.atOnce(keys, func(key plan.Key) error { return a.ensureFinalizer(ctx, a.Triggers[key]) })
+	_ = a.atOnce(keys, func(key plan.Key) error { return a.objects.ensureFinalizer(ctx, a.Triggers[key]) })
 }
 
 // prepare stores what must be stored before the steps of one object are taken. Where that fails,
@@ -85,7 +77,7 @@ func (a *applier) hold(ctx context.Context, steps []plan.Step) {
 func (a *applier) prepare(ctx context.Context, steps []plan.Step) bool {
 	err := a.intend(ctx, steps)
 	if err == nil {
-		err = a.forgetSent(ctx, steps[0])
+		err = a.storeFirst(ctx, steps[0])
 	}
 	if err == nil {
 		return true
@@ -108,20 +100,10 @@ func (a *applier) touched() []plan.Key {
 	return slices.DeleteFunc(slices.Clone(a.Order), func(k plan.Key) bool { return !a.done[k] })
 }
 
-// creates is how many of the first steps are creates for one object: their intents are written
-// together.
-func creates(steps []plan.Step) int {
-	n := 0
-	for n < len(steps) && (steps[n].Action == plan.Create || steps[n].Action == plan.Replace) && steps[n].Object == steps[0].Object {
-		n++
-	}
-	return n
-}
-
 // intend stores that the creates are about to be called. A conflict means that the object is not as
 // we read it: nothing is called.
 func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
-	if creates(steps) == 0 {
+	if plan.IntendedTogether(steps) == 0 {
 		return nil
 	}
 	key := steps[0].Object
@@ -134,33 +116,16 @@ func (a *applier) intend(ctx context.Context, steps []plan.Step) error {
 		plan.Intend(a.in, s, at)
 	}
 	a.Objects = a.in.Objects
-	a.reach(BeforeIntent)
-	err := a.storeRecords(ctx, []plan.Key{key})
-	a.reach(AfterIntent)
-	return err
+	return a.storeRecords(ctx, []plan.Key{key})
 }
 
-// forgetSent stores, before an update whose effect no list will show, that it is not known any more
-// what was sent last: else a crash after the call would leave the hash of what was sent before it.
-// It also stores the id of a trigger that was found or adopted in this very pass: once it is moved,
-// nothing but its id tells whose it is.
-func (a *applier) forgetSent(ctx context.Context, s plan.Step) error {
-	if s.Action != plan.Update {
-		return nil
-	}
-	sent := func(records []plan.Record) bool {
-		return slices.ContainsFunc(records, func(r plan.Record) bool { return r.ID == s.ID && r.SentHash != "" })
-	}
-	stored := a.Stored(s.Object)
-	known := slices.ContainsFunc(stored, func(r plan.Record) bool { return r.ID == s.ID })
-	if known && (!sent(stored) || sent(a.in.Objects[a.Index[s.Object]].Records)) {
+// storeFirst stores the records of an update that have to be there before the call.
+func (a *applier) storeFirst(ctx context.Context, s plan.Step) error {
+	if !s.StoredFirst(a.Stored(s.Object), a.in.Objects[a.Index[s.Object]].Records) {
 		return nil
 	}
 	a.Objects = a.in.Objects
-	a.reach(BeforeForgetting)
-	err := a.storeRecords(ctx, []plan.Key{s.Object})
-	a.reach(AfterForgetting)
-	return err
+	return a.storeRecords(ctx, []plan.Key{s.Object})
 }
 
 // step takes one step. What Cloudinary answers goes into the plan's input; an error is ours or the
@@ -183,7 +148,6 @@ func (a *applier) step(ctx context.Context, s plan.Step) error {
 		plan.Apply(a.in, create, plan.Outcome{Result: plan.NotSent})
 		return nil
 	}
-	a.reach(BetweenHalves)
 	_, err = a.call(ctx, create)
 	return err
 }
@@ -197,7 +161,7 @@ func (a *applier) reserve(calls int) bool {
 // lease. It does so before the first step, so that nothing is done that is not recorded.
 func (a *applier) checkLease(steps []plan.Step) error {
 	replaces := slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Action == plan.Replace })
-	if replaces && a.Fence != nil && a.Fence.Remaining(a.Now()) < a.Options.CallTimeout {
+	if replaces && !a.lease.lastsForCall() {
 		return errNotLeader
 	}
 	return nil
@@ -217,22 +181,19 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		plan.Apply(a.in, s, out)
 		return out, nil
 	}
-	before, after := aroundCall(s.Action)
-	a.reach(before)
-	if a.late(s) {
+	if s.TooLate(a.intended, a.Now(), a.Options.SettleTime) {
 		a.ended = true
 		out := plan.Outcome{Result: plan.NotSent} // the next round intends it anew
 		plan.Apply(a.in, s, out)
 		return out, nil
 	}
-	callCtx, cancel, err := a.fenced(ctx)
+	callCtx, cancel, err := a.lease.fenced(ctx)
 	if err != nil {
 		// What is recorded as intended and was not called is settled by a list.
 		return plan.Outcome{}, err
 	}
 	defer cancel()
-	out, err := a.send(callCtx, a.clientFor(creds), s)
-	a.reach(after)
+	out, err := a.send(callCtx, a.admin.client(creds), s)
 	if ctx.Err() != nil {
 		return plan.Outcome{}, ctx.Err() // this process ends; the intent stands for the next one to settle
 	}
@@ -245,7 +206,7 @@ func (a *applier) call(ctx context.Context, s plan.Step) (plan.Outcome, error) {
 		logf.FromContext(ctx).Info("Cloudinary does not let the credentials change a trigger", "trigger", types.NamespacedName(s.Object), "eventType", s.EventType, "error", err.Error(), "requestID", cloudinary.RequestID(err))
 		a.env.BlockWrites(a.directory.Fingerprint(creds), s, verdict.WritesRefused(err), a.Now(), a.jittered)
 	case out.Result == plan.NotSent, out.Result == plan.Unknown:
-		a.failed(ctx, a.env, creds, err)
+		a.admin.failed(ctx, a.env, creds, err)
 	case out.Result == plan.Gone:
 		a.absent(ctx, s)
 	default:

@@ -157,7 +157,9 @@ func TestASecretThatIsCreatedWhileItIsLookedForIsNotMissed(t *testing.T) {
 		if apierrors.IsNotFound(err) && !created {
 			created = true
 			f.must(c.Create(ctx, secret))
-			tell(nil, &metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta})
+			seen := metadataOf("Secret")
+			seen.ObjectMeta = secret.ObjectMeta
+			tell(nil, seen)
 		}
 		return err
 	}}

@@ -24,8 +24,7 @@ func (f *fixture) caller() (*Reconciler, cloudinary.Credentials) {
 	f.Helper()
 	metrics, err := NewMetrics(prometheus.NewRegistry())
 	f.must(err)
-	r := f.process()
-	r.Metrics = metrics
+	r := f.process(func(r *Reconciler) { r.Metrics = metrics })
 	creds, err := cloudinary.ParseSecret(map[string][]byte{"CLOUDINARY_URL": []byte(f.secretURL)})
 	f.must(err)
 	return r, creds
@@ -42,7 +41,7 @@ func TestAListWithoutRoomIsAFailure(t *testing.T) {
 	r, creds := f.caller()
 	env := &memory.EnvironmentState{}
 	listed := func() bool {
-		ok, err := r.list(t.Context(), env, creds)
+		ok, err := r.admin.list(t.Context(), env, creds)
 		f.must(err)
 		return ok
 	}
@@ -95,8 +94,7 @@ func TestCredentialsThatComeBackListFirst(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	metrics, err := NewMetrics(prometheus.NewRegistry())
 	f.must(err)
-	r := f.process()
-	r.Metrics, r.Options.SyncInterval = metrics, time.Hour
+	r := f.process(func(r *Reconciler) { r.Metrics, r.Options.SyncInterval = metrics, time.Hour })
 	creds, err := cloudinary.ParseSecret(map[string][]byte{"CLOUDINARY_URL": []byte(f.secretURL)})
 	f.must(err)
 	key := plan.Key{Namespace: f.namespace, Name: "cloudinary"}

@@ -16,19 +16,18 @@ import (
 //
 //	gather    the objects in which the environment appears, and where they lead    scope
 //	observe   lists its triggers, if that is due                                   what is known of it
-//	keepKeys  writes the verification keys that the receiver needs for it          keys
+//	keep      writes the verification keys that the receiver needs for it          keys
 //	converge  plans and applies, until no step is left that can be taken           converged
 //	report    writes to status what there is to say of the objects
 func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (time.Duration, error) {
-	if !r.mayCall(unit, unit.Environment) {
+	if !r.queue.mayCall(unit, unit.Environment) {
 		return 0, nil
 	}
 	begun := r.Now()
-	s, err := r.gather(ctx, unit.Environment)
+	s, err := r.worlds.gather(ctx, unit.Environment)
 	if err != nil {
 		return 0, err
 	}
-	r.reach(AtGathered)
 	if s.Empty() {
 		r.directory.ForgetEnvironment(unit.Environment)
 		r.Metrics.forgetCloud(unit.Environment.CloudName)
@@ -42,8 +41,8 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 	if err := e.observe(ctx); err != nil {
 		return 0, err
 	}
-	r.wakeAll(s.UnacceptedSecrets())
-	keys, _, keysErr := r.keepKeys(ctx, s)
+	r.queue.wakeAll(s.UnacceptedSecrets())
+	keys, _, keysErr := r.keys.keep(ctx, s)
 	if errors.Is(keysErr, errNotLeader) {
 		return 0, keysErr
 	}
@@ -56,9 +55,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 		return 0, err
 	}
 	env.Schedule.Finished(len(last.Steps) == 0 || r.Now().Before(e.until))
-	r.reach(BeforeReport)
 	err = e.report(ctx, last, keys)
-	r.reach(AfterReport)
 	return e.wait(), errors.Join(append(e.failures, keysErr, err)...)
 }
 
@@ -67,7 +64,7 @@ func (r *Reconciler) passEnvironment(ctx context.Context, unit resolve.Unit) (ti
 func (e *environmentPass) holdEndpoints(ctx context.Context) {
 	for i := range e.Endpoints {
 		ep := &e.Endpoints[i]
-		err := e.holdEndpoint(ctx, ep)
+		err := e.objects.holdEndpoint(ctx, ep)
 		if err == nil {
 			continue
 		}
@@ -125,7 +122,6 @@ func (e *environmentPass) replanned() plan.Plan {
 func (e *environmentPass) round(ctx context.Context) (converged, []plan.Key, error) {
 	in := e.input()
 	p := plan.Make(in)
-	e.reach(AtPlanned)
 	for i := range e.Objects {
 		if o := &e.Objects[i]; !e.frozen(o) {
 			o.Records = p.Verdicts[o.Key].Records
@@ -141,11 +137,9 @@ func (e *environmentPass) round(ctx context.Context) (converged, []plan.Key, err
 	if err != nil {
 		return converged{}, nil, err
 	}
-	e.reach(BeforeRecords)
 	if err := e.storeDone(ctx, p, done); err != nil {
 		e.failures = append(e.failures, err) // what was done is settled by a list where it cannot be stored
 	}
-	e.reach(AfterRecords)
 	return converged{p, barred}, done, ctx.Err()
 }
 
@@ -163,7 +157,6 @@ func (e *environmentPass) storeHandovers(ctx context.Context, p plan.Plan) error
 	if len(p.Handovers) == 0 {
 		return nil
 	}
-	e.reach(BeforeHandover)
 	handover := p.Handover()
 	takers := slices.DeleteFunc(slices.Clone(e.Order), func(key plan.Key) bool { return !handover.Has(key) })
 	err := e.atOnce(takers, func(key plan.Key) error {
@@ -171,16 +164,14 @@ func (e *environmentPass) storeHandovers(ctx context.Context, p plan.Plan) error
 		if handover.Receives(key, e.Stored(key)) {
 			return e.store(ctx, key, slices.Concat(v.Records, v.Giving))
 		}
-		return e.confirm(ctx, e.Triggers[key])
+		return e.objects.confirm(ctx, e.Triggers[key])
 	})
 	if err == nil {
-		e.reach(AtTaken)
 		err = e.storeRecords(ctx, p.Handovers)
 	}
 	if err != nil {
 		e.freeze(handover)
 	}
-	e.reach(AfterHandover)
 	return err
 }
 
@@ -196,9 +187,9 @@ func (e *environmentPass) freeze(handover plan.Handover) {
 	}
 }
 
-// frozen reports whether an object took part in a hand-over that could not be stored. The answer to a
-// write may have been lost: nobody knows which of the statuses has the record now, so that none may
-// be changed because of another.
+// frozen reports whether an object took part in a hand-over that could not be stored. The answer to
+// a write may have been lost: nobody knows which of the statuses has the record now, so that none
+// may be changed because of another.
 func (e *environmentPass) frozen(o *plan.Object) bool {
 	return e.setAside[o.Key] && o.Stance == plan.Keeps
 }

@@ -25,7 +25,7 @@ func (p *secretPass) putFinalizer(ctx context.Context, secret *metav1.PartialObj
 	if !h.Missing(secret.DeletionTimestamp != nil, p.Now()) {
 		return nil
 	}
-	if err := p.addFinalizer(ctx, secret); err != nil {
+	if err := p.objects.addFinalizer(ctx, secret); err != nil {
 		return err
 	}
 	h.Present = secret.DeletionTimestamp == nil
@@ -43,9 +43,7 @@ func (p *secretPass) tellWaiting(secret *metav1.PartialObjectMetadata, h *memory
 		return
 	}
 	h.LastEvent = text
-	if p.Events != nil {
-		p.Events.Eventf(secret, nil, corev1.EventTypeWarning, "DeletionWaits", "Hold",
-			"The finalizer keeps the Secret until nothing needs its credentials: %s. Or end the wait with the annotation %s: \"true\". The triggers then stay at Cloudinary",
-			excerpt.Shorten(text, verdict.MaxEventText-len(v1alpha1.AnnotationAbandon)), v1alpha1.AnnotationAbandon)
-	}
+	p.events.write(secret, corev1.EventTypeWarning, "DeletionWaits", "Hold",
+		"The finalizer keeps the Secret until nothing needs its credentials: %s. Or end the wait with the annotation %s: \"true\". The triggers then stay at Cloudinary",
+		excerpt.Shorten(text, verdict.MaxEventText-len(v1alpha1.AnnotationAbandon)), v1alpha1.AnnotationAbandon)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,39 +22,58 @@ import (
 )
 
 const (
-	// keysFresh is for how long the Secret is not read again, so that passes which follow each other cost one read. What
-	// somebody else does to the Secret is put right this much later, at the next pass.
+	// keysFresh is for how long the Secret is not read again, so that passes which follow each
+	// other cost one read. What somebody else does to the Secret is put right this much later, at
+	// the next pass.
 	keysFresh = 30 * time.Second
 	// keyTries is how often a write is tried against somebody else's.
 	keyTries = 5
 )
 
-// written is what an environment's entry has, and why the Secrets of a namespace have less there than they should.
+// keyStore is the Secret with the receiver's verification keys as it was last read or written. All
+// environments share it: passes take turns, and the resourceVersion turns away what another process
+// has written meanwhile.
+type keyStore struct {
+	client  client.Client
+	live    client.Reader
+	lease   lease
+	queue   *unitQueue
+	now     func() time.Time
+	options *Options
+
+	mu     sync.Mutex
+	secret *corev1.Secret // nil: to be read; without a resourceVersion: there is none
+	readAt time.Time
+	swept  bool // the environments of all entries that were there at the start have been woken
+}
+
+// written is what an environment's entry has, and why the Secrets of a namespace have less there
+// than they should.
 type written struct {
 	keys    []verification.Key
 	refused map[string]error
 }
 
-// changeEntry sets an environment's entry to what next makes of the present one, as far as there is room, and removes it where that has no
-// keys. Nothing is written where nothing changes.
-func (r *Reconciler) changeEntry(ctx context.Context, env verification.Environment, next func([]verification.Key) []verification.Key) (written, error) {
-	r.keys.mu.Lock()
-	defer r.keys.mu.Unlock()
+// changeEntry sets an environment's entry to what next makes of the present one, as far as there is
+// room, and removes it where that has no keys. Nothing is written where nothing changes.
+func (k *keyStore) changeEntry(ctx context.Context, env verification.Environment, next func([]verification.Key) []verification.Key) (written, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for range keyTries {
-		w, err := r.tryEntry(ctx, env, next)
+		w, err := k.tryEntry(ctx, env, next)
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			return w, err
 		}
 		logf.FromContext(ctx).V(1).Info("Somebody else wrote the verification keys, reading them again", "reason", err.Error())
 	}
-	// No error of the API server: that would be taken for a race about one of the pass's objects, and tried again at once. It is more likely
-	// that the namespace does not exist.
-	return written{}, fmt.Errorf("the verification keys cannot be written to namespace %s, or somebody else keeps writing them", r.Options.VerificationNamespace)
+	// No error of the API server: that would be taken for a race about one of the pass's objects,
+	// and tried again at once. It is more likely that the namespace does not exist.
+	return written{}, fmt.Errorf("the verification keys cannot be written to namespace %s, or somebody else keeps writing them", k.options.VerificationNamespace)
 }
 
 // tryEntry changes an entry once. keyStore.mu is held.
-func (r *Reconciler) tryEntry(ctx context.Context, env verification.Environment, next func([]verification.Key) []verification.Key) (written, error) {
-	secret, err := r.readKeys(ctx)
+func (k *keyStore) tryEntry(ctx context.Context, env verification.Environment, next func([]verification.Key) []verification.Key) (written, error) {
+	secret, err := k.readKeys(ctx)
 	if err != nil {
 		return written{}, err
 	}
@@ -67,8 +87,8 @@ func (r *Reconciler) tryEntry(ctx context.Context, env verification.Environment,
 	if old, exists := secret.Data[name]; bytes.Equal(old, entry) && exists == (entry != nil) {
 		return w, nil
 	}
-	r.keys.secret = nil // whatever comes of it, unless it is all well
-	if err := r.writeEntry(ctx, secret, name, entry); err != nil {
+	k.secret = nil // whatever comes of it, unless it is all well
+	if err := k.writeEntry(ctx, secret, name, entry); err != nil {
 		return written{}, err
 	}
 	logf.FromContext(ctx).V(1).Info("Changed the verification keys")
@@ -97,45 +117,48 @@ func encodeEntry(env verification.Environment, keys []verification.Key) ([]byte,
 	return verification.Keys{Environment: env, Keys: keys}.Encode()
 }
 
-// readKeys returns the Secret, or an empty one without a resourceVersion where there is none. keyStore.mu is held.
-func (r *Reconciler) readKeys(ctx context.Context) (*corev1.Secret, error) {
-	if r.keys.secret != nil && r.Now().Sub(r.keys.readAt) < min(keysFresh, r.Options.SyncInterval) {
-		return r.keys.secret, nil
+// readKeys returns the Secret, or an empty one without a resourceVersion where there is none.
+// keyStore.mu is held.
+func (k *keyStore) readKeys(ctx context.Context) (*corev1.Secret, error) {
+	if k.secret != nil && k.now().Sub(k.readAt) < min(keysFresh, k.options.SyncInterval) {
+		return k.secret, nil
 	}
 	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: r.Options.VerificationNamespace, Name: verification.SecretName}
-	if err := r.Live.Get(ctx, key, secret); apierrors.IsNotFound(err) {
+	key := client.ObjectKey{Namespace: k.options.VerificationNamespace, Name: verification.SecretName}
+	if err := k.live.Get(ctx, key, secret); apierrors.IsNotFound(err) {
 		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 	} else if err != nil {
 		return nil, fmt.Errorf("read verification keys %s: %w", key, err)
 	}
-	r.keys.secret, r.keys.readAt = secret, r.Now()
-	r.sweepKeys(secret)
+	k.secret, k.readAt = secret, k.now()
+	k.sweepKeys(secret)
 	return secret, nil
 }
 
-// sweep reads the Secret at the start, so that entries which nothing needs any more go even where there is no endpoint left to wake a
-// pass. Where that fails, the first pass that reads the Secret does it.
-func (r *Reconciler) sweep(ctx context.Context) {
-	if r.Options.VerificationNamespace == "" {
+// sweep reads the Secret at the start, so that entries which nothing needs any more go even where
+// there is no endpoint left to wake a pass. Where that fails, the first pass that reads the Secret
+// does it.
+func (k *keyStore) sweep(ctx context.Context) {
+	if k.options.VerificationNamespace == "" {
 		return
 	}
-	r.keys.mu.Lock()
-	defer r.keys.mu.Unlock()
-	if _, err := r.readKeys(ctx); err != nil {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, err := k.readKeys(ctx); err != nil {
 		logf.FromContext(ctx).Info("The verification keys cannot be read", "reason", err.Error())
 	}
 }
 
-// sweepKeys wakes the environments of all entries once: one may have lost its last endpoint while no manager ran.
-func (r *Reconciler) sweepKeys(secret *corev1.Secret) {
-	if r.keys.swept {
+// sweepKeys wakes the environments of all entries once: one may have lost its last endpoint while
+// no manager ran.
+func (k *keyStore) sweepKeys(secret *corev1.Secret) {
+	if k.swept {
 		return
 	}
-	r.keys.swept = true
+	k.swept = true
 	entries, _ := verification.DecodeSecret(secret.Data) // what cannot be read belongs to no environment
 	for env := range entries {
-		r.wake(resolve.UnitOfEnvironment(cloudinary.Environment{APIBase: env.APIBase, CloudName: env.CloudName}))
+		k.queue.wake(resolve.UnitOfEnvironment(cloudinary.Environment{APIBase: env.APIBase, CloudName: env.CloudName}))
 	}
 }
 
@@ -148,9 +171,10 @@ func keyLabels() map[string]string {
 	}
 }
 
-// writeEntry writes the Secret with one entry changed, or removed if it is nil, within the leader's lease. keyStore.mu is held.
-func (r *Reconciler) writeEntry(ctx context.Context, read *corev1.Secret, name string, entry []byte) error {
-	ctx, cancel, err := r.fenced(ctx)
+// writeEntry writes the Secret with one entry changed, or removed if it is nil, within the leader's
+// lease. keyStore.mu is held.
+func (k *keyStore) writeEntry(ctx context.Context, read *corev1.Secret, name string, entry []byte) error {
+	ctx, cancel, err := k.lease.fenced(ctx)
 	if err != nil {
 		return err
 	}
@@ -169,13 +193,13 @@ func (r *Reconciler) writeEntry(ctx context.Context, read *corev1.Secret, name s
 	maps.Copy(secret.Labels, keyLabels())
 	// Waiting for its own writes the client would begin to cache all Secrets with their content.
 	if secret.ResourceVersion == "" {
-		err = r.Client.Create(ctx, secret, client.DisableReadYourWritesConsistency)
+		err = k.client.Create(ctx, secret, client.DisableReadYourWritesConsistency)
 	} else {
-		err = r.Client.Update(ctx, secret, client.DisableReadYourWritesConsistency)
+		err = k.client.Update(ctx, secret, client.DisableReadYourWritesConsistency)
 	}
 	if err != nil {
 		return fmt.Errorf("write verification keys %s/%s: %w", secret.Namespace, secret.Name, err)
 	}
-	r.keys.secret, r.keys.readAt = secret, r.Now()
+	k.secret, k.readAt = secret, k.now()
 	return nil
 }

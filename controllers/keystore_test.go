@@ -22,8 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
@@ -32,8 +30,14 @@ import (
 )
 
 // process is a reconciler as one process has it, without a manager around it.
-func (f *fixture) process() *Reconciler {
-	return &Reconciler{Client: api.Client, Live: api.Client, Now: time.Now, Options: f.options, directory: memory.NewDirectory(cloudinary.Budget{Share: 1}, f.options.MinListInterval)}
+func (f *fixture) process(with ...func(*Reconciler)) *Reconciler {
+	r := &Reconciler{Client: api.Client, Live: api.Client, Now: time.Now, Options: f.options}
+	r.Options.CallShare = 1
+	for _, set := range with {
+		set(r)
+	}
+	r.assemble()
+	return r
 }
 
 func keyOfCloud(name string) func([]verification.Key) []verification.Key {
@@ -54,7 +58,7 @@ func TestEnvironmentsDoNotLoseEachOthersKeys(t *testing.T) {
 				env := verification.Environment{APIBase: "https://api.example.com", CloudName: fmt.Sprintf("cloud-%d-%d", p, c)}
 				for i := range rounds {
 					for {
-						_, err := r.changeEntry(t.Context(), env, keyOfCloud(fmt.Sprint(i)))
+						_, err := r.keys.changeEntry(t.Context(), env, keyOfCloud(fmt.Sprint(i)))
 						if err == nil {
 							break
 						}
@@ -86,22 +90,22 @@ func TestAnEntryIsWrittenWhereItChangesAlone(t *testing.T) {
 	f := newFixture(t, simulator.Options{})
 	r, env := f.process(), f.verificationEnvironment()
 	none := func([]verification.Key) []verification.Key { return nil }
-	_, err := r.changeEntry(t.Context(), env, none)
+	_, err := r.keys.changeEntry(t.Context(), env, none)
 	f.must(err)
 	if err := api.Client.Get(t.Context(), client.ObjectKeyFromObject(f.keysSecret()), f.keysSecret()); !apierrors.IsNotFound(err) {
 		t.Errorf("a Secret without an entry was created (%v)", err)
 	}
-	_, err = r.changeEntry(t.Context(), env, keyOfCloud("1"))
+	_, err = r.keys.changeEntry(t.Context(), env, keyOfCloud("1"))
 	f.must(err)
 	kept := f.keysSecret()
 	f.get(kept)
 	before := kept.ResourceVersion
-	_, err = f.process().changeEntry(t.Context(), env, keyOfCloud("1"))
+	_, err = f.process().keys.changeEntry(t.Context(), env, keyOfCloud("1"))
 	f.must(err)
 	if f.get(kept); kept.ResourceVersion != before {
 		t.Error("an unchanged entry was written")
 	}
-	_, err = r.changeEntry(t.Context(), env, none)
+	_, err = r.keys.changeEntry(t.Context(), env, none)
 	f.must(err)
 	f.get(kept)
 	if diff := cmp.Diff(map[string][]byte(nil), kept.Data); diff != "" {
@@ -116,9 +120,8 @@ func (l leaseLeft) Remaining(time.Time) time.Duration { return time.Duration(l) 
 func TestAManagerWithoutTheLeaseWritesNoKeys(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, simulator.Options{})
-	r := f.process()
-	r.Fence = leaseLeft(minLease / 2)
-	if _, err := r.changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("1")); !errors.Is(err, errNotLeader) {
+	r := f.process(func(r *Reconciler) { r.Fence = leaseLeft(minLease / 2) })
+	if _, err := r.keys.changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("1")); !errors.Is(err, errNotLeader) {
 		t.Errorf("error is %v, want that it is not the leader", err)
 	}
 	if got := f.keys(); got != nil {
@@ -130,13 +133,14 @@ func TestANamespaceThatDoesNotExistIsNoHotLoop(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, simulator.Options{})
 	f.options.VerificationNamespace = "there-is-none"
-	_, err := f.process().changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("1"))
+	_, err := f.process().keys.changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("1"))
 	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		t.Errorf("error is %v; one that is taken for a race is tried again at once", err)
 	}
 }
 
-// What config/rbac grants in the manager's own namespace is enough to keep the keys, and shows no other Secret there.
+// What config/rbac grants in the manager's own namespace is enough to keep the keys, and shows no
+// other Secret there.
 func TestTheRoleForTheKeysIsEnoughAndNoMore(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, simulator.Options{})
@@ -155,13 +159,12 @@ func TestTheRoleForTheKeysIsEnoughAndNoMore(t *testing.T) {
 	config.Impersonate = rest.ImpersonationConfig{UserName: user}
 	limited, err := client.New(config, client.Options{Scheme: api.Scheme})
 	f.must(err)
-	r := f.process()
-	r.Client, r.Live = limited, limited
+	r := f.process(func(r *Reconciler) { r.Client, r.Live = limited, limited })
 	f.eventually(func() error { // the API server's own view of roles lags
-		_, err := r.changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("1"))
+		_, err := r.keys.changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("1"))
 		return err
 	})
-	_, err = r.changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("2"))
+	_, err = r.keys.changeEntry(t.Context(), f.verificationEnvironment(), keyOfCloud("2"))
 	f.must(err)
 	if got := f.keys(); len(got) != 1 || got[0] != "2 secret of 2" {
 		t.Errorf("keys are %q", got)
@@ -185,7 +188,7 @@ func TestOneNamespaceCannotFillTheSecretOfAll(t *testing.T) {
 		}
 	}
 	victim := f.verificationEnvironment()
-	_, err := r.changeEntry(t.Context(), victim, keysFrom("victim", "secret", 1))
+	_, err := r.keys.changeEntry(t.Context(), victim, keysFrom("victim", "secret", 1))
 	f.must(err)
 	long := strings.Repeat("s", 1900)
 	var w written
@@ -193,7 +196,7 @@ func TestOneNamespaceCannotFillTheSecretOfAll(t *testing.T) {
 		if i > 100 {
 			t.Fatalf("%d entries of one namespace are taken", i)
 		}
-		w, err = r.changeEntry(t.Context(), verification.Environment{APIBase: f.url, CloudName: fmt.Sprint("greedy-", i)}, keysFrom("greedy", long, 8))
+		w, err = r.keys.changeEntry(t.Context(), verification.Environment{APIBase: f.url, CloudName: fmt.Sprint("greedy-", i)}, keysFrom("greedy", long, 8))
 		f.must(err)
 	}
 	k := verdict.Keys{Refused: w.refused}
@@ -203,7 +206,7 @@ func TestOneNamespaceCannotFillTheSecretOfAll(t *testing.T) {
 	if p := k.ProblemOf(&resolve.Endpoint{Key: plan.Key{Namespace: "greedy", Name: "media"}}); p == nil || p.Reason != v1alpha1.ReasonVerificationKeysNotWritten || !strings.Contains(p.Message, "is full") {
 		t.Errorf("endpoints say %+v", p)
 	}
-	_, err = r.changeEntry(t.Context(), victim, keysFrom("victim", "rotated", 2))
+	_, err = r.keys.changeEntry(t.Context(), victim, keysFrom("victim", "rotated", 2))
 	f.must(err)
 	if diff := cmp.Diff([]string{"0 rotated", "1 rotated"}, f.keys()); diff != "" {
 		t.Errorf("keys of the victim (-want +got):\n%s", diff)

@@ -15,9 +15,10 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 )
 
-// Lists makes the cache's informers. They hold next to nothing of an object until Strip has been over it: an object may have 1.5 MB, and a
-// tenant any number of them. An API server that streams what is there sends one at a time. Of one that does not, client-go would ask
-// for everything at once; here it is read in small pages, and by one informer at a time.
+// Lists makes the cache's informers. They hold next to nothing of an object until Strip has been
+// over it: an object may have 1.5 MB, and a tenant any number of them. An API server that streams
+// what is there sends one at a time. Of one that does not, client-go would ask for everything at
+// once; here it is read in small pages, and by one informer at a time.
 type Lists struct {
 	turn sync.Mutex
 }
@@ -53,7 +54,8 @@ func (l *Lists) list(ctx context.Context, from toolscache.ListerWatcherWithConte
 func (l *Lists) page(ctx context.Context, from toolscache.ListerWatcherWithContext, o metav1.ListOptions, continued string, all *metav1.List) (next string, err error) {
 	l.turn.Lock()
 	defer l.turn.Unlock()
-	// Without a version: for any that is named the API server answers with all objects, whatever the limit.
+	// Without a version: for any that is named the API server answers with all objects, whatever
+	// the limit.
 	o.ResourceVersion, o.ResourceVersionMatch, o.Limit, o.Continue = "", "", objectsPerPage, continued
 	list, err := from.ListWithContext(ctx, o)
 	if err != nil {

@@ -165,7 +165,8 @@ func (m *Metrics) environment(e cloudinary.Environment, urls, limit int, p plan.
 	m.urlLimit.WithLabelValues(e.CloudName).Set(float64(limit))
 }
 
-// shares tells what the budget of calls means: changes that wait for it, and what is left; math.MaxInt: the server does not say.
+// shares tells what the budget of calls means: changes that wait for it, and what is left;
+// math.MaxInt: the server does not say.
 func (m *Metrics) shares(e cloudinary.Environment, short, left int) {
 	m.short.WithLabelValues(e.CloudName).Set(float64(short))
 	if left != math.MaxInt {

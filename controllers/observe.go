@@ -4,69 +4,13 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/plan"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/verdict"
 )
-
-// list calls GET /triggers, and reports whether there is a list now. The caller records that the
-// credentials are accepted, once the list is where a pass finds it. The error is errNotLeader, or
-// the context's.
-func (r *Reconciler) list(ctx context.Context, env *memory.EnvironmentState, creds cloudinary.Credentials) (bool, error) {
-	r.reach(BeforeList)
-	callCtx, cancel, err := r.fenced(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer cancel()
-	begun := r.Now()
-	triggers, meta, err := r.clientFor(creds).ListTriggers(callCtx)
-	if ctx.Err() != nil {
-		return false, ctx.Err()
-	}
-	r.Metrics.call(creds.CloudName, "list", err)
-	r.Metrics.budget(creds.CloudName, meta.RateLimit)
-	env.Called(meta, r.Now())
-	r.reach(AfterList)
-	if err == nil && !r.directory.HasRoom(creds.Environment(), sizeOf(triggers)) {
-		err = errNoRoom
-	}
-	if err != nil {
-		r.failed(ctx, env, creds, err)
-		return false, nil
-	}
-	env.KeepList(resolve.Observed(triggers), begun, r.jittered(env.Stretched(r.Options.SyncInterval, begun)))
-	return true, nil
-}
-
-var errNoRoom = errors.New("its list of triggers is larger than the manager has room for, beside those of other large environments")
-
-// sizeOf is about how many bytes triggers take.
-func sizeOf(triggers []cloudinary.Trigger) int {
-	const eachTakes = 256
-	size := 0
-	for _, t := range triggers {
-		size += eachTakes + len(t.ID) + len(t.URI) + len(t.EventType) + len(t.Filter) + len(t.PayloadTemplate)
-	}
-	return size
-}
-
-// failed records why a call failed, and for how long to wait. Refused credentials are the Secret's
-// matter and not the environment's.
-func (r *Reconciler) failed(ctx context.Context, env *memory.EnvironmentState, creds cloudinary.Credentials, err error) {
-	logf.FromContext(ctx).Info("A call to Cloudinary failed", "error", cloudinary.Detail(err), "requestID", cloudinary.RequestID(err))
-	if cloudinary.IsUnauthorized(err) {
-		r.directory.SetAccepted(creds, false)
-	}
-	env.Failed(err, verdict.CallProblem(creds, err), r.Now(), r.jittered)
-}
 
 // observe lists where a list is due, with the first credentials that are accepted. A member whose
 // credentials are refused goes back to a unit of its own.
@@ -80,7 +24,7 @@ func (e *environmentPass) observe(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		listed, err := e.list(ctx, e.env, creds)
+		listed, err := e.admin.list(ctx, e.env, creds)
 		if listed {
 			e.directory.SetAccepted(creds, true)
 		}
@@ -111,5 +55,5 @@ func (e *environmentPass) input() plan.Input {
 // wait is how long until the environment is to be looked at again.
 func (e *environmentPass) wait() time.Duration {
 	now := e.Now()
-	return max(e.env.NextPass(now).Sub(now), conflictDelay)
+	return max(e.env.NextPass(now).Sub(now), minRequeue)
 }

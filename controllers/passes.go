@@ -40,8 +40,8 @@ type converged struct {
 	barred map[plan.Key]*resolve.Problem // by the objects whose credentials may not make them
 }
 
-// told is what one Event is about: one object, one cause, all its event types. Events about single types would be merged by the
-// API's series, and only the first would be read.
+// told is what one Event is about: one object, one cause, all its event types. Events about single
+// types would be merged by the API's series, and only the first would be read.
 type told struct {
 	object plan.Key
 	cause  plan.Cause

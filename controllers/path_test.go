@@ -19,6 +19,7 @@ import (
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
+	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/verification"
 )
@@ -40,7 +41,7 @@ func (f *fixture) pathKey() []byte {
 	f.Helper()
 	secret := f.pathKeySecret()
 	f.eventually(func() error { return api.Client.Get(f.Context(), client.ObjectKeyFromObject(secret), secret) })
-	return secret.Data[pathKeyEntry]
+	return secret.Data[resolve.PathKeyEntry]
 }
 
 func (f *fixture) pathKeySecret() *corev1.Secret {
@@ -211,7 +212,7 @@ func TestAKeyOfAddressesThatIsNoneIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, simulator.Options{})
 	short := f.pathKeySecret()
-	short.Data = map[string][]byte{pathKeyEntry: []byte("short")}
+	short.Data = map[string][]byte{resolve.PathKeyEntry: []byte("short")}
 	ep := f.withPath("media", "")
 	f.create(f.secret("cloudinary"), short, ep)
 	f.start()
@@ -274,8 +275,9 @@ func TestTwoManagersGoByOneKey(t *testing.T) {
 	const managers = 8
 	for range managers {
 		r := &Reconciler{Client: api.Client, Live: api.Client, Now: time.Now, Options: options}
+		r.assemble()
 		go func() {
-			key, p, err := r.pathKey(ctx)
+			key, p, err := r.paths.key(ctx)
 			if p != nil || err != nil {
 				t.Error(p, err)
 			}

@@ -15,28 +15,29 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-// Reconcile makes one pass over a unit. It returns an error for bugs and faults of the API server alone: what Cloudinary
-// does becomes a condition and a time to look again.
+// Reconcile makes one pass over a unit. It returns an error for bugs and faults of the API server
+// alone: what Cloudinary does becomes a condition and a time to look again.
 func (r *Reconciler) Reconcile(ctx context.Context, unit resolve.Unit) (ctrl.Result, error) {
 	log := logf.FromContext(ctx).WithValues("unit", unit.String())
 	ctx = logf.IntoContext(ctx, log)
 	start := r.Now()
 	after, err := r.pass(ctx, unit)
 	r.Metrics.passes.WithLabelValues(string(unit.Kind)).Observe(r.Now().Sub(start).Seconds())
-	if r.shares != nil {
-		r.Metrics.units.Set(float64(r.shares.Len()))
+	if r.queue.shares != nil {
+		r.Metrics.units.Set(float64(r.queue.shares.Len()))
 	}
 	if ctx.Err() != nil {
 		after, err = 0, nil // the process ends
 	}
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		// Somebody was faster. Nothing was sent for what could not be stored; look again at what is there now.
+		// Somebody was faster. Nothing was sent for what could not be stored; look again at what is
+		// there now.
 		log.V(1).Info("An object changed during the pass, looking again", "error", err.Error())
-		return ctrl.Result{RequeueAfter: conflictDelay}, nil
+		return ctrl.Result{RequeueAfter: minRequeue}, nil
 	case errors.Is(err, errNotLeader):
 		log.Info("Leader lease expires too soon for a call to Cloudinary; ending the pass")
-		return ctrl.Result{RequeueAfter: conflictDelay}, nil
+		return ctrl.Result{RequeueAfter: minRequeue}, nil
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("%s: %w", unit, err)
 	}

@@ -27,7 +27,7 @@ import (
 // own. Until then the Secret's objects see nothing of the environment it names, and have no
 // influence there.
 func (r *Reconciler) passSecret(ctx context.Context, unit resolve.Unit) (time.Duration, error) {
-	w, err := r.readWorld(ctx)
+	w, err := r.worlds.read(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -38,21 +38,13 @@ func (r *Reconciler) passSecret(ctx context.Context, unit resolve.Unit) (time.Du
 		return 0, err
 	}
 	after, err := p.passNeeded(ctx, state)
-	after = soonerOf(after, p.nextHold(state.UID))
+	after = memory.Sooner(after, p.nextHold(state.UID))
 	if state.Deleting || !named {
 		// It is held for what was written with it. That this has been rewritten with another one,
 		// or is gone, is a change of status, which wakes nothing.
-		after = soonerOf(after, r.jittered(r.Options.SyncInterval))
+		after = memory.Sooner(after, r.jittered(r.Options.SyncInterval))
 	}
 	return after, err
-}
-
-// soonerOf is the shorter of two waits, of which zero is none.
-func soonerOf(a, b time.Duration) time.Duration {
-	if a == 0 || b == 0 {
-		return a + b
-	}
-	return min(a, b)
 }
 
 // passNeeded goes on with a Secret that objects need.
@@ -66,7 +58,7 @@ func (p *secretPass) passNeeded(ctx context.Context, state resolve.Secret) (time
 	}
 	env := state.Credentials.Environment()
 	if p.directory.IsAccepted(state.Credentials) {
-		p.wake(resolve.UnitOfEnvironment(env))
+		p.queue.wake(resolve.UnitOfEnvironment(env))
 		return 0, nil
 	}
 	return p.probe(ctx, state.Credentials)
@@ -82,7 +74,7 @@ func (p *secretPass) probe(ctx context.Context, creds cloudinary.Credentials) (t
 		b.NotBefore, b.Problem = at, verdict.ShareSpent()
 	}
 	if !b.Waiting(p.Now()) {
-		if !p.mayCall(p.unit, creds.Environment()) {
+		if !p.queue.mayCall(p.unit, creds.Environment()) {
 			return 0, nil
 		}
 		if !p.directory.BeginTrial(creds, p.unit) {
@@ -94,24 +86,24 @@ func (p *secretPass) probe(ctx context.Context, creds cloudinary.Credentials) (t
 			return 0, err
 		}
 		if accepted {
-			p.wake(resolve.UnitOfEnvironment(creds.Environment()))
+			p.queue.wake(resolve.UnitOfEnvironment(creds.Environment()))
 			return 0, nil
 		}
 	}
 	var err error
-	if p.world, err = p.readWorld(ctx); err != nil {
+	if p.world, err = p.worlds.read(ctx); err != nil {
 		return 0, err
 	}
 	if err := p.reportSecret(ctx, b.Problem); err != nil {
 		return 0, err
 	}
-	return max(b.NotBefore.Sub(p.Now()), conflictDelay), nil
+	return max(b.NotBefore.Sub(p.Now()), minRequeue), nil
 }
 
 // endTrial wakes who waits for what comes of trying credentials.
 func (p *secretPass) endTrial(creds cloudinary.Credentials) {
 	for waiting := range p.directory.EndTrial(creds) {
-		p.wake(waiting)
+		p.queue.wake(waiting)
 	}
 }
 
@@ -121,7 +113,7 @@ func (p *secretPass) tryCredentials(ctx context.Context, b *memory.Backoff, cred
 		return true, nil
 	}
 	probe := p.directory.NewState()
-	accepted, err := p.list(ctx, probe, creds)
+	accepted, err := p.admin.list(ctx, probe, creds)
 	if err != nil {
 		return false, err
 	}
@@ -154,9 +146,9 @@ func (p *secretPass) syncSecret(ctx context.Context, used bool) (resolve.Secret,
 		p.directory.SetSecret(p.key, read.state)
 		p.wakeIfThere(ctx)
 		return read.state, nil
-	case !used || abandonedSecret(read.seen):
+	case !used || resolve.Abandoned(read.seen):
 		p.directory.ForgetSecret(p.key)
-		return resolve.Secret{}, p.removeFinalizer(ctx, read.seen)
+		return resolve.Secret{}, p.objects.removeFinalizer(ctx, read.seen)
 	}
 	hold := p.directory.Finalizer(p.key, string(read.seen.UID))
 	state := read.state
@@ -195,14 +187,13 @@ func (p *secretPass) readSecret(ctx context.Context, used bool) (secretRead, err
 		return secretRead{}, fmt.Errorf("read metadata of secret %s: %w", p.key, err)
 	}
 	state, known := p.directory.Secret(p.key)
-	if !used || abandonedSecret(seen) || known && state.ResourceVersion == seen.ResourceVersion {
+	if !used || resolve.Abandoned(seen) || known && state.ResourceVersion == seen.ResourceVersion {
 		return secretRead{state: state, seen: seen}, nil
 	}
 	var secret corev1.Secret
 	if err := p.Live.Get(ctx, client.ObjectKey(p.key), &secret); err != nil { // NotFound: the cache lags behind, and is looked at again
 		return secretRead{}, fmt.Errorf("read secret %s: %w", p.key, err)
 	}
-	p.reach(AtSecretRead)
 	options := p.Options.resolution()
 	next := resolve.ParseSecret(&secret, &options)
 	next.Contested = state.Contested
@@ -223,7 +214,7 @@ func (p *secretPass) wakeIfThere(ctx context.Context) {
 		return
 	}
 	if _, err := p.seeSecret(ctx); err == nil {
-		p.wake(resolve.UnitOfSecret(p.key))
+		p.queue.wake(resolve.UnitOfSecret(p.key))
 	}
 }
 
@@ -241,12 +232,8 @@ func (p *secretPass) holdSecret(ctx context.Context, secret *metav1.PartialObjec
 		return secret.ResourceVersion, nil
 	default:
 		h.Present = false
-		return secret.ResourceVersion, p.removeFinalizer(ctx, secret)
+		return secret.ResourceVersion, p.objects.removeFinalizer(ctx, secret)
 	}
-}
-
-func abandonedSecret(s *metav1.PartialObjectMetadata) bool {
-	return s.DeletionTimestamp != nil && s.Annotations[v1alpha1.AnnotationAbandon] == annotationTrue
 }
 
 // secretRefused takes note of a Secret that the API server does not let the manager read or hold.
@@ -267,7 +254,7 @@ func (p *secretPass) nextHold(uid string) time.Duration {
 	if at.IsZero() {
 		return 0
 	}
-	return max(at.Sub(p.Now()), conflictDelay)
+	return max(at.Sub(p.Now()), minRequeue)
 }
 
 // reportSecret writes the status of everything that waits for a Secret.

@@ -4,7 +4,6 @@ package controllers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
@@ -29,19 +28,17 @@ func (a *applier) send(ctx context.Context, c *cloudinary.Client, s plan.Step) (
 	}
 	now := a.Now()
 	a.env.Called(meta, now)
-	out := plan.Outcome{Result: resultOf(err), At: a.env.Clock.At(now), Limit: cloudinary.IsLimitReached(err)}
+	out := resolve.Outcome(err)
+	out.At = a.env.Clock.At(now)
 	if err == nil && s.Action == plan.Create {
 		out.Trigger = resolve.ObservedOne(created)
-	}
-	if refused, ok := errors.AsType[*cloudinary.Error](err); ok {
-		out.Message = refused.Message
 	}
 	return out, err
 }
 
 // spec is what a step sends, with the language of a filter where that is taken.
 func (a *applier) spec(s plan.Step) cloudinary.TriggerSpec {
-	spec := triggerSpecFrom(s)
+	spec := resolve.TriggerSpec(s)
 	if spec.Filter != nil && !a.env.PlainFilters {
 		spec.FilterLanguage = cloudinary.JSONLogic
 	}
@@ -54,7 +51,8 @@ func (a *applier) again(s plan.Step, meta cloudinary.Meta, err error) {
 	a.env.Called(meta, a.Now())
 }
 
-// create sends a create; where it is refused and has a filter, once more with the language of the filter told the other way.
+// create sends a create; where it is refused and has a filter, once more with the language of the
+// filter told the other way.
 func (a *applier) create(ctx context.Context, c *cloudinary.Client, s plan.Step) (cloudinary.Trigger, cloudinary.Meta, error) {
 	spec := a.spec(s)
 	created, meta, err := c.CreateTrigger(ctx, spec)
@@ -73,8 +71,8 @@ func (a *applier) create(ctx context.Context, c *cloudinary.Client, s plan.Step)
 	return created, otherMeta, otherErr
 }
 
-// update sends an update. Which forms clear a filter and a template is not documented: where those that were taken last are
-// refused, the others are tried, and remembered where they are taken.
+// update sends an update. Which forms clear a filter and a template is not documented: where those
+// that were taken last are refused, the others are tried, and remembered where they are taken.
 func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step) (cloudinary.Meta, error) {
 	spec := a.spec(s)
 	meta, err := c.UpdateTrigger(ctx, s.ID, spec, a.env.ClearForms)
@@ -97,36 +95,4 @@ func (a *applier) update(ctx context.Context, c *cloudinary.Client, s plan.Step)
 		return otherMeta, otherErr
 	}
 	return meta, err
-}
-
-func resultOf(err error) plan.Result {
-	switch {
-	case err == nil:
-		return plan.Done
-	case cloudinary.IsAmbiguous(err):
-		return plan.Unknown
-	case cloudinary.IsNotFound(err):
-		return plan.Gone
-	case cloudinary.IsAlreadyExists(err):
-		return plan.Exists
-	case cloudinary.IsLimitReached(err), cloudinary.IsInvalid(err):
-		return plan.Refused
-	default:
-		return plan.NotSent
-	}
-}
-
-// triggerSpecFrom is what a step sends.
-func triggerSpecFrom(s plan.Step) cloudinary.TriggerSpec {
-	spec := cloudinary.TriggerSpec{
-		URI: s.URL, EventType: s.EventType, Additive: s.Settings.Additive,
-		AuthScheme: s.Settings.AuthScheme, // also the default: there may be accounts on which what says none gets another
-	}
-	if s.Settings.Filter != "" {
-		spec.Filter = json.RawMessage(s.Settings.Filter)
-	}
-	if s.Settings.PayloadTemplate != "" {
-		spec.PayloadTemplate = json.RawMessage(s.Settings.PayloadTemplate)
-	}
-	return spec
 }

@@ -5,41 +5,20 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/cloudinary"
-	"github.com/cloudinary-operator/cloudinary-operator/internal/memory"
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
-
-// unitsOfNamespace are those of the endpoints that go by the labels of namespaces: who may use them may have changed.
-func (r *Reconciler) unitsOfNamespace(ctx context.Context, _ client.Object) []resolve.Unit {
-	var endpoints v1alpha1.NotificationEndpointList
-	if err := r.Client.List(ctx, &endpoints, client.UnsafeDisableDeepCopy); err != nil {
-		return nil // the cache cannot fail here, and the next sync looks at it again
-	}
-	var units []resolve.Unit
-	for i := range endpoints.Items {
-		if ep := &endpoints.Items[i]; resolve.Selects(ep) {
-			units = append(units, r.unitsOfEndpoint(ctx, ep)...)
-		}
-	}
-	return units
-}
 
 // +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers;notificationendpoints,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=notifications.cloudinary.dev,resources=cloudinarytriggers/status;notificationendpoints/status,verbs=patch
@@ -48,36 +27,27 @@ func (r *Reconciler) unitsOfNamespace(ctx context.Context, _ client.Object) []re
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// After an error, a fault of the API server that is, a pass is tried again this soon and this late. The default's quarter of an hour
-// would leave drift alone long after the API server is back.
+// After an error, a fault of the API server that is, a pass is tried again this soon and this late.
+// The default's quarter of an hour would leave drift alone long after the API server is back.
 const (
 	minErrorDelay = 50 * time.Millisecond
 	maxErrorDelay = time.Minute
 )
 
-// SetupWithManager registers the controller. Status changes alone wake nothing: the manager makes them itself, or the receiver does, whose
-// part of status is nothing to the manager.
+// SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.directory = r.newDirectory()
+	r.assemble()
 	r.directory.Unnamed = r.Metrics.forgetCloud
-	secrets := &metav1.PartialObjectMetadata{}
-	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	meaningful := builder.WithPredicates(meaningfulChange())
 	build := builder.TypedControllerManagedBy[resolve.Unit](mgr).
 		Named("cloudinary").
-		Watches(&v1alpha1.CloudinaryTrigger{}, r.onEvent(r.unitsOfTrigger), meaningful).
-		Watches(&v1alpha1.NotificationEndpoint{}, r.onEvent(r.unitsOfEndpoint), meaningful).
-		Watches(secrets, r.onEvent(r.unitsOfSecret), builder.OnlyMetadata).
-		WatchesRawSource(source.TypedFunc[resolve.Unit](r.keepQueue)).
+		WatchesRawSource(source.TypedFunc[resolve.Unit](r.start)).
 		WithOptions(controller.TypedOptions[resolve.Unit]{
 			MaxConcurrentReconciles: concurrentPasses,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[resolve.Unit](minErrorDelay, maxErrorDelay),
 			NewQueue:                r.newQueue,
 		})
-	if len(r.Options.Namespaces) == 0 {
-		namespaces := &metav1.PartialObjectMetadata{}
-		namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-		build = build.Watches(namespaces, r.onEvent(r.unitsOfNamespace), builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	for _, kind := range r.Options.watchedKinds() {
+		build = build.Watches(kind.object, r.onEvent(kind), builder.WithPredicates(kind.meaningful))
 	}
 	if err := build.Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
@@ -85,39 +55,25 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return nil
 }
 
-// keepQueue lets a pass wake others.
-func (r *Reconciler) keepQueue(ctx context.Context, queue workqueue.TypedRateLimitingInterface[resolve.Unit]) error {
-	r.queue = queue
-	r.sweep(ctx)
+// start takes the queue, so that a pass can wake others, and what was left over when no manager
+// ran.
+func (r *Reconciler) start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[resolve.Unit]) error {
+	r.queue.queue = queue
+	r.keys.sweep(ctx)
 	return nil
 }
 
-func (r *Reconciler) newDirectory() *memory.Directory {
-	return memory.NewDirectory(cloudinary.Budget{Share: r.Options.CallShare, ListInterval: r.Options.SyncInterval}, r.Options.MinListInterval)
-}
-
-// meaningfulChange lets through what a pass may have to answer to. A change of status alone is none.
-func meaningfulChange() predicate.Predicate {
-	return predicate.Or[client.Object](
-		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, finalizersChanged(),
-	)
-}
-
-func finalizersChanged() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return true },
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			return len(e.ObjectOld.GetFinalizers()) != len(e.ObjectNew.GetFinalizers()) && e.ObjectNew.GetDeletionTimestamp() != nil
-		},
-	}
+// newQueue makes the controller's queue.
+func (r *Reconciler) newQueue(_ string, limiter workqueue.TypedRateLimiter[resolve.Unit]) workqueue.TypedRateLimitingInterface[resolve.Unit] {
+	return r.queue.share(r.directory, r.Metrics, limiter)
 }
 
 // onEvent wakes the units of an object, after an update those that it had before too.
-func (r *Reconciler) onEvent(units func(context.Context, client.Object) []resolve.Unit) handler.TypedEventHandler[client.Object, resolve.Unit] {
+func (r *Reconciler) onEvent(kind watchedKind) handler.TypedEventHandler[client.Object, resolve.Unit] {
 	add := func(ctx context.Context, q workqueue.TypedRateLimitingInterface[resolve.Unit], objects ...client.Object) {
 		for _, o := range objects {
-			for _, u := range units(ctx, o) {
-				r.wakeFor(q, u, o.GetNamespace())
+			for _, u := range kind.units(r.units, ctx, o) {
+				r.queue.wakeFor(q, u, o.GetNamespace())
 			}
 		}
 	}
@@ -134,38 +90,38 @@ func (r *Reconciler) onEvent(units func(context.Context, client.Object) []resolv
 	}
 }
 
-func (r *Reconciler) unitsOfTrigger(ctx context.Context, o client.Object) []resolve.Unit {
-	t, ok := o.(*v1alpha1.CloudinaryTrigger)
-	if !ok {
-		return nil
+// Attach readies a Reconciler whose passes somebody else makes than a manager's controller, such as
+// a simulation. What is to be looked at goes into the queue. The function that is returned takes
+// the events of a watch, before nil for an object that is new, after nil for one that is gone.
+func (r *Reconciler) Attach(ctx context.Context, queue workqueue.TypedRateLimitingInterface[resolve.Unit]) (func(before, after client.Object), error) {
+	r.assemble()
+	if err := r.start(ctx, queue); err != nil {
+		return nil, err
 	}
-	units := resolve.UnitsOf(t.Status.Registrations)
-	key := resolve.TriggerEndpoint(t)
-	var ep v1alpha1.NotificationEndpoint
-	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.Name}, &ep,
-		client.DisableReadYourWritesConsistency); err != nil {
-		return append(units, resolve.UnitOfEndpoint(key))
-	}
-	return append(units, r.directory.UnitOf(resolve.EndpointSecret(&ep)))
-}
-
-func (r *Reconciler) unitsOfEndpoint(_ context.Context, o client.Object) []resolve.Unit {
-	ep, ok := o.(*v1alpha1.NotificationEndpoint)
-	if !ok {
-		return nil
-	}
-	secret := resolve.EndpointSecret(ep)
-	units := []resolve.Unit{resolve.UnitOfEndpoint(resolve.KeyOf(ep)), resolve.UnitOfSecret(secret), r.directory.UnitOf(secret)}
-	if e := ep.Status.Environment; e != nil {
-		units = append(units, resolve.UnitOfEnvironment(cloudinary.Environment{APIBase: e.APIBase, CloudName: e.CloudName}))
-	}
-	return units
-}
-
-func (r *Reconciler) unitsOfSecret(_ context.Context, o client.Object) []resolve.Unit {
-	key := resolve.KeyOf(o)
-	if _, known := r.directory.Secret(key); known || controllerutil.ContainsFinalizer(o, v1alpha1.Finalizer) {
-		return []resolve.Unit{resolve.UnitOfSecret(key)} // held by an earlier process perhaps, for what is no more
-	}
-	return nil // nobody asked for it yet; who does reads it
+	kinds := r.Options.watchedKinds()
+	return func(before, after client.Object) {
+		seen := before
+		if seen == nil {
+			seen = after
+		}
+		i := slices.IndexFunc(kinds, func(k watchedKind) bool { return k.has(seen) })
+		if i < 0 {
+			return
+		}
+		react, meaningful := r.onEvent(kinds[i]), kinds[i].meaningful
+		switch {
+		case before == nil:
+			if e := (event.CreateEvent{Object: after}); meaningful.Create(e) {
+				react.Create(ctx, e, queue)
+			}
+		case after == nil:
+			if e := (event.DeleteEvent{Object: before}); meaningful.Delete(e) {
+				react.Delete(ctx, e, queue)
+			}
+		default:
+			if e := (event.UpdateEvent{ObjectOld: before, ObjectNew: after}); meaningful.Update(e) {
+				react.Update(ctx, e, queue)
+			}
+		}
+	}, nil
 }

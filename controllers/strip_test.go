@@ -32,7 +32,7 @@ func bulk(o client.Object) {
 	o.SetManagedFields([]metav1.ManagedFieldsEntry{{FieldsV1: metav1.NewFieldsV1(long)}})
 	o.SetOwnerReferences([]metav1.OwnerReference{{Name: long}})
 	o.SetLabels(map[string]string{"a": long})
-	o.SetAnnotations(map[string]string{"a": long, v1alpha1.AnnotationAbandon: annotationTrue, v1alpha1.GroupVersion.Group + "/other": long})
+	o.SetAnnotations(map[string]string{"a": long, v1alpha1.AnnotationAbandon: "true", v1alpha1.GroupVersion.Group + "/other": long})
 	o.SetFinalizers([]string{"example.com/" + long, v1alpha1.Finalizer})
 }
 
@@ -40,7 +40,7 @@ func TestTheCacheKeepsLittleOfAnObject(t *testing.T) {
 	t.Parallel()
 	kept := metav1.ObjectMeta{
 		Name: "a", Namespace: "n", Generation: 3, ResourceVersion: "7", Finalizers: []string{v1alpha1.Finalizer},
-		Annotations: map[string]string{v1alpha1.AnnotationAbandon: annotationTrue, annotationAbridged: annotationTrue},
+		Annotations: map[string]string{v1alpha1.AnnotationAbandon: "true", annotationAbridged: "true"},
 	}
 	trigger := &v1alpha1.CloudinaryTrigger{
 		Spec: v1alpha1.CloudinaryTriggerSpec{

@@ -13,7 +13,7 @@ import (
 
 // passEndpoint reports on triggers whose endpoint does not exist.
 func (r *Reconciler) passEndpoint(ctx context.Context, unit resolve.Unit) (time.Duration, error) {
-	w, err := r.readWorld(ctx)
+	w, err := r.worlds.read(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -43,7 +43,7 @@ func (p *waitingPass) reportTriggers(ctx context.Context, cause *resolve.Problem
 		}
 		view := now.ResolveTrigger(t)
 		a, wake, stays := verdict.Unresolved(p.world, &view, cause)
-		p.wakeAll(wake)
+		p.queue.wakeAll(wake)
 		if !stays {
 			errs = append(errs, p.finishTrigger(ctx, &view, a, view.Status.Registrations, nil))
 		}

@@ -57,8 +57,9 @@ func nameOf(o client.Object) name {
 // change is what one write did: before is nil for a new object, after for one that is gone.
 type change struct{ before, after client.Object }
 
-// apiServer keeps objects as the API server does: resourceVersion, generation, uid, finalizers and deletion. What it has stored is
-// never changed in place. Its log is what watches tell, and watched is what a manager's cache keeps of that.
+// apiServer keeps objects as the API server does: resourceVersion, generation, uid, finalizers and
+// deletion. What it has stored is never changed in place. Its log is what watches tell, and watched
+// is what a manager's cache keeps of that.
 type apiServer struct {
 	now     func() time.Time
 	wrote   func(change)
@@ -66,7 +67,8 @@ type apiServer struct {
 	log     []change
 	watched []change
 	uids    int
-	// careless lets writes through whose resourceVersion is old; forgetful loses records that are intents; unguarded takes no finalizers.
+	// careless lets writes through whose resourceVersion is old; forgetful loses records that are
+	// intents; unguarded takes no finalizers.
 	careless, forgetful, unguarded bool
 }
 
@@ -231,10 +233,14 @@ type applied struct {
 	Status     json.RawMessage   `json:"status"`
 }
 
+func (a applied) name() name {
+	kinds := map[string]string{"CloudinaryTrigger": kindTrigger, "NotificationEndpoint": kindEndpoint}
+	return name{kinds[a.Kind], a.Metadata.Namespace, a.Metadata.Name}
+}
+
 // applyStatus replaces the manager's part of status: all of it but what the receiver writes.
 func (s *apiServer) applyStatus(a applied) (client.Object, error) {
-	kinds := map[string]string{"CloudinaryTrigger": kindTrigger, "NotificationEndpoint": kindEndpoint}
-	n := name{kinds[a.Kind], a.Metadata.Namespace, a.Metadata.Name}
+	n := a.name()
 	before, err := s.current(n, a.Metadata.ResourceVersion)
 	if err != nil {
 		return nil, err
@@ -274,7 +280,8 @@ func dropIntents(s *v1alpha1.CloudinaryTriggerStatus) {
 	s.Registrations = slices.DeleteFunc(s.Registrations, func(r v1alpha1.Registration) bool { return len(r.Triggers) == 0 })
 }
 
-// read copies an object into what a client gave to receive it, which may ask for the metadata alone.
+// read copies an object into what a client gave to receive it, which may ask for the metadata
+// alone.
 func read(from client.Object, into client.Object) error {
 	switch into := into.(type) {
 	case *metav1.PartialObjectMetadata:

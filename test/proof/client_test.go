@@ -61,8 +61,8 @@ func (c *cache) names(kind string) []name {
 	return names
 }
 
-// cachedClient is a manager's client: it reads from the process's cache and writes to the API server. What it does not know panics:
-// the embedded interface is nil.
+// cachedClient is a manager's client: it reads from the process's cache and writes to the API
+// server. What it does not know panics: the embedded interface is nil.
 type cachedClient struct {
 	client.Client
 	p *process
@@ -101,6 +101,7 @@ func (c cachedClient) List(_ context.Context, list client.ObjectList, opts ...cl
 				list.Items = append(list.Items, *t)
 			}
 		}
+		c.p.reached(after(readCache))
 	case *v1alpha1.NotificationEndpointList:
 		for _, n := range c.p.cache.names(kindEndpoint) {
 			if ep, ok := c.p.cache.objects[n].(*v1alpha1.NotificationEndpoint); ok {
@@ -114,7 +115,7 @@ func (c cachedClient) List(_ context.Context, list client.ObjectList, opts ...cl
 }
 
 // Patch changes finalizers, and nothing else.
-func (c cachedClient) Patch(_ context.Context, o client.Object, patch client.Patch, _ ...client.PatchOption) error {
+func (c cachedClient) Patch(ctx context.Context, o client.Object, patch client.Patch, _ ...client.PatchOption) error {
 	raw, err := patch.Data(o)
 	if err != nil {
 		return err
@@ -130,13 +131,21 @@ func (c cachedClient) Patch(_ context.Context, o client.Object, patch client.Pat
 	if err := decoder.Decode(&body); err != nil {
 		return fmt.Errorf("the simulation knows no such patch: %s: %w", raw, err)
 	}
-	return c.p.write("patch of finalizers", func() (client.Object, error) {
-		after, err := c.p.run.api.setFinalizers(nameOf(o), body.Metadata.ResourceVersion, body.Metadata.Finalizers)
+	n, op := nameOf(o), removesFinalizer(nameOf(o).kind)
+	if slices.Contains(body.Metadata.Finalizers, v1alpha1.Finalizer) {
+		op = addsFinalizer(n.kind)
+	}
+	err = c.p.write(ctx, op, n, func() (client.Object, error) {
+		after, err := c.p.run.api.setFinalizers(n, body.Metadata.ResourceVersion, body.Metadata.Finalizers)
 		if err != nil {
 			return nil, err
 		}
 		return after, read(after, o)
 	})
+	if err != nil && op == addsFinalizer(n.kind) {
+		c.p.unheld[n] = true
+	}
+	return err
 }
 
 // Status writes status.
@@ -148,7 +157,7 @@ type statusWriter struct {
 }
 
 // Apply is a server-side apply.
-func (w statusWriter) Apply(_ context.Context, o runtime.ApplyConfiguration, _ ...client.SubResourceApplyOption) error {
+func (w statusWriter) Apply(ctx context.Context, o runtime.ApplyConfiguration, _ ...client.SubResourceApplyOption) error {
 	raw, err := json.Marshal(o)
 	if err != nil {
 		return err
@@ -157,7 +166,15 @@ func (w statusWriter) Apply(_ context.Context, o runtime.ApplyConfiguration, _ .
 	if err := json.Unmarshal(raw, &a); err != nil {
 		return err
 	}
-	return w.p.write("apply of status", func() (client.Object, error) {
+	n, op := a.name(), writeEndpoint
+	if n.kind == kindTrigger {
+		var status v1alpha1.CloudinaryTriggerStatus
+		if err := json.Unmarshal(a.Status, &status); err != nil {
+			return err
+		}
+		op = w.p.run.statusOperation(n, status)
+	}
+	return w.p.write(ctx, op, n, func() (client.Object, error) {
 		after, err := w.p.run.api.applyStatus(a)
 		if err != nil {
 			return nil, err
@@ -170,21 +187,32 @@ func (w statusWriter) Apply(_ context.Context, o runtime.ApplyConfiguration, _ .
 }
 
 // write carries out a write, unless it is lost, or the process ends before the answer comes.
-func (p *process) write(what string, do func() (client.Object, error)) error {
+func (p *process) write(ctx context.Context, o operation, n name, do func() (client.Object, error)) error {
 	p.alive()
-	if p.reconciler.Fence != nil && p.run.leader != nil && p.run.leader != p {
-		p.run.violated("process %d writes (%s), and another one leads", p.number, what)
+	p.intends(o, n)
+	err := p.begins(ctx, o)
+	if err == nil {
+		err = p.writes(o, do)
+	}
+	p.intending = p.intending && apierrors.IsConflict(err)
+	p.reached(after(o))
+	return err
+}
+
+func (p *process) writes(o operation, do func() (client.Object, error)) error {
+	if !p.unrivaled() {
+		p.run.violated("process %d writes (%s), and another one leads", p.number, o)
 	}
 	fate := p.run.fateOfWrite()
 	if fate == endsBefore {
-		p.kill("before " + what)
+		p.kill("on the way to " + string(o))
 	}
 	if fate == lostBefore {
 		return apierrors.NewServiceUnavailable("the simulated API server is not there")
 	}
 	after, err := do()
 	if fate == endsAfter {
-		p.kill("during " + what)
+		p.kill("during " + string(o))
 	}
 	if err != nil {
 		return err
@@ -205,13 +233,23 @@ type liveReader struct {
 }
 
 // Get reads what is stored.
-func (l liveReader) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+func (l liveReader) Get(ctx context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	l.p.alive()
+	n, o := nameOf(into), readOperation(into)
+	n.namespace, n.name = key.Namespace, key.Name
+	l.p.intends(o, n)
+	err := l.p.begins(ctx, o)
+	if err == nil {
+		err = l.reads(n, into)
+	}
+	l.p.reached(after(o))
+	return err
+}
+
+func (l liveReader) reads(n name, into client.Object) error {
 	if l.p.run.fateOfWrite() == lostBefore {
 		return apierrors.NewServiceUnavailable("the simulated API server is not there")
 	}
-	n := nameOf(into)
-	n.namespace, n.name = key.Namespace, key.Name
 	o, ok := l.p.run.api.objects[n]
 	if !ok {
 		return apierrors.NewNotFound(n.resource(), n.name)

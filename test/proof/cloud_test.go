@@ -21,8 +21,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// cloud is a product environment: the project's simulator, called without a socket. Its ids come from crypto/rand, so that outside of
-// the simulator they go by others, which a seed repeats.
+// cloud is a product environment: the project's simulator, called without a socket. Its ids come
+// from crypto/rand, so that outside of the simulator they go by others, which a seed repeats.
 type cloud struct {
 	name string
 	sim  *simulator.Simulator
@@ -142,8 +142,9 @@ func idIn(answer []byte) string {
 // wire carries a process's calls to the clouds, or not.
 type wire struct{ p *process }
 
-// RoundTrip implements http.RoundTripper. The time that a call takes passes in it; contexts end by the system's clock, so that they
-// are not looked at.
+// RoundTrip implements http.RoundTripper. The time that a call takes passes in it. What the process
+// stands still for, right before the call leaves it, is part of that time: one that would take
+// longer than the slowest call does not leave before its context ends.
 func (w wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	p := w.p
 	p.alive()
@@ -159,16 +160,29 @@ func (w wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	effect := func() reply {
 		return p.run.ledger.called(c, request, body)
 	}
-	p.run.ledger.check(p, c, request)
-	p.run.advance(p.run.latency())
-	return w.deliver(p.run.fateOfCall(request.Method), c, request, effect)
+	o, begun := p.callOperation(c, request, body), p.run.now
+	p.intends(o, name{})
+	err := p.begins(request.Context(), o)
+	var answer *http.Response
+	if waited := p.run.now.Sub(begun); err == nil && waited > slowest {
+		err = context.DeadlineExceeded
+	} else if err == nil {
+		if !p.unrivaled() {
+			p.run.violated("process %d calls Cloudinary (%s), and another one leads", p.number, o)
+		}
+		p.run.ledger.check(p, c, request)
+		p.run.advance(max(0, p.run.latency()-waited))
+		answer, err = w.deliver(p.run.fateOfCall(request.Method), c, request, effect)
+	}
+	p.reached(after(o))
+	return answer, err
 }
 
 func (w wire) deliver(f fate, c *cloud, request *http.Request, effect func() reply) (*http.Response, error) {
 	p, r := w.p, w.p.run
 	switch f {
 	case endsBefore:
-		p.kill("before " + request.Method)
+		p.kill("on the way to " + request.Method)
 	case notSent:
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	case lostBefore:
@@ -231,11 +245,13 @@ const (
 )
 
 const (
-	// callTimeout is the manager's, lateness is how long after its beginning a call may take effect, and longestLag how far lists lag
-	// behind: together within the settle time of 30 s.
+	// callTimeout is the manager's, lateness is how long after its beginning a call may take
+	// effect, and longestLag how far lists lag behind: together within the settle time of 30 s.
 	callTimeout = 15 * time.Second
 	lateness    = 6 * time.Second
 	longestLag  = 6 * time.Second
+	// slowest is how long a call takes at most.
+	slowest = 9 * time.Second
 )
 
 // keyOne and keyTwo are credentials of every cloud.

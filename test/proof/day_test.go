@@ -22,13 +22,15 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/simulator"
 )
 
-// planLimit is the free plan's calls an hour, and share what the manager may spend of them by default.
+// planLimit is the free plan's calls an hour, and share what the manager may spend of them by
+// default.
 const (
 	planLimit = 500
 	share     = planLimit / 2
 )
 
-// world is a run without trouble but that which a test makes, on a plan with a limit of calls. Calls are counted where they arrive.
+// world is a run without trouble but that which a test makes, on a plan with a limit of calls.
+// Calls are counted where they arrive.
 type world struct {
 	*run
 	*testing.T
@@ -43,7 +45,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	r := &run{
 		seed: 1, random: rand.New(rand.NewPCG(1, 2)), now: time.Date(2026, 1, 1, 12, 20, 0, 0, time.UTC), settling: true, urlLimit: 30,
-		clouds: map[string]*cloud{}, reached: map[controllers.Failpoint]int{}, kills: map[string]int{}, ownWrites: true,
+		clouds: map[string]*cloud{}, reached: map[step]int{}, kills: map[string]int{}, ownWrites: true,
 	}
 	r.ledger = newLedger(r)
 	r.api = newAPIServer(func() time.Time { return r.now }, r.ledger.wrote)
@@ -114,8 +116,8 @@ func (w *world) until(end time.Time) {
 
 func (w *world) hour() int { return int(w.now.Sub(w.begun) / time.Hour) }
 
-// withinTheShare looks at what the manager spent: in each hour the share at most, and one call for each start, by which a process finds
-// out how things are.
+// withinTheShare looks at what the manager spent: in each hour the share at most, and one call for
+// each start, by which a process finds out how things are.
 func (w *world) withinTheShare() {
 	w.Helper()
 	w.Logf("calls by hour: %v", w.spent[:w.hour()+1])
@@ -195,7 +197,8 @@ func TestAnImportArrivesInOrderOverTheHours(t *testing.T) {
 	}
 }
 
-// A day on the free plan: ten Secrets, scripts that change what they should not, a manager that crashes, changes of people in between.
+// A day on the free plan: ten Secrets, scripts that change what they should not, a manager that
+// crashes, changes of people in between.
 func TestADayStaysWithinTheShare(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -42,7 +42,8 @@ func (r *run) work() {
 	r.bury()
 }
 
-// thaw lets a process that was leader go on from where it froze. Sooner or later it notices, and ends.
+// thaw lets a process that was leader go on from where it froze. Sooner or later it notices, and
+// ends.
 func (r *run) thaw() {
 	p := r.frozen
 	p.stepped = true
@@ -61,8 +62,8 @@ func (r *run) bury() {
 	}
 }
 
-// leads is the process that works now. Where the last one has ended, another one begins: with leader election not before the lease
-// has run out, unless the container was restarted in its Pod.
+// leads is the process that works now. Where the last one has ended, another one begins: with
+// leader election not before the lease has run out, unless the container was restarted in its Pod.
 func (r *run) leads() *process {
 	if r.leader != nil {
 		return r.leader
@@ -81,16 +82,17 @@ func (r *run) leads() *process {
 	return r.leader
 }
 
-// newProcess begins with what the API server has, and knows nothing else. It makes the Reconciler itself, and not through internal/manager:
-// clock, API server, queue and lease are simulated, and controller-runtime's manager takes none of these.
+// newProcess begins with what the API server has, and knows nothing else. It makes the Reconciler
+// itself, and not through internal/manager: clock, API server, queue and lease are simulated, and
+// controller-runtime's manager takes none of these.
 func (r *run) newProcess() *process {
 	r.processes++
-	p := &process{run: r, number: r.processes, skew: r.between(-5*time.Second, 5*time.Second)}
+	p := &process{run: r, number: r.processes, skew: r.between(-5*time.Second, 5*time.Second), unheld: map[name]bool{}}
 	p.queue = newQueue(p.now)
 	p.cache = newCache(r.api, len(r.api.log))
 	p.reconciler = &controllers.Reconciler{
 		Client: cachedClient{p: p}, Live: liveReader{p: p}, Metrics: r.metrics, Transport: wire{p}, Now: p.now, Options: r.options,
-		Simulation: &controllers.Simulation{Reached: p.reached, Chance: r.random.Float64},
+		Rand: r.random.Float64, Parallelize: r.inAnyOrder,
 	}
 	if r.elects {
 		p.reconciler.Fence = p
@@ -145,8 +147,8 @@ const (
 	restful = 4 * time.Minute
 )
 
-// settle puts an end to all trouble, and works until nothing changes any more: at once, after refusals that are remembered briefly,
-// and after those that are remembered for an hour.
+// settle puts an end to all trouble, and works until nothing changes any more: at once, after
+// refusals that are remembered briefly, and after those that are remembered for an hour.
 func (r *run) settle() {
 	r.note("the trouble ends")
 	r.settling = true

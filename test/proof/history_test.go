@@ -191,7 +191,8 @@ func (r *run) moveEventType() {
 	give()
 }
 
-// renameTrigger is what GitOps tools make of a new name: another object with the same spec, and the old one deleted.
+// renameTrigger is what GitOps tools make of a new name: another object with the same spec, and the
+// old one deleted.
 func (r *run) renameTrigger() {
 	old, ok := r.api.objects[at(kindTrigger, choose(r, triggerNames))].(*v1alpha1.CloudinaryTrigger)
 	if !ok {
@@ -230,7 +231,8 @@ func (r *run) deleteEndpoint() {
 	}
 }
 
-// rotate gives a Secret another key, a wrong one, no sense, or another product environment; or mends it.
+// rotate gives a Secret another key, a wrong one, no sense, or another product environment; or
+// mends it.
 func (r *run) rotate() {
 	secret := choose(r, []string{"one", "one", "two", "other"})
 	value := choose(r, []string{
@@ -245,7 +247,8 @@ func (r *run) setSecret(secret, value string) {
 	edit(r.api, at(kindSecret, secret), func(s *corev1.Secret) { s.Data = map[string][]byte{"CLOUDINARY_URL": []byte(value)} })
 }
 
-// deleteSecret deletes a Secret now and then, or brings it back: a history without credentials has little that can go wrong.
+// deleteSecret deletes a Secret now and then, or brings it back: a history without credentials has
+// little that can go wrong.
 func (r *run) deleteSecret() {
 	secret := choose(r, []string{"one", "two", "other"})
 	if r.createSecret(secret) {
@@ -255,7 +258,8 @@ func (r *run) deleteSecret() {
 	}
 }
 
-// mend lets each Secret hold again what it should. One that is being deleted serves as long as an endpoint names it.
+// mend lets each Secret hold again what it should. One that is being deleted serves as long as an
+// endpoint names it.
 func (r *run) mend() {
 	for _, secret := range []string{"one", "two", "other"} {
 		r.createSecret(secret)
@@ -263,11 +267,13 @@ func (r *run) mend() {
 	}
 }
 
-// clockError is how far the manager may be wrong about Cloudinary's clock, by which it tells whether a trigger is older than an intent.
+// clockError is how far the manager may be wrong about Cloudinary's clock, by which it tells
+// whether a trigger is older than an intent.
 const clockError = 8 * time.Second
 
-// createForeign is somebody else's trigger. At a place for which a call of the manager is under way it would be taken for the
-// result of that call, also if it is seconds older: ADR 2 says so, and here nobody does it.
+// createForeign is somebody else's trigger. At a place for which a call of the manager is under way
+// it would be taken for the result of that call, also if it is seconds older: ADR 2 says so, and
+// here nobody does it.
 func (r *run) createForeign() {
 	c := r.clouds[choose(r, cloudNames)]
 	url, eventType := choose(r, urls), choose(r, eventTypes)
@@ -309,7 +315,8 @@ func (r *run) intended(p place) bool {
 	return false
 }
 
-// maxMeddling is how often people change triggers of ours in a run: fewer than would make the manager give in.
+// maxMeddling is how often people change triggers of ours in a run: fewer than would make the
+// manager give in.
 const maxMeddling = 2
 
 // meddle changes or deletes a trigger in the Console: one of ours, or a foreign one.

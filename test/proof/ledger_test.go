@@ -15,21 +15,24 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/remembered"
 )
 
-// ledger is what really happened, to hold against what the manager was allowed to do. Only triggers that stand in a status, or that a
-// manager's call has made, are the manager's; the others are somebody's.
+// ledger is what really happened, to hold against what the manager was allowed to do. Only triggers
+// that stand in a status, or that a manager's call has made, are the manager's; the others are
+// somebody's.
 type ledger struct {
 	run *run
 	// ours are those that a manager's call has made, by id.
 	ours map[string]bool
 	// foreign are those that are nobody's of ours (any more): as their owners last left them.
 	foreign map[string]string
-	// placesOf are the places where a trigger has been, and when it left: a list may lag behind. It has not left where that is zero.
+	// placesOf are the places where a trigger has been, and when it left: a list may lag behind. It
+	// has not left where that is zero.
 	placesOf map[string]map[place]time.Time
 	// adoptable are all places that an object which adopts has ever wanted.
 	adoptable map[place]bool
 	// letGo are triggers that a manager may leave behind, and has.
 	letGo map[string]bool
-	// makers are the objects whose intent the call that made a trigger may have been for, by the trigger's id.
+	// makers are the objects whose intent the call that made a trigger may have been for, by the
+	// trigger's id.
 	makers map[string][]string
 	// moved are triggers of ours to which somebody gave another URL.
 	moved  map[string]bool
@@ -104,7 +107,8 @@ func (l *ledger) recorded(id string) []holding {
 	return all
 }
 
-// wrote looks at a change of the API server: at what an object takes into its status, and at what it releases.
+// wrote looks at a change of the API server: at what an object takes into its status, and at what
+// it releases.
 func (l *ledger) wrote(c change) {
 	before, _ := c.before.(*v1alpha1.CloudinaryTrigger)
 	after, _ := c.after.(*v1alpha1.CloudinaryTrigger)
@@ -137,11 +141,12 @@ func (l *ledger) taken(h holding) {
 	delete(l.letGo, h.ID)
 }
 
-// staleFor is how long after a change a pass may go by a list that does not show it: as long as a list lags, is worked with, and stays
-// with a process that has frozen.
+// staleFor is how long after a change a pass may go by a list that does not show it: as long as a
+// list lags, is worked with, and stays with a process that has frozen.
 const staleFor = 2 * time.Minute
 
-// mayAdopt reports whether a trigger is, or was by what a list may still show, where an object has ever wanted one, and would adopt it.
+// mayAdopt reports whether a trigger is, or was by what a list may still show, where an object has
+// ever wanted one, and would adopt it.
 func (l *ledger) mayAdopt(id string) bool {
 	for p, left := range l.placesOf[id] {
 		if l.adoptable[p] && (left.IsZero() || l.run.now.Sub(left) <= staleFor) {
@@ -164,8 +169,9 @@ func (l *ledger) dropped(h holding) {
 	l.made(c, h.ID)
 }
 
-// settledIntents: an object that does not want a place any more may find out what became of its call there, and leave the result
-// behind, in one step. One that goes while lists hide the result leaves that behind, too.
+// settledIntents: an object that does not want a place any more may find out what became of its
+// call there, and leave the result behind, in one step. One that goes while lists hide the result
+// leaves that behind, too.
 func (l *ledger) settledIntents(had, has []holding) {
 	for _, h := range had {
 		if h.ID != "" || l.stands(h, had, has) || !l.hidden(h, has) && (!keeps(h) || l.intendedSince(h)) {
@@ -182,8 +188,8 @@ func (l *ledger) settledIntents(had, has []holding) {
 	}
 }
 
-// stands reports whether an intent is there still, perhaps together with an older one, or its place has an id instead that was not there
-// before.
+// stands reports whether an intent is there still, perhaps together with an older one, or its place
+// has an id instead that was not there before.
 func (l *ledger) stands(h holding, had, has []holding) bool {
 	return slices.ContainsFunc(has, func(o holding) bool {
 		intent := o.ID == "" && (o.IntendedAt == nil) == (h.IntendedAt == nil) && !h.IntendedAt.Before(o.IntendedAt)
@@ -192,8 +198,9 @@ func (l *ledger) stands(h holding, had, has []holding) bool {
 	})
 }
 
-// hidden reports whether lists were wrong since an intent of an object that goes, or has moved to another product environment. An id that no
-// answer has brought is known from lists alone, and nobody waits for them then.
+// hidden reports whether lists were wrong since an intent of an object that goes, or has moved to
+// another product environment. An id that no answer has brought is known from lists alone, and
+// nobody waits for them then.
 func (l *ledger) hidden(h holding, has []holding) bool {
 	ep := l.run.api.endpoint(namespace, h.object.Spec.EndpointRef.Name)
 	goes := h.object.DeletionTimestamp != nil || ep == nil || ep.DeletionTimestamp != nil || cloudOf(ep.Spec.CredentialsSecretRef.Name) != h.cloud ||
@@ -208,8 +215,8 @@ func (h holding) overdue() bool {
 	return !r.OverdueAt.IsZero()
 }
 
-// intendedSince reports whether another object has an intent at the place that is younger than one: what is there is then rather its result,
-// for a call follows its intent at once.
+// intendedSince reports whether another object has an intent at the place that is younger than one:
+// what is there is then rather its result, for a call follows its intent at once.
 func (l *ledger) intendedSince(h holding) bool {
 	for _, t := range l.run.api.triggers() {
 		for _, other := range holdings(t) {
@@ -268,8 +275,7 @@ func (l *ledger) noteWishes() {
 
 // check looks at a call before it leaves the process.
 func (l *ledger) check(p *process, c *cloud, request *http.Request) {
-	parts := strings.Split(request.URL.Path, "/")
-	id := parts[len(parts)-1]
+	id := lastPart(request.URL.Path)
 	switch request.Method {
 	case http.MethodPut:
 		l.checkChange(c, id)
@@ -279,7 +285,10 @@ func (l *ledger) check(p *process, c *cloud, request *http.Request) {
 	}
 }
 
-// checkChange: what is changed or deleted stands in a status, was made by a call whose answer was lost, or is being adopted.
+func lastPart(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+
+// checkChange: what is changed or deleted stands in a status, was made by a call whose answer was
+// lost, or is being adopted.
 func (l *ledger) checkChange(c *cloud, id string) {
 	_, foreign := l.foreign[id]
 	switch {
@@ -296,7 +305,8 @@ func (l *ledger) checkChange(c *cloud, id string) {
 	}
 }
 
-// checkDelete: the object from whose manifest the pass went out wants it deleted, or wants it and replaces it.
+// checkDelete: the object from whose manifest the pass went out wants it deleted, or wants it and
+// replaces it.
 func (l *ledger) checkDelete(p *process, id string) {
 	held := l.recorded(id)
 	if len(held) == 0 {
@@ -322,8 +332,7 @@ func (l *ledger) called(c *cloud, request *http.Request, body []byte) reply {
 		return answer
 	}
 	l.writes++
-	parts := strings.Split(request.URL.Path, "/")
-	id := parts[len(parts)-1]
+	id := lastPart(request.URL.Path)
 	if request.Method == http.MethodPost {
 		id = idIn(answer.body)
 		l.ours[id] = true
@@ -340,8 +349,8 @@ func (l *ledger) called(c *cloud, request *http.Request, body []byte) reply {
 	return answer
 }
 
-// noteMakers notes who had an intent where a trigger is made. Its object may find the result also after another one has taken it, and let go
-// of it, in between.
+// noteMakers notes who had an intent where a trigger is made. Its object may find the result also
+// after another one has taken it, and let go of it, in between.
 func (l *ledger) noteMakers(c *cloud, id string) {
 	made, exists := c.trigger(id)
 	if !exists {

@@ -2,8 +2,9 @@
 
 package proof
 
-// pass is a function that is run by turns with its caller, and never at the same time. iter.Pull does that as well, but what the race
-// detector notes of its coroutines it never frees: 100 KB for each pass.
+// pass is a function that is run by turns with its caller, and never at the same time. iter.Pull
+// does that as well, but what the race detector notes of its coroutines it never frees: 100 KB for
+// each pass.
 type pass struct {
 	turn   chan bool // true: go on; false: end
 	parked chan bool // true: it waits for its next turn; false: it has ended
@@ -21,7 +22,8 @@ func begin(f func()) *pass {
 	return p
 }
 
-// park is called by the pass itself, and waits for its next turn. It returns false where the pass is to end.
+// park is called by the pass itself, and waits for its next turn. It returns false where the pass
+// is to end.
 func (p *pass) park() bool {
 	p.parked <- true
 	return <-p.turn

@@ -17,8 +17,8 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 )
 
-// process is a manager: the real Reconciler, what its process remembers, and a pass that may be parked at a failpoint. It makes one
-// pass at a time.
+// process is a manager: the real Reconciler, what its process remembers, and a pass that may be
+// parked at a step. It makes one pass at a time.
 type process struct {
 	run        *run
 	number     int
@@ -30,8 +30,11 @@ type process struct {
 	skew       time.Duration                        // of its clock
 	renewed    time.Time                            // its lease, by its clock
 	dead       bool
-	stepped    bool // it parks at each failpoint
-	intending  bool // it is storing an intent
+	stepped    bool          // it parks at each step
+	intending  bool          // it is storing an intent
+	unheld     map[name]bool // objects to which the pass has failed to add the finalizer
+	deleted    place         // where the pass has deleted a trigger last
+	bound      bound         // of the context that was used last
 
 	unit   controllers.Unit
 	pass   *pass // that is under way
@@ -71,28 +74,24 @@ func (p *process) renew() {
 	}
 }
 
-// reached is called at each failpoint of a pass. Anything may happen there.
-func (p *process) reached(f controllers.Failpoint) {
+// reached is called at each step of a pass. Anything may happen there.
+func (p *process) reached(s step) {
 	r := p.run
-	if p.dead {
-		return
-	}
-	r.reached[f]++
+	r.reached[s]++
 	if r.settling {
 		p.renew()
 		return
 	}
-	r.last = f
-	p.intending = f == controllers.BeforeIntent || p.intending && f != controllers.AfterIntent
+	r.last = s
 	if *traceFlag {
-		r.note("process %d: %s", p.number, f)
+		r.note("process %d: %s", p.number, s)
 	}
 	if r.script != nil {
-		r.scripted(f, p)
+		r.scripted(s, p)
 		return
 	}
-	if r.ends(f) {
-		p.kill(string(f))
+	if r.ends(s) {
+		p.kill(string(s))
 	}
 	r.happens(p)
 	if p.stepped || r.freezes(p) {
@@ -105,7 +104,8 @@ func (p *process) reached(f controllers.Failpoint) {
 
 // begin begins a pass that parks where reached says so.
 func (p *process) begin(unit controllers.Unit) {
-	p.unit = unit
+	p.unit, p.deleted, p.intending = unit, place{}, false
+	clear(p.unheld)
 	if *traceFlag && p.run.settling {
 		p.run.note("process %d: pass of %s", p.number, unit)
 	}

@@ -13,22 +13,20 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 )
 
 var (
 	runsFlag   = flag.Int("proof.runs", 200, "how many runs to make")
 	seedFlag   = flag.Int64("proof.seed", 0, "seed of the first run, the others follow; 0: from the clock")
 	strideFlag = flag.Int("proof.stride", 7, "how far apart the steps of a scene are at which something goes wrong, or people change something; 1: at every step")
-	traceFlag  = flag.Bool("proof.trace", false, "tell every write of a status and every failpoint in the history of a run that fails")
+	traceFlag  = flag.Bool("proof.trace", false, "tell every write of a status and every step in the history of a run that fails")
 )
 
 // totals are of many runs.
 type totals struct {
 	mu        sync.Mutex
 	runs      int
-	reached   map[controllers.Failpoint]int
+	reached   map[step]int
 	kills     map[string]int
 	processes int
 	takeovers int
@@ -46,8 +44,8 @@ func (t *totals) add(r *run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.runs++
-	for f, n := range r.reached {
-		t.reached[f] += n
+	for s, n := range r.reached {
+		t.reached[s] += n
 	}
 	for where, n := range r.kills {
 		t.kills[where] += n
@@ -63,14 +61,15 @@ func (t *totals) add(r *run) {
 
 // report tells how to repeat a run that failed, and all that happened in it.
 func (r *run) report() string {
-	return fmt.Sprintf("seed %d: %v\nlast failpoint: %q\nrepeat it with: go test ./test/proof -run TestProof -proof.runs=1 -proof.seed=%d\n\t%s",
+	return fmt.Sprintf("seed %d: %v\nlast step: %q\nrepeat it with: go test ./test/proof -run TestProof -proof.runs=1 -proof.seed=%d\n\t%s",
 		r.seed, r.failure, r.last, r.seed, strings.Join(r.history, "\n\t"))
 }
 
-// simulate makes runs with seeds that follow each other, on all processors, and stops after a few failures.
+// simulate makes runs with seeds that follow each other, on all processors, and stops after a few
+// failures.
 func simulate(t *testing.T, first int64, runs int, breaks breakage, enough int) *totals {
 	t.Helper()
-	sum := &totals{reached: map[controllers.Failpoint]int{}, kills: map[string]int{}}
+	sum := &totals{reached: map[step]int{}, kills: map[string]int{}}
 	seeds := make(chan int64)
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -116,15 +115,15 @@ func TestProof(t *testing.T) {
 	t.Logf("%d runs in %s: %d processes, %d of them after one that ended or froze, %d writes at Cloudinary, %d at the API server",
 		sum.runs, time.Since(begun).Round(time.Millisecond), sum.processes, sum.takeovers, sum.calls, sum.writes)
 	var table strings.Builder
-	for _, f := range controllers.Failpoints() {
-		fmt.Fprintf(&table, "\n%-45s reached %9d, ended there %7d", f, sum.reached[f], sum.kills[string(f)])
-		if *runsFlag >= 100 && sum.reached[f] == 0 {
-			t.Errorf("failpoint %q was never reached", f)
+	for _, s := range steps() {
+		fmt.Fprintf(&table, "\n%-75s reached %9d, ended there %7d", s, sum.reached[s], sum.kills[string(s)])
+		if *runsFlag >= 100 && sum.reached[s] == 0 {
+			t.Errorf("the step %q was never reached", s)
 		}
-		delete(sum.kills, string(f))
+		delete(sum.kills, string(s))
 	}
 	for _, where := range slices.Sorted(maps.Keys(sum.kills)) {
-		fmt.Fprintf(&table, "\n%-45s                    ended there %7d", where, sum.kills[where])
+		fmt.Fprintf(&table, "\n%-75s                    ended there %7d", where, sum.kills[where])
 	}
 	t.Log(table.String())
 }

@@ -18,7 +18,8 @@ import (
 // leaseDuration is how long a leader's lease lasts; the manager's default.
 const leaseDuration = 30 * time.Second
 
-// run is one simulated world, from a seed to its verdict. All that is left to chance comes from its one source of numbers.
+// run is one simulated world, from a seed to its verdict. All that is left to chance comes from its
+// one source of numbers.
 type run struct {
 	seed    int64
 	breaks  breakage
@@ -49,17 +50,17 @@ type run struct {
 	planned   []kill
 
 	history  []string
-	last     controllers.Failpoint
+	last     step
 	meddled  int // a person's changes of triggers that are ours
-	reached  map[controllers.Failpoint]int
+	reached  map[step]int
 	kills    map[string]int
 	takeover int
 	failure  error
 }
 
-// kill is a planned end: at the nth time that a failpoint is reached from now on.
+// kill is a planned end: at the nth time that a step is reached from now on.
 type kill struct {
-	at    controllers.Failpoint
+	at    step
 	times int
 }
 
@@ -75,7 +76,7 @@ func newRun(seed int64, breaks breakage) (*run, error) {
 	r := &run{
 		seed: seed, breaks: breaks, random: rand.New(rand.NewPCG(uint64(seed), 0x9e3779b97f4a7c15)),
 		now:    time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC),
-		clouds: map[string]*cloud{}, reached: map[controllers.Failpoint]int{}, kills: map[string]int{},
+		clouds: map[string]*cloud{}, reached: map[step]int{}, kills: map[string]int{},
 	}
 	r.advance(r.between(0, time.Hour))
 	r.ledger = newLedger(r)
@@ -98,13 +99,13 @@ func newRun(seed int64, breaks breakage) (*run, error) {
 	}
 	r.metrics = metrics
 	for range r.upTo(8) {
-		r.planned = append(r.planned, kill{choose(r, controllers.Failpoints()), 1 + r.upTo(3)})
+		r.planned = append(r.planned, kill{choose(r, steps()), 1 + r.upTo(3)})
 	}
 	return r, nil
 }
 
-// makeClouds chooses how Cloudinary behaves where that is not documented. What nobody could see is left out: a server that ignores
-// settings in an update, and does not show them either.
+// makeClouds chooses how Cloudinary behaves where that is not documented. What nobody could see is
+// left out: a server that ignores settings in an update, and does not show them either.
 func (r *run) makeClouds() error {
 	options := simulator.Options{
 		UpdateSemantics: choose(r, []simulator.UpdateSemantics{simulator.UpdateMerge, simulator.UpdateReplace}),
@@ -162,7 +163,7 @@ func (r *run) between(least, most time.Duration) time.Duration {
 
 func (r *run) latency() time.Duration {
 	if r.slow && !r.settling {
-		return r.between(100*time.Millisecond, 9*time.Second)
+		return r.between(100*time.Millisecond, slowest)
 	}
 	return r.between(20*time.Millisecond, 500*time.Millisecond)
 }
@@ -221,8 +222,8 @@ func (r *run) fateOfWrite() fate {
 	return choose(r, []fate{endsBefore, endsAfter, lostBefore, lostAfter})
 }
 
-// fateOfCall chooses what becomes of a call to Cloudinary. An update that arrives late may undo a later one, which nobody could see
-// where lists do not show settings.
+// fateOfCall chooses what becomes of a call to Cloudinary. An update that arrives late may undo a
+// later one, which nobody could see where lists do not show settings.
 func (r *run) fateOfCall(method string) fate {
 	if r.script != nil {
 		return r.script.next(atCall)
@@ -237,10 +238,10 @@ func (r *run) fateOfCall(method string) fate {
 	return f
 }
 
-// ends reports whether the process ends at a failpoint.
-func (r *run) ends(f controllers.Failpoint) bool {
+// ends reports whether the process ends at a step.
+func (r *run) ends(s step) bool {
 	for i := range r.planned {
-		if k := &r.planned[i]; k.at == f {
+		if k := &r.planned[i]; k.at == s {
 			k.times--
 			if k.times == 0 {
 				return true
@@ -250,7 +251,7 @@ func (r *run) ends(f controllers.Failpoint) bool {
 	return false
 }
 
-// happens lets time pass at a failpoint, events arrive, and people do something.
+// happens lets time pass at a step, events arrive, and people do something.
 func (r *run) happens(p *process) {
 	switch {
 	case r.one(10):

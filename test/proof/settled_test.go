@@ -26,8 +26,9 @@ func (r *run) judge() {
 	r.judgeWishes()
 }
 
-// stranded reports whether an object holds something to which no Secret of its gives access any more: the one that it was written with
-// has come to name another product environment. It has to wait for a person.
+// stranded reports whether an object holds something to which no Secret of its gives access any
+// more: the one that it was written with has come to name another product environment. It has to
+// wait for a person.
 func (r *run) stranded(t *v1alpha1.CloudinaryTrigger) bool {
 	present := ""
 	if ep := r.api.endpoint(namespace, t.Spec.EndpointRef.Name); ep != nil {
@@ -62,8 +63,9 @@ func (r *run) judgeDeleted() {
 	}
 }
 
-// cannotMove reports whether a trigger that was written with a Secret is refused in the other product environment where it is wanted now, such
-// as for the limit of URLs: then it stays where it is, and needs that Secret, until there is room.
+// cannotMove reports whether a trigger that was written with a Secret is refused in the other
+// product environment where it is wanted now, such as for the limit of URLs: then it stays where it
+// is, and needs that Secret, until there is room.
 func (r *run) cannotMove(secret name) bool {
 	return secret.kind == kindSecret && slices.ContainsFunc(r.api.triggers(), func(t *v1alpha1.CloudinaryTrigger) bool {
 		ep := r.api.endpoint(namespace, t.Spec.EndpointRef.Name)
@@ -92,7 +94,8 @@ func (r *run) names(secret name) bool {
 	})
 }
 
-// judgeTriggers: each trigger that a manager has made, and may not leave behind, stands in one status. No two are at one place.
+// judgeTriggers: each trigger that a manager has made, and may not leave behind, stands in one
+// status. No two are at one place.
 func (r *run) judgeTriggers() {
 	at := map[place]string{}
 	for _, name := range cloudNames {
@@ -148,8 +151,8 @@ type wish struct {
 	url    string
 }
 
-// judgeWishes: each place that an object wants, and an older one does not, has the trigger that the spec describes, or the object
-// says for a good reason why not.
+// judgeWishes: each place that an object wants, and an older one does not, has the trigger that the
+// spec describes, or the object says for a good reason why not.
 func (r *run) judgeWishes() {
 	objects := r.api.triggers()
 	slices.SortStableFunc(objects, func(a, b *v1alpha1.CloudinaryTrigger) int {
@@ -182,8 +185,9 @@ func (r *run) judgeWishes() {
 	}
 }
 
-// keptPlaces are those that an object keeps whatever others want: all that it has while nobody knows what it wants, and what it has in
-// another product environment while it does not have all that it wants in its own.
+// keptPlaces are those that an object keeps whatever others want: all that it has while nobody
+// knows what it wants, and what it has in another product environment while it does not have all
+// that it wants in its own.
 func (r *run) keptPlaces(t *v1alpha1.CloudinaryTrigger) []place {
 	ep := r.api.endpoint(namespace, t.Spec.EndpointRef.Name)
 	var places []place
@@ -265,16 +269,16 @@ func (r *run) excused(w wish, has bool, what string, args ...any) bool {
 	return true
 }
 
-// inTheWay reports whether there is somebody else's trigger at the place, perhaps under another spelling of the URL, which the server may
-// tell apart.
+// inTheWay reports whether there is somebody else's trigger at the place, perhaps under another
+// spelling of the URL, which the server may tell apart.
 func (r *run) inTheWay(w wish) bool {
 	return slices.ContainsFunc(r.clouds[w.cloud].triggers(), func(t simulator.Trigger) bool {
 		return t.URIType == plan.WebhookType && placeOf(w.cloud, t) == w.place && len(r.ledger.recorded(t.ID)) == 0
 	})
 }
 
-// otherwiseSpelled reports whether the trigger at the place has another spelling of the URL. To a server that tells them apart, an update to
-// the present one is another URL.
+// otherwiseSpelled reports whether the trigger at the place has another spelling of the URL. To a
+// server that tells them apart, an update to the present one is another URL.
 func (r *run) otherwiseSpelled(w wish) bool {
 	return slices.ContainsFunc(r.clouds[w.cloud].triggers(), func(t simulator.Trigger) bool {
 		return placeOf(w.cloud, t) == w.place && t.URI != w.url

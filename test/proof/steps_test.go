@@ -10,10 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloudinary-operator/cloudinary-operator/api/v1alpha1"
-	"github.com/cloudinary-operator/cloudinary-operator/controllers"
 )
 
-// script is one thing that goes wrong in a run without any other trouble: what happens at the nth failpoint, write or call.
+// script is one thing that goes wrong in a run without any other trouble: what happens at the nth
+// step, write or call.
 type script struct {
 	what  string
 	nth   int
@@ -24,9 +24,9 @@ type script struct {
 }
 
 const (
-	atFailpoint = "failpoint"
-	atWrite     = "write to the API server"
-	atCall      = "call to Cloudinary"
+	atStep  = "step"
+	atWrite = "write to the API server"
+	atCall  = "call to Cloudinary"
 )
 
 // next is what happens to the next of its kind.
@@ -211,9 +211,9 @@ func play(t *testing.T, seed int64, s scene, trouble *script) bool {
 func TestEachStep(t *testing.T) {
 	const seeds, most = 1, 1000
 	fates := map[string][]fate{
-		atFailpoint: {endsBefore},
-		atWrite:     {endsAfter, lostBefore, lostAfter},
-		atCall:      {endsAfter, lostBefore, lostAfter, late, refused},
+		atStep:  {endsBefore},
+		atWrite: {endsAfter, lostBefore, lostAfter},
+		atCall:  {endsAfter, lostBefore, lostAfter, late, refused},
 	}
 	for name, s := range scenes() {
 		for seed := range int64(seeds) {
@@ -235,12 +235,12 @@ func TestEachStep(t *testing.T) {
 	}
 }
 
-// scripted is what happens at a failpoint of a run with a script.
-func (r *run) scripted(f controllers.Failpoint, p *process) {
+// scripted is what happens at a step of a run with a script.
+func (r *run) scripted(s step, p *process) {
 	p.renew()
-	switch fate := r.script.next(atFailpoint); {
+	switch fate := r.script.next(atStep); {
 	case fate == endsBefore:
-		p.kill(string(f))
+		p.kill(string(s))
 	case r.script.edits != nil && r.script.armed && r.script.count == r.script.nth:
 		r.script.edits(r)
 	}
@@ -270,8 +270,9 @@ func afterthoughts() map[string]func(*run) {
 	}
 }
 
-// TestPeopleChangeTheirMindsAtEachStep plays scenes, and has people do something else at each of their steps in turn: what a pass has
-// planned by what was there before is not done to what is there now.
+// TestPeopleChangeTheirMindsAtEachStep plays scenes, and has people do something else at each of
+// their steps in turn: what a pass has planned by what was there before is not done to what is
+// there now.
 func TestPeopleChangeTheirMindsAtEachStep(t *testing.T) {
 	const most = 1000
 	for name, s := range scenes() {
@@ -279,7 +280,7 @@ func TestPeopleChangeTheirMindsAtEachStep(t *testing.T) {
 			t.Parallel()
 			for thought, edits := range afterthoughts() {
 				nth := 1
-				for nth < most && play(t, 0, s, &script{what: atFailpoint, nth: nth, edits: edits}) {
+				for nth < most && play(t, 0, s, &script{what: atStep, nth: nth, edits: edits}) {
 					nth += *strideFlag
 				}
 				if nth == 1 || nth >= most {

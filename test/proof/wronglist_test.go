@@ -29,7 +29,8 @@ func listFaults() []listFault {
 	return []listFault{emptyList, emptyList, gappyList, cutList, alienList, earlierList}
 }
 
-// longestWrong is how long lists are wrong: longer than it takes to believe a second one, and than the settle time.
+// longestWrong is how long lists are wrong: longer than it takes to believe a second one, and than
+// the settle time.
 const longestWrong = 3 * time.Minute
 
 // misread makes an answer to a list wrong, where it is time for that.

@@ -15,29 +15,19 @@ import (
 	"github.com/cloudinary-operator/cloudinary-operator/internal/resolve"
 )
 
-const annotationTrue = "true"
-
-// Watched are the kinds that SetupWithManager watches, in the shape in which they are cached: asked for in another one, the cache would
-// keep them a second time, and Secrets with their content.
-func (o *Options) Watched() []client.Object {
-	kinds := []client.Object{&v1alpha1.CloudinaryTrigger{}, &v1alpha1.NotificationEndpoint{}, metadataOf("Secret")}
-	if len(o.Namespaces) == 0 {
-		kinds = append(kinds, metadataOf("Namespace"))
-	}
-	return kinds
-}
-
 func metadataOf(kind string) *metav1.PartialObjectMetadata {
 	o := &metav1.PartialObjectMetadata{}
 	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
 	return o
 }
 
-// Strip is the cache's transform: it keeps of an object what passes go by, whoever has written the rest, and however much of it. The cache
-// has the objects of all tenants, and none of them may fill it. Whatever else is read of an object in the course of a pass goes through
-// it too, so that all of the pass judges by the same.
+// Strip is the cache's transform: it keeps of an object what passes go by, whoever has written the
+// rest, and however much of it. The cache has the objects of all tenants, and none of them may fill
+// it. Whatever else is read of an object in the course of a pass goes through it too, so that all
+// of the pass judges by the same.
 //
-// kubectl apply writes the whole content of a Secret into an annotation, and that of all Secrets of the cluster would stand in memory.
+// kubectl apply writes the whole content of a Secret into an annotation, and that of all Secrets of
+// the cluster would stand in memory.
 func Strip(object any) (any, error) {
 	o, ok := object.(client.Object)
 	if !ok {
@@ -61,7 +51,8 @@ func Strip(object any) (any, error) {
 	return o, nil
 }
 
-// maxAnnotation is how much is kept of an annotation's value: more than any that the manager goes by.
+// maxAnnotation is how much is kept of an annotation's value: more than any that the manager goes
+// by.
 const maxAnnotation = 64
 
 func stripMetadata(o client.Object) {
@@ -77,7 +68,7 @@ func stripMetadata(o client.Object) {
 		o.SetLabels(nil)
 	}
 	if finalizers := o.GetFinalizers(); sizeOfAll(finalizers) > maxFinalizers {
-		annotations[annotationAbridged] = annotationTrue
+		annotations[annotationAbridged] = "true"
 		o.SetFinalizers(slices.DeleteFunc(slices.Clone(finalizers), func(name string) bool { return name != v1alpha1.Finalizer }))
 	}
 	if len(annotations) == 0 {
@@ -87,9 +78,11 @@ func stripMetadata(o client.Object) {
 }
 
 const (
-	// maxFinalizers is how many bytes of finalizers are kept. There are never that many but on purpose.
+	// maxFinalizers is how many bytes of finalizers are kept. There are never that many but on
+	// purpose.
 	maxFinalizers = 4 << 10
-	// annotationAbridged is in the cache alone. It says that there are others' finalizers too, so that the list may not be written.
+	// annotationAbridged is in the cache alone. It says that there are others' finalizers too, so
+	// that the list may not be written.
 	annotationAbridged = "notifications.cloudinary.dev/abridged"
 )
 
@@ -101,7 +94,8 @@ func sizeOfAll(texts []string) int {
 	return size
 }
 
-// large reports whether the cache has only part of an object, so that reading or writing the whole of it takes much memory.
+// large reports whether the cache has only part of an object, so that reading or writing the whole
+// of it takes much memory.
 func large(o client.Object) bool {
 	if o.GetAnnotations()[annotationAbridged] != "" {
 		return true
@@ -117,23 +111,3 @@ func large(o client.Object) bool {
 }
 
 func abridged(raw *runtime.RawExtension) bool { return raw != nil && plan.Abridged(raw.Raw) }
-
-// largeAtOnce is how many large objects are in memory as a whole at once. Each takes some megabytes while an answer with it is read.
-const largeAtOnce = 4
-
-// whole begins what needs the whole of a large object for a moment, and returns the function that ends it. Passes work on any number of them,
-// and there is not room for all.
-func (r *Reconciler) whole(o client.Object) (end func()) {
-	if !large(o) {
-		return func() {}
-	}
-	r.largeObjects.begin()
-	return r.largeObjects.end
-}
-
-func (t *turns) begin() {
-	t.once.Do(func() { t.taken = make(chan struct{}, largeAtOnce) })
-	t.taken <- struct{}{}
-}
-
-func (t *turns) end() { <-t.taken }
