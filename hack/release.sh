@@ -69,6 +69,6 @@ done
 
 say "lists of parts, checksums"
 release sboms
-(cd "$dist" && LC_ALL=C sha256 * >checksums.txt)
+(LC_ALL=C && cd "$dist" && sha256 -- * >checksums.txt) # in the same order everywhere
 
 say "$version of $commit is in $dist"
