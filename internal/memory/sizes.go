@@ -10,10 +10,10 @@ import (
 
 // SizeOf is about how many bytes triggers take.
 func SizeOf(triggers []cloudinary.Trigger) int {
-	const eachTakes = 256
+	const bytesEach = 256
 	size := 0
 	for _, t := range triggers {
-		size += eachTakes + len(t.ID) + len(t.URI) + len(t.EventType) + len(t.Filter) + len(t.PayloadTemplate)
+		size += bytesEach + len(t.ID) + len(t.URI) + len(t.EventType) + len(t.Filter) + len(t.PayloadTemplate)
 	}
 	return size
 }

@@ -24,10 +24,10 @@ func (s Step) TooLate(intended, now time.Time, settle time.Duration) bool {
 	return s.Action == Create && now.Sub(intended) > max(time.Second, settle/6)
 }
 
-// StoredFirst reports whether the records of an update have to be stored before the call. That is so
-// if no list will show its effect: otherwise a crash after the call would leave the hash of what was
-// sent before it. It is also so for a trigger that was found or adopted in this very pass: once it
-// is moved, nothing but its id tells whose it is.
+// StoredFirst reports whether the records of an update have to be stored before the call. They have
+// to if no list will show its effect: after a crash the status would have the hash of an earlier
+// write. The same holds for a trigger that was found or adopted in this pass: once it is moved,
+// only its id tells whose it is.
 func (s Step) StoredFirst(stored, planned []Record) bool {
 	if s.Action != Update {
 		return false

@@ -29,7 +29,7 @@ func EndpointPart(s v1alpha1.NotificationEndpointStatus) v1alpha1.NotificationEn
 	}
 }
 
-// managedConditions are sorted: in what order the API server keeps those of two owners says nothing.
+// managedConditions are sorted, since the API server keeps those of two owners in any order.
 func managedConditions(all []metav1.Condition) []metav1.Condition {
 	own := slices.DeleteFunc(slices.Clone(all), func(c metav1.Condition) bool { return !Managed(c.Type) })
 	slices.SortFunc(own, func(a, b metav1.Condition) int { return strings.Compare(a.Type, b.Type) })
