@@ -125,7 +125,7 @@ func (h *history) judges() {
 func (h *history) judgesNote(n *note, there map[destination]map[queue.ID]bool, evictions *int) {
 	if len(n.due) == 0 && !n.ackAt.IsZero() {
 		for _, target := range h.alwaysFor(n) {
-			n.due[destination{n.endpoint.Namespace, n.endpoint.Name, target}] = true
+			n.due[destination{n.endpoint.Namespace, n.endpoint.Name, target}] = stamp{}
 		}
 	}
 	for d := range n.due {

@@ -49,7 +49,8 @@ type history struct {
 	process *process      // that runs, or is about to
 	killed  chan struct{} // is closed when it is killed
 	serving bool
-	routes  []byte // as they were saved last
+	routes  []byte        // as they were saved last
+	ambush  chan struct{} // is closed when something is sent
 	graves  sync.WaitGroup
 	bursts  sync.WaitGroup
 	over    bool

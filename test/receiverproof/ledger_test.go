@@ -38,7 +38,7 @@ type note struct {
 	given     bool // to the store by somebody who was told that it was not
 	manyTimes bool // it may be delivered any number of times
 	landed    map[destination]*landing
-	due       map[destination]bool // who has to get it: what the routes said when it was stored
+	due       map[destination]stamp // who has to get it, and as which ID: what the routes said when it was stored
 }
 
 func (n *note) String() string { return fmt.Sprintf("n%d (%s to %s)", n.number, n.event, n.endpoint) }
@@ -81,7 +81,7 @@ func (n *note) at(d destination) *landing {
 }
 
 func (h *history) register(n *note) {
-	n.ids, n.landed, n.due = map[stamp]bool{}, map[destination]*landing{}, map[destination]bool{}
+	n.ids, n.landed, n.due = map[stamp]bool{}, map[destination]*landing{}, map[destination]stamp{}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.notes = append(h.notes, n)
@@ -125,6 +125,10 @@ func (h *history) sent(s *sending) {
 	h.underWay++
 	h.sendings = append(h.sendings, s)
 	h.byKey[hex.EncodeToString(key[:])[:10]] = s.note
+	if h.ambush != nil {
+		close(h.ambush)
+		h.ambush = nil
+	}
 	how := "with the timestamp that it had"
 	if time.Since(s.signed) < time.Second {
 		how = "signed now"
@@ -257,15 +261,17 @@ func (h *history) stored(p *process, id queue.ID, record *queue.Record) {
 	defer h.mu.Unlock()
 	if n := h.noteOf(record.Body, "was stored"); n != nil && h.process == p {
 		h.known(stamp{h.era, id}, n)
-		h.owe(n, record)
+		h.owe(n, stamp{h.era, id}, record)
 	}
 }
 
 // owe notes whom a record is for.
-func (h *history) owe(n *note, record *queue.Record) {
+func (h *history) owe(n *note, as stamp, record *queue.Record) {
 	for _, target := range record.Targets {
 		d := destination{record.Endpoint.Namespace, record.Endpoint.Name, target}
-		n.due[d] = true
+		if was := n.due[d]; was.id == 0 || was.era != as.era || as.id < was.id {
+			n.due[d] = as
+		}
 		n.at(d)
 	}
 	for _, target := range h.alwaysFor(n) {
@@ -317,6 +323,9 @@ func (a *arrival) works(seen bool) *seenWork {
 	h.deliveries++
 	if l.arrivals > 1 && len(l.works) == 0 {
 		h.comeLocked(deliveredByARetry)
+	}
+	if !l.redrivenAt.IsZero() {
+		h.comeLocked(redriven)
 	}
 	if len(l.works) == 0 {
 		h.inOrder(a.note, a.at)
@@ -398,23 +407,23 @@ func (h *history) inOrder(n *note, at destination) {
 		h.comeLocked(unordered)
 		return
 	}
-	id, ok := n.id(h.era)
-	if !ok {
+	mine := n.due[at]
+	if mine.id == 0 || mine.era != h.era {
 		return
 	}
 	for _, other := range h.notes {
-		if other == n || other.asset != n.asset || other.endpoint != n.endpoint || !other.due[at] {
+		if other == n || other.asset != n.asset || other.endpoint != n.endpoint {
 			continue
 		}
-		its, ok := other.id(h.era)
+		its := other.due[at]
 		l := other.at(at)
 		switch {
-		case !ok:
-		case its < id && len(l.works) == 0 && l.died:
+		case its.id == 0 || its.era != h.era || its.id > mine.id:
+		case len(l.works) == 0 && l.died:
 			h.comeLocked(goesOnAfterADeadLetter)
-		case its < id && len(l.works) == 0 && l.excused == "":
+		case len(l.works) == 0 && l.excused == "":
 			h.brokenLocked("%s came to %s before %s, which is about the same asset and was stored before", n, at, other)
-		case its < id:
+		default:
 			h.comeLocked(orderKept)
 		}
 	}
@@ -434,7 +443,17 @@ func (h *history) inTime(n *note, at destination, l *landing) {
 		}
 	}
 	wellSince := h.targets[services[at.namespace+"/"+at.target]+":80"].isWellSince()
-	if n.ackAt.IsZero() || l.died || wellSince.IsZero() || !h.calmSince(wellSince) {
+	if l.died || wellSince.IsZero() || !h.calmSince(time.Now()) {
+		return
+	}
+	if n.ackAt.IsZero() { // before its sender has the answer
+		h.comeLocked(deliveredAtOnce)
+		if h.oneHangs() {
+			h.comeLocked(serviceHangs)
+		}
+		return
+	}
+	if !h.calmSince(wellSince) {
 		return
 	}
 	if n.ackAt.Before(wellSince) {
@@ -458,16 +477,6 @@ func (h *history) inTime(n *note, at destination, l *landing) {
 
 // longestPause is the longest one between two attempts, and a little.
 const longestPause = 5*time.Minute + 20*time.Second
-
-// id is the first that a note was given in an era.
-func (n *note) id(era int) (least queue.ID, ok bool) {
-	for s := range n.ids {
-		if s.era == era && (!ok || s.id < least) {
-			least, ok = s.id, true
-		}
-	}
-	return least, ok
-}
 
 // eventAsked is told of each time that the API server is asked to write an Event.
 func (h *history) eventAsked(e *eventsv1.Event) {
