@@ -61,6 +61,7 @@ type landing struct {
 	refused    bool      // by the target, for good
 	passing    time.Time // when the target first answered as one that is rolled out does
 	excused    string    // why it need not come
+	excusedBy  *process
 	event      bool
 }
 
@@ -219,7 +220,7 @@ func (h *history) refusedWithCause(s *sending) {
 		h.comeLocked(diskFull)
 	case "queue_full":
 		h.comeLocked(queueFull)
-		if s.note.endpoint == quiet {
+		if s.note.endpoint == quiet && h.heldBy(quiet) < 3 {
 			h.brokenLocked("%s was refused for want of room, which others have used up", s.note)
 		}
 	case "store_failed":
@@ -242,6 +243,22 @@ func (h *history) refusedWithCause(s *sending) {
 	}
 }
 
+// heldBy is how many notifications of an endpoint wait, or are dead letters.
+func (h *history) heldBy(at types.NamespacedName) (held int) {
+	for _, n := range h.notes {
+		if n.endpoint != at || n.ackAt.IsZero() {
+			continue
+		}
+		for d := range n.due {
+			if l := n.at(d); len(l.works) == 0 && l.excused == "" || !l.deadAt.IsZero() {
+				held++
+				break
+			}
+		}
+	}
+	return held
+}
+
 // known notes which ID a note has.
 func (h *history) known(id stamp, n *note) {
 	if other := h.byID[id]; other != nil && other != n {
@@ -257,6 +274,9 @@ func (h *history) known(id stamp, n *note) {
 
 // stored is told by the receiver what it has stored.
 func (h *history) stored(p *process, id queue.ID, record *queue.Record) {
+	if p.mount.isDead() {
+		return // it is stored nowhere
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if n := h.noteOf(record.Body, "was stored"); n != nil && h.process == p {
@@ -501,7 +521,7 @@ func (h *history) eventWritten(e *eventsv1.Event) {
 	h.deliveries++
 	h.comeLocked(eventWritten)
 	l.works = append(l.works, &work{at: time.Now(), by: h.process, seen: true})
-	if l.excused != "" && h.era == 0 {
+	if l.excused != "" && l.excusedBy == h.process {
 		h.brokenLocked("the Event of %s was written though it was %s", n, l.excused)
 	}
 }
@@ -510,12 +530,12 @@ func (h *history) eventWritten(e *eventsv1.Event) {
 func (h *history) attemptEnded(p *process, a *delivery.Attempt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p != h.process {
+	if p != h.process || p.mount.isDead() {
 		return
 	}
 	id := stamp{h.era, a.ID}
 	n := h.byID[id]
-	if n == nil { // it was stored just now, and nobody was told of it yet
+	if n == nil { // nobody was told of it yet, or its sender was told that it could not be stored while it was being written
 		h.unjudged[id] = append(h.unjudged[id], *a)
 		return
 	}
@@ -533,7 +553,7 @@ func (h *history) judge(n *note, a *delivery.Attempt) {
 	case delivery.OutcomeDiscarded:
 		h.noteLocked("%s is discarded for %s: %s", n, d, a.Message)
 		h.judgeDiscard(n, d, l, a)
-		l.excused, l.deadAt = a.Message, time.Time{}
+		l.excused, l.excusedBy, l.deadAt = a.Message, h.process, time.Time{}
 	case delivery.OutcomeDelivered, delivery.OutcomeRetried:
 	}
 }

@@ -68,7 +68,7 @@ func (h *history) settle(c *chance) {
 	}
 	h.knobs.maxInFlight, h.knobs.maxConnections = pick(c, 8, 64), pick(c, 24, 128)
 	if c.one(6) {
-		h.knobs.maxNotifications = 20
+		h.knobs.maxNotifications = 48
 	}
 	if c.one(8) {
 		h.knobs.maxKeys = 40
