@@ -98,10 +98,11 @@ func (h *history) nodeFails(c *chance, end time.Time) {
 			h.backsUp()
 		case 13:
 			h.restores(c)
-		case 0, 1, 2:
-			h.kill(c, false)
-		case 3, 4, 5:
-			h.kill(c, true)
+		case 0, 1, 2, 3, 4, 5:
+			if c.one(2) {
+				h.waitsForARequest(c)
+			}
+			h.kill(c, c.one(2))
 		case 6:
 			h.stop()
 		case 7:
@@ -115,6 +116,19 @@ func (h *history) nodeFails(c *chance, end time.Time) {
 		default:
 			h.clockJumps(c)
 		}
+	}
+}
+
+// waitsForARequest waits until something is sent, and a moment more: a request takes a few milliseconds.
+func (h *history) waitsForARequest(c *chance) {
+	sent := make(chan struct{})
+	h.mu.Lock()
+	h.ambush = sent
+	h.mu.Unlock()
+	select {
+	case <-sent:
+		time.Sleep(c.between(0, 4*time.Millisecond))
+	case <-time.After(5 * time.Minute):
 	}
 }
 
@@ -166,7 +180,7 @@ func (h *history) diskHangs(c *chance) {
 	h.mu.Unlock()
 	if c.one(2) { // many come just then
 		time.Sleep(3 * time.Second)
-		h.burst(c, 15, 10*time.Second)
+		h.burst(c, pick(c, 15, 15, 45), 10*time.Second)
 	}
 	time.Sleep(c.between(3*time.Second, time.Minute))
 	h.mu.Lock()
@@ -259,6 +273,10 @@ func (h *history) clockJumps(c *chance) {
 	set(by)
 	h.come(clockSet)
 	time.Sleep(c.between(5*time.Second, 5*time.Minute))
+	if c.one(3) {
+		h.kill(c, false)
+		time.Sleep(40 * time.Second)
+	}
 	set(0)
 	end()
 }

@@ -54,7 +54,8 @@ func (h *history) judgeDiscard(n *note, d destination, _ *landing, a *delivery.A
 				asked++
 			}
 		}
-		if asked < 23 && h.clockSetAt.IsZero() {
+		const underWay = 16 // have taken of the budget, and not asked yet
+		if asked < 25-underWay && h.clockSetAt.IsZero() {
 			h.brokenLocked("%s has no Event for want of budget, of which %d were used", n, asked)
 		}
 		h.comeLocked(eventOverBudget)
@@ -117,15 +118,23 @@ func (h *history) judges() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	evictions += h.evictions
+	dropped := map[destination]int{} // of what nobody knows the ID of
+	for _, all := range h.unjudged {
+		for _, a := range all {
+			if a.Outcome == delivery.OutcomeDiscarded {
+				dropped[destination{a.Endpoint.Namespace, a.Endpoint.Name, a.Target}]++
+			}
+		}
+	}
 	for _, n := range h.notes {
-		h.judgesNote(n, there, &evictions)
+		h.judgesNote(n, there, dropped, &evictions)
 	}
 }
 
-func (h *history) judgesNote(n *note, there map[destination]map[queue.ID]bool, evictions *int) {
+func (h *history) judgesNote(n *note, there map[destination]map[queue.ID]bool, dropped map[destination]int, evictions *int) {
 	if len(n.due) == 0 && !n.ackAt.IsZero() {
 		for _, target := range h.alwaysFor(n) {
-			n.due[destination{n.endpoint.Namespace, n.endpoint.Name, target}] = true
+			n.due[destination{n.endpoint.Namespace, n.endpoint.Name, target}] = stamp{}
 		}
 	}
 	for d := range n.due {
@@ -141,6 +150,10 @@ func (h *history) judgesNote(n *note, there map[destination]map[queue.ID]bool, e
 		if len(l.works) > 0 || isThere || l.excused != "" || n.ackAt.IsZero() || n.lost {
 			continue
 		}
+		if _, known := n.anyID(); !known && dropped[d] > 0 {
+			dropped[d]--
+			continue
+		}
 		if l.died && *evictions > 0 {
 			*evictions--
 			h.comeLocked(evicted)
@@ -148,6 +161,14 @@ func (h *history) judgesNote(n *note, there map[destination]map[queue.ID]bool, e
 		}
 		h.brokenLocked("LOST: %s was answered with 200 at %s, and %s does not have it, nor is it kept", n, n.ackAt.Sub(h.begun), d)
 	}
+}
+
+// anyID is an ID of a note, if one is known.
+func (n *note) anyID() (queue.ID, bool) {
+	for id := range n.ids {
+		return id.id, true
+	}
+	return 0, false
 }
 
 // judgesTwice holds how often a destination got a note against how often it may have.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +41,7 @@ type history struct {
 	jitter  *chance
 
 	mu       sync.Mutex
+	last     *atomic.Pointer[string] // of the lines
 	lines    []string
 	failures []string
 	counts   [clauses]int
@@ -47,7 +49,8 @@ type history struct {
 	process *process      // that runs, or is about to
 	killed  chan struct{} // is closed when it is killed
 	serving bool
-	routes  []byte // as they were saved last
+	routes  []byte        // as they were saved last
+	ambush  chan struct{} // is closed when something is sent
 	graves  sync.WaitGroup
 	bursts  sync.WaitGroup
 	over    bool
@@ -98,6 +101,9 @@ func (h *history) noteLocked(format string, args ...any) {
 		panic("a history has no end: " + fmt.Sprintf(format, args...))
 	}
 	h.lines = append(h.lines, fmt.Sprintf("%12s  ", time.Since(h.begun).Round(time.Millisecond))+fmt.Sprintf(format, args...))
+	if h.last != nil {
+		h.last.Store(&h.lines[len(h.lines)-1])
+	}
 }
 
 // broken notes that a clause does not hold.
@@ -221,10 +227,11 @@ func (v *verdict) text(lines int) string {
 }
 
 // play plays the history of a seed.
-func play(t *testing.T, seed uint64, scratch string) (v verdict) {
+func play(t *testing.T, seed uint64, scratch string, last *atomic.Pointer[string]) (v verdict) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))) // a bubble begins in 2000
 		h := newHistory(seed, scratch)
+		h.last = last
 		h.live()
 		v = verdict{
 			seed: seed, failures: h.failures, story: h.lines, counts: h.counts, took: time.Since(h.begun),

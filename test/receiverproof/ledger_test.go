@@ -38,7 +38,7 @@ type note struct {
 	given     bool // to the store by somebody who was told that it was not
 	manyTimes bool // it may be delivered any number of times
 	landed    map[destination]*landing
-	due       map[destination]bool // who has to get it: what the routes said when it was stored
+	due       map[destination]stamp // who has to get it, and as which ID: what the routes said when it was stored
 }
 
 func (n *note) String() string { return fmt.Sprintf("n%d (%s to %s)", n.number, n.event, n.endpoint) }
@@ -61,6 +61,7 @@ type landing struct {
 	refused    bool      // by the target, for good
 	passing    time.Time // when the target first answered as one that is rolled out does
 	excused    string    // why it need not come
+	excusedBy  *process
 	event      bool
 }
 
@@ -81,7 +82,7 @@ func (n *note) at(d destination) *landing {
 }
 
 func (h *history) register(n *note) {
-	n.ids, n.landed, n.due = map[stamp]bool{}, map[destination]*landing{}, map[destination]bool{}
+	n.ids, n.landed, n.due = map[stamp]bool{}, map[destination]*landing{}, map[destination]stamp{}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.notes = append(h.notes, n)
@@ -125,6 +126,10 @@ func (h *history) sent(s *sending) {
 	h.underWay++
 	h.sendings = append(h.sendings, s)
 	h.byKey[hex.EncodeToString(key[:])[:10]] = s.note
+	if h.ambush != nil {
+		close(h.ambush)
+		h.ambush = nil
+	}
 	how := "with the timestamp that it had"
 	if time.Since(s.signed) < time.Second {
 		how = "signed now"
@@ -215,7 +220,7 @@ func (h *history) refusedWithCause(s *sending) {
 		h.comeLocked(diskFull)
 	case "queue_full":
 		h.comeLocked(queueFull)
-		if s.note.endpoint == quiet {
+		if s.note.endpoint == quiet && h.heldBy(quiet) < 3 {
 			h.brokenLocked("%s was refused for want of room, which others have used up", s.note)
 		}
 	case "store_failed":
@@ -238,6 +243,22 @@ func (h *history) refusedWithCause(s *sending) {
 	}
 }
 
+// heldBy is how many notifications of an endpoint wait, or are dead letters.
+func (h *history) heldBy(at types.NamespacedName) (held int) {
+	for _, n := range h.notes {
+		if n.endpoint != at || n.ackAt.IsZero() {
+			continue
+		}
+		for d := range n.due {
+			if l := n.at(d); len(l.works) == 0 && l.excused == "" || !l.deadAt.IsZero() {
+				held++
+				break
+			}
+		}
+	}
+	return held
+}
+
 // known notes which ID a note has.
 func (h *history) known(id stamp, n *note) {
 	if other := h.byID[id]; other != nil && other != n {
@@ -253,19 +274,24 @@ func (h *history) known(id stamp, n *note) {
 
 // stored is told by the receiver what it has stored.
 func (h *history) stored(p *process, id queue.ID, record *queue.Record) {
+	if p.mount.isDead() {
+		return // it is stored nowhere
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if n := h.noteOf(record.Body, "was stored"); n != nil && h.process == p {
 		h.known(stamp{h.era, id}, n)
-		h.owe(n, record)
+		h.owe(n, stamp{h.era, id}, record)
 	}
 }
 
 // owe notes whom a record is for.
-func (h *history) owe(n *note, record *queue.Record) {
+func (h *history) owe(n *note, as stamp, record *queue.Record) {
 	for _, target := range record.Targets {
 		d := destination{record.Endpoint.Namespace, record.Endpoint.Name, target}
-		n.due[d] = true
+		if was := n.due[d]; was.id == 0 || was.era != as.era || as.id < was.id {
+			n.due[d] = as
+		}
 		n.at(d)
 	}
 	for _, target := range h.alwaysFor(n) {
@@ -317,6 +343,9 @@ func (a *arrival) works(seen bool) *seenWork {
 	h.deliveries++
 	if l.arrivals > 1 && len(l.works) == 0 {
 		h.comeLocked(deliveredByARetry)
+	}
+	if !l.redrivenAt.IsZero() {
+		h.comeLocked(redriven)
 	}
 	if len(l.works) == 0 {
 		h.inOrder(a.note, a.at)
@@ -398,23 +427,23 @@ func (h *history) inOrder(n *note, at destination) {
 		h.comeLocked(unordered)
 		return
 	}
-	id, ok := n.id(h.era)
-	if !ok {
+	mine := n.due[at]
+	if mine.id == 0 || mine.era != h.era {
 		return
 	}
 	for _, other := range h.notes {
-		if other == n || other.asset != n.asset || other.endpoint != n.endpoint || !other.due[at] {
+		if other == n || other.asset != n.asset || other.endpoint != n.endpoint {
 			continue
 		}
-		its, ok := other.id(h.era)
+		its := other.due[at]
 		l := other.at(at)
 		switch {
-		case !ok:
-		case its < id && len(l.works) == 0 && l.died:
+		case its.id == 0 || its.era != h.era || its.id > mine.id:
+		case len(l.works) == 0 && l.died:
 			h.comeLocked(goesOnAfterADeadLetter)
-		case its < id && len(l.works) == 0 && l.excused == "":
+		case len(l.works) == 0 && l.excused == "":
 			h.brokenLocked("%s came to %s before %s, which is about the same asset and was stored before", n, at, other)
-		case its < id:
+		default:
 			h.comeLocked(orderKept)
 		}
 	}
@@ -434,7 +463,17 @@ func (h *history) inTime(n *note, at destination, l *landing) {
 		}
 	}
 	wellSince := h.targets[services[at.namespace+"/"+at.target]+":80"].isWellSince()
-	if n.ackAt.IsZero() || l.died || wellSince.IsZero() || !h.calmSince(wellSince) {
+	if l.died || wellSince.IsZero() || !h.calmSince(time.Now()) {
+		return
+	}
+	if n.ackAt.IsZero() { // before its sender has the answer
+		h.comeLocked(deliveredAtOnce)
+		if h.oneHangs() {
+			h.comeLocked(serviceHangs)
+		}
+		return
+	}
+	if !h.calmSince(wellSince) {
 		return
 	}
 	if n.ackAt.Before(wellSince) {
@@ -459,16 +498,6 @@ func (h *history) inTime(n *note, at destination, l *landing) {
 // longestPause is the longest one between two attempts, and a little.
 const longestPause = 5*time.Minute + 20*time.Second
 
-// id is the first that a note was given in an era.
-func (n *note) id(era int) (least queue.ID, ok bool) {
-	for s := range n.ids {
-		if s.era == era && (!ok || s.id < least) {
-			least, ok = s.id, true
-		}
-	}
-	return least, ok
-}
-
 // eventAsked is told of each time that the API server is asked to write an Event.
 func (h *history) eventAsked(e *eventsv1.Event) {
 	h.mu.Lock()
@@ -492,7 +521,7 @@ func (h *history) eventWritten(e *eventsv1.Event) {
 	h.deliveries++
 	h.comeLocked(eventWritten)
 	l.works = append(l.works, &work{at: time.Now(), by: h.process, seen: true})
-	if l.excused != "" && h.era == 0 {
+	if l.excused != "" && l.excusedBy == h.process {
 		h.brokenLocked("the Event of %s was written though it was %s", n, l.excused)
 	}
 }
@@ -501,12 +530,12 @@ func (h *history) eventWritten(e *eventsv1.Event) {
 func (h *history) attemptEnded(p *process, a *delivery.Attempt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p != h.process {
+	if p != h.process || p.mount.isDead() {
 		return
 	}
 	id := stamp{h.era, a.ID}
 	n := h.byID[id]
-	if n == nil { // it was stored just now, and nobody was told of it yet
+	if n == nil { // nobody was told of it yet, or its sender was told that it could not be stored while it was being written
 		h.unjudged[id] = append(h.unjudged[id], *a)
 		return
 	}
@@ -524,7 +553,7 @@ func (h *history) judge(n *note, a *delivery.Attempt) {
 	case delivery.OutcomeDiscarded:
 		h.noteLocked("%s is discarded for %s: %s", n, d, a.Message)
 		h.judgeDiscard(n, d, l, a)
-		l.excused, l.deadAt = a.Message, time.Time{}
+		l.excused, l.excusedBy, l.deadAt = a.Message, h.process, time.Time{}
 	case delivery.OutcomeDelivered, delivery.OutcomeRetried:
 	}
 }

@@ -88,7 +88,7 @@ func (h *history) begins(p *process) {
 	for _, f := range all {
 		if n := h.noteOf(f.record.Body, "is on the volume"); n != nil {
 			h.known(stamp{h.era, f.item.ID}, n)
-			h.owe(n, f.record)
+			h.owe(n, stamp{h.era, f.item.ID}, f.record)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,18 +119,38 @@ func playOne(t *testing.T, seed uint64, try int, scratch string) verdict {
 		return verdict{seed: seed, failures: []string{err.Error()}}
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	defer time.AfterFunc(standsStill, func() { standing(seed) }).Stop()
-	return play(t, seed, dir)
+	var last atomic.Pointer[string]
+	ended := make(chan struct{})
+	defer close(ended)
+	go watchFor(seed, &last, ended)
+	return play(t, seed, dir, &last)
 }
 
-// standsStill is how long a history takes at most, of which some take a second. Time does not pass in it while somebody waits for a
-// lock: so it stands still for ever if the one who holds that waits for time to pass, as a disk that hangs.
+// standsStill is how long nothing happens in a history at most. Time does not pass in it while somebody waits for a lock: so it stands
+// still for ever if the one who holds that waits for time to pass, as a disk that hangs.
 const standsStill = 5 * time.Minute
 
-func standing(seed uint64) {
+// watchFor ends the tests if a history stands still. last is the last line of its story.
+func watchFor(seed uint64, last *atomic.Pointer[string], ended <-chan struct{}) {
+	var seen *string
+	for {
+		select {
+		case <-ended:
+			return
+		case <-time.After(standsStill):
+		}
+		is := last.Load()
+		if is == seen && is != nil {
+			standing(seed, *is)
+		}
+		seen = is
+	}
+}
+
+func standing(seed uint64, last string) {
 	stacks := make([]byte, 4<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
-	fmt.Fprintf(os.Stderr, "seed %d: time stands still: somebody waits for a lock whose holder waits for a disk, a target or a pause\n", seed)
+	fmt.Fprintf(os.Stderr, "seed %d: time stands still after: %s\nEither somebody waits for a lock whose holder waits for a disk, a target or a pause, or somebody tries again and again without a pause.\n", seed, last)
 	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
 		if head, _, _ := strings.Cut(stack, "\n"); strings.Contains(head, "bubble") && !strings.Contains(head, "durable") || strings.Contains(stack, "receiverproof.(*mount).suffers") {
 			fmt.Fprintln(os.Stderr, stack+"\n")

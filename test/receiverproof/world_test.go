@@ -63,12 +63,12 @@ type world struct {
 func (h *history) settle(c *chance) {
 	h.world = world{
 		specs: map[types.NamespacedName]*v1alpha1.NotificationEndpoint{}, keysFrom: map[string]time.Time{}, keysUntil: map[string]time.Time{},
-		retryMaxAge: pick(c, 45*time.Minute, 72*time.Hour), maxAges: map[types.NamespacedName]time.Duration{},
+		retryMaxAge: pick(c, 12*time.Minute, 45*time.Minute, 72*time.Hour), maxAges: map[types.NamespacedName]time.Duration{},
 		targetGone: map[destination]time.Time{}, endpointGone: map[types.NamespacedName]time.Time{}, anewAt: map[types.NamespacedName]time.Time{},
 	}
 	h.knobs.maxInFlight, h.knobs.maxConnections = pick(c, 8, 64), pick(c, 24, 128)
 	if c.one(6) {
-		h.knobs.maxNotifications = 40
+		h.knobs.maxNotifications = 48
 	}
 	if c.one(8) {
 		h.knobs.maxKeys = 40
