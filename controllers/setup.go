@@ -104,24 +104,27 @@ func (r *Reconciler) Attach(ctx context.Context, queue workqueue.TypedRateLimiti
 		if seen == nil {
 			seen = after
 		}
-		i := slices.IndexFunc(kinds, func(k watchedKind) bool { return k.has(seen) })
-		if i < 0 {
-			return
-		}
-		react, meaningful := r.onEvent(kinds[i]), kinds[i].meaningful
-		switch {
-		case before == nil:
-			if e := (event.CreateEvent{Object: after}); meaningful.Create(e) {
-				react.Create(ctx, e, queue)
-			}
-		case after == nil:
-			if e := (event.DeleteEvent{Object: before}); meaningful.Delete(e) {
-				react.Delete(ctx, e, queue)
-			}
-		default:
-			if e := (event.UpdateEvent{ObjectOld: before, ObjectNew: after}); meaningful.Update(e) {
-				react.Update(ctx, e, queue)
-			}
+		if i := slices.IndexFunc(kinds, func(k watchedKind) bool { return k.has(seen) }); i >= 0 {
+			r.handle(ctx, kinds[i], before, after, queue)
 		}
 	}, nil
+}
+
+// handle enqueues the units that an event concerns.
+func (r *Reconciler) handle(ctx context.Context, kind watchedKind, before, after client.Object, queue workqueue.TypedRateLimitingInterface[resolve.Unit]) {
+	react := r.onEvent(kind)
+	switch {
+	case before == nil:
+		if e := (event.CreateEvent{Object: after}); kind.meaningful.Create(e) {
+			react.Create(ctx, e, queue)
+		}
+	case after == nil:
+		if e := (event.DeleteEvent{Object: before}); kind.meaningful.Delete(e) {
+			react.Delete(ctx, e, queue)
+		}
+	default:
+		if e := (event.UpdateEvent{ObjectOld: before, ObjectNew: after}); kind.meaningful.Update(e) {
+			react.Update(ctx, e, queue)
+		}
+	}
 }

@@ -83,7 +83,7 @@ func TestATriggerOfAnotherKindInTheWayIsNamed(t *testing.T) {
 	f.create(f.secret("cloudinary"), f.endpoint("media", hook), trigger)
 	message := becomes(f, trigger, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonAlreadyExists)
 	id := f.sim.Triggers()[0].ID
-	for _, part := range []string{"upload", id, "flow", "delete that trigger"} {
+	for _, part := range []string{"upload", id, "flow", "Delete that trigger"} {
 		if !strings.Contains(message, part) {
 			t.Errorf("message %q lacks %q", message, part)
 		}

@@ -5,6 +5,7 @@ package resolve
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/cloudinary-operator/cloudinary-operator/internal/notification"
@@ -20,7 +21,7 @@ func TestTheKeyOfAddresses(t *testing.T) {
 		"as it was made":             {map[string][]byte{"key": key}, true},
 		"beside something else":      {map[string][]byte{"key": key, "note": []byte("ours")}, true},
 		"one byte is missing":        {map[string][]byte{"key": key[1:]}, false},
-		"there is one byte too many": {map[string][]byte{"key": append(key[:len(key):len(key)], 7)}, false},
+		"there is one byte too many": {map[string][]byte{"key": append(slices.Clip(key), 7)}, false},
 		"under another name":         {map[string][]byte{"Key": key}, false},
 		"nothing":                    {nil, false},
 	} {

@@ -157,7 +157,7 @@ func (w wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	if c == nil {
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	}
-	effect := func() reply {
+	effect := func() reply { //nolint:contextcheck // Cloudinary serves what has arrived, whoever has given up
 		return p.run.ledger.called(c, request, body)
 	}
 	o, begun := p.callOperation(c, request, body), p.run.now
@@ -172,7 +172,7 @@ func (w wire) RoundTrip(request *http.Request) (*http.Response, error) {
 		}
 		p.run.ledger.check(p, c, request)
 		p.run.advance(max(0, p.run.latency()-waited))
-		answer, err = w.deliver(p.run.fateOfCall(request.Method), c, request, effect)
+		answer, err = w.deliver(p.run.fateOfCall(request.Method), c, request, effect) //nolint:contextcheck // as above
 	}
 	p.reached(after(o))
 	return answer, err

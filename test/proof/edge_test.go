@@ -45,6 +45,7 @@ const (
 
 // addsFinalizer and removesFinalizer are patches of an object of a kind.
 func addsFinalizer(kind string) operation { return operation("PATCH " + kind + ": adds the finalizer") }
+
 func removesFinalizer(kind string) operation {
 	return operation("PATCH " + kind + ": removes the finalizer")
 }

@@ -203,11 +203,11 @@ func (w *apiWire) RoundTrip(r *http.Request) (*http.Response, error) {
 			return status(r, http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "too many requests"), nil
 		}
 	}
-	return a.serve(w, r)
+	return a.serve(r)
 }
 
 // serve finds out what is asked for: /api/v1/… or /apis/GROUP/VERSION/…, then namespaces/NAMESPACE, RESOURCE, NAME and status.
-func (a *apiServer) serve(w *apiWire, r *http.Request) (*http.Response, error) {
+func (a *apiServer) serve(r *http.Request) (*http.Response, error) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if parts[0] == "apis" {
 		parts = parts[1:]
@@ -228,7 +228,7 @@ func (a *apiServer) serve(w *apiWire, r *http.Request) (*http.Response, error) {
 	key := types.NamespacedName{Namespace: namespace, Name: name}
 	switch {
 	case r.Method == http.MethodGet && query.Get("watch") != "":
-		return a.watch(w, r, resource, name)
+		return a.watch(r, resource, name)
 	case r.Method == http.MethodGet && len(parts) == 1:
 		return a.list(r, resource, namespace, name)
 	case r.Method == http.MethodGet:
@@ -275,7 +275,7 @@ func (a *apiServer) list(r *http.Request, resource, namespace, name string) (*ht
 	}), nil
 }
 
-func (a *apiServer) watch(w *apiWire, r *http.Request, resource, name string) (*http.Response, error) {
+func (a *apiServer) watch(r *http.Request, resource, name string) (*http.Response, error) {
 	if r.URL.Query().Get("sendInitialEvents") != "" {
 		return status(r, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "sendInitialEvents is not allowed"), nil
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// chance is one actor's source of numbers. Each actor has one of its own, made of the seed and the actor's name, so that what
-// one of them does does not depend on how others are scheduled.
+// chance is one actor's source of numbers. Each actor has one of its own, made of the seed and the actor's name, so that the
+// numbers of one do not depend on how others are scheduled.
 type chance struct {
 	mu     sync.Mutex
 	random *rand.Rand

@@ -222,7 +222,7 @@ func (h *history) diskFills(c *chance) {
 // diskFails has a kind of file fail in one way, once or for as long as a process lives.
 func (h *history) diskFails(c *chance) {
 	i := &ill{err: syscall.EIO}
-	what := ""
+	var what string
 	switch c.below(5) {
 	case 0, 1:
 		what, i.does = "the log cannot be synced", onLog

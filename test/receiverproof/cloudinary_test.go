@@ -190,17 +190,17 @@ func (h *history) sendAtOnce(n *note, c *chance, try, copies int, signed time.Ti
 		sending.Go(func() { took <- h.sendOnce(n, try, at, slowly) })
 	}
 	sending.Wait()
-	any := false
+	accepted := false
 	for range copies {
-		any = <-took || any
+		accepted = <-took || accepted
 	}
-	if copies > 1 && any {
+	if copies > 1 && accepted {
 		h.come(severalAtOnce)
 		if two {
 			h.come(twoTriggers)
 		}
 	}
-	return any
+	return accepted
 }
 
 // sendOnce sends a notification as Cloudinary signs at present, and judges the answer.

@@ -249,7 +249,7 @@ func (m *mount) OpenDir(name string) (vfs.File, error) {
 // Remove implements vfs.FS.
 func (m *mount) Remove(name string) error {
 	return m.do(toChange, name, func() error {
-		info, missing := m.FS.Stat(name)
+		info, missing := m.Stat(name)
 		err := m.FS.Remove(name)
 		if err == nil && missing == nil {
 			m.volume.free(info.Size())

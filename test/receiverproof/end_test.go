@@ -102,7 +102,7 @@ func (h *history) judges() {
 		return
 	}
 	there := map[destination]map[queue.ID]bool{}
-	var dead = map[destination]int{}
+	dead := map[destination]int{}
 	for i := range p.store.Items {
 		d := destination{i.Endpoint.Namespace, i.Endpoint.Name, i.Target}
 		if there[d] == nil {

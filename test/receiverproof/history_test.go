@@ -228,6 +228,7 @@ func (v *verdict) text(lines int) string {
 
 // play plays the history of a seed.
 func play(t *testing.T, seed uint64, scratch string, last *atomic.Pointer[string]) (v verdict) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))) // a bubble begins in 2000
 		h := newHistory(seed, scratch)

@@ -257,7 +257,7 @@ func closeEngine(s *queue.Store) {
 	if !db.IsValid() || db.IsNil() {
 		return
 	}
-	if engine, ok := reflect.NewAt(db.Type(), unsafe.Pointer(db.UnsafeAddr())).Elem().Interface().(*pebble.DB); ok {
+	if engine, ok := reflect.TypeAssert[*pebble.DB](reflect.NewAt(db.Type(), unsafe.Pointer(db.UnsafeAddr())).Elem()); ok {
 		defer func() { _ = recover() }() // it was closed already
 		_ = engine.Close()
 	}

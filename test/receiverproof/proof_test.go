@@ -104,7 +104,7 @@ func simulate(t *testing.T, first uint64, runs, tries, enough int) *totals {
 // scratchDir is a folder in memory, if there is one: what is written there is read by the next process at most.
 func scratchDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "receiverproof")
+	dir, err := os.MkdirTemp("/dev/shm", "receiverproof") //nolint:usetesting // that is on a disk
 	if err != nil {
 		return t.TempDir()
 	}
@@ -113,6 +113,7 @@ func scratchDir(t *testing.T) string {
 }
 
 func playOne(t *testing.T, seed uint64, try int, scratch string) verdict {
+	t.Helper()
 	dir := fmt.Sprintf("%s/%d-%d", scratch, seed, try)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Error(err)
@@ -156,7 +157,7 @@ func standing(seed uint64, last string) {
 			fmt.Fprintln(os.Stderr, stack+"\n")
 		}
 	}
-	os.Exit(3)
+	os.Exit(3) //nolint:revive // nothing in the bubble can end any more, so that no test can
 }
 
 // enoughForAll is how many histories come by each clause, as good as surely.

@@ -17,7 +17,7 @@ func (h *history) forges(number int, c *chance) {
 	key, with256 := h.cloud.signsWith()
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
 	q := &request{path: h.pathOf(at), body: body, timestamp: timestamp, signature: sign(body, timestamp, key, with256)}
-	how := ""
+	var how string
 	switch c.below(6) {
 	case 0:
 		how, q.signature = "without a signature", ""
