@@ -128,7 +128,7 @@ proof-receiver: ## Run the simulation of the receiver: 1,000 histories. See docs
 	@go test ./test/receiverproof -count=1 -timeout 24h -run '^TestProof$$' -v -proof.runs=1000 $(PROOFFLAGS)
 
 .PHONY: proof-receiver-mutations
-proof-receiver-mutations: ## Break the receiver in 22 ways, and see that its simulation finds each. See docs/proof.md.
+proof-receiver-mutations: ## Break the receiver in 22 ways, and see whether its simulation finds each. See docs/proof.md.
 	@go test ./test/receiverproof -count=1 -timeout 24h -run '^TestTheProofFindsWhatIsWrong$$' -v -proof.mutations=. $(PROOFFLAGS)
 
 .PHONY: e2e

@@ -219,6 +219,7 @@ type sending struct {
 	try     int
 	key     signingKey
 	signed  time.Time
+	at      time.Time // when it was sent
 	with256 bool
 	slowly  time.Duration
 	replay  bool

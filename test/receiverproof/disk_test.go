@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -156,7 +157,7 @@ func (m *mount) suffers(does act, name string) error {
 	if m.isDead() {
 		return nil
 	}
-	if does == toSync && path.Ext(name) == ".log" {
+	if onLog(does, name) {
 		time.Sleep(v.quick.between(100*time.Microsecond, 3*time.Millisecond))
 	}
 	v.mu.Lock()
@@ -404,5 +405,5 @@ func isZero(p []byte) bool { return len(bytes.Trim(p[:min(len(p), 512)], "\x00")
 func (f *mountedFile) Fd() uintptr { return vfs.InvalidFd }
 
 // The kinds of files of a store, for what is to be wrong with one kind alone.
-func isLog(name string) bool   { return path.Ext(name) == ".log" }
+func isLog(name string) bool   { return strings.HasPrefix(name, storeDir+"/log/") }
 func isTable(name string) bool { return path.Ext(name) == ".sst" }

@@ -22,7 +22,7 @@ func (h *history) judgeDeath(n *note, d destination, l *landing, a *delivery.Att
 		}
 		return
 	}
-	begun := n.sent[0].signed
+	begun := n.sent[0].at
 	if l.redrivenAt.After(begun) {
 		begun = l.redrivenAt
 	}

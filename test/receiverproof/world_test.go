@@ -59,6 +59,9 @@ type world struct {
 	unclean        bool // a process ended without saving its totals
 }
 
+// tightLimit is a limit that two endpoints fill with the 16 notifications that each may have in any case.
+const tightLimit = 24
+
 // settle sets the world up.
 func (h *history) settle(c *chance) {
 	h.world = world{
@@ -67,8 +70,8 @@ func (h *history) settle(c *chance) {
 		targetGone: map[destination]time.Time{}, endpointGone: map[types.NamespacedName]time.Time{}, anewAt: map[types.NamespacedName]time.Time{},
 	}
 	h.knobs.maxInFlight, h.knobs.maxConnections = pick(c, 8, 64), pick(c, 24, 128)
-	if c.one(6) {
-		h.knobs.maxNotifications = 48
+	if c.one(4) {
+		h.knobs.maxNotifications = pick(c, tightLimit, 150)
 	}
 	if c.one(8) {
 		h.knobs.maxKeys = 40
