@@ -125,7 +125,7 @@ proof: ## Run the crash-safety simulation of the manager: 10,000 histories. See 
 
 .PHONY: proof-receiver
 proof-receiver: ## Run the simulation of the receiver: 1,000 histories. See docs/proof.md.
-	@go test ./test/receiverproof -count=1 -timeout 24h -run '^TestProof$$' -v -proof.runs=1000 $(PROOFFLAGS)
+	@go test ./test/receiverproof -count=1 -timeout 24h -run '^TestProof$$' -v -proof.runs=1000 -proof.seed=0 $(PROOFFLAGS)
 
 .PHONY: proof-receiver-mutations
 proof-receiver-mutations: ## Break the receiver in 22 ways, and see whether its simulation finds each. See docs/proof.md.

@@ -395,9 +395,10 @@ func (h *history) given(n *note) {
 // beingWritten is how many notifications may be in what is being written when the disk begins to hang: two groups.
 const beingWritten = 6
 
-// roomFor reports whether the limits leave room for a note in any case.
+// roomFor reports whether the limits leave room for a note in any case. The others can fill a tight
+// limit, since each may have some in any case.
 func (h *history) roomFor(n *note) bool {
-	return h.knobs.maxNotifications > 1000 || n.endpoint == quiet
+	return h.knobs.maxNotifications > 1000 || n.endpoint == quiet && h.knobs.maxNotifications > tightLimit
 }
 
 func (a *arrival) refused() {

@@ -21,7 +21,7 @@ import (
 
 var (
 	runsFlag  = flag.Int("proof.runs", 60, "how many histories to play")
-	seedFlag  = flag.Uint64("proof.seed", 0, "seed of the first history, the others follow; 0: from the clock")
+	seedFlag  = flag.Uint64("proof.seed", 1, "seed of the first history, the others follow; 0: from the clock")
 	triesFlag = flag.Int("proof.tries", 1, "how often to play each history, at most, until it fails")
 	forFlag   = flag.Duration("proof.for", 0, "begin no further history after so long; 0: play all")
 	traceFlag = flag.Bool("proof.trace", false, "tell all of a history that fails, and not its end alone; and of one that does not if it is the only one")
