@@ -111,7 +111,7 @@ func TestAnAddressCannotBeGuessedUnlessItIsToBePlain(t *testing.T) {
 	t.Log("who takes it out again keeps the address, and is told so")
 	change(f, ep, func(ep *v1alpha1.NotificationEndpoint) { ep.Spec.Receiver.Path = "" })
 	f.eventually(func() error {
-		if said := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); !strings.Contains(said, "spec.receiver.path: Unguessable") {
+		if said := becomes(f, ep, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted); !strings.Contains(said, "Set spec.receiver.path to Unguessable") {
 			return fmt.Errorf("Accepted says %q", said)
 		}
 		return nil

@@ -189,12 +189,12 @@ func (m *matcher) dropStrays() {
 }
 
 // servedByAnother reports whether another object has a trigger of its own at the listed place of a
-// record.
+// record, by a list that is not older than the last write to that trigger.
 func (m *matcher) servedByAnother(h *heldRecord) bool {
 	place := h.observed.place()
 	w := m.wishAt[place]
 	return w != nil && w.subject != h.owner && w.record != nil && w.record.ID != h.ID &&
-		w.record.observed != nil && w.record.observed.place() == place
+		w.record.observed != nil && w.record.observed.place() == place && m.in.settled(w.record.Record)
 }
 
 // claimKept claims the triggers that objects keep without a wish for them. The rest of an
