@@ -244,22 +244,6 @@ func (h *history) refusedWithCause(s *sending) {
 	}
 }
 
-// heldBy is how many notifications of an endpoint wait, or are dead letters.
-func (h *history) heldBy(at types.NamespacedName) (held int) {
-	for _, n := range h.notes {
-		if n.endpoint != at || n.ackAt.IsZero() {
-			continue
-		}
-		for d := range n.due {
-			if l := n.at(d); len(l.works) == 0 && l.excused == "" || !l.deadAt.IsZero() {
-				held++
-				break
-			}
-		}
-	}
-	return held
-}
-
 // known notes which ID a note has.
 func (h *history) known(id stamp, n *note) {
 	if other := h.byID[id]; other != nil && other != n {
